@@ -1,0 +1,209 @@
+import { EncodingError, type EncodingErrorCode } from './error.ts'
+import { utf8ToString } from './text.ts'
+
+export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject
+export interface JsonObject {
+  [key: string]: JsonValue
+}
+
+/** Limits of one parse. The defaults fit an authorization artifact. */
+export interface JsonLimits {
+  /** Most bytes of input. */
+  maxBytes?: number
+  /** Most levels of arrays and objects. */
+  maxDepth?: number
+}
+
+const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
+// biome-ignore lint/suspicious/noControlCharactersInRegex: RFC 8259 section 7 names exactly these.
+const PLAIN = /[^"\\\u0000-\u001f]*/y
+const ESCAPES: Record<string, string> = {
+  '"': '"',
+  '\\': '\\',
+  '/': '/',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+}
+
+/**
+ * Parses JSON (RFC 8259) strictly: what two parsers could read differently is refused. Duplicate keys, lone
+ * surrogates, a byte order mark, integers beyond 2^53-1 (RFC 7493 section 2.2), numbers that are not finite and trailing
+ * text are all errors. Objects have no prototype, so `__proto__` is an ordinary key.
+ *
+ * @param bytes controlled by whoever sent them
+ * @throws EncodingError with the character offset in `at`
+ */
+export function parseJson(bytes: Uint8Array, limits: JsonLimits = {}): JsonValue {
+  const { maxBytes = 1 << 20, maxDepth = 32 } = limits
+  if (bytes.length > maxBytes) {
+    throw new EncodingError('TOO_LARGE', `JSON of ${bytes.length} bytes, at most ${maxBytes} are read`)
+  }
+  return new Parser(utf8ToString(bytes, 'JSON'), maxDepth).document()
+}
+
+class Parser {
+  readonly #text: string
+  readonly #maxDepth: number
+  #at = 0
+
+  constructor(text: string, maxDepth: number) {
+    this.#text = text
+    this.#maxDepth = maxDepth
+  }
+
+  document(): JsonValue {
+    const value = this.#value(0)
+    this.#space()
+    if (this.#at !== this.#text.length) this.#fail('BAD_JSON', 'text after the value')
+    return value
+  }
+
+  #fail(code: EncodingErrorCode, what: string, at = this.#at): never {
+    throw new EncodingError(code, `JSON: ${what} at character ${at}`, { at: `@${at}` })
+  }
+
+  #space(): void {
+    for (;;) {
+      const c = this.#text.charCodeAt(this.#at)
+      if (c !== 0x20 && c !== 0x0a && c !== 0x0d && c !== 0x09) return
+      this.#at++
+    }
+  }
+
+  #value(depth: number): JsonValue {
+    this.#space()
+    const c = this.#text[this.#at]
+    if (c === '{') return this.#object(depth + 1)
+    if (c === '[') return this.#array(depth + 1)
+    if (c === '"') return this.#string()
+    if (this.#text.startsWith('true', this.#at)) return this.#word(4, true)
+    if (this.#text.startsWith('false', this.#at)) return this.#word(5, false)
+    if (this.#text.startsWith('null', this.#at)) return this.#word(4, null)
+    return this.#number()
+  }
+
+  #word<T>(length: number, value: T): T {
+    this.#at += length
+    return value
+  }
+
+  #number(): number {
+    NUMBER.lastIndex = this.#at
+    const match = NUMBER.exec(this.#text)
+    if (!match) {
+      return this.#fail('BAD_JSON', this.#at < this.#text.length ? 'unexpected character' : 'unexpected end')
+    }
+    const value = Number(match[0])
+    if (!Number.isFinite(value)) this.#fail('BAD_NUMBER', 'number out of range')
+    if (Number.isInteger(value) && !Number.isSafeInteger(value))
+      this.#fail('BAD_NUMBER', 'integer beyond 2^53-1')
+    this.#at += match[0].length
+    // -0 and 0 are one number with two spellings; a canonical form has one.
+    return value === 0 ? 0 : value
+  }
+
+  #string(): string {
+    const start = this.#at++
+    let out = ''
+    for (;;) {
+      PLAIN.lastIndex = this.#at
+      const run = PLAIN.exec(this.#text)?.[0] ?? ''
+      out += run
+      this.#at += run.length
+      const c = this.#text[this.#at]
+      if (c === '"') break
+      if (c === undefined) this.#fail('BAD_JSON', 'string does not end', start)
+      if (c !== '\\') this.#fail('BAD_JSON', 'control character in a string')
+      out += this.#escape()
+    }
+    this.#at++
+    if (!out.isWellFormed()) this.#fail('BAD_JSON', 'lone surrogate in a string', start)
+    return out
+  }
+
+  #escape(): string {
+    const c = this.#text[this.#at + 1]
+    if (c === 'u') {
+      const hex = this.#text.slice(this.#at + 2, this.#at + 6)
+      if (!/^[0-9a-fA-F]{4}$/.test(hex)) this.#fail('BAD_JSON', 'bad \\u escape')
+      this.#at += 6
+      return String.fromCharCode(Number.parseInt(hex, 16))
+    }
+    const plain = c === undefined ? undefined : ESCAPES[c]
+    if (plain === undefined) return this.#fail('BAD_JSON', 'bad escape')
+    this.#at += 2
+    return plain
+  }
+
+  #enter(depth: number): void {
+    if (depth > this.#maxDepth) this.#fail('TOO_DEEP', `more than ${this.#maxDepth} levels`)
+    this.#at++
+    this.#space()
+  }
+
+  #array(depth: number): JsonValue[] {
+    this.#enter(depth)
+    const out: JsonValue[] = []
+    if (this.#text[this.#at] === ']') return this.#word(1, out)
+    for (;;) {
+      out.push(this.#value(depth))
+      this.#space()
+      const c = this.#text[this.#at]
+      if (c !== ',' && c !== ']') this.#fail('BAD_JSON', "expected ',' or ']'")
+      this.#at++
+      if (c === ']') return out
+    }
+  }
+
+  #object(depth: number): JsonObject {
+    this.#enter(depth)
+    const out: JsonObject = Object.create(null)
+    if (this.#text[this.#at] === '}') return this.#word(1, out)
+    for (;;) {
+      this.#space()
+      const keyAt = this.#at
+      if (this.#text[this.#at] !== '"') this.#fail('BAD_JSON', 'expected a key')
+      const key = this.#string()
+      if (Object.hasOwn(out, key))
+        this.#fail('DUPLICATE_KEY', `key ${JSON.stringify(key)} a second time`, keyAt)
+      this.#space()
+      if (this.#text[this.#at] !== ':') this.#fail('BAD_JSON', "expected ':'")
+      this.#at++
+      out[key] = this.#value(depth)
+      this.#space()
+      const c = this.#text[this.#at]
+      if (c !== ',' && c !== '}') this.#fail('BAD_JSON', "expected ',' or '}'")
+      this.#at++
+      if (c === '}') return out
+    }
+  }
+}
+
+/**
+ * The one canonical text of a value: the JSON Canonicalization Scheme (RFC 8785), that is no white space, keys sorted
+ * by UTF-16 code unit, ECMAScript number form. `undefined` members are left out.
+ *
+ * @throws TypeError for what JSON cannot say (a programmer's mistake, not bad input)
+ */
+export function canonicalJson(value: unknown): string {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value)
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new TypeError('canonical JSON has no NaN and no infinity')
+    return JSON.stringify(value)
+  }
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value !== 'object') throw new TypeError(`canonical JSON has no ${typeof value}`)
+  const members = Object.entries(value)
+    .filter(([, v]) => v !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`)
+  return `{${members.join(',')}}`
+}
+
+/** {@link canonicalJson} as UTF-8 bytes. */
+export function canonicalJsonBytes(value: unknown): Buffer {
+  return Buffer.from(canonicalJson(value), 'utf8')
+}
