@@ -1,0 +1,150 @@
+import { EventEmitter } from 'node:events'
+
+/** `UNATTESTED → ATTESTED ⇄ STALE, any → FAILED`. */
+export type TrustState = 'UNATTESTED' | 'ATTESTED' | 'STALE' | 'FAILED'
+
+/** Why the gate moved. `code` is a reason code of an appraisal, of the TPM, or of the gate itself. */
+export interface TrustReason {
+  readonly code: string
+  readonly message: string
+}
+
+/** What a passing appraisal says of the host, as far as later decisions need it. */
+export interface AttestedFacts {
+  /** Boot-clock instant (ns) taken *before* the quote was asked for: the age of the evidence counts from here. */
+  readonly instantNs: bigint
+  /** SHA-256 (hex) of the reference values it was judged by. */
+  readonly referenceValuesDigest: string
+  readonly tier: 'hardware' | 'simulated' | 'unknown'
+  /** Index of the appraisal's entry in the lineage. */
+  readonly appraisalIndex: bigint
+}
+
+export interface TrustTransition {
+  readonly from: TrustState
+  readonly to: TrustState
+  /** The epoch that is in force after the transition. */
+  readonly epoch: bigint
+  readonly reasons: readonly TrustReason[]
+}
+
+/** One consistent look at the gate. */
+export interface GateSnapshot {
+  readonly state: TrustState
+  readonly epoch: bigint
+  readonly facts: AttestedFacts | null
+  /** Boot-clock instant (ns) from which the evidence no longer counts. Null while nothing counts. */
+  readonly deadlineNs: bigint | null
+  readonly reasons: readonly TrustReason[]
+}
+
+/** The page that supervisors read by themselves (`daemon/native.ts`). */
+export interface Lease {
+  /** Moves the evidence instant forward within an epoch: one store. */
+  renew(epoch: bigint, instantNs: bigint): void
+  /** Ends every execution of an earlier epoch. */
+  lapse(epoch: bigint): void
+}
+
+export interface GateOptions {
+  readonly lease: Lease
+  readonly maxEvidenceAgeNs: bigint
+  /** Boot clock in nanoseconds (CLOCK_BOOTTIME goes on in suspend). */
+  readonly now: () => bigint
+  /** The state to start from: FAILED is durable and comes from the lineage. */
+  readonly initial?: { readonly state: 'UNATTESTED' | 'FAILED'; readonly reasons: readonly TrustReason[] }
+}
+
+/**
+ * The one place that says whether the host is attested now, and until which deadline.
+ *
+ * Opening is the caller's last step, after the appraisal's entry is durable. Closing comes first and waits for nothing:
+ * within the call the epoch is raised in the lease page, and only then listeners of `transition` hear of it.
+ */
+export class TrustGate extends EventEmitter<{ transition: [TrustTransition] }> {
+  readonly #lease: Lease
+  readonly #maxEvidenceAgeNs: bigint
+  readonly #now: () => bigint
+  #state: TrustState
+  #reasons: readonly TrustReason[]
+  #facts: AttestedFacts | null = null
+  #epoch = 1n
+
+  constructor(options: GateOptions) {
+    super()
+    this.#lease = options.lease
+    this.#maxEvidenceAgeNs = options.maxEvidenceAgeNs
+    this.#now = options.now
+    this.#state = options.initial?.state ?? 'UNATTESTED'
+    this.#reasons = options.initial?.reasons ?? [
+      { code: 'NOT_YET_APPRAISED', message: 'no appraisal since the start' },
+    ]
+    this.#lease.lapse(this.#epoch)
+  }
+
+  /** The state now. Looks at the clock first, so that a late timer never leaves an old permit standing. */
+  snapshot(): GateSnapshot {
+    this.expire()
+    return {
+      state: this.#state,
+      epoch: this.#epoch,
+      facts: this.#facts,
+      deadlineNs: this.#facts === null ? null : this.#facts.instantNs + this.#maxEvidenceAgeNs,
+      reasons: this.#reasons,
+    }
+  }
+
+  /**
+   * Takes a passing appraisal. An instant that is already too old, or older than the one in force, changes nothing;
+   * FAILED is not left this way (see {@link clearFailure}).
+   *
+   * @returns whether the gate is open on these facts
+   */
+  renew(facts: AttestedFacts, reasons: readonly TrustReason[] = []): boolean {
+    this.expire()
+    if (this.#state === 'FAILED') return false
+    if (this.#now() >= facts.instantNs + this.#maxEvidenceAgeNs) return false
+    if (this.#facts !== null && facts.instantNs <= this.#facts.instantNs) return false
+    if (this.#facts !== null && this.#facts.referenceValuesDigest !== facts.referenceValuesDigest) {
+      // Executions were permitted under other reference values: their epoch ends with those.
+      this.close('STALE', [{ code: 'REFERENCE_VALUES_CHANGED', message: 'the reference values changed' }])
+    }
+    this.#facts = facts
+    this.#lease.renew(this.#epoch, facts.instantNs)
+    if (this.#state !== 'ATTESTED') this.#move('ATTESTED', reasons)
+    return true
+  }
+
+  /** Closes the gate. From FAILED only {@link clearFailure} leads on, so STALE after FAILED changes nothing. */
+  close(to: 'STALE' | 'FAILED', reasons: readonly TrustReason[]): void {
+    if (this.#state === 'FAILED' || (to === 'STALE' && this.#state !== 'ATTESTED')) return
+    this.#epoch += 1n
+    this.#lease.lapse(this.#epoch)
+    this.#facts = null
+    this.#move(to, reasons)
+  }
+
+  /** An operator's (or, where configured, automatic) way out of FAILED: back to UNATTESTED, never to ATTESTED. */
+  clearFailure(reasons: readonly TrustReason[]): boolean {
+    if (this.#state !== 'FAILED') return false
+    this.#move('UNATTESTED', reasons)
+    return true
+  }
+
+  /** Goes STALE when the evidence has reached its greatest age. */
+  expire(): void {
+    if (this.#state !== 'ATTESTED' || this.#facts === null) return
+    const age = this.#now() - this.#facts.instantNs
+    if (age < this.#maxEvidenceAgeNs) return
+    this.close('STALE', [
+      { code: 'EVIDENCE_TOO_OLD', message: `the last passing evidence is ${age / 1_000_000n} ms old` },
+    ])
+  }
+
+  #move(to: TrustState, reasons: readonly TrustReason[]): void {
+    const from = this.#state
+    this.#state = to
+    this.#reasons = reasons
+    this.emit('transition', { from, to, epoch: this.#epoch, reasons })
+  }
+}

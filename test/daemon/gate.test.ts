@@ -1,0 +1,149 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type AttestedFacts, TrustGate, type TrustTransition } from '../../daemon/gate.ts'
+
+const MAX_AGE = 30_000_000_000n
+
+function setup(initial?: { state: 'UNATTESTED' | 'FAILED'; reasons: [] }) {
+  let now = 1_000_000_000n
+  const page = { epoch: 0n, instant: 0n }
+  const transitions: TrustTransition[] = []
+  const gate = new TrustGate({
+    lease: {
+      renew: (epoch, instant) => Object.assign(page, { epoch, instant }),
+      lapse: epoch => Object.assign(page, { epoch, instant: 0n }),
+    },
+    maxEvidenceAgeNs: MAX_AGE,
+    now: () => now,
+    ...(initial && { initial }),
+  })
+  gate.on('transition', t => transitions.push(t))
+  const facts = (instantNs: bigint, referenceValuesDigest = 'aa'): AttestedFacts => ({
+    instantNs,
+    referenceValuesDigest,
+    tier: 'simulated',
+    appraisalIndex: 0n,
+  })
+  return { gate, page, transitions, facts, advance: (ns: bigint) => (now += ns), now: () => now }
+}
+
+describe('trust gate', () => {
+  test('is closed at the start', () => {
+    const { gate } = setup()
+    expect(gate.snapshot()).toMatchObject({ state: 'UNATTESTED', facts: null, deadlineNs: null })
+  })
+
+  test('opens on a passing appraisal and gives its deadline', () => {
+    const { gate, page, facts, now, transitions } = setup()
+    expect(gate.renew(facts(now()))).toBe(true)
+    expect(gate.snapshot()).toMatchObject({ state: 'ATTESTED', deadlineNs: now() + MAX_AGE })
+    expect(page.instant).toBe(now())
+    expect(transitions).toMatchObject([{ from: 'UNATTESTED', to: 'ATTESTED' }])
+  })
+
+  test('goes stale by the clock alone, with no timer, and ends the epoch', () => {
+    const { gate, page, facts, now, advance } = setup()
+    gate.renew(facts(now()))
+    const before = page.epoch
+    advance(MAX_AGE - 1n)
+    expect(gate.snapshot().state).toBe('ATTESTED')
+    advance(1n)
+    expect(gate.snapshot()).toMatchObject({
+      state: 'STALE',
+      facts: null,
+      reasons: [{ code: 'EVIDENCE_TOO_OLD' }],
+    })
+    expect(page.epoch).toBe(before + 1n)
+  })
+
+  test('reopens after STALE in a new epoch, so that what ran before does not live on', () => {
+    const { gate, page, facts, now, advance } = setup()
+    gate.renew(facts(now()))
+    const before = page.epoch
+    advance(MAX_AGE)
+    expect(gate.renew(facts(now()))).toBe(true)
+    expect(gate.snapshot().state).toBe('ATTESTED')
+    expect(page.epoch).toBe(before + 1n)
+  })
+
+  test('evidence that is too old on arrival, or not newer, opens nothing', () => {
+    const { gate, facts, now, advance } = setup()
+    const old = facts(now())
+    advance(MAX_AGE)
+    expect(gate.renew(old)).toBe(false)
+    expect(gate.snapshot().state).toBe('UNATTESTED')
+    gate.renew(facts(now()))
+    expect(gate.renew(facts(now()))).toBe(false)
+  })
+
+  test('FAILED is left by clearFailure only, and then goes through UNATTESTED', () => {
+    const { gate, facts, now, advance } = setup()
+    gate.renew(facts(now()))
+    gate.close('FAILED', [{ code: 'PCR_MISMATCH', message: 'PCR 7' }])
+    advance(1n)
+    expect(gate.renew(facts(now()))).toBe(false)
+    gate.close('STALE', [])
+    expect(gate.snapshot()).toMatchObject({ state: 'FAILED', reasons: [{ code: 'PCR_MISMATCH' }] })
+    expect(gate.clearFailure([])).toBe(true)
+    expect(gate.snapshot().state).toBe('UNATTESTED')
+    expect(gate.renew(facts(now()))).toBe(true)
+  })
+
+  test('a FAILED of an earlier run is in force from the start', () => {
+    const { gate, facts, now } = setup({ state: 'FAILED', reasons: [] })
+    expect(gate.renew(facts(now()))).toBe(false)
+    expect(gate.snapshot().state).toBe('FAILED')
+  })
+
+  test('other reference values end the epoch of what was permitted before', () => {
+    const { gate, page, facts, now, advance } = setup()
+    gate.renew(facts(now(), 'aa'))
+    const before = page.epoch
+    advance(1n)
+    gate.renew(facts(now(), 'bb'))
+    expect(gate.snapshot().state).toBe('ATTESTED')
+    expect(page.epoch).toBe(before + 1n)
+  })
+
+  test('the lease page is lapsed before anyone hears of the closing', () => {
+    const { gate, page, facts, now } = setup()
+    gate.renew(facts(now()))
+    const before = page.epoch
+    let seen = 0n
+    gate.on('transition', () => (seen = page.epoch))
+    gate.close('FAILED', [])
+    expect(seen).toBe(before + 1n)
+  })
+
+  test('whatever happens in whatever order: open means fresh, and the epoch never goes back', () => {
+    const step = fc.oneof(
+      fc.record({ op: fc.constant('renew' as const), age: fc.bigInt(0n, 2n * MAX_AGE) }),
+      fc.record({ op: fc.constant('advance' as const), ns: fc.bigInt(0n, MAX_AGE) }),
+      fc.record({ op: fc.constantFrom('stale' as const, 'fail' as const, 'clear' as const) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 40 }), steps => {
+        const { gate, page, facts, now, advance } = setup()
+        advance(10n * MAX_AGE)
+        let epoch = page.epoch
+        for (const s of steps) {
+          if (s.op === 'renew') gate.renew(facts(now() - s.age))
+          else if (s.op === 'advance') advance(s.ns)
+          else if (s.op === 'clear') gate.clearFailure([])
+          else gate.close(s.op === 'fail' ? 'FAILED' : 'STALE', [])
+          const look = gate.snapshot()
+          if (look.state === 'ATTESTED') {
+            expect(look.facts).not.toBeNull()
+            expect(now()).toBeLessThan(look.deadlineNs ?? 0n)
+            expect(page).toEqual({ epoch: look.epoch, instant: look.facts?.instantNs })
+          } else {
+            expect(look.facts).toBeNull()
+            expect(page.epoch).toBeGreaterThanOrEqual(look.epoch)
+          }
+          expect(page.epoch).toBeGreaterThanOrEqual(epoch)
+          epoch = page.epoch
+        }
+      }),
+    )
+  })
+})
