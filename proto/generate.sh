@@ -1,0 +1,17 @@
+#!/bin/sh
+# Makes proto/generated from proto/**/*.proto: the TypeScript types of every message and service. The output is committed;
+# the check regenerates it into another directory (its first argument) and compares. The options here and those in
+# proto/load.ts have to agree.
+set -eu
+cd "$(dirname -- "$0")"
+out=${1:-generated}
+rm -rf -- "$out"
+proto-loader-gen-types --longs=String --enums=String --defaults --oneofs --includeComments \
+  --grpcLib=@grpc/grpc-js --targetFileExtension=.ts --importFileExtension=.ts \
+  --inputTemplate='%sInput' --outputTemplate='%s' --includeDirs=. --outDir="$out" \
+  writ/v1/execution.proto writ/v1/attestation.proto writ/v1/lineage.proto writ/v1/governance.proto \
+  writ/v1/error.proto google/rpc/status.proto >/dev/null
+# These two would describe files without a service, and import what they do not use.
+rm -- "$out/error.ts" "$out/status.ts"
+# The generator ends comment lines with a space.
+find "$out" -name '*.ts' -exec sed -i 's/[ \t]*$//' {} +

@@ -1,0 +1,64 @@
+import type * as grpc from '@grpc/grpc-js';
+import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-loader';
+
+import type { AuthorizeRequestInput as _writ_v1_AuthorizeRequestInput, AuthorizeRequest as _writ_v1_AuthorizeRequest } from './writ/v1/AuthorizeRequest.ts';
+import type { AuthorizeResponseInput as _writ_v1_AuthorizeResponseInput, AuthorizeResponse as _writ_v1_AuthorizeResponse } from './writ/v1/AuthorizeResponse.ts';
+import type { ExecuteRequestInput as _writ_v1_ExecuteRequestInput, ExecuteRequest as _writ_v1_ExecuteRequest } from './writ/v1/ExecuteRequest.ts';
+import type { ExecuteResponseInput as _writ_v1_ExecuteResponseInput, ExecuteResponse as _writ_v1_ExecuteResponse } from './writ/v1/ExecuteResponse.ts';
+import type { ExecuteStartInput as _writ_v1_ExecuteStartInput, ExecuteStart as _writ_v1_ExecuteStart } from './writ/v1/ExecuteStart.ts';
+import type { ExecuteStartedInput as _writ_v1_ExecuteStartedInput, ExecuteStarted as _writ_v1_ExecuteStarted } from './writ/v1/ExecuteStarted.ts';
+import type { ExecutionInput as _writ_v1_ExecutionInput, Execution as _writ_v1_Execution } from './writ/v1/Execution.ts';
+import type { ExecutionEndInput as _writ_v1_ExecutionEndInput, ExecutionEnd as _writ_v1_ExecutionEnd } from './writ/v1/ExecutionEnd.ts';
+import type { ExecutionServiceClient as _writ_v1_ExecutionServiceClient, ExecutionServiceDefinition as _writ_v1_ExecutionServiceDefinition } from './writ/v1/ExecutionService.ts';
+import type { GetRequestInput as _writ_v1_GetRequestInput, GetRequest as _writ_v1_GetRequest } from './writ/v1/GetRequest.ts';
+import type { GetResponseInput as _writ_v1_GetResponseInput, GetResponse as _writ_v1_GetResponse } from './writ/v1/GetResponse.ts';
+import type { LimitsInput as _writ_v1_LimitsInput, Limits as _writ_v1_Limits } from './writ/v1/Limits.ts';
+import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _writ_v1_ListRequest } from './writ/v1/ListRequest.ts';
+import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _writ_v1_ListResponse } from './writ/v1/ListResponse.ts';
+import type { SandboxInput as _writ_v1_SandboxInput, Sandbox as _writ_v1_Sandbox } from './writ/v1/Sandbox.ts';
+import type { TerminateRequestInput as _writ_v1_TerminateRequestInput, TerminateRequest as _writ_v1_TerminateRequest } from './writ/v1/TerminateRequest.ts';
+import type { TerminateResponseInput as _writ_v1_TerminateResponseInput, TerminateResponse as _writ_v1_TerminateResponse } from './writ/v1/TerminateResponse.ts';
+import type { WatchRequestInput as _writ_v1_WatchRequestInput, WatchRequest as _writ_v1_WatchRequest } from './writ/v1/WatchRequest.ts';
+import type { WatchResponseInput as _writ_v1_WatchResponseInput, WatchResponse as _writ_v1_WatchResponse } from './writ/v1/WatchResponse.ts';
+import type { WorkloadInput as _writ_v1_WorkloadInput, Workload as _writ_v1_Workload } from './writ/v1/Workload.ts';
+
+type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
+  new(...args: ConstructorParameters<Constructor>): Subtype;
+};
+
+export interface ProtoGrpcType {
+  writ: {
+    v1: {
+      AuthorizeRequest: MessageTypeDefinition<_writ_v1_AuthorizeRequestInput, _writ_v1_AuthorizeRequest>
+      AuthorizeResponse: MessageTypeDefinition<_writ_v1_AuthorizeResponseInput, _writ_v1_AuthorizeResponse>
+      EndCause: EnumTypeDefinition
+      ExecuteRequest: MessageTypeDefinition<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteRequest>
+      ExecuteResponse: MessageTypeDefinition<_writ_v1_ExecuteResponseInput, _writ_v1_ExecuteResponse>
+      ExecuteStart: MessageTypeDefinition<_writ_v1_ExecuteStartInput, _writ_v1_ExecuteStart>
+      ExecuteStarted: MessageTypeDefinition<_writ_v1_ExecuteStartedInput, _writ_v1_ExecuteStarted>
+      Execution: MessageTypeDefinition<_writ_v1_ExecutionInput, _writ_v1_Execution>
+      ExecutionEnd: MessageTypeDefinition<_writ_v1_ExecutionEndInput, _writ_v1_ExecutionEnd>
+      /**
+       * Runs workloads under signed authorization artifacts. A caller sees and ends its own executions; an auditor sees all.
+       *
+       * Times are RFC 3339 in UTC with milliseconds (`2026-11-21T02:00:00.000Z`). Digests are SHA-256 in lower-case hexadecimal.
+       * The caller is who the kernel says is connected; no field can say otherwise.
+       */
+      ExecutionService: SubtypeConstructor<typeof grpc.Client, _writ_v1_ExecutionServiceClient> & { service: _writ_v1_ExecutionServiceDefinition }
+      ExecutionState: EnumTypeDefinition
+      GetRequest: MessageTypeDefinition<_writ_v1_GetRequestInput, _writ_v1_GetRequest>
+      GetResponse: MessageTypeDefinition<_writ_v1_GetResponseInput, _writ_v1_GetResponse>
+      Limits: MessageTypeDefinition<_writ_v1_LimitsInput, _writ_v1_Limits>
+      ListRequest: MessageTypeDefinition<_writ_v1_ListRequestInput, _writ_v1_ListRequest>
+      ListResponse: MessageTypeDefinition<_writ_v1_ListResponseInput, _writ_v1_ListResponse>
+      Network: EnumTypeDefinition
+      Sandbox: MessageTypeDefinition<_writ_v1_SandboxInput, _writ_v1_Sandbox>
+      TerminateRequest: MessageTypeDefinition<_writ_v1_TerminateRequestInput, _writ_v1_TerminateRequest>
+      TerminateResponse: MessageTypeDefinition<_writ_v1_TerminateResponseInput, _writ_v1_TerminateResponse>
+      WatchRequest: MessageTypeDefinition<_writ_v1_WatchRequestInput, _writ_v1_WatchRequest>
+      WatchResponse: MessageTypeDefinition<_writ_v1_WatchResponseInput, _writ_v1_WatchResponse>
+      Workload: MessageTypeDefinition<_writ_v1_WorkloadInput, _writ_v1_Workload>
+    }
+  }
+}
+

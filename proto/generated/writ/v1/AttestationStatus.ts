@@ -1,0 +1,182 @@
+// Original file: writ/v1/attestation.proto
+
+import type { GateStateInput as _writ_v1_GateStateInput, GateState as _writ_v1_GateState } from '../../writ/v1/GateState.ts';
+import type { AttestationReasonInput as _writ_v1_AttestationReasonInput, AttestationReason as _writ_v1_AttestationReason } from '../../writ/v1/AttestationReason.ts';
+import type { TpmTierInput as _writ_v1_TpmTierInput, TpmTier as _writ_v1_TpmTier } from '../../writ/v1/TpmTier.ts';
+import type { Long } from '@grpc/proto-loader';
+
+/**
+ * The trust gate and what it rests on.
+ */
+export interface AttestationStatusInput {
+  /**
+   * Whether the gate is open, and if not, why not.
+   */
+  'state'?: (_writ_v1_GateStateInput);
+  /**
+   * Why the state is what it is; may be empty when attested.
+   */
+  'reasons'?: (_writ_v1_AttestationReasonInput)[];
+  /**
+   * Raised each time the gate closes; an execution cannot outlive its epoch.
+   */
+  'epoch'?: (number | string | Long);
+  /**
+   * Name of the attestation key in hexadecimal; identifies the host.
+   */
+  'hostId'?: (string);
+  /**
+   * What kind of TPM this is.
+   */
+  'tier'?: (_writ_v1_TpmTierInput);
+  /**
+   * Manufacturer and version as the TPM says; not proven.
+   */
+  'tpmDescription'?: (string);
+  /**
+   * Milliseconds since the instant that the newest good evidence speaks of; absent if there is none.
+   */
+  'evidenceAgeMs'?: (number | string | Long);
+  /**
+   * Milliseconds until the gate closes by itself; 0 when closed.
+   */
+  'leaseRemainingMs'?: (number | string | Long);
+  /**
+   * When the newest appraisal was made; empty if none.
+   */
+  'appraisedTime'?: (string);
+  /**
+   * Appraisals since the daemon started.
+   */
+  'appraisals'?: (number | string | Long);
+  /**
+   * Digest of the reference values in force; empty if none.
+   */
+  'referenceValuesDigest'?: (string);
+  /**
+   * Digest of the policy bundle in force; empty if none.
+   */
+  'policyDigest'?: (string);
+  /**
+   * Digest of the trust roots in force; empty if none.
+   */
+  'trustRootsDigest'?: (string);
+  /**
+   * Epoch of the revocations in force.
+   */
+  'revocationEpoch'?: (number | string | Long);
+  /**
+   * Whether the firmware says that Secure Boot is on; absent if not known.
+   */
+  'secureBoot'?: (boolean);
+  /**
+   * Firmware version from the newest quote, in decimal.
+   */
+  'firmwareVersion'?: (string);
+  /**
+   * Executions that have not ended.
+   */
+  'executions'?: (number);
+  /**
+   * Entries in the lineage.
+   */
+  'lineageSize'?: (number | string | Long);
+  /**
+   * Version of the daemon.
+   */
+  'daemonVersion'?: (string);
+  /**
+   * When the daemon started.
+   */
+  'daemonStartedTime'?: (string);
+  '_evidenceAgeMs'?: "evidenceAgeMs";
+  '_secureBoot'?: "secureBoot";
+}
+
+/**
+ * The trust gate and what it rests on.
+ */
+export interface AttestationStatus {
+  /**
+   * Whether the gate is open, and if not, why not.
+   */
+  'state': (_writ_v1_GateState);
+  /**
+   * Why the state is what it is; may be empty when attested.
+   */
+  'reasons': (_writ_v1_AttestationReason)[];
+  /**
+   * Raised each time the gate closes; an execution cannot outlive its epoch.
+   */
+  'epoch': (string);
+  /**
+   * Name of the attestation key in hexadecimal; identifies the host.
+   */
+  'hostId': (string);
+  /**
+   * What kind of TPM this is.
+   */
+  'tier': (_writ_v1_TpmTier);
+  /**
+   * Manufacturer and version as the TPM says; not proven.
+   */
+  'tpmDescription': (string);
+  /**
+   * Milliseconds since the instant that the newest good evidence speaks of; absent if there is none.
+   */
+  'evidenceAgeMs'?: (string);
+  /**
+   * Milliseconds until the gate closes by itself; 0 when closed.
+   */
+  'leaseRemainingMs': (string);
+  /**
+   * When the newest appraisal was made; empty if none.
+   */
+  'appraisedTime': (string);
+  /**
+   * Appraisals since the daemon started.
+   */
+  'appraisals': (string);
+  /**
+   * Digest of the reference values in force; empty if none.
+   */
+  'referenceValuesDigest': (string);
+  /**
+   * Digest of the policy bundle in force; empty if none.
+   */
+  'policyDigest': (string);
+  /**
+   * Digest of the trust roots in force; empty if none.
+   */
+  'trustRootsDigest': (string);
+  /**
+   * Epoch of the revocations in force.
+   */
+  'revocationEpoch': (string);
+  /**
+   * Whether the firmware says that Secure Boot is on; absent if not known.
+   */
+  'secureBoot'?: (boolean);
+  /**
+   * Firmware version from the newest quote, in decimal.
+   */
+  'firmwareVersion': (string);
+  /**
+   * Executions that have not ended.
+   */
+  'executions': (number);
+  /**
+   * Entries in the lineage.
+   */
+  'lineageSize': (string);
+  /**
+   * Version of the daemon.
+   */
+  'daemonVersion': (string);
+  /**
+   * When the daemon started.
+   */
+  'daemonStartedTime': (string);
+  '_evidenceAgeMs'?: "evidenceAgeMs";
+  '_secureBoot'?: "secureBoot";
+}

@@ -1,0 +1,56 @@
+// Original file: writ/v1/execution.proto
+
+import type { ExecuteStartedInput as _writ_v1_ExecuteStartedInput, ExecuteStarted as _writ_v1_ExecuteStarted } from '../../writ/v1/ExecuteStarted.ts';
+import type { ExecutionEndInput as _writ_v1_ExecutionEndInput, ExecutionEnd as _writ_v1_ExecutionEnd } from '../../writ/v1/ExecutionEnd.ts';
+
+/**
+ * One message to the caller of Execute.
+ */
+export interface ExecuteResponseInput {
+  /**
+   * The permit is durable and the workload runs.
+   */
+  'started'?: (_writ_v1_ExecuteStartedInput | null);
+  /**
+   * Bytes of standard output.
+   */
+  'stdout'?: (Buffer | Uint8Array | string);
+  /**
+   * Bytes of standard error.
+   */
+  'stderr'?: (Buffer | Uint8Array | string);
+  /**
+   * All processes of the workload are dead.
+   */
+  'ended'?: (_writ_v1_ExecutionEndInput | null);
+  /**
+   * `started` first, then output in the order of each stream, then `ended`.
+   */
+  'message'?: "started"|"stdout"|"stderr"|"ended";
+}
+
+/**
+ * One message to the caller of Execute.
+ */
+export interface ExecuteResponse {
+  /**
+   * The permit is durable and the workload runs.
+   */
+  'started'?: (_writ_v1_ExecuteStarted | null);
+  /**
+   * Bytes of standard output.
+   */
+  'stdout'?: (Buffer);
+  /**
+   * Bytes of standard error.
+   */
+  'stderr'?: (Buffer);
+  /**
+   * All processes of the workload are dead.
+   */
+  'ended'?: (_writ_v1_ExecutionEnd | null);
+  /**
+   * `started` first, then output in the order of each stream, then `ended`.
+   */
+  'message'?: "started"|"stdout"|"stderr"|"ended";
+}

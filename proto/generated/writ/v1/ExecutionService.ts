@@ -1,0 +1,164 @@
+// Original file: writ/v1/execution.proto
+
+import type * as grpc from '@grpc/grpc-js'
+import type { MethodDefinition } from '@grpc/proto-loader'
+import type { AuthorizeRequestInput as _writ_v1_AuthorizeRequestInput, AuthorizeRequest as _writ_v1_AuthorizeRequest } from '../../writ/v1/AuthorizeRequest.ts';
+import type { AuthorizeResponseInput as _writ_v1_AuthorizeResponseInput, AuthorizeResponse as _writ_v1_AuthorizeResponse } from '../../writ/v1/AuthorizeResponse.ts';
+import type { ExecuteRequestInput as _writ_v1_ExecuteRequestInput, ExecuteRequest as _writ_v1_ExecuteRequest } from '../../writ/v1/ExecuteRequest.ts';
+import type { ExecuteResponseInput as _writ_v1_ExecuteResponseInput, ExecuteResponse as _writ_v1_ExecuteResponse } from '../../writ/v1/ExecuteResponse.ts';
+import type { GetRequestInput as _writ_v1_GetRequestInput, GetRequest as _writ_v1_GetRequest } from '../../writ/v1/GetRequest.ts';
+import type { GetResponseInput as _writ_v1_GetResponseInput, GetResponse as _writ_v1_GetResponse } from '../../writ/v1/GetResponse.ts';
+import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _writ_v1_ListRequest } from '../../writ/v1/ListRequest.ts';
+import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _writ_v1_ListResponse } from '../../writ/v1/ListResponse.ts';
+import type { TerminateRequestInput as _writ_v1_TerminateRequestInput, TerminateRequest as _writ_v1_TerminateRequest } from '../../writ/v1/TerminateRequest.ts';
+import type { TerminateResponseInput as _writ_v1_TerminateResponseInput, TerminateResponse as _writ_v1_TerminateResponse } from '../../writ/v1/TerminateResponse.ts';
+import type { WatchRequestInput as _writ_v1_WatchRequestInput, WatchRequest as _writ_v1_WatchRequest } from '../../writ/v1/WatchRequest.ts';
+import type { WatchResponseInput as _writ_v1_WatchResponseInput, WatchResponse as _writ_v1_WatchResponse } from '../../writ/v1/WatchResponse.ts';
+
+/**
+ * Runs workloads under signed authorization artifacts. A caller sees and ends its own executions; an auditor sees all.
+ *
+ * Times are RFC 3339 in UTC with milliseconds (`2026-11-21T02:00:00.000Z`). Digests are SHA-256 in lower-case hexadecimal.
+ * The caller is who the kernel says is connected; no field can say otherwise.
+ */
+export interface ExecutionServiceClient extends grpc.Client {
+  /**
+   * Asks the daemon to make a single-use artifact for exactly this workload, after policy. Denied unless the
+   * configuration allows minting.
+   */
+  Authorize(argument: _writ_v1_AuthorizeRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
+  Authorize(argument: _writ_v1_AuthorizeRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
+  Authorize(argument: _writ_v1_AuthorizeRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
+  Authorize(argument: _writ_v1_AuthorizeRequestInput, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
+  /**
+   * Asks the daemon to make a single-use artifact for exactly this workload, after policy. Denied unless the
+   * configuration allows minting.
+   */
+  authorize(argument: _writ_v1_AuthorizeRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
+  authorize(argument: _writ_v1_AuthorizeRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
+  authorize(argument: _writ_v1_AuthorizeRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
+  authorize(argument: _writ_v1_AuthorizeRequestInput, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
+
+  /**
+   * Decides on one workload and runs it. The first request is `start`, all later ones are `stdin`; the end of the
+   * request stream is the end of standard input. The first response is `started`, the last is `ended`. A denial is an
+   * error with `Denial` as its detail. Cancelling the call ends the execution.
+   */
+  Execute(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
+  Execute(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
+  /**
+   * Decides on one workload and runs it. The first request is `start`, all later ones are `stdin`; the end of the
+   * request stream is the end of standard input. The first response is `started`, the last is `ended`. A denial is an
+   * error with `Denial` as its detail. Cancelling the call ends the execution.
+   */
+  execute(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
+  execute(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
+
+  /**
+   * One execution.
+   */
+  Get(argument: _writ_v1_GetRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
+  Get(argument: _writ_v1_GetRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
+  Get(argument: _writ_v1_GetRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
+  Get(argument: _writ_v1_GetRequestInput, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
+  /**
+   * One execution.
+   */
+  get(argument: _writ_v1_GetRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
+  get(argument: _writ_v1_GetRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
+  get(argument: _writ_v1_GetRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
+  get(argument: _writ_v1_GetRequestInput, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
+
+  /**
+   * The executions that the caller may see, newest first.
+   */
+  List(argument: _writ_v1_ListRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
+  List(argument: _writ_v1_ListRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
+  List(argument: _writ_v1_ListRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
+  List(argument: _writ_v1_ListRequestInput, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
+  /**
+   * The executions that the caller may see, newest first.
+   */
+  list(argument: _writ_v1_ListRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
+  list(argument: _writ_v1_ListRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
+  list(argument: _writ_v1_ListRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
+  list(argument: _writ_v1_ListRequestInput, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
+
+  /**
+   * Ends an execution and all its processes and children.
+   */
+  Terminate(argument: _writ_v1_TerminateRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_TerminateResponse>): grpc.ClientUnaryCall;
+  Terminate(argument: _writ_v1_TerminateRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_TerminateResponse>): grpc.ClientUnaryCall;
+  Terminate(argument: _writ_v1_TerminateRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_TerminateResponse>): grpc.ClientUnaryCall;
+  Terminate(argument: _writ_v1_TerminateRequestInput, callback: grpc.requestCallback<_writ_v1_TerminateResponse>): grpc.ClientUnaryCall;
+  /**
+   * Ends an execution and all its processes and children.
+   */
+  terminate(argument: _writ_v1_TerminateRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_TerminateResponse>): grpc.ClientUnaryCall;
+  terminate(argument: _writ_v1_TerminateRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_TerminateResponse>): grpc.ClientUnaryCall;
+  terminate(argument: _writ_v1_TerminateRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_TerminateResponse>): grpc.ClientUnaryCall;
+  terminate(argument: _writ_v1_TerminateRequestInput, callback: grpc.requestCallback<_writ_v1_TerminateResponse>): grpc.ClientUnaryCall;
+
+  /**
+   * The executions that the caller may see as they are now, then each one again whenever its state changes.
+   */
+  Watch(argument: _writ_v1_WatchRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_WatchResponse>;
+  Watch(argument: _writ_v1_WatchRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_WatchResponse>;
+  /**
+   * The executions that the caller may see as they are now, then each one again whenever its state changes.
+   */
+  watch(argument: _writ_v1_WatchRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_WatchResponse>;
+  watch(argument: _writ_v1_WatchRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_WatchResponse>;
+
+}
+
+/**
+ * Runs workloads under signed authorization artifacts. A caller sees and ends its own executions; an auditor sees all.
+ *
+ * Times are RFC 3339 in UTC with milliseconds (`2026-11-21T02:00:00.000Z`). Digests are SHA-256 in lower-case hexadecimal.
+ * The caller is who the kernel says is connected; no field can say otherwise.
+ */
+export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementation {
+  /**
+   * Asks the daemon to make a single-use artifact for exactly this workload, after policy. Denied unless the
+   * configuration allows minting.
+   */
+  Authorize: grpc.handleUnaryCall<_writ_v1_AuthorizeRequest, _writ_v1_AuthorizeResponseInput>;
+
+  /**
+   * Decides on one workload and runs it. The first request is `start`, all later ones are `stdin`; the end of the
+   * request stream is the end of standard input. The first response is `started`, the last is `ended`. A denial is an
+   * error with `Denial` as its detail. Cancelling the call ends the execution.
+   */
+  Execute: grpc.handleBidiStreamingCall<_writ_v1_ExecuteRequest, _writ_v1_ExecuteResponseInput>;
+
+  /**
+   * One execution.
+   */
+  Get: grpc.handleUnaryCall<_writ_v1_GetRequest, _writ_v1_GetResponseInput>;
+
+  /**
+   * The executions that the caller may see, newest first.
+   */
+  List: grpc.handleUnaryCall<_writ_v1_ListRequest, _writ_v1_ListResponseInput>;
+
+  /**
+   * Ends an execution and all its processes and children.
+   */
+  Terminate: grpc.handleUnaryCall<_writ_v1_TerminateRequest, _writ_v1_TerminateResponseInput>;
+
+  /**
+   * The executions that the caller may see as they are now, then each one again whenever its state changes.
+   */
+  Watch: grpc.handleServerStreamingCall<_writ_v1_WatchRequest, _writ_v1_WatchResponseInput>;
+
+}
+
+export interface ExecutionServiceDefinition extends grpc.ServiceDefinition {
+  Authorize: MethodDefinition<_writ_v1_AuthorizeRequestInput, _writ_v1_AuthorizeResponseInput, _writ_v1_AuthorizeRequest, _writ_v1_AuthorizeResponse>
+  Execute: MethodDefinition<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponseInput, _writ_v1_ExecuteRequest, _writ_v1_ExecuteResponse>
+  Get: MethodDefinition<_writ_v1_GetRequestInput, _writ_v1_GetResponseInput, _writ_v1_GetRequest, _writ_v1_GetResponse>
+  List: MethodDefinition<_writ_v1_ListRequestInput, _writ_v1_ListResponseInput, _writ_v1_ListRequest, _writ_v1_ListResponse>
+  Terminate: MethodDefinition<_writ_v1_TerminateRequestInput, _writ_v1_TerminateResponseInput, _writ_v1_TerminateRequest, _writ_v1_TerminateResponse>
+  Watch: MethodDefinition<_writ_v1_WatchRequestInput, _writ_v1_WatchResponseInput, _writ_v1_WatchRequest, _writ_v1_WatchResponse>
+}
