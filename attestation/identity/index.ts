@@ -1,0 +1,27 @@
+/** Identity of a host's TPM: EK certificate chain, credential activation, AK certificate, tier. Needs no TPM. */
+export { type AttestationKey, readAttestationKey } from './ak.ts'
+export {
+  AK_PURPOSE,
+  type AkCertificateFields,
+  issueAkCertificate,
+  type VerifiedAkCertificate,
+  verifyAkCertificate,
+} from './ak-certificate.ts'
+export {
+  type Certificate,
+  parseCertificate,
+  readCertificateFile,
+  trimCertificatePadding,
+} from './certificate.ts'
+export { type ChainOptions, type VerifiedChain, verifyChain } from './chain.ts'
+export { type Credential, type EndorsementKey, endorsementKey, makeCredential } from './credential.ts'
+export { EK_PURPOSE, type EkChainOptions, type VerifiedEk, verifyEkChain } from './ek.ts'
+export {
+  beginEnrollment,
+  completeEnrollment,
+  type EnrollmentRequest,
+  type PendingEnrollment,
+} from './enrollment.ts'
+export { IdentityError, type IdentityErrorCode } from './error.ts'
+export { type Tier, tier } from './tier.ts'
+export { readTpmAttributes, type TpmAttributes } from './tpm-attributes.ts'
