@@ -39,7 +39,7 @@ export const writV1 = (tree as unknown as { writ: { v1: WritTypes } }).writ.v1
 function messageType<Input, Output>(name: string): MessageTypeDefinition<Input, Output> {
   const definition = packageDefinition[name]
   if (definition === undefined || !('serialize' in definition)) throw new TypeError(`no message ${name}`)
-  return definition as MessageTypeDefinition<Input, Output>
+  return definition as unknown as MessageTypeDefinition<Input, Output>
 }
 
 /** google.rpc.Status, which travels in the trailer `grpc-status-details-bin`. */
