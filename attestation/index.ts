@@ -1,0 +1,13 @@
+/**
+ * Judging evidence: quotes, logs, reference values, reports. Pure functions over bytes; nothing here talks to a TPM
+ * (that is `tpm2/index.ts`) or reads a file.
+ */
+
+export * from './identity/index.ts'
+export * from './quote/index.ts'
+export {
+  type ClockInfo,
+  type HashAlgorithm,
+  type PcrSelection,
+  QUOTED_SELECTION,
+} from './tpm2/structures/index.ts'

@@ -1,0 +1,68 @@
+import { sha256 } from '../../encoding/digest.ts'
+
+/** What a quote is asked for; a quote of one domain never stands for one of another. */
+export type QuoteDomain = 'writ/v1/cycle' | 'writ/v1/report'
+/** The domain of a lineage checkpoint's quote. */
+export const CHECKPOINT_DOMAIN = 'writ/v1/checkpoint'
+
+/** What a quote of a cycle or of a report is bound to, through its extraData. */
+export interface QuoteBinding {
+  readonly domain: QuoteDomain
+  /** 32 bytes from whoever wants the quote to be fresh. */
+  readonly nonce: Uint8Array
+  /** Entries of the lineage before this quote was asked for. */
+  readonly treeSize: bigint
+  /** Merkle root of those entries, 32 bytes. */
+  readonly lineageRoot: Uint8Array
+  /** SHA-256 of the daemon's session key (DER SubjectPublicKeyInfo). */
+  readonly sessionKeySpkiDigest: Uint8Array
+  /** SHA-256 of the reference values' payload. */
+  readonly referenceValuesDigest: Uint8Array
+}
+
+/** Bytes of the nonce, the root and the digests. */
+const FIELD_BYTES = 32
+
+function field(bytes: Uint8Array): Buffer {
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(bytes.length)
+  return Buffer.concat([length, bytes])
+}
+
+function exactly32(bytes: Uint8Array, name: string): Uint8Array {
+  if (bytes.length !== FIELD_BYTES)
+    throw new RangeError(`${name} has ${bytes.length} bytes, not ${FIELD_BYTES}`)
+  return bytes
+}
+
+/**
+ * The extraData of a cycle's or report's quote: SHA-256 over domain, nonce, tree size (64-bit big-endian), root, session
+ * key digest and reference values digest, each after its length as 32-bit big-endian, so that no two bindings share an
+ * encoding.
+ *
+ * @throws RangeError for a field of another length than 32 bytes (a programmer's mistake)
+ */
+export function bindExtraData(binding: QuoteBinding): Buffer {
+  const treeSize = Buffer.alloc(8)
+  treeSize.writeBigUInt64BE(binding.treeSize)
+  return sha256(
+    Buffer.concat([
+      field(Buffer.from(binding.domain, 'ascii')),
+      field(exactly32(binding.nonce, 'nonce')),
+      field(treeSize),
+      field(exactly32(binding.lineageRoot, 'lineageRoot')),
+      field(exactly32(binding.sessionKeySpkiDigest, 'sessionKeySpkiDigest')),
+      field(exactly32(binding.referenceValuesDigest, 'referenceValuesDigest')),
+    ]),
+  )
+}
+
+/**
+ * The extraData of a checkpoint's quote: SHA-256(domain ‖ 0x00 ‖ note body). The domain has no zero byte, and its first
+ * four bytes are no length that {@link bindExtraData} writes, so the two never meet.
+ *
+ * @param noteBody the signed note's text, with its final newline
+ */
+export function checkpointExtraData(noteBody: Uint8Array): Buffer {
+  return sha256(Buffer.concat([Buffer.from(`${CHECKPOINT_DOMAIN}\0`, 'ascii'), noteBody]))
+}

@@ -1,0 +1,24 @@
+export {
+  bindExtraData,
+  CHECKPOINT_DOMAIN,
+  checkpointExtraData,
+  type QuoteBinding,
+  type QuoteDomain,
+} from './binding.ts'
+export {
+  type ClockHistory,
+  type ClockStep,
+  firmwareChanged,
+  formatFirmwareVersion,
+  judgeClock,
+} from './clock.ts'
+export { QuoteError, type QuoteErrorCode } from './error.ts'
+export {
+  type EnrolledAk,
+  matchesPcrDigest,
+  type PcrValues,
+  type Quote,
+  type QuoteExpectation,
+  type VerifiedQuote,
+  verifyQuote,
+} from './verify.ts'
