@@ -1,0 +1,191 @@
+import { WritError } from '../encoding/error.ts'
+import type { DenialReason } from '../proto/error-details.ts'
+import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
+import type { ExecuteStartedInput } from '../proto/generated/writ/v1/ExecuteStarted.ts'
+import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
+import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
+import type { GetReportResponseInput } from '../proto/generated/writ/v1/GetReportResponse.ts'
+import type { ListRevocationsResponseInput } from '../proto/generated/writ/v1/ListRevocationsResponse.ts'
+
+/**
+ * Who asks, as the kernel said when the connection was made. Nothing in it comes from a message. Authorise on `uid` and
+ * `cgroup`; `pid` is a hint.
+ */
+export interface Caller {
+  /** Names the connection within this process of the daemon; for the log. */
+  readonly connection: string
+  readonly uid: number
+  readonly gid: number
+  readonly pid: number
+  /** Open as long as the connection is; null on a kernel that has none, or if the process had ended. */
+  readonly pidfd: number | null
+  /** Path below the cgroup mount; null if the process had ended. */
+  readonly cgroup: string | null
+  /** The execution whose own socket this is; null on the main socket. */
+  readonly parentExecution: string | null
+  /** Configured to bring signed changes of policy, reference values and revocations; only on the main socket. */
+  readonly governor: boolean
+  /** Configured to see and end everybody's executions; only on the main socket. */
+  readonly auditor: boolean
+}
+
+/** What a caller wants to run; checked for form, not yet against anything. */
+export interface WorkloadRequest {
+  readonly program: string
+  /** The whole vector, argv[0] included; never empty. */
+  readonly argv: readonly string[]
+  /** Own properties only; has no prototype. */
+  readonly env: Readonly<Record<string, string>>
+  readonly cwd: string
+  readonly subjects: readonly string[]
+  /** Null: a uid of its own from the configured range. */
+  readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | null
+  readonly sandbox: {
+    /** Null: as the artifact's scope has it. */
+    readonly network: 'none' | 'host' | null
+    readonly writable: readonly string[]
+    readonly devices: readonly string[]
+  }
+  /** Null: as the artifact's scope has it. */
+  readonly limits: {
+    readonly cpuSeconds: bigint | null
+    readonly memoryBytes: bigint | null
+    readonly pids: number | null
+    readonly openFiles: number | null
+    readonly runTimeMs: bigint | null
+    readonly outputBytes: bigint | null
+  }
+  readonly children: boolean
+}
+
+/** Input and output of one Execute. */
+export interface ExecuteStreams {
+  /** Pieces of standard input; ends at the caller's half-close. Not read from means that the caller is held back. */
+  readonly stdin: AsyncIterable<Buffer>
+  /** Tells the caller that it runs. Once, before any output. */
+  started(message: ExecuteStartedInput): Promise<void>
+  /**
+   * Sends output. Resolves when more may be written: do not read the workload's pipe before. Never rejects; once the call is
+   * over it drops what it is given.
+   */
+  output(stream: 'stdout' | 'stderr', bytes: Buffer): Promise<void>
+}
+
+export interface MintedArtifact {
+  /** DSSE envelope. */
+  readonly artifact: Buffer
+  readonly artifactDigest: string
+  readonly notAfter: string
+  readonly decisionIndex: bigint
+}
+
+/** Whose a thing is, for deciding who may see it. */
+export interface Ownership {
+  readonly callerUid: number
+  /** The execution through whose socket it was asked for. */
+  readonly parentExecutionId: string | null
+}
+
+/** An entry of the lineage. */
+export interface OwnedEntry {
+  readonly index: bigint
+  readonly bytes: Buffer
+  /** Null: nobody's in particular (an appraisal, a transition), for auditors only. */
+  readonly owner: Ownership | null
+}
+
+/**
+ * The daemon behind the API. The services check form, roles, visibility and quotas before they call it, and turn what it throws
+ * into statuses: {@link DeniedError} for a decision, {@link WritError} for what is wrong with an input, {@link NotFoundError}
+ * for what is not there; anything else is INTERNAL and its text stays in the log. `signal` is aborted when the call is over
+ * (cancelled, disconnected, deadline, shutdown); what was asked for then has to stop.
+ */
+export interface DaemonCore {
+  authorize(caller: Caller, workload: WorkloadRequest, signal: AbortSignal): Promise<MintedArtifact>
+
+  /**
+   * Decides, runs, and resolves when every process is dead. `artifact` is null if none came. If `signal` aborts, the execution
+   * is ended first.
+   *
+   * @throws DeniedError before anything ran
+   */
+  execute(
+    caller: Caller,
+    artifact: Buffer | null,
+    workload: WorkloadRequest,
+    streams: ExecuteStreams,
+    signal: AbortSignal,
+  ): Promise<ExecutionEndInput>
+
+  /** Null if there is none with this id. */
+  getExecution(executionId: string): ExecutionInput | null
+  /** Newest first. `after` is the id of the last one already seen. At most `limit`. */
+  listExecutions(options: {
+    visible: (execution: ExecutionInput) => boolean
+    includeEnded: boolean
+    limit: number
+    after: string | null
+  }): ExecutionInput[]
+  /** Resolves when confirmed dead or when `signal` aborts, with the execution as it then is. */
+  terminate(caller: Caller, executionId: string, signal: AbortSignal): Promise<ExecutionInput>
+  /** All executions that have not ended, then each after every change; ends with `signal`. Bounded (daemon/changes.ts). */
+  watchExecutions(signal: AbortSignal): AsyncIterable<ExecutionInput>
+
+  getStatus(): AttestationStatusInput
+  /** The status now, then after every change; ends with `signal`. Bounded. */
+  watchStatus(signal: AbortSignal): AsyncIterable<AttestationStatusInput>
+  /** `nonce` is 32 bytes. */
+  getReport(caller: Caller, nonce: Buffer, signal: AbortSignal): Promise<GetReportResponseInput>
+
+  /** Null if nothing was ever signed. `fresh`: sign the tree as it is now, if need be. */
+  getCheckpoint(fresh: boolean): Promise<{ note: Buffer; size: bigint; root: Buffer } | null>
+  lineageSize(): bigint
+  /** Entries from `from` up to but not including `to`, which is at most {@link lineageSize}. */
+  readEntries(from: bigint, to: bigint): AsyncIterable<OwnedEntry>
+  /** Whose the entry is; null if nobody's. `index` is below {@link lineageSize}. */
+  entryOwner(index: bigint): Promise<Ownership | null>
+  inclusionProof(index: bigint, treeSize: bigint): Promise<{ leafHash: Buffer; hashes: Buffer[] }>
+  consistencyProof(oldSize: bigint, newSize: bigint): Promise<Buffer[]>
+  /** Null if there is none with this digest (lower-case hex). */
+  getBlob(digest: string): Promise<Buffer | null>
+
+  /** These check signature and content, record the change durably, then put it in force. */
+  loadPolicy(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
+  loadTrustRoots(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
+  loadReferenceValues(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
+  revoke(
+    caller: Caller,
+    envelope: Buffer,
+  ): Promise<{ epoch: bigint; lineageIndex: bigint; executionIds: readonly string[] }>
+  listRevocations(): ListRevocationsResponseInput
+  clearFailure(caller: Caller, envelope: Buffer): Promise<{ lineageIndex: bigint }>
+
+  /** A request was turned away for quota before it was read. Must be cheap: a flood becomes one counted entry. */
+  countDenial(uid: number, code: 'CAPACITY'): void
+}
+
+export interface LoadedDocument {
+  /** SHA-256 of the envelope's decoded payload, lower-case hex. */
+  readonly digest: string
+  readonly lineageIndex: bigint
+}
+
+/** The request was decided, and denied. */
+export class DeniedError extends WritError<'DENIED'> {
+  readonly reasons: readonly DenialReason[]
+  readonly decisionIndex: bigint | undefined
+
+  /** @param reasons every reason of the stage that denied, in its order; at least one */
+  constructor(reasons: readonly DenialReason[], decisionIndex?: bigint) {
+    super('DENIED', reasons.map(r => `${r.code}: ${r.message}`).join('; '))
+    this.reasons = reasons
+    this.decisionIndex = decisionIndex
+  }
+}
+
+/** What was asked for is not there, or not the caller's to see: the same answer, so that nobody can probe. */
+export class NotFoundError extends WritError<'NOT_FOUND'> {
+  constructor(what: string) {
+    super('NOT_FOUND', `${what} not found`)
+  }
+}
