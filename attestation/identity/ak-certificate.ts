@@ -1,11 +1,10 @@
-import 'reflect-metadata'
 import { X509Certificate as NodeCertificate, randomBytes, webcrypto } from 'node:crypto'
-import * as x509 from '@peculiar/x509'
 import type { PrivateKey, PublicKey } from '../../signing/key.ts'
 import type { AttestationKey } from './ak.ts'
 import { type Certificate, KEY_USAGE, parseCertificate } from './certificate.ts'
 import { checkCriticalExtensions, checkValidity } from './chain.ts'
 import { IdentityError } from './error.ts'
+import * as x509 from './x509.ts'
 
 /** tcg-kp-AIKCertificate (TCG OID Registry; TCG AIK Certificate Profile 1.0, section 3.2). */
 export const AK_PURPOSE = '2.23.133.8.3'

@@ -1,9 +1,7 @@
-// reflect-metadata has to be there before @peculiar/x509 is evaluated.
-import 'reflect-metadata'
 import { type KeyObject, X509Certificate as NodeCertificate } from 'node:crypto'
-import * as x509 from '@peculiar/x509'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { IdentityError } from './error.ts'
+import * as x509 from './x509.ts'
 
 /** Object identifiers of the extensions that are read here (RFC 5280 section 4.2.1). */
 export const OID = {

@@ -1,6 +1,6 @@
-import { Name } from '@peculiar/x509'
 import type { Certificate } from './certificate.ts'
 import { IdentityError } from './error.ts'
+import { Name } from './x509.ts'
 
 /** What an EK certificate says of its TPM. The issuer's claims: true as far as the issuer is trusted. */
 export interface TpmAttributes {
