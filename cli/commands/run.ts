@@ -1,0 +1,65 @@
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import type { ExecutionEnd } from '../../proto/generated/writ/v1/ExecutionEnd.ts'
+import { addCommand, setAction } from '../command.ts'
+import { EXIT, type ExitStatus } from '../error.ts'
+import { readDocument } from '../files.ts'
+import { jsonText, type Output, printable, styledError } from '../output.ts'
+import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
+import { execute } from '../rpc/execute.ts'
+import { addWorkloadOptions, readWorkload, type WorkloadOptions } from '../workload.ts'
+
+interface Options extends SocketOptions, WorkloadOptions {
+  artifact?: string
+  quiet?: boolean
+}
+
+export function addRun(program: Command): void {
+  const command = addCommand(
+    program,
+    'run <program> [argument...]',
+    'Run a program under an artifact. Its input, output, errors and exit status are those of this command.',
+    `writ run --artifact digits.artifact.json --subject weights -- ./classifier infer weights < digits.txt
+     writ run --artifact job.json --env LANG=C --cwd /srv/job -- /usr/bin/sort input.txt`,
+  )
+    .addOption(new Option('--artifact <file>', 'signed authorization artifact'))
+    .option('--quiet', 'say nothing of its own while the program runs')
+  // What follows the program is the program's, whether it looks like an option or not.
+  command.passThroughOptions()
+  addWorkloadOptions(command)
+  addSocketOption(command)
+  command.addHelpText(
+    'after',
+    '\nExit status: the program’s own once it has run (128 + N if signal N ended it); 1 denied; 2 wrong use.\n' +
+      'With --json the outcome is one JSON value on standard error, because standard output is the program’s.',
+  )
+  setAction<Options>(command, async ({ args, options, output }) => {
+    const [program = '', ...rest] = args
+    const artifact =
+      options.artifact === undefined ? Buffer.alloc(0) : await readDocument(options.artifact, 'the artifact')
+    const workload = await readWorkload(program, rest, options)
+    return withDaemon(options, async daemon => {
+      const { started, ended } = await execute(daemon, { artifact, workload })
+      const exitStatus = statusOf(ended)
+      report(output, options.quiet === true, ended)
+      if (output.json) process.stderr.write(`${jsonText({ started, ended, exitStatus })}\n`)
+      return exitStatus
+    })
+  })
+}
+
+/** The program's status as a shell gives it: its own, or 128 and the number of the signal that ended it. */
+function statusOf(ended: ExecutionEnd): ExitStatus {
+  if (ended.exitCode !== undefined) return ended.exitCode
+  return ended.signal === undefined ? EXIT.refused : 128 + ended.signal
+}
+
+/** Says why an execution ended when it was not by itself. */
+function report(output: Output, quiet: boolean, ended: ExecutionEnd): void {
+  const cause = String(ended.cause).replace(/^END_CAUSE_/, '')
+  if (quiet || cause === 'EXIT') return
+  const time = ended.killMs === undefined ? '' : ` ${Number(ended.killMs).toFixed(1)} ms after the order`
+  const dead = ended.confirmedDead ? `all its processes are dead${time}` : 'its end is not confirmed yet'
+  const message = ended.message === '' ? '' : `: ${printable(ended.message)}`
+  output.note(`${styledError('red', 'writ:')} ended by ${cause}${message}; ${dead}`)
+}

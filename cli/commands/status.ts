@@ -1,0 +1,93 @@
+import type { Command } from 'commander'
+import { api } from '../../proto/client.ts'
+import type { AttestationStatus } from '../../proto/generated/writ/v1/AttestationStatus.ts'
+import { addCommand, setAction } from '../command.ts'
+import { CliError } from '../error.ts'
+import { printable, styled } from '../output.ts'
+import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
+
+interface Options extends SocketOptions {
+  watch?: boolean
+}
+
+/** The words that stand for a tier everywhere. */
+export function tierLabel(tier: string | number): string {
+  if (tier === 'TPM_TIER_SIMULATED') return 'simulated TPM'
+  return tier === 'TPM_TIER_HARDWARE' ? 'hardware TPM' : 'TPM of unknown kind'
+}
+
+export function addStatus(program: Command): void {
+  const command = addCommand(
+    program,
+    'status',
+    'Show whether the host is attested, and what is in force.',
+    'writ status --watch',
+  ).option('--watch', 'show every change until interrupted')
+  addSocketOption(command)
+  setAction<Options>(command, ({ options, output }) =>
+    withDaemon(options, async daemon => {
+      if (options.watch !== true) {
+        const { status } = await daemon.call(api.attestation.GetStatus, {})
+        const now = present(status)
+        output.result(shown(now), () => statusLines(now))
+        return undefined
+      }
+      for await (const { status } of daemon.read(api.attestation.WatchStatus, {})) {
+        const now = present(status)
+        output.item(shown(now), () => [changeLine(now)])
+      }
+      return undefined
+    }),
+  )
+}
+
+function present(status: AttestationStatus | null): AttestationStatus {
+  if (status === null) throw new CliError('REQUEST_FAILED', 'the daemon answered without a status')
+  return status
+}
+
+const stateName = (status: AttestationStatus) => String(status.state).replace(/^GATE_STATE_/, '')
+
+function shown(status: AttestationStatus) {
+  const { _evidenceAgeMs, _secureBoot, ...rest } = status as AttestationStatus & Record<string, unknown>
+  return { ...rest, state: stateName(status), tier: tierLabel(status.tier) }
+}
+
+function stateText(status: AttestationStatus): string {
+  const name = stateName(status)
+  return styled(['bold', name === 'ATTESTED' ? 'green' : name === 'FAILED' ? 'red' : 'yellow'], name)
+}
+
+function reasonText({ code, message, at }: { code: string; message: string; at: string }): string {
+  return printable(`${code}: ${message}${at === '' ? '' : ` (${at})`}`)
+}
+
+function seconds(ms: string | undefined): string {
+  return ms === undefined ? 'none' : `${(Number(ms) / 1000).toFixed(1)} s`
+}
+
+function statusLines(status: AttestationStatus): string[] {
+  const digest = (hex: string) => (hex === '' ? 'none' : hex)
+  const secureBoot = status.secureBoot === undefined ? 'not known' : status.secureBoot ? 'on' : 'off'
+  return [
+    `gate              ${stateText(status)}   epoch ${status.epoch}`,
+    ...status.reasons.map(r => `                  ${reasonText(r)}`),
+    `host              ${status.hostId}`,
+    `TPM               ${styled('bold', tierLabel(status.tier))}${status.tpmDescription === '' ? '' : `, says ${printable(status.tpmDescription)}`}`,
+    `evidence age      ${seconds(status.evidenceAgeMs)}, lease ends in ${seconds(status.leaseRemainingMs)}`,
+    `appraisals        ${status.appraisals}${status.appraisedTime === '' ? '' : `, last ${status.appraisedTime}`}`,
+    `secure boot       ${secureBoot}`,
+    `reference values  ${digest(status.referenceValuesDigest)}`,
+    `policy            ${digest(status.policyDigest)}`,
+    `trust roots       ${digest(status.trustRootsDigest)}`,
+    `revocations       epoch ${status.revocationEpoch}`,
+    `executions        ${status.executions}`,
+    `lineage           ${status.lineageSize} entries`,
+    `daemon            ${printable(status.daemonVersion)}, since ${status.daemonStartedTime}`,
+  ]
+}
+
+function changeLine(status: AttestationStatus): string {
+  const reasons = status.reasons.map(reasonText).join('; ')
+  return `${new Date().toISOString()}  ${stateText(status)}  epoch ${status.epoch}  ${tierLabel(status.tier)}${reasons === '' ? '' : `  ${reasons}`}`
+}

@@ -1,0 +1,68 @@
+import { WritError } from '../encoding/error.ts'
+
+/** Exit statuses of `writ`; `writ run` returns the program's own once it has started. */
+export const EXIT = {
+  /** What was asked for is done. */
+  done: 0,
+  /** Denied, not verified, or could not be carried out. */
+  refused: 1,
+  /** Wrong use, or input that is malformed or missing. */
+  wrongUse: 2,
+} as const
+export type ExitStatus = number
+
+export type CliErrorCode =
+  | 'USAGE'
+  | 'FILE_MISSING'
+  | 'FILE_UNREADABLE'
+  | 'FILE_TOO_LARGE'
+  | 'FILE_EXISTS'
+  | 'FILE_MALFORMED'
+  | 'FILE_UNWRITABLE'
+  | 'KEY_UNUSABLE'
+  | 'NOT_SIGNED_BY_KEY'
+  | 'DAEMON_UNREACHABLE'
+  | 'REQUEST_FAILED'
+  | 'DENIED'
+  | 'HOST_UNFIT'
+  | 'NOT_VERIFIED'
+
+/** Codes that mean that the input was right and the answer was no. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  'DAEMON_UNREACHABLE',
+  'REQUEST_FAILED',
+  'DENIED',
+  'HOST_UNFIT',
+  'NOT_VERIFIED',
+])
+
+/** What the command line reports to its user: what is wrong, with which file or option, and what to do next. */
+export class CliError extends WritError<CliErrorCode> {
+  /** What the user can do now; one sentence. */
+  readonly next: string | undefined
+  /** More lines for the person, between the message and what to do next. */
+  readonly lines: readonly string[]
+  /** What a script may want beside the message, for `--json`. */
+  readonly detail: Readonly<Record<string, unknown>> | undefined
+
+  constructor(
+    code: CliErrorCode,
+    message: string,
+    options: {
+      at?: string | undefined
+      cause?: unknown
+      next?: string | undefined
+      lines?: readonly string[]
+      detail?: Readonly<Record<string, unknown>> | undefined
+    } = {},
+  ) {
+    super(code, message, options)
+    this.next = options.next
+    this.lines = options.lines ?? []
+    this.detail = options.detail
+  }
+
+  get exitStatus(): ExitStatus {
+    return REFUSALS.has(this.code) ? EXIT.refused : EXIT.wrongUse
+  }
+}

@@ -1,0 +1,72 @@
+import type { Command } from 'commander'
+import { utf8ToString } from '../encoding/text.ts'
+import { type PrivateKey, type PublicKey, readPrivateKey, readPublicKey } from '../signing/key.ts'
+import { CliError } from './error.ts'
+import { readAs, readDocument } from './files.ts'
+
+const MAX_KEY_BYTES = 16 << 10
+
+/** Options of every command that opens a private key. */
+export interface PassphraseOptions {
+  passphraseEnv?: string
+  passphraseFile?: string
+}
+
+/** Adds the two ways of giving a passphrase. It is never an argument: every user of the machine sees those. */
+export function addPassphraseOptions(command: Command): Command {
+  return command
+    .option('--passphrase-env <name>', 'environment variable that holds the passphrase of the key')
+    .option('--passphrase-file <file>', 'file whose first line is the passphrase of the key')
+}
+
+/** The passphrase, if one was given. @throws CliError */
+export async function readPassphrase(options: PassphraseOptions): Promise<string | undefined> {
+  const { passphraseEnv, passphraseFile } = options
+  if (passphraseEnv !== undefined && passphraseFile !== undefined) {
+    throw new CliError('USAGE', 'give --passphrase-env or --passphrase-file, not both')
+  }
+  if (passphraseEnv !== undefined) {
+    return nonEmpty(process.env[passphraseEnv], `the environment variable ${passphraseEnv}`)
+  }
+  if (passphraseFile === undefined) return undefined
+  const text = await readAs(passphraseFile, 'the passphrase', b => utf8ToString(b), MAX_KEY_BYTES)
+  return nonEmpty(text.split('\n')[0]?.replace(/\r$/, ''), `the first line of ${passphraseFile}`)
+}
+
+function nonEmpty(text: string | undefined, where: string): string {
+  if (text !== undefined && text !== '') return text
+  throw new CliError('USAGE', `${where} is empty, so it is no passphrase`)
+}
+
+/** Reads a private key that signs. @throws CliError */
+export async function readSigningKey(
+  path: string,
+  what: string,
+  options: PassphraseOptions,
+): Promise<PrivateKey> {
+  const passphrase = await readPassphrase(options)
+  const pem = await readDocument(path, what, MAX_KEY_BYTES)
+  const encrypted = pem.includes('ENCRYPTED PRIVATE KEY')
+  if (encrypted && passphrase === undefined) {
+    throw new CliError('KEY_UNUSABLE', `${path} is encrypted, and no passphrase was given`, {
+      at: path,
+      next: 'Give --passphrase-env NAME or --passphrase-file FILE.',
+    })
+  }
+  return readAs(
+    path,
+    what,
+    bytes => readPrivateKey(utf8ToString(bytes), encrypted ? passphrase : undefined),
+    MAX_KEY_BYTES,
+  )
+}
+
+/** Reads a public key in PEM or DER. @throws CliError */
+export function readTrustedKey(path: string, what: string): Promise<PublicKey> {
+  return readAs(path, what, parsePublicKey, MAX_KEY_BYTES)
+}
+
+/** A public key from PEM or DER bytes. */
+export function parsePublicKey(bytes: Buffer): PublicKey {
+  return bytes[0] === 0x30 ? readPublicKey(bytes) : readPublicKey(utf8ToString(bytes))
+}

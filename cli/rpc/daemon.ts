@@ -1,0 +1,41 @@
+import { resolve } from 'node:path'
+import type { Command } from 'commander'
+import { CallError, WritClient } from '../../proto/client.ts'
+import { explainCallError } from './error.ts'
+
+/** Where `writd` listens unless the configuration says otherwise. */
+export const DEFAULT_SOCKET = '/run/writ/writd.sock'
+
+export interface SocketOptions {
+  socket: string
+}
+
+/** Adds the option that names the daemon's socket. */
+export function addSocketOption(command: Command): Command {
+  const fromEnvironment = process.env.WRIT_SOCKET
+  return command.option(
+    '--socket <path>',
+    "the daemon's socket (environment: WRIT_SOCKET)",
+    fromEnvironment === undefined || fromEnvironment === '' ? DEFAULT_SOCKET : fromEnvironment,
+  )
+}
+
+/**
+ * Connects to the daemon for one piece of work, and disconnects whatever happens.
+ *
+ * @throws CliError for every call that failed
+ */
+export async function withDaemon<T>(
+  options: SocketOptions,
+  work: (daemon: WritClient) => Promise<T>,
+): Promise<T> {
+  const socket = resolve(options.socket)
+  const daemon = new WritClient(socket)
+  try {
+    return await work(daemon)
+  } catch (error) {
+    throw error instanceof CallError ? explainCallError(error, socket) : error
+  } finally {
+    daemon.close()
+  }
+}

@@ -1,0 +1,169 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import type { WorkloadInput } from '../proto/generated/writ/v1/Workload.ts'
+import { CliError } from './error.ts'
+
+/** Options that say what runs and how; the same for `issue`, which signs them, and `run`, which asks for them. */
+export interface WorkloadOptions {
+  env?: string[]
+  cwd?: string
+  subject?: string[]
+  user?: string
+  network?: 'none' | 'host'
+  writable?: string[]
+  device?: string[]
+  cpuSeconds?: number
+  memory?: number
+  pids?: number
+  openFiles?: number
+  runTime?: number
+  outputBytes?: number
+  children?: boolean
+}
+
+/** For options that may be given several times. */
+export function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value]
+}
+
+/** A whole number of at least 1. @throws CliError */
+export function positive(option: string): (value: string) => number {
+  return value => {
+    const number = Number(value)
+    if (/^[0-9]{1,15}$/.test(value) && number >= 1) return number
+    throw new CliError('USAGE', `${option} takes a whole number of at least 1, not ${JSON.stringify(value)}`)
+  }
+}
+
+const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
+
+/** A number of bytes, with K, M or G for powers of 1024. @throws CliError */
+export function byteCount(option: string): (value: string) => number {
+  return value => {
+    const [, digits, unit = ''] = /^([0-9]{1,12})([KMG]?)$/.exec(value) ?? []
+    const bytes = Number(digits) * (UNITS[unit] ?? Number.NaN)
+    if (Number.isSafeInteger(bytes) && bytes >= 1) return bytes
+    throw new CliError('USAGE', `${option} takes a size such as 512M, not ${JSON.stringify(value)}`)
+  }
+}
+
+const TIME_UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** A duration such as `90s`, `15m`, `8h` or `30d`, in seconds. @throws CliError */
+export function duration(option: string): (value: string) => number {
+  return value => {
+    const [, digits, unit = ''] = /^([0-9]{1,9})([smhd])$/.exec(value) ?? []
+    const seconds = Number(digits) * (TIME_UNITS[unit] ?? Number.NaN)
+    if (Number.isSafeInteger(seconds) && seconds >= 1) return seconds
+    throw new CliError(
+      'USAGE',
+      `${option} takes a duration such as 90s, 15m, 8h or 30d, not ${JSON.stringify(value)}`,
+    )
+  }
+}
+
+export function addWorkloadOptions(command: Command): Command {
+  return command
+    .option('--env <name=value>', 'environment variable; nothing is inherited (repeatable)', collect)
+    .option('--cwd <directory>', 'working directory (default: /)')
+    .option(
+      '--subject <file>',
+      'another file of the closure: interpreter, model, configuration (repeatable)',
+      collect,
+    )
+    .option('--user <uid[:gid]>', 'user to run as (default: a uid of its own)')
+    .addOption(new Option('--network <which>', 'network that it sees').choices(['none', 'host']))
+    .option('--writable <path>', 'path below which it may write (repeatable)', collect)
+    .option('--device <path>', 'device node that it may open (repeatable)', collect)
+    .option('--cpu-seconds <n>', 'processor time', positive('--cpu-seconds'))
+    .option('--memory <size>', 'memory of all its processes', byteCount('--memory'))
+    .option('--pids <n>', 'processes and threads at one time', positive('--pids'))
+    .option('--open-files <n>', 'open files per process', positive('--open-files'))
+    .option('--run-time <duration>', 'time from start to end', duration('--run-time'))
+    .option('--output-bytes <size>', 'bytes of output', byteCount('--output-bytes'))
+    .option('--children', 'give it a socket through which it may ask for children')
+}
+
+/**
+ * The absolute path of a program: as given if it has a slash, else looked for in PATH, as a shell does. Symbolic links
+ * are left as they are.
+ *
+ * @throws CliError
+ */
+export function programPath(name: string): string {
+  if (name.includes('/')) return resolve(name)
+  for (const directory of (process.env.PATH ?? '').split(':')) {
+    const path = join(resolve(directory), name)
+    try {
+      accessSync(path, constants.X_OK)
+      if (statSync(path).isFile()) return path
+    } catch {
+      // Not in this one.
+    }
+  }
+  throw new CliError('FILE_MISSING', `there is no program ${name} in PATH`, {
+    at: name,
+    next: 'Give its path.',
+  })
+}
+
+/** Reads `--env`; the same name twice is an error. @throws CliError */
+export function readEnvironment(assignments: readonly string[] = []): Record<string, string> {
+  const env: Record<string, string> = Object.create(null)
+  for (const assignment of assignments) {
+    const [, name, value] = /^([^=\0]+)=([^\0]*)$/s.exec(assignment) ?? []
+    if (name === undefined || value === undefined) {
+      throw new CliError('USAGE', `--env takes NAME=VALUE, not ${JSON.stringify(assignment)}`)
+    }
+    if (name in env) throw new CliError('USAGE', `--env names ${name} twice`)
+    env[name] = value
+  }
+  return env
+}
+
+/** Reads `--user`. @throws CliError */
+export function readUser(user: string | undefined): { uid: number; gid: number } | undefined {
+  if (user === undefined) return undefined
+  const [, uid, gid] = /^([0-9]{1,9})(?::([0-9]{1,9}))?$/.exec(user) ?? []
+  if (uid === undefined)
+    throw new CliError('USAGE', `--user takes UID or UID:GID in numbers, not ${JSON.stringify(user)}`)
+  return { uid: Number(uid), gid: Number(gid ?? uid) }
+}
+
+/** The workload as the daemon is asked for it: absolute paths, nothing inherited. @throws CliError */
+export async function readWorkload(
+  name: string,
+  rest: readonly string[],
+  options: WorkloadOptions,
+): Promise<WorkloadInput> {
+  const program = programPath(name)
+  const user = readUser(options.user)
+  const limits = {
+    ...(options.cpuSeconds === undefined ? {} : { cpuSeconds: options.cpuSeconds }),
+    ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
+    ...(options.pids === undefined ? {} : { pids: options.pids }),
+    ...(options.openFiles === undefined ? {} : { openFiles: options.openFiles }),
+    ...(options.runTime === undefined ? {} : { runTimeMs: options.runTime * 1000 }),
+    ...(options.outputBytes === undefined ? {} : { outputBytes: options.outputBytes }),
+  }
+  return {
+    program,
+    argv: [program, ...rest],
+    env: readEnvironment(options.env),
+    cwd: options.cwd === undefined ? '' : resolve(options.cwd),
+    subjects: (options.subject ?? []).map(path => resolve(path)),
+    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+    sandbox: {
+      network:
+        options.network === undefined
+          ? 'NETWORK_UNSPECIFIED'
+          : `NETWORK_${options.network === 'none' ? 'NONE' : 'HOST'}`,
+      writable: (options.writable ?? []).map(path => resolve(path)),
+      devices: (options.device ?? []).map(path => resolve(path)),
+    },
+    limits: Object.keys(limits).length === 0 ? null : limits,
+    children: options.children === true,
+  }
+}

@@ -1,0 +1,51 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** The tool as a user starts it. */
+export const WRIT = fileURLToPath(new URL('../../writ', import.meta.url))
+
+export interface Session {
+  status: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+/** Runs `writ` as a process and waits for its end. */
+export function writ(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string>; input?: string | Buffer } = {},
+): Promise<Session> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(WRIT, args, {
+      cwd: options.cwd,
+      env: { PATH: process.env.PATH, HOME: '/nonexistent', ...options.env },
+    })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', chunk => {
+      stdout += chunk
+    })
+    child.stderr.on('data', chunk => {
+      stderr += chunk
+    })
+    // A program that does not read its input breaks the pipe.
+    child.stdin.on('error', () => {})
+    child.stdin.end(options.input ?? '')
+    child.on('error', reject)
+    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr }))
+  })
+}
+
+/** A directory of the test's own, whose name has a space. */
+export function temporaryDirectory(): { path: string; in: (name: string) => string; remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), 'writ cli '))
+  return {
+    path,
+    in: name => join(path, name),
+    remove: () => rmSync(path, { recursive: true, force: true }),
+  }
+}
