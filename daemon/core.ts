@@ -29,34 +29,33 @@ export interface Caller {
   readonly auditor: boolean
 }
 
-/** What a caller wants to run; checked for form, not yet against anything. */
+/**
+ * What a caller wants to run, as it was sent: it has the fields of an authorization request (all but `executionId` and
+ * `operation`), whose rules are applied to it by `parseRequest`. Null means "as the artifact's scope has it".
+ */
 export interface WorkloadRequest {
   readonly program: string
-  /** The whole vector, argv[0] included; never empty. */
-  readonly argv: readonly string[]
-  /** Own properties only; has no prototype. */
-  readonly env: Readonly<Record<string, string>>
-  readonly cwd: string
-  readonly subjects: readonly string[]
-  /** Null: a uid of its own from the configured range. */
+  readonly argv: readonly string[] | null
+  /** Sorted by name. */
+  readonly env: readonly { readonly name: string; readonly value: string }[] | null
+  readonly cwd: string | null
   readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | null
-  readonly sandbox: {
-    /** Null: as the artifact's scope has it. */
-    readonly network: 'none' | 'host' | null
-    readonly writable: readonly string[]
-    readonly devices: readonly string[]
-  }
-  /** Null: as the artifact's scope has it. */
+  readonly stdio: { readonly stdin: StdioMode; readonly stdout: StdioMode; readonly stderr: StdioMode } | null
+  readonly sandbox: { readonly network: 'none' | 'host' | null; readonly writable: readonly string[] | null }
   readonly limits: {
-    readonly cpuSeconds: bigint | null
-    readonly memoryBytes: bigint | null
+    readonly runTimeMs: number | null
+    readonly memoryBytes: number | null
     readonly pids: number | null
+    readonly cpuSeconds: number | null
     readonly openFiles: number | null
-    readonly runTimeMs: bigint | null
-    readonly outputBytes: bigint | null
+    readonly outputBytes: number | null
   }
+  readonly devices: readonly string[] | null
   readonly children: boolean
+  readonly files: readonly string[]
 }
+
+export type StdioMode = 'pipe' | 'null'
 
 /** Input and output of one Execute. */
 export interface ExecuteStreams {
@@ -71,9 +70,10 @@ export interface ExecuteStreams {
   output(stream: 'stdout' | 'stderr', bytes: Buffer): Promise<void>
 }
 
-export interface MintedArtifact {
-  /** DSSE envelope. */
-  readonly artifact: Buffer
+/** A permit that starts nothing. */
+export interface Authorized {
+  /** DSSE envelope of the artifact that was made; null if the request brought one. */
+  readonly artifact: Buffer | null
   readonly artifactDigest: string
   readonly notAfter: string
   readonly decisionIndex: bigint
@@ -101,7 +101,17 @@ export interface OwnedEntry {
  * (cancelled, disconnected, deadline, shutdown); what was asked for then has to stop.
  */
 export interface DaemonCore {
-  authorize(caller: Caller, workload: WorkloadRequest, signal: AbortSignal): Promise<MintedArtifact>
+  /**
+   * Decides without starting anything, and consumes nothing. `artifact` null: makes one, if the configuration allows it.
+   *
+   * @throws DeniedError
+   */
+  authorize(
+    caller: Caller,
+    artifact: Buffer | null,
+    workload: WorkloadRequest,
+    signal: AbortSignal,
+  ): Promise<Authorized>
 
   /**
    * Decides, runs, and resolves when every process is dead. `artifact` is null if none came. If `signal` aborts, the execution

@@ -16,8 +16,10 @@ import type { LimitsInput as _writ_v1_LimitsInput, Limits as _writ_v1_Limits } f
 import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _writ_v1_ListRequest } from './writ/v1/ListRequest.ts';
 import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _writ_v1_ListResponse } from './writ/v1/ListResponse.ts';
 import type { SandboxInput as _writ_v1_SandboxInput, Sandbox as _writ_v1_Sandbox } from './writ/v1/Sandbox.ts';
+import type { StdioInput as _writ_v1_StdioInput, Stdio as _writ_v1_Stdio } from './writ/v1/Stdio.ts';
 import type { TerminateRequestInput as _writ_v1_TerminateRequestInput, TerminateRequest as _writ_v1_TerminateRequest } from './writ/v1/TerminateRequest.ts';
 import type { TerminateResponseInput as _writ_v1_TerminateResponseInput, TerminateResponse as _writ_v1_TerminateResponse } from './writ/v1/TerminateResponse.ts';
+import type { UserInput as _writ_v1_UserInput, User as _writ_v1_User } from './writ/v1/User.ts';
 import type { WatchRequestInput as _writ_v1_WatchRequestInput, WatchRequest as _writ_v1_WatchRequest } from './writ/v1/WatchRequest.ts';
 import type { WatchResponseInput as _writ_v1_WatchResponseInput, WatchResponse as _writ_v1_WatchResponse } from './writ/v1/WatchResponse.ts';
 import type { WorkloadInput as _writ_v1_WorkloadInput, Workload as _writ_v1_Workload } from './writ/v1/Workload.ts';
@@ -53,8 +55,11 @@ export interface ProtoGrpcType {
       ListResponse: MessageTypeDefinition<_writ_v1_ListResponseInput, _writ_v1_ListResponse>
       Network: EnumTypeDefinition
       Sandbox: MessageTypeDefinition<_writ_v1_SandboxInput, _writ_v1_Sandbox>
+      Stdio: MessageTypeDefinition<_writ_v1_StdioInput, _writ_v1_Stdio>
+      StreamMode: EnumTypeDefinition
       TerminateRequest: MessageTypeDefinition<_writ_v1_TerminateRequestInput, _writ_v1_TerminateRequest>
       TerminateResponse: MessageTypeDefinition<_writ_v1_TerminateResponseInput, _writ_v1_TerminateResponse>
+      User: MessageTypeDefinition<_writ_v1_UserInput, _writ_v1_User>
       WatchRequest: MessageTypeDefinition<_writ_v1_WatchRequestInput, _writ_v1_WatchRequest>
       WatchResponse: MessageTypeDefinition<_writ_v1_WatchResponseInput, _writ_v1_WatchResponse>
       Workload: MessageTypeDefinition<_writ_v1_WorkloadInput, _writ_v1_Workload>

@@ -3,11 +3,11 @@
 import type { Long } from '@grpc/proto-loader';
 
 /**
- * A minted artifact.
+ * A permit. A denial is an error with `Denial` as its detail.
  */
 export interface AuthorizeResponseInput {
   /**
-   * DSSE envelope to give to Execute.
+   * DSSE envelope of the artifact that was made; empty if one came with the request.
    */
   'artifact'?: (Buffer | Uint8Array | string);
   /**
@@ -15,7 +15,7 @@ export interface AuthorizeResponseInput {
    */
   'artifactDigest'?: (string);
   /**
-   * End of its validity; never later than the evidence's.
+   * End of its validity; that of a minted artifact is never later than the evidence's.
    */
   'notAfter'?: (string);
   /**
@@ -25,11 +25,11 @@ export interface AuthorizeResponseInput {
 }
 
 /**
- * A minted artifact.
+ * A permit. A denial is an error with `Denial` as its detail.
  */
 export interface AuthorizeResponse {
   /**
-   * DSSE envelope to give to Execute.
+   * DSSE envelope of the artifact that was made; empty if one came with the request.
    */
   'artifact': (Buffer);
   /**
@@ -37,7 +37,7 @@ export interface AuthorizeResponse {
    */
   'artifactDigest': (string);
   /**
-   * End of its validity; never later than the evidence's.
+   * End of its validity; that of a minted artifact is never later than the evidence's.
    */
   'notAfter': (string);
   /**

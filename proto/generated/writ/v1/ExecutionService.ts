@@ -23,16 +23,16 @@ import type { WatchResponseInput as _writ_v1_WatchResponseInput, WatchResponse a
  */
 export interface ExecutionServiceClient extends grpc.Client {
   /**
-   * Asks the daemon to make a single-use artifact for exactly this workload, after policy. Denied unless the
-   * configuration allows minting.
+   * With an artifact: says whether Execute would be permitted now, and consumes nothing. Without one: asks the daemon to
+   * make a single-use artifact for exactly this workload, after policy; denied unless the configuration allows minting.
    */
   Authorize(argument: _writ_v1_AuthorizeRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
   Authorize(argument: _writ_v1_AuthorizeRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
   Authorize(argument: _writ_v1_AuthorizeRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
   Authorize(argument: _writ_v1_AuthorizeRequestInput, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
   /**
-   * Asks the daemon to make a single-use artifact for exactly this workload, after policy. Denied unless the
-   * configuration allows minting.
+   * With an artifact: says whether Execute would be permitted now, and consumes nothing. Without one: asks the daemon to
+   * make a single-use artifact for exactly this workload, after policy; denied unless the configuration allows minting.
    */
   authorize(argument: _writ_v1_AuthorizeRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
   authorize(argument: _writ_v1_AuthorizeRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
@@ -120,8 +120,8 @@ export interface ExecutionServiceClient extends grpc.Client {
  */
 export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
-   * Asks the daemon to make a single-use artifact for exactly this workload, after policy. Denied unless the
-   * configuration allows minting.
+   * With an artifact: says whether Execute would be permitted now, and consumes nothing. Without one: asks the daemon to
+   * make a single-use artifact for exactly this workload, after policy; denied unless the configuration allows minting.
    */
   Authorize: grpc.handleUnaryCall<_writ_v1_AuthorizeRequest, _writ_v1_AuthorizeResponseInput>;
 

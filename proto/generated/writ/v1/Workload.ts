@@ -1,10 +1,12 @@
 // Original file: writ/v1/execution.proto
 
+import type { UserInput as _writ_v1_UserInput, User as _writ_v1_User } from '../../writ/v1/User.ts';
+import type { StdioInput as _writ_v1_StdioInput, Stdio as _writ_v1_Stdio } from '../../writ/v1/Stdio.ts';
 import type { SandboxInput as _writ_v1_SandboxInput, Sandbox as _writ_v1_Sandbox } from '../../writ/v1/Sandbox.ts';
 import type { LimitsInput as _writ_v1_LimitsInput, Limits as _writ_v1_Limits } from '../../writ/v1/Limits.ts';
 
 /**
- * What to run. All of it is compared with the artifact's scope; what is absent is as the artifact's scope has it.
+ * What to run. All of it is compared with the artifact's scope; what is absent or empty is as the artifact's scope has it.
  */
 export interface WorkloadInput {
   /**
@@ -12,7 +14,7 @@ export interface WorkloadInput {
    */
   'program'?: (string);
   /**
-   * The whole argument vector, argv[0] included. Empty: the program's path alone.
+   * The whole argument vector, argv[0] included.
    */
   'argv'?: (string)[];
   /**
@@ -20,26 +22,22 @@ export interface WorkloadInput {
    */
   'env'?: ({[key: string]: string});
   /**
-   * Absolute path of the working directory. Empty: `/`.
+   * Absolute path of the working directory.
    */
   'cwd'?: (string);
   /**
    * Absolute paths of the other files of the closure (interpreter, models, configuration), which must be subjects of
    * the artifact as well.
    */
-  'subjects'?: (string)[];
+  'files'?: (string)[];
   /**
-   * The user to run as. Absent: a uid of its own from the configured range.
+   * Who to run as.
    */
-  'uid'?: (number);
+  'user'?: (_writ_v1_UserInput | null);
   /**
-   * The group to run as. Only together with `uid`.
+   * Where its standard streams lead.
    */
-  'gid'?: (number);
-  /**
-   * Supplementary groups. Only together with `uid`.
-   */
-  'groups'?: (number)[];
+  'stdio'?: (_writ_v1_StdioInput | null);
   /**
    * The walls around it.
    */
@@ -52,12 +50,10 @@ export interface WorkloadInput {
    * Whether it gets a socket of its own through which it may ask for children.
    */
   'children'?: (boolean);
-  '_uid'?: "uid";
-  '_gid'?: "gid";
 }
 
 /**
- * What to run. All of it is compared with the artifact's scope; what is absent is as the artifact's scope has it.
+ * What to run. All of it is compared with the artifact's scope; what is absent or empty is as the artifact's scope has it.
  */
 export interface Workload {
   /**
@@ -65,7 +61,7 @@ export interface Workload {
    */
   'program': (string);
   /**
-   * The whole argument vector, argv[0] included. Empty: the program's path alone.
+   * The whole argument vector, argv[0] included.
    */
   'argv': (string)[];
   /**
@@ -73,26 +69,22 @@ export interface Workload {
    */
   'env': ({[key: string]: string});
   /**
-   * Absolute path of the working directory. Empty: `/`.
+   * Absolute path of the working directory.
    */
   'cwd': (string);
   /**
    * Absolute paths of the other files of the closure (interpreter, models, configuration), which must be subjects of
    * the artifact as well.
    */
-  'subjects': (string)[];
+  'files': (string)[];
   /**
-   * The user to run as. Absent: a uid of its own from the configured range.
+   * Who to run as.
    */
-  'uid'?: (number);
+  'user': (_writ_v1_User | null);
   /**
-   * The group to run as. Only together with `uid`.
+   * Where its standard streams lead.
    */
-  'gid'?: (number);
-  /**
-   * Supplementary groups. Only together with `uid`.
-   */
-  'groups': (number)[];
+  'stdio': (_writ_v1_Stdio | null);
   /**
    * The walls around it.
    */
@@ -105,6 +97,4 @@ export interface Workload {
    * Whether it gets a socket of its own through which it may ask for children.
    */
   'children': (boolean);
-  '_uid'?: "uid";
-  '_gid'?: "gid";
 }
