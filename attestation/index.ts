@@ -3,7 +3,9 @@
  * (that is `tpm2/index.ts`) or reads a file.
  */
 
+export * from './eventlog/index.ts'
 export * from './identity/index.ts'
+export * from './ima/index.ts'
 export * from './quote/index.ts'
 export {
   type ClockInfo,
@@ -11,3 +13,4 @@ export {
   type PcrSelection,
   QUOTED_SELECTION,
 } from './tpm2/structures/index.ts'
+export * from './userspace/index.ts'

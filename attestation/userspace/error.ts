@@ -1,0 +1,7 @@
+import { WritError } from '../../encoding/error.ts'
+
+/** Why bytes are not systemd's measurement log. */
+export type UserspaceLogErrorCode = 'USERSPACE_LOG_MALFORMED' | 'USERSPACE_LOG_TOO_LARGE'
+
+/** Bytes that are not systemd's measurement log. `at` is the record's index. */
+export class UserspaceLogError extends WritError<UserspaceLogErrorCode> {}
