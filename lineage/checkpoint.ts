@@ -1,0 +1,179 @@
+import {
+  checkpointExtraData,
+  type EnrolledAk,
+  QUOTED_SELECTION,
+  type Quote,
+  type VerifiedQuote,
+  verifyQuote,
+} from '../attestation/index.ts'
+import { ByteReader } from '../encoding/byte-reader.ts'
+import { base64ToBytes, utf8ToString } from '../encoding/text.ts'
+import { type PrivateKey, type PublicKey, signBytes } from '../signing/key.ts'
+import { LineageError } from './error.ts'
+import { HASH_SIZE } from './merkle.ts'
+import { formatNote, isKeyName, type Note, noteKeyId, parseNote } from './note.ts'
+import { ed25519Verifier } from './note-key.ts'
+
+/** Type byte for signatures without an assigned one, and the longer identifier that follows it (C2SP signed-note, "Signature types"). */
+const TPM2_QUOTE_TYPE = Buffer.from('\xffwrit.dev/tpm2-quote/v1', 'latin1')
+const TPM2_QUOTE_VERSION = 1
+
+/** A tree of some size, as a log states it. */
+export interface TreeHead {
+  readonly size: number
+  readonly root: Buffer
+}
+
+/** What a checkpoint's text says (C2SP tlog-checkpoint, "Note text"). */
+export interface CheckpointText extends TreeHead {
+  readonly origin: string
+  /** Lines that other logs add; this one writes none. */
+  readonly extensions: readonly string[]
+}
+
+/** The text of a checkpoint of this log. */
+export function formatCheckpointText({ origin, size, root }: TreeHead & { origin: string }): Buffer {
+  return Buffer.from(`${origin}\n${size}\n${root.toString('base64')}\n`, 'utf8')
+}
+
+/**
+ * Reads a note's text as a checkpoint.
+ *
+ * @param text controlled by whoever wrote the note
+ * @throws LineageError `CHECKPOINT_MALFORMED`
+ */
+export function parseCheckpointText(text: Buffer): CheckpointText {
+  const fail = (what: string, cause?: unknown) =>
+    new LineageError('CHECKPOINT_MALFORMED', `checkpoint: ${what}`, { cause })
+  let lines: string[]
+  let root: Buffer
+  try {
+    lines = utf8ToString(text, 'checkpoint').split('\n')
+    root = base64ToBytes(lines[2] ?? '', 'root')
+  } catch (cause) {
+    throw fail('the text cannot be read', cause)
+  }
+  const [origin = '', size = '', , ...rest] = lines
+  if (rest.pop() !== '' || origin === '' || rest.includes(''))
+    throw fail('an empty line, or no final newline')
+  if (!/^(?:0|[1-9][0-9]*)$/.test(size) || !Number.isSafeInteger(Number(size)))
+    throw fail('the size is not a number')
+  if (root.length !== HASH_SIZE) throw fail(`a root of ${root.length} bytes`)
+  return { origin, size: Number(size), root, extensions: rest }
+}
+
+/** The TPM's line: key id over the AK's Name, so that the line says which key to look for. */
+function tpmKeyId(origin: string, akName: Uint8Array): Buffer {
+  return noteKeyId(origin, TPM2_QUOTE_TYPE, akName)
+}
+
+/** version ‖ u16 length ‖ TPMS_ATTEST ‖ u16 length ‖ TPMT_SIGNATURE, big-endian. */
+export function encodeTpmSignature({ attest, signature }: Quote): Buffer {
+  const sized = (bytes: Uint8Array) =>
+    Buffer.concat([Buffer.of(bytes.length >> 8, bytes.length & 0xff), bytes])
+  return Buffer.concat([Buffer.of(TPM2_QUOTE_VERSION), sized(attest), sized(signature)])
+}
+
+/** The inverse. @throws LineageError `CHECKPOINT_MALFORMED` */
+export function decodeTpmSignature(bytes: Uint8Array): Quote {
+  const reader = new ByteReader(bytes, 'tpm2-quote signature')
+  try {
+    const version = reader.u8('version')
+    if (version !== TPM2_QUOTE_VERSION) throw new Error(`version ${version}`)
+    const quote = { attest: reader.sized16be('attest'), signature: reader.sized16be('signature') }
+    reader.end()
+    return quote
+  } catch (cause) {
+    throw new LineageError('CHECKPOINT_MALFORMED', 'the tpm2-quote signature cannot be read', { cause })
+  }
+}
+
+/** Signs checkpoints: the log's Ed25519 key, and the TPM's attestation key by a quote. */
+export interface CheckpointSigner {
+  readonly logKey: PrivateKey
+  readonly ak: EnrolledAk
+  /** TPM2_Quote over the usual PCR selection with these 32 bytes as qualifyingData. */
+  quote(extraData: Buffer): Promise<Quote>
+}
+
+/** A signed checkpoint. */
+export interface SignedCheckpoint extends TreeHead {
+  readonly origin: string
+  /** The note's bytes, as in the file `checkpoint`. */
+  readonly note: Buffer
+}
+
+/** Signs a tree head with both keys and checks both signatures before giving it out. @throws LineageError `SIGNATURE_INVALID` */
+export async function signCheckpoint(
+  signer: CheckpointSigner,
+  origin: string,
+  head: TreeHead,
+): Promise<SignedCheckpoint> {
+  const text = formatCheckpointText({ origin, ...head })
+  const quote = await signer.quote(checkpointExtraData(text))
+  const note = formatNote({
+    text,
+    signatures: [
+      {
+        name: origin,
+        keyId: ed25519Verifier(origin, signer.logKey.public).keyId,
+        signature: signBytes(signer.logKey, text),
+      },
+      { name: origin, keyId: tpmKeyId(origin, signer.ak.name), signature: encodeTpmSignature(quote) },
+    ],
+  })
+  const checkpoint = parseCheckpoint(note)
+  verifyLogSignature(checkpoint, signer.logKey.public)
+  verifyTpmSignature(checkpoint, signer.ak)
+  return { origin, ...head, note }
+}
+
+/** A checkpoint of this project's form, taken apart; nothing is verified. */
+export interface Checkpoint extends CheckpointText {
+  readonly note: Note
+}
+
+/**
+ * Takes a checkpoint apart: no extension lines, exactly two signature lines, Ed25519 first, both under the origin's name.
+ *
+ * @param bytes controlled by whoever sent them
+ * @throws LineageError `NOTE_MALFORMED`, `CHECKPOINT_MALFORMED`
+ */
+export function parseCheckpoint(bytes: Buffer): Checkpoint {
+  const note = parseNote(bytes)
+  const text = parseCheckpointText(note.text)
+  const fail = (what: string) => new LineageError('CHECKPOINT_MALFORMED', `checkpoint: ${what}`)
+  if (text.extensions.length > 0) throw fail('extension lines')
+  if (!isKeyName(text.origin)) throw fail('the origin is not a key name')
+  if (note.signatures.length !== 2) throw fail(`${note.signatures.length} signature lines, not 2`)
+  if (note.signatures.some(({ name }) => name !== text.origin)) throw fail('a signature by another name')
+  return { ...text, note }
+}
+
+/** @throws LineageError `SIGNATURE_INVALID` unless the first line is by the log's key */
+export function verifyLogSignature({ origin, note }: Checkpoint, key: PublicKey): void {
+  const verifier = ed25519Verifier(origin, key)
+  const line = note.signatures[0]
+  if (!line?.keyId.equals(verifier.keyId) || !verifier.verify(note.text, line.signature)) {
+    throw new LineageError('SIGNATURE_INVALID', "the Ed25519 line is not by the log's key")
+  }
+}
+
+/** @throws LineageError `SIGNATURE_INVALID` unless the second line is a quote of this text by the enrolled AK */
+export function verifyTpmSignature({ origin, note }: Checkpoint, ak: EnrolledAk): VerifiedQuote {
+  const line = note.signatures[1]
+  if (!line?.keyId.equals(tpmKeyId(origin, ak.name))) {
+    throw new LineageError('SIGNATURE_INVALID', 'the tpm2-quote line is by another attestation key')
+  }
+  try {
+    return verifyQuote(decodeTpmSignature(line.signature), {
+      ak,
+      extraData: checkpointExtraData(note.text),
+      pcrSelection: QUOTED_SELECTION,
+    })
+  } catch (cause) {
+    throw new LineageError('SIGNATURE_INVALID', `the tpm2-quote line does not hold: ${String(cause)}`, {
+      cause,
+    })
+  }
+}

@@ -1,0 +1,76 @@
+import { constants, existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { errno, type Io } from './io.ts'
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_TRUNC, O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants
+
+/** fsync of a directory: makes the names in it durable (fsync(2), NOTES on directories). */
+export async function syncDirectory(io: Io, path: string): Promise<void> {
+  const fd = await io.open(path, O_RDONLY | O_DIRECTORY)
+  try {
+    await io.fsync(fd)
+  } finally {
+    await io.close(fd)
+  }
+}
+
+/** Makes a directory and those above it, and each new name durable. */
+export async function makeDirectory(io: Io, path: string, mode = 0o750): Promise<void> {
+  if (existsSync(path)) return
+  await makeDirectory(io, dirname(path), mode)
+  try {
+    await io.mkdir(path, mode)
+  } catch (error) {
+    if (errno(error) !== 'EEXIST') throw error
+  }
+  await syncDirectory(io, dirname(path))
+}
+
+/** A file to be, whose directory exists. */
+export interface NewFile {
+  readonly path: string
+  readonly bytes: Uint8Array
+}
+
+/** Writes and syncs a file under another name in `scratch` (same file system) and gives that name. */
+async function stage(io: Io, scratch: string, name: string, bytes: Uint8Array): Promise<string> {
+  const temporary = join(scratch, name)
+  const fd = await io.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o640)
+  try {
+    await io.writeLarge(fd, bytes, 0)
+    await io.fsync(fd)
+  } finally {
+    await io.close(fd)
+  }
+  return temporary
+}
+
+let staged = 0
+
+/**
+ * Makes files durable: temporary file, fsync, rename, fsync of the directory, in that order, so that after a crash each
+ * path holds its old content or its whole new one. Directories are synced once for all files in them.
+ *
+ * @param scratch a directory on the same file system, swept at the next start
+ */
+export async function writeDurably(io: Io, scratch: string, files: readonly NewFile[]): Promise<void> {
+  const renames: [string, string][] = []
+  for (const { path, bytes } of files) {
+    renames.push([await stage(io, scratch, `${process.pid}-${staged++}`, bytes), path])
+  }
+  for (const [from, to] of renames) await io.rename(from, to)
+  for (const directory of new Set(files.map(({ path }) => dirname(path)))) await syncDirectory(io, directory)
+}
+
+/** Removes a file if it is there, and makes that durable. */
+export async function removeDurably(io: Io, path: string): Promise<void> {
+  try {
+    await io.unlink(path)
+  } catch (error) {
+    if (errno(error) === 'ENOENT') return
+    throw error
+  }
+  await syncDirectory(io, dirname(path))
+}
+
+export const NEW_FILE = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW

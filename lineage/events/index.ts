@@ -1,0 +1,81 @@
+import { type JsonObject, type JsonValue, parseJson } from '../../encoding/json.ts'
+import { MAX_ENTRY_BYTES } from '../entry-bundle.ts'
+import { LineageError } from '../error.ts'
+import type { Codec } from './codec.ts'
+import { type EventType, type LineageEvent, SCHEMAS } from './schema.ts'
+
+export type { EventType, LineageEvent } from './schema.ts'
+
+/** Kinds of event that may use the disk space kept in reserve: what ends something is recorded even on a full disk. */
+const RESERVED: ReadonlySet<EventType> = new Set<EventType>([
+  'trust-transition',
+  'freeze',
+  'kill-sent',
+  'execution-end',
+  'daemon-stop',
+])
+
+export function isReserved(type: EventType): boolean {
+  return RESERVED.has(type)
+}
+
+function schemaOf(value: unknown): Codec<unknown> {
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined
+  if (typeof type !== 'string' || !Object.hasOwn(SCHEMAS, type)) {
+    throw new LineageError('EVENT_INVALID', 'no known type of event', { at: 'type' })
+  }
+  return SCHEMAS[type as EventType]
+}
+
+/**
+ * An event as the canonical JSON that goes into the log.
+ *
+ * @throws LineageError `EVENT_INVALID` with the field in `at`, `ENTRY_TOO_LARGE`
+ */
+export function encodeEvent(event: LineageEvent): Buffer {
+  const bytes = Buffer.from(schemaOf(event).write(event), 'utf8')
+  if (bytes.length > MAX_ENTRY_BYTES) {
+    throw new LineageError('ENTRY_TOO_LARGE', `an event of ${bytes.length} bytes, at most ${MAX_ENTRY_BYTES}`)
+  }
+  return bytes
+}
+
+/**
+ * Reads an entry. Only what {@link encodeEvent} writes is taken, so that an event has one encoding.
+ *
+ * @param bytes controlled by whoever wrote the log
+ * @throws LineageError `EVENT_INVALID`
+ */
+export function parseEvent(bytes: Uint8Array): LineageEvent {
+  let value: JsonValue
+  try {
+    value = parseJson(bytes, { maxBytes: MAX_ENTRY_BYTES, maxDepth: 8 })
+  } catch (cause) {
+    throw new LineageError('EVENT_INVALID', `the event is not JSON: ${String(cause)}`, { cause })
+  }
+  if (!Buffer.from(schemaOf(value).write(value), 'utf8').equals(bytes)) {
+    throw new LineageError('EVENT_INVALID', 'the event is not in canonical form')
+  }
+  return value as JsonObject as unknown as LineageEvent
+}
+
+/** Digests of the blobs that an event refers to. */
+export function blobsOf(event: LineageEvent): string[] {
+  switch (event.type) {
+    case 'appraisal': {
+      const { attest, signature, eventLog, userspaceLog, imaLog } = event.evidence
+      return [attest, signature, eventLog, ...(userspaceLog === null ? [] : [userspaceLog]), ...imaLog]
+    }
+    case 'decision':
+      return [event.record, ...event.inputs]
+    case 'tail-accepted':
+    case 'failure-cleared':
+    case 'reference-values':
+    case 'trust-roots':
+    case 'policy':
+    case 'revocation':
+      return [event.blob]
+    default:
+      return []
+  }
+}

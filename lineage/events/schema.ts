@@ -1,0 +1,144 @@
+import {
+  boolean,
+  constant,
+  type Fields,
+  integer,
+  list,
+  nullable,
+  object,
+  oneOf,
+  record,
+  text,
+} from './codec.ts'
+import {
+  bootId,
+  code,
+  common,
+  count,
+  decimal,
+  digest,
+  executionId,
+  gateState,
+  hostId,
+  index,
+  pid,
+  reasons,
+  spki,
+  tier,
+  time,
+  uid,
+} from './fields.ts'
+
+function event<const T extends string, const F extends Fields>(type: T, fields: F) {
+  return object({ ...common, type: constant(type), ...fields })
+}
+
+const caller = object({ uid, gid: uid, pid, cgroup: nullable(text(4096)), unit: nullable(text(256)) })
+
+/** Every kind of event, by its `type`. A field that ends in `Blob`, and those that {@link blobsOf} names, is in the evidence store. */
+export const SCHEMAS = {
+  /** The first event of each run of the daemon. `clean` says whether the run before it ended by a clean stop. */
+  'daemon-start': event('daemon-start', {
+    daemonVersion: text(64),
+    bootId,
+    configDigest: digest,
+    sessionKeySpki: spki,
+    logKeySpki: spki,
+    hostId,
+    clean: boolean,
+    tier,
+  }),
+  'daemon-stop': event('daemon-stop', { cause: text(256) }),
+  /** The log was opened after an unclean stop: entries below `tail` were in it then. */
+  recovery: event('recovery', { tail: index }),
+  /** An operator accepts what was in the log at an unclean stop, so that limited uses issued before count again. */
+  'tail-accepted': event('tail-accepted', { tail: index, digest, blob: digest }),
+  'trust-transition': event('trust-transition', { from: gateState, to: gateState, epoch: count, reasons }),
+  'failure-cleared': event('failure-cleared', { digest, blob: digest }),
+  /** One attestation cycle's appraisal. Its quote is bound to the fields of `binding`. */
+  appraisal: event('appraisal', {
+    verdict: oneOf('pass', 'degraded', 'fail'),
+    evidence: object({
+      attest: digest,
+      signature: digest,
+      eventLog: digest,
+      userspaceLog: nullable(digest),
+      /** Pieces that make up the log in their order; the first `imaLength` bytes of it count. */
+      imaLog: list(digest, 512),
+      imaLength: count,
+    }),
+    binding: object({
+      domain: oneOf('writ/v1/cycle', 'writ/v1/report'),
+      nonce: digest,
+      treeSize: index,
+      lineageRoot: digest,
+      sessionKeySpkiDigest: digest,
+      referenceValuesDigest: digest,
+    }),
+    clock: object({
+      clock: decimal,
+      resetCount: integer(0, 0xffff_ffff),
+      restartCount: integer(0, 0xffff_ffff),
+      safe: boolean,
+    }),
+    reasons,
+  }),
+  'reference-values': event('reference-values', { digest, blob: digest }),
+  'trust-roots': event('trust-roots', { digest, version: count, blob: digest }),
+  policy: event('policy', { digest, version: count, blob: digest }),
+  revocation: event('revocation', { digest, epoch: count, blob: digest }),
+  /** A permit is also the consumption of a use. */
+  decision: event('decision', {
+    outcome: oneOf('permit', 'deny'),
+    /** The full record, enough to decide again. */
+    record: digest,
+    /** Further blobs that the record names. */
+    inputs: list(digest, 64),
+    reasons,
+    /** Digest of the artifact's decoded payload. */
+    artifact: nullable(digest),
+    executionId: nullable(executionId),
+    caller,
+    /** What the fold of uses needs, for a permit; `maxUses` null is unlimited. */
+    use: nullable(object({ issuer: text(256), id: text(256), maxUses: nullable(integer(1)) })),
+  }),
+  /** A flood of denials of one uid, as one entry. */
+  'denials-counted': event('denials-counted', {
+    uid,
+    count: integer(1),
+    reasonCounts: record(/^[A-Z][A-Z0-9_]{1,63}$/, integer(1), 64),
+    from: time,
+    to: time,
+  }),
+  'execution-start': event('execution-start', {
+    executionId,
+    /** Index of the permit. */
+    decision: index,
+    subjects: list(digest, 256),
+    pid,
+    cgroup: text(4096),
+    epoch: count,
+    parent: nullable(executionId),
+  }),
+  freeze: event('freeze', { executionId, cause: code }),
+  'kill-sent': event('kill-sent', { executionId, cause: code }),
+  'execution-end': event('execution-end', {
+    executionId,
+    cause: code,
+    exitCode: nullable(integer(0, 255)),
+    signal: nullable(integer(1, 64)),
+    /** Counters by name, as the kernel gives them. */
+    rusage: record(/^[a-z][A-Za-z]{0,31}$/, count, 16),
+    confirmedDead: boolean,
+  }),
+  /** The TPM's counter moved to this value. */
+  counter: event('counter', { value: decimal }),
+} as const
+
+export type EventType = keyof typeof SCHEMAS
+type EventOf<T extends EventType> = (typeof SCHEMAS)[T] extends { readonly type?: infer E }
+  ? Exclude<E, undefined>
+  : never
+
+/** One entry of the lineage, by `type`. */
+export type LineageEvent = { [T in EventType]: EventOf<T> }[EventType]

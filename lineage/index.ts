@@ -1,0 +1,20 @@
+/**
+ * The lineage: an append-only Merkle log of everything that was decided and seen, its evidence store, its signed checkpoints, and
+ * their offline verification. What it says to other rooms is exported here.
+ */
+
+export type { NvCounter } from './anchor.ts'
+export { MAX_BLOB_BYTES, readBlob } from './blob-store.ts'
+export {
+  type CheckpointSigner,
+  parseCheckpoint,
+  type SignedCheckpoint,
+  verifyLogSignature,
+  verifyTpmSignature,
+} from './checkpoint.ts'
+export { MAX_ENTRY_BYTES } from './entry-bundle.ts'
+export { LineageError, type LineageErrorCode } from './error.ts'
+export { blobsOf, type EventType, encodeEvent, type LineageEvent, parseEvent } from './events/index.ts'
+export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
+export { leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
+export { formatNoteKey } from './note-key.ts'

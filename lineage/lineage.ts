@@ -1,0 +1,269 @@
+import { existsSync } from 'node:fs'
+import { advanceAnchor, type NvCounter } from './anchor.ts'
+import { BlobStore } from './blob-store.ts'
+import type { CheckpointSigner, SignedCheckpoint } from './checkpoint.ts'
+import { Checkpointer } from './checkpointer.ts'
+import { makeDirectory } from './durable.ts'
+import { LineageError } from './error.ts'
+import { encodeEvent, isReserved, type LineageEvent } from './events/index.ts'
+import { Health } from './health.ts'
+import { type Io, systemIo } from './io.ts'
+import type { Journal } from './journal.ts'
+import { takeWriterLock, type WriterLock } from './lock.ts'
+import { isKeyName } from './note.ts'
+import { consistencyPath, inclusionPath, rangeRoot } from './proof.ts'
+import { layout, type Recovered, recover, refuseRemains } from './recovery.ts'
+import type { StateFiles } from './state.ts'
+import { TileStore } from './tile-store.ts'
+import type { Tree } from './tree.ts'
+
+/** Most entries and bytes that one call of {@link Lineage.readEntries} gives. */
+const MAX_READ_ENTRIES = 1024
+const MAX_READ_BYTES = 1 << 20
+
+export interface LineageOptions {
+  /** Names the log in its checkpoints; no spaces, no plus. */
+  readonly origin: string
+  /** Without it, {@link Lineage.checkpoint} is refused. */
+  readonly signer?: CheckpointSigner
+  /** Without it, a roll-back of the files is not seen. */
+  readonly counter?: NvCounter
+  /** Whether an empty directory becomes a new lineage. Default false. */
+  readonly create?: boolean
+  /** System calls; for tests of what happens when they fail. */
+  readonly io?: Io
+}
+
+/** An entry and where it is. */
+export interface IndexedEntry {
+  readonly index: bigint
+  /** Canonical JSON, as it is hashed into the tree; `parseEvent` reads it. */
+  readonly bytes: Buffer
+}
+
+/**
+ * The lineage, open for writing. There is one writer per directory. All methods may be called at any time; what they give is about
+ * durable entries only. After {@link Lineage.failed} has resolved every write is refused: the process is to end.
+ */
+export class Lineage {
+  /** Whether an earlier writer ended without {@link close}: limited uses issued before then are in doubt. */
+  readonly openedAfterUncleanStop: boolean
+  /** Entries that were in the log when it was opened: those below are the tail that an operator accepts after an unclean stop. */
+  readonly tailIndex: bigint
+  /** Resolves with the reason when nothing can be written any more. */
+  readonly failed: Promise<LineageError>
+
+  readonly #directory: string
+  readonly #lock: WriterLock
+  readonly #health: Health
+  readonly #tree: Tree
+  readonly #journal: Journal
+  readonly #state: StateFiles
+  readonly #blobs: BlobStore
+  readonly #checkpointer: Checkpointer
+  readonly #counter: NvCounter | undefined
+  #anchoring: Promise<unknown> = Promise.resolve()
+  #closed = false
+
+  private constructor(
+    directory: string,
+    options: LineageOptions,
+    lock: WriterLock,
+    health: Health,
+    io: Io,
+    from: Recovered,
+  ) {
+    const { scratch } = layout(directory)
+    this.#directory = directory
+    this.#lock = lock
+    this.#health = health
+    this.#tree = from.tree
+    this.#journal = from.journal
+    this.#state = from.state
+    this.#counter = options.counter
+    this.#blobs = new BlobStore(io, directory, scratch)
+    this.#checkpointer = new Checkpointer({
+      io,
+      directory,
+      origin: options.origin,
+      signer: options.signer,
+      tree: from.tree,
+      journal: from.journal,
+      state: from.state,
+      tiles: new TileStore(io, directory, scratch),
+      latest: from.checkpoint,
+    })
+    this.openedAfterUncleanStop = from.unclean
+    this.tailIndex = BigInt(from.tree.size)
+    this.failed = health.failed
+  }
+
+  /**
+   * Opens a lineage: takes the lock, repairs what a crash left, checks the files against every promise (last checkpoint, pending
+   * signature, TPM counter) and moves the counter.
+   *
+   * @throws LineageError `LINEAGE_ABSENT`, `LINEAGE_LOCKED`, `LINEAGE_BROKEN`, `LINEAGE_ROLLED_BACK`, `LINEAGE_UNAVAILABLE`;
+   * whatever the counter throws
+   */
+  static async open(directory: string, options: LineageOptions): Promise<Lineage> {
+    if (!isKeyName(options.origin)) throw new TypeError(`${JSON.stringify(options.origin)} cannot name a log`)
+    const health = new Health()
+    const io = health.watch(options.io ?? systemIo)
+    if (!existsSync(layout(directory).tail)) refuseRemains(directory, options.create ?? false)
+    await makeDirectory(io, layout(directory).state)
+    const lock = takeWriterLock(layout(directory).lock)
+    try {
+      const { origin, create = false, counter } = options
+      const recovered = await recover(directory, { origin, create, counter }, io, health)
+      const lineage = new Lineage(directory, options, lock, health, io, recovered)
+      if (counter === undefined) return lineage
+      await lineage.anchor().catch(async error => {
+        await recovered.journal.close()
+        throw error
+      })
+      return lineage
+    } catch (error) {
+      lock.release()
+      throw error
+    }
+  }
+
+  /** Durable entries. */
+  get size(): bigint {
+    return BigInt(this.#tree.size)
+  }
+
+  /** Root of the tree of all durable entries; belongs to {@link size} as read in the same turn. */
+  rootHash(): Buffer {
+    return this.#tree.root()
+  }
+
+  /**
+   * Appends an event. Resolves once it is durable, in the order of the calls. A rejection after which the process ended leaves it
+   * open whether the event is in the log.
+   *
+   * @throws LineageError `EVENT_INVALID`, `ENTRY_TOO_LARGE`, `LINEAGE_UNAVAILABLE`, `LINEAGE_CLOSED`
+   */
+  async append(event: LineageEvent): Promise<{ index: bigint }> {
+    this.#assertOpen()
+    return { index: BigInt(await this.#journal.append(encodeEvent(event), isReserved(event.type))) }
+  }
+
+  /** One entry's bytes. @throws LineageError `RANGE_INVALID` */
+  async entry(index: bigint): Promise<Buffer> {
+    if (index < 0n || index >= this.size) throw noSuch(`entry ${index}`, this.size)
+    return this.#journal.entry(Number(index))
+  }
+
+  /**
+   * Entries from `from` up to, not including, `to`; fewer when they are many or large, but at least one when there is one. Whoever wants the rest
+   * asks again.
+   *
+   * @throws LineageError `RANGE_INVALID` unless 0 ≤ from ≤ to ≤ size
+   */
+  async readEntries(from: bigint, to: bigint): Promise<IndexedEntry[]> {
+    if (from < 0n || from > to || to > this.size) throw noSuch(`range ${from} to ${to}`, this.size)
+    const out: IndexedEntry[] = []
+    let bytes = 0
+    const end = Math.min(Number(to), Number(from) + MAX_READ_ENTRIES)
+    while (Number(from) + out.length < end) {
+      for (const entry of await this.#journal.run(Number(from) + out.length, end)) {
+        bytes += entry.length
+        if (bytes > MAX_READ_BYTES && out.length > 0) return out
+        out.push({ index: from + BigInt(out.length), bytes: entry })
+      }
+    }
+    return out
+  }
+
+  /** Root of the tree as it was at some size. @throws LineageError `RANGE_INVALID` */
+  async rootAt(size: bigint): Promise<Buffer> {
+    if (size < 0n || size > this.size) throw noSuch(`tree of ${size}`, this.size)
+    return rangeRoot(this.#tree.node, 0, Number(size))
+  }
+
+  /** That an entry is in the tree of `size` entries, leaf side first (RFC 6962 section 2.1.1). @throws LineageError `RANGE_INVALID` */
+  async inclusionProof(index: bigint, size: bigint): Promise<Buffer[]> {
+    if (size > this.size || index < 0n || index >= size) throw noSuch(`entry ${index} of ${size}`, this.size)
+    return inclusionPath(this.#tree.node, Number(index), 0, Number(size))
+  }
+
+  /** That one tree is a beginning of another (RFC 6962 section 2.1.2). @throws LineageError `RANGE_INVALID` */
+  async consistencyProof(size1: bigint, size2: bigint): Promise<Buffer[]> {
+    if (size1 < 0n || size1 > size2 || size2 > this.size) throw noSuch(`sizes ${size1}, ${size2}`, this.size)
+    return consistencyPath(this.#tree.node, Number(size1), Number(size2))
+  }
+
+  /**
+   * Signs the tree as it is now and publishes it with its tiles. If the newest checkpoint is of this size already, it is given as it is. What the TPM throws
+   * passes through; the next call then signs the same tree first.
+   *
+   * @throws LineageError `SIGNATURE_INVALID`, `LINEAGE_UNAVAILABLE`, `LINEAGE_CLOSED`
+   */
+  async checkpoint(): Promise<SignedCheckpoint> {
+    this.#assertOpen()
+    return this.#checkpointer.checkpoint()
+  }
+
+  /** The newest published checkpoint. */
+  latestCheckpoint(): SignedCheckpoint | undefined {
+    return this.#checkpointer.latest
+  }
+
+  /** Moves the TPM's counter and binds it to the tree as it is now. @throws LineageError; whatever the counter throws */
+  async anchor(): Promise<bigint> {
+    const counter = this.#counter
+    if (counter === undefined) throw new TypeError('this lineage was opened without a counter')
+    this.#assertOpen()
+    const anchoring = this.#anchoring
+      .catch(() => undefined)
+      .then(() => advanceAnchor(this.#state, counter, { size: this.#tree.size, root: this.#tree.root() }))
+    this.#anchoring = anchoring
+    return anchoring
+  }
+
+  /** Stores bytes beside the log and gives their SHA-256. Durable when this resolves. @throws LineageError */
+  async putBlob(bytes: Uint8Array): Promise<string> {
+    this.#assertOpen()
+    return this.#blobs.put(bytes)
+  }
+
+  /** @throws LineageError `BLOB_ABSENT`, `BLOB_DAMAGED`, `PATH_MALFORMED` */
+  getBlob(digest: string): Promise<Buffer> {
+    return this.#blobs.get(digest)
+  }
+
+  /**
+   * A clean stop: waits for what was appended, moves the counter and leaves the mark that the next start looks for. After a failure it only lets go of the files. Safe
+   * to call twice.
+   */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    try {
+      if (this.#health.failure === undefined) await this.#stopCleanly()
+    } finally {
+      this.#closed = true
+      await this.#journal.close()
+      this.#lock.release()
+    }
+  }
+
+  async #stopCleanly(): Promise<void> {
+    await this.#journal.drain()
+    await this.#checkpointer.idle()
+    const counter = this.#counter === undefined ? null : await this.anchor()
+    this.#closed = true
+    await this.#journal.drain()
+    // Whatever came in since the counter moved makes this mark one of another tree, and the next start an unclean one.
+    await this.#state.write('stop', { size: this.#tree.size, root: this.#tree.root(), counter, done: true })
+  }
+
+  #assertOpen(): void {
+    if (this.#closed)
+      throw new LineageError('LINEAGE_CLOSED', 'the lineage is closed', { at: this.#directory })
+  }
+}
+
+function noSuch(what: string, size: bigint): LineageError {
+  return new LineageError('RANGE_INVALID', `no ${what} in a tree of ${size} entries`)
+}

@@ -1,0 +1,175 @@
+import { existsSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { checkAnchor, type NvCounter } from './anchor.ts'
+import { parseCheckpoint, type SignedCheckpoint, type TreeHead } from './checkpoint.ts'
+import { makeDirectory } from './durable.ts'
+import { LineageError } from './error.ts'
+import type { Health } from './health.ts'
+import type { Io } from './io.ts'
+import { Journal } from './journal.ts'
+import { EMPTY_ROOT, leafHash } from './merkle.ts'
+import { rangeRoot } from './proof.ts'
+import type { SegmentContent } from './segment.ts'
+import { StateFiles } from './state.ts'
+import { readTail, Tail } from './tail.ts'
+import { TILE_WIDTH } from './tile-path.ts'
+import { TileStore } from './tile-store.ts'
+import { Tree } from './tree.ts'
+
+/** Where things are below the lineage's directory. Only `state` is the writer's own; the rest is what verifiers read. */
+export function layout(directory: string) {
+  const state = join(directory, 'state')
+  return {
+    checkpoint: join(directory, 'checkpoint'),
+    state,
+    lock: join(state, 'lock'),
+    tail: join(state, 'tail'),
+    scratch: join(state, 'tmp'),
+  }
+}
+
+/** A lineage that has been read, checked and made ready to write. */
+export interface Recovered {
+  readonly tree: Tree
+  readonly journal: Journal
+  readonly state: StateFiles
+  readonly checkpoint: SignedCheckpoint | undefined
+  /** Whether this start made it. */
+  readonly created: boolean
+  /** Whether the writer before this one ended without a clean stop. */
+  readonly unclean: boolean
+}
+
+/**
+ * Brings a directory to a known state after whatever happened to the writer before. Nothing is written before all that was
+ * promised about the log has been checked. The caller holds the lock.
+ *
+ * @throws LineageError `LINEAGE_ABSENT`, `LINEAGE_BROKEN`, `LINEAGE_ROLLED_BACK`, `LINEAGE_UNAVAILABLE`
+ */
+export async function recover(
+  directory: string,
+  options: { create: boolean; origin: string; counter: NvCounter | undefined },
+  io: Io,
+  health: Health,
+): Promise<Recovered> {
+  const paths = layout(directory)
+  const state = new StateFiles(io, paths.state, paths.scratch)
+  const tiles = new TileStore(io, directory, paths.scratch)
+  await makeDirectory(io, paths.tail)
+  await makeDirectory(io, paths.scratch)
+  for (const name of readdirSync(paths.scratch)) unlinkSync(join(paths.scratch, name))
+
+  const segments = readTail(paths.tail)
+  const created = segments.length === 0
+  if (created) refuseRemains(directory, options.create)
+  const first = segments[0]?.start ?? 0
+  const tree = await Tree.load(first, (level, index) => tiles.readTile(level, index))
+  const entries = replay(segments, tree)
+  const checkpoint = readCheckpoint(paths.checkpoint, options.origin)
+  await checkHeads(tree, checkpoint, state)
+  if (options.counter !== undefined)
+    await checkAnchor(state, options.counter, tree.size === 0 && options.create)
+  const unclean = !created && !(await wasStopped(tree, state))
+
+  const tail = new Tail(io, paths.tail)
+  const start = tree.size - (tree.size % TILE_WIDTH)
+  await tail.rotate(start, await rangeRoot(tree.node, 0, start), entries.slice(start - first))
+  tail.prepare()
+  await state.remove('stop')
+  const journal = new Journal({ health, tail, tiles, tree, entries, first })
+  await journal.tile()
+  return { tree, journal, state, checkpoint, created, unclean }
+}
+
+/**
+ * Called where there is no tail: a log without its tail is not a new log.
+ *
+ * @throws LineageError `LINEAGE_BROKEN`, and `LINEAGE_ABSENT` unless one is to be made
+ */
+export function refuseRemains(directory: string, create: boolean): void {
+  for (const name of ['checkpoint', 'tile', 'state/anchor', 'state/pending', 'state/stop']) {
+    if (existsSync(join(directory, name))) {
+      throw new LineageError('LINEAGE_BROKEN', `there is ${name} but no tail of the log`, { at: name })
+    }
+  }
+  if (!create) throw new LineageError('LINEAGE_ABSENT', 'there is no lineage here', { at: directory })
+}
+
+/** Adds the tail's entries to the tree and gives them. Segments overlap by what was not in tiles when the next one began. */
+function replay(segments: readonly SegmentContent[], tree: Tree): Buffer[] {
+  const entries: Buffer[] = []
+  const first = segments[0]?.start ?? 0
+  if (segments[0] !== undefined && !tree.root().equals(segments[0].root)) {
+    throw new LineageError('LINEAGE_BROKEN', `the tiles do not make up the tree of ${first} entries`, {
+      at: 'tile',
+    })
+  }
+  for (const { start, entries: more } of segments) {
+    const at = `state/tail/${start}`
+    const overlap = first + entries.length - start
+    if (overlap < 0 || overlap > more.length) {
+      throw new LineageError('LINEAGE_BROKEN', `entries before or after ${start} are missing`, { at })
+    }
+    if (!more.slice(0, overlap).every((entry, i) => entry.equals(entries[start - first + i] as Buffer))) {
+      throw new LineageError('LINEAGE_BROKEN', `two segments differ from entry ${start} on`, { at })
+    }
+    for (const entry of more.slice(overlap)) {
+      entries.push(entry)
+      tree.append(leafHash(entry))
+    }
+  }
+  return entries
+}
+
+function readCheckpoint(path: string, origin: string): SignedCheckpoint | undefined {
+  if (!existsSync(path)) return undefined
+  const note = readFileSync(path)
+  const checkpoint = parseCheckpoint(note)
+  if (checkpoint.origin !== origin) {
+    throw new LineageError(
+      'LINEAGE_BROKEN',
+      `this is the lineage of ${checkpoint.origin}, not of ${origin}`,
+      {
+        at: 'checkpoint',
+      },
+    )
+  }
+  return { origin, size: checkpoint.size, root: checkpoint.root, note }
+}
+
+/** Each head that was promised to someone is a beginning of this tree. */
+async function checkHeads(tree: Tree, checkpoint: TreeHead | undefined, state: StateFiles): Promise<void> {
+  const heads: [string, TreeHead | undefined][] = [
+    ['checkpoint', checkpoint],
+    ['state/pending', state.read('pending')],
+    ['state/anchor', state.read('anchor')],
+  ]
+  for (const [at, head] of heads) {
+    if (head === undefined) continue
+    if (head.size > tree.size) {
+      throw new LineageError(
+        'LINEAGE_ROLLED_BACK',
+        `${at} speaks of ${head.size} entries, there are ${tree.size}`,
+        {
+          at,
+        },
+      )
+    }
+    const root = head.size === 0 ? EMPTY_ROOT : await rangeRoot(tree.node, 0, head.size)
+    if (!root.equals(head.root)) {
+      throw new LineageError('LINEAGE_BROKEN', `${at} speaks of another tree of ${head.size} entries`, { at })
+    }
+  }
+}
+
+/** Whether the mark of a clean stop is that of exactly this tree and counter. */
+async function wasStopped(tree: Tree, state: StateFiles): Promise<boolean> {
+  const stop = state.read('stop')
+  const anchor = state.read('anchor')
+  return (
+    stop !== undefined &&
+    stop.size === tree.size &&
+    stop.root.equals(tree.root()) &&
+    stop.counter === (anchor?.counter ?? null)
+  )
+}

@@ -1,0 +1,84 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { canonicalJsonBytes, type JsonObject, parseJson } from '../encoding/json.ts'
+import { hexToBytes } from '../encoding/text.ts'
+import type { TreeHead } from './checkpoint.ts'
+import { removeDurably, writeDurably } from './durable.ts'
+import { LineageError } from './error.ts'
+import { errno, type Io } from './io.ts'
+import { HASH_SIZE } from './merkle.ts'
+
+/**
+ * - `pending` the tree that the TPM is about to sign, or has signed without our knowing
+ * - `anchor` the tree that the TPM's counter stands for
+ * - `stop` the tree at a clean stop
+ */
+export type StateName = 'pending' | 'anchor' | 'stop'
+
+/** A tree head that survives the process, with what else is known about it. */
+export interface StateRecord extends TreeHead {
+  /** The TPM counter's value that belongs to the head; only without an anchor is there none. */
+  readonly counter: bigint | null
+  /** For `anchor`: whether the counter is known to have reached that value. */
+  readonly done: boolean
+}
+
+/** The writer's own small files. Each holds its old or its new content after a crash. */
+export class StateFiles {
+  readonly #io: Io
+  readonly #directory: string
+  readonly #scratch: string
+
+  constructor(io: Io, directory: string, scratch: string) {
+    this.#io = io
+    this.#directory = directory
+    this.#scratch = scratch
+  }
+
+  /** @throws LineageError `LINEAGE_BROKEN` when the file is not what {@link write} writes */
+  read(name: StateName): StateRecord | undefined {
+    let bytes: Buffer
+    try {
+      bytes = readFileSync(join(this.#directory, name))
+    } catch (error) {
+      if (errno(error) === 'ENOENT') return undefined
+      throw error
+    }
+    try {
+      return decode(parseJson(bytes, { maxBytes: 1024, maxDepth: 1 }) as JsonObject)
+    } catch (cause) {
+      throw new LineageError('LINEAGE_BROKEN', `state/${name} is damaged`, { at: `state/${name}`, cause })
+    }
+  }
+
+  async write(name: StateName, { size, root, counter, done }: StateRecord): Promise<void> {
+    const bytes = canonicalJsonBytes({
+      counter: counter === null ? null : String(counter),
+      done,
+      root: root.toString('hex'),
+      size,
+      v: 1,
+    })
+    await writeDurably(this.#io, this.#scratch, [{ path: join(this.#directory, name), bytes }])
+  }
+
+  remove(name: StateName): Promise<void> {
+    return removeDurably(this.#io, join(this.#directory, name))
+  }
+}
+
+function decode({ v, size, root, counter, done }: JsonObject): StateRecord {
+  const bytes = typeof root === 'string' ? hexToBytes(root) : Buffer.alloc(0)
+  const value = typeof counter === 'string' && /^[0-9]{1,20}$/.test(counter) ? BigInt(counter) : null
+  if (
+    v !== 1 ||
+    typeof size !== 'number' ||
+    size < 0 ||
+    bytes.length !== HASH_SIZE ||
+    typeof done !== 'boolean'
+  ) {
+    throw new Error('a field is missing or of another type')
+  }
+  if (counter !== null && value === null) throw new Error('the counter is not a number')
+  return { size, root: bytes, counter: value, done }
+}
