@@ -1,0 +1,115 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { TPM_RH } from './constants.ts'
+import { TpmError } from './error.ts'
+import { sized, u8, u32 } from './marshal.ts'
+
+/** TPMS_AUTH_RESPONSE (TPM 2.0 Part 2, section 10.13.3). */
+export interface ResponseAuthorization {
+  readonly nonce: Buffer
+  readonly attributes: number
+  readonly hmac: Buffer
+}
+
+/** Authorizes one handle of a command, and checks the TPM's answer to that. */
+export interface Authorization {
+  /** TPMS_AUTH_COMMAND for a command with this cpHash. */
+  authorizeCommand(cpHash: Buffer): Buffer
+  /** @throws TpmError `TPM_UNAUTHENTIC` unless the answer is from the holder of the same authValue */
+  checkResponse(title: string, rpHash: Buffer, answer: ResponseAuthorization): void
+}
+
+/** sessionAttributes.continueSession (Part 2, section 8.4). */
+const CONTINUE = 0x01
+const NONCE_SIZE = 32
+
+/** The empty password, for entities that have none (PCRs, hierarchies without an auth, an NV index of the vendor). */
+export const EMPTY_PASSWORD: Authorization = password(Buffer.alloc(0))
+
+/** A password in the clear: only for hierarchies while provisioning, never for a key (Part 1, section 19.4). */
+export function password(auth: Buffer): Authorization {
+  return {
+    authorizeCommand: () =>
+      Buffer.concat([u32(TPM_RH.PW), sized(Buffer.alloc(0)), u8(CONTINUE), sized(auth)]),
+    checkResponse(title, _rpHash, answer) {
+      if (answer.nonce.length !== 0 || answer.hmac.length !== 0) {
+        throw new TpmError('TPM_MALFORMED', `${title}: answer to a password carries a nonce or an HMAC`)
+      }
+    },
+  }
+}
+
+/** A policy session that ends with the command. It is unbound and unsalted, so that its HMAC is empty (Part 1, section 19.6.5). */
+export function policySession(handle: number): Authorization {
+  return {
+    authorizeCommand: () =>
+      Buffer.concat([u32(handle), sized(randomBytes(NONCE_SIZE)), u8(0), sized(Buffer.alloc(0))]),
+    checkResponse(title, _rpHash, answer) {
+      if (answer.hmac.length !== 0) {
+        throw new TpmError('TPM_MALFORMED', `${title}: answer in a policy session carries an HMAC`)
+      }
+    },
+  }
+}
+
+/**
+ * An HMAC session for one entity (Part 1, section 19.6). It is neither bound nor salted: the session key is then empty
+ * and the authValue itself keys the HMAC. That is enough here, since each authValue is 32 random bytes that nobody can
+ * guess from a recorded exchange; salt would protect guessable ones, and cost an RSA or ECDH operation of the TPM at
+ * each quote. Nonces of both sides are fresh with each command, so that no exchange can be replayed.
+ */
+export class HmacSession implements Authorization {
+  readonly handle: number
+  readonly #key: Buffer
+  #nonceTpm: Buffer
+  #nonceCaller: Buffer = Buffer.alloc(0)
+  #attributes = 0
+  /** Set for each command but the last: the TPM frees the session by itself when one succeeds without it. */
+  keep = false
+  /** True once the TPM has freed it. */
+  ended = false
+
+  constructor(handle: number, nonceTpm: Buffer, authValue: Buffer) {
+    this.handle = handle
+    this.#nonceTpm = nonceTpm
+    this.#key = withoutTrailingZeros(authValue)
+  }
+
+  authorizeCommand(cpHash: Buffer): Buffer {
+    this.#nonceCaller = randomBytes(NONCE_SIZE)
+    this.#attributes = this.keep ? CONTINUE : 0
+    const hmac = this.#hmac(cpHash, this.#nonceCaller, this.#nonceTpm, this.#attributes)
+    return Buffer.concat([u32(this.handle), sized(this.#nonceCaller), u8(this.#attributes), sized(hmac)])
+  }
+
+  checkResponse(title: string, rpHash: Buffer, answer: ResponseAuthorization): void {
+    if (!this.keep) this.ended = true
+    const expected = this.#hmac(rpHash, answer.nonce, this.#nonceCaller, answer.attributes)
+    if (answer.hmac.length !== expected.length || !timingSafeEqual(answer.hmac, expected)) {
+      throw new TpmError('TPM_UNAUTHENTIC', `${title}: the response's HMAC is not the TPM's`)
+    }
+    if (answer.nonce.length !== NONCE_SIZE || answer.attributes !== this.#attributes) {
+      throw new TpmError(
+        'TPM_MALFORMED',
+        `${title}: session attributes or nonce differ from what was asked for`,
+      )
+    }
+    this.#nonceTpm = Buffer.from(answer.nonce)
+  }
+
+  /** authHMAC (Part 1, section 19.6.5): HMAC(sessionKey ‖ authValue, pHash ‖ nonceNewer ‖ nonceOlder ‖ attributes). */
+  #hmac(pHash: Buffer, newer: Buffer, older: Buffer, attributes: number): Buffer {
+    return createHmac('sha256', this.#key)
+      .update(pHash)
+      .update(newer)
+      .update(older)
+      .update(u8(attributes))
+      .digest()
+  }
+}
+
+/** The TPM drops trailing zeros of an authValue when it stores it (Part 1, section 19.6.4.3). */
+function withoutTrailingZeros(auth: Buffer): Buffer {
+  let end = auth.length
+  while (end > 0 && auth[end - 1] === 0) end--
+  return Buffer.from(auth.subarray(0, end))
+}
