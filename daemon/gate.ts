@@ -40,10 +40,11 @@ export interface GateSnapshot {
 
 /** The page that supervisors read by themselves (`daemon/native.ts`). */
 export interface Lease {
+  read(): { readonly epoch: bigint }
   /** Moves the evidence instant forward within an epoch: one store. */
   renew(epoch: bigint, instantNs: bigint): void
-  /** Ends every execution of an earlier epoch. */
-  lapse(epoch: bigint): void
+  /** Raises the epoch, which ends every execution of an earlier one, and gives it. */
+  lapse(): bigint
 }
 
 export interface GateOptions {
@@ -68,7 +69,7 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition] }> {
   #state: TrustState
   #reasons: readonly TrustReason[]
   #facts: AttestedFacts | null = null
-  #epoch = 1n
+  #epoch: bigint
 
   constructor(options: GateOptions) {
     super()
@@ -79,7 +80,7 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition] }> {
     this.#reasons = options.initial?.reasons ?? [
       { code: 'NOT_YET_APPRAISED', message: 'no appraisal since the start' },
     ]
-    this.#lease.lapse(this.#epoch)
+    this.#epoch = this.#lease.read().epoch
   }
 
   /** The state now. Looks at the clock first, so that a late timer never leaves an old permit standing. */
@@ -118,8 +119,7 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition] }> {
   /** Closes the gate. From FAILED only {@link clearFailure} leads on, so STALE after FAILED changes nothing. */
   close(to: 'STALE' | 'FAILED', reasons: readonly TrustReason[]): void {
     if (this.#state === 'FAILED' || (to === 'STALE' && this.#state !== 'ATTESTED')) return
-    this.#epoch += 1n
-    this.#lease.lapse(this.#epoch)
+    this.#epoch = this.#lease.lapse()
     this.#facts = null
     this.#move(to, reasons)
   }

@@ -6,12 +6,13 @@ const MAX_AGE = 30_000_000_000n
 
 function setup(initial?: { state: 'UNATTESTED' | 'FAILED'; reasons: [] }) {
   let now = 1_000_000_000n
-  const page = { epoch: 0n, instant: 0n }
+  const page = { epoch: 1n, instant: 0n }
   const transitions: TrustTransition[] = []
   const gate = new TrustGate({
     lease: {
       renew: (epoch, instant) => Object.assign(page, { epoch, instant }),
-      lapse: epoch => Object.assign(page, { epoch, instant: 0n }),
+      read: () => page,
+      lapse: () => Object.assign(page, { epoch: page.epoch + 1n, instant: 0n }).epoch,
     },
     maxEvidenceAgeNs: MAX_AGE,
     now: () => now,

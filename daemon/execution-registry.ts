@@ -1,0 +1,151 @@
+import type { LaunchTerms } from '../authorization/index.ts'
+import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
+import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
+import { Changes } from './changes.ts'
+
+/** How many ended executions stay listed; the lineage has them all. */
+export const ENDED_KEPT = 1000
+
+export type LifeState = 'PREPARING' | 'RUNNING' | 'FROZEN' | 'ENDING' | 'ENDED'
+
+/** What was permitted: fixed from the permit on. */
+export interface PermittedExecution {
+  readonly executionId: string
+  readonly callerUid: number
+  readonly parentExecutionId: string | null
+  readonly artifactDigest: string
+  readonly issuer: string
+  /** Ids of the keys whose signatures counted. */
+  readonly signerKeyIds: readonly string[]
+  readonly terms: LaunchTerms
+  readonly epoch: bigint
+  readonly decisionIndex: bigint
+  /** Digest of the decision's record, which a child's decision refers to. */
+  readonly decisionRecord: string
+  readonly permittedTime: string
+}
+
+/** One execution as the daemon knows it. */
+export interface TrackedExecution extends PermittedExecution {
+  readonly state: LifeState
+  readonly uid: number
+  readonly pid: number
+  readonly startedTime: string
+  readonly childrenStarted: number
+  readonly end: ExecutionEndInput | null
+}
+
+/** The executions of this run of the daemon. Bounded: what has ended is forgotten after {@link ENDED_KEPT} others. */
+export class ExecutionRegistry {
+  readonly #byId = new Map<string, TrackedExecution>()
+  readonly #changes = new Changes<string, ExecutionInput>()
+  #live = 0
+  #ended = 0
+
+  /** Executions that have not ended. */
+  get liveCount(): number {
+    return this.#live
+  }
+
+  add(permitted: PermittedExecution): void {
+    if (this.#byId.has(permitted.executionId)) throw new Error(`execution ${permitted.executionId} a second time`)
+    this.#live++
+    this.#put({
+      ...permitted,
+      state: 'PREPARING',
+      uid: 0,
+      pid: 0,
+      startedTime: '',
+      childrenStarted: 0,
+      end: null,
+    })
+  }
+
+  /** Changes what is known of an execution that has not ended. After its end nothing about it changes. */
+  update(
+    executionId: string,
+    change: Partial<Pick<TrackedExecution, 'state' | 'uid' | 'pid' | 'startedTime' | 'childrenStarted'>>,
+  ): void {
+    const current = this.#byId.get(executionId)
+    if (current === undefined || current.state === 'ENDED') return
+    this.#put({ ...current, ...change })
+  }
+
+  end(executionId: string, end: ExecutionEndInput): void {
+    const current = this.#byId.get(executionId)
+    if (current === undefined || current.state === 'ENDED') return
+    this.#live--
+    this.#ended++
+    this.#put({ ...current, state: 'ENDED', end })
+    this.#forget()
+  }
+
+  get(executionId: string): TrackedExecution | undefined {
+    return this.#byId.get(executionId)
+  }
+
+  /** Those that have not ended, oldest first. */
+  live(): TrackedExecution[] {
+    return [...this.#byId.values()].filter(e => e.state !== 'ENDED')
+  }
+
+  /** Newest first. */
+  list(options: {
+    visible: (execution: ExecutionInput) => boolean
+    includeEnded: boolean
+    limit: number
+    after: string | null
+  }): ExecutionInput[] {
+    const all = [...this.#byId.values()].reverse()
+    const start = options.after === null ? 0 : all.findIndex(e => e.executionId === options.after) + 1
+    const out: ExecutionInput[] = []
+    for (const execution of all.slice(start)) {
+      if (out.length >= options.limit) break
+      const shown = toMessage(execution)
+      if ((options.includeEnded || execution.state !== 'ENDED') && options.visible(shown)) out.push(shown)
+    }
+    return out
+  }
+
+  watch(signal: AbortSignal): AsyncIterable<ExecutionInput> {
+    return this.#changes.watch(
+      this.live().map(e => [e.executionId, toMessage(e)] as const),
+      signal,
+    )
+  }
+
+  #put(execution: TrackedExecution): void {
+    this.#byId.set(execution.executionId, execution)
+    this.#changes.publish(execution.executionId, toMessage(execution))
+  }
+
+  #forget(): void {
+    for (const [id, execution] of this.#byId) {
+      if (this.#ended <= ENDED_KEPT) return
+      if (execution.state !== 'ENDED') continue
+      this.#byId.delete(id)
+      this.#ended--
+    }
+  }
+}
+
+/** The API's form of an execution. */
+export function toMessage(e: TrackedExecution): ExecutionInput {
+  return {
+    executionId: e.executionId,
+    state: `EXECUTION_STATE_${e.state}`,
+    callerUid: e.callerUid,
+    program: e.terms.program.path,
+    argv: [...e.terms.argv],
+    artifactDigest: e.artifactDigest,
+    issuer: e.issuer,
+    parentExecutionId: e.parentExecutionId ?? '',
+    uid: e.uid,
+    epoch: String(e.epoch),
+    decisionIndex: String(e.decisionIndex),
+    permittedTime: e.permittedTime,
+    startedTime: e.startedTime,
+    pid: e.pid,
+    end: e.end,
+  }
+}
