@@ -30,7 +30,7 @@ const ESCAPES: Record<string, string> = {
 
 /**
  * Parses JSON (RFC 8259) strictly: what two parsers could read differently is refused. Duplicate keys, lone
- * surrogates, a byte order mark, integers beyond 2^53-1 (RFC 7493 section 2.2), numbers that are not finite and trailing
+ * surrogates, a byte order mark, integers beyond 2^53-1 (RFC 7493 section 2.2), numbers out of a double's range and trailing
  * text are all errors. Objects have no prototype, so `__proto__` is an ordinary key.
  *
  * @param bytes controlled by whoever sent them
@@ -100,6 +100,7 @@ class Parser {
     if (!Number.isFinite(value)) this.#fail('BAD_NUMBER', 'number out of range')
     if (Number.isInteger(value) && !Number.isSafeInteger(value))
       this.#fail('BAD_NUMBER', 'integer beyond 2^53-1')
+    if (value === 0 && /^[^eE]*[1-9]/.test(match[0])) this.#fail('BAD_NUMBER', 'number too small')
     this.#at += match[0].length
     // -0 and 0 are one number with two spellings; a canonical form has one.
     return value === 0 ? 0 : value
@@ -189,18 +190,30 @@ class Parser {
  * @throws TypeError for what JSON cannot say (a programmer's mistake, not bad input)
  */
 export function canonicalJson(value: unknown): string {
-  if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value)
+  if (value === null || typeof value === 'boolean') return JSON.stringify(value)
+  if (typeof value === 'string') return canonicalString(value)
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError('canonical JSON has no NaN and no infinity')
     return JSON.stringify(value)
   }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (Array.isArray(value)) return `[${Array.from(value, canonicalJson).join(',')}]`
   if (typeof value !== 'object') throw new TypeError(`canonical JSON has no ${typeof value}`)
+  const prototype: unknown = Object.getPrototypeOf(value)
+  // A Buffer, a Date or a Map would come out as its members, which is never what was meant.
+  if (prototype !== null && prototype !== Object.prototype) {
+    throw new TypeError(`canonical JSON has no ${value.constructor.name}`)
+  }
   const members = Object.entries(value)
     .filter(([, v]) => v !== undefined)
     .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-    .map(([k, v]) => `${JSON.stringify(k)}:${canonicalJson(v)}`)
+    .map(([k, v]) => `${canonicalString(k)}:${canonicalJson(v)}`)
   return `{${members.join(',')}}`
+}
+
+/** RFC 8785 section 3.2.2.2: a lone surrogate ends the work. */
+function canonicalString(text: string): string {
+  if (!text.isWellFormed()) throw new TypeError('canonical JSON has no lone surrogates')
+  return JSON.stringify(text)
 }
 
 /** {@link canonicalJson} as UTF-8 bytes. */

@@ -46,15 +46,18 @@ function text(value: JsonValue | undefined, at: string): string {
 }
 
 /**
- * Parses an envelope. Nothing is verified yet.
+ * Parses an envelope. Nothing is verified yet. Stricter than DSSE (envelope.md v1.0.2): that lets a consumer read URL-safe
+ * base64 and tells it to ignore fields it does not know; here one envelope has one spelling, and what is not understood is refused,
+ * since such a field could have been meant to limit something.
  *
  * @param bytes controlled by whoever sent them
+ * @param maxBytes most bytes that are read
  * @throws SigningError `ENVELOPE_MALFORMED` with the field in `at`
  */
-export function parseEnvelope(bytes: Uint8Array): Envelope {
+export function parseEnvelope(bytes: Uint8Array, maxBytes = MAX_ENVELOPE_BYTES): Envelope {
   let document: JsonValue
   try {
-    document = parseJson(bytes, { maxBytes: MAX_ENVELOPE_BYTES, maxDepth: 4 })
+    document = parseJson(bytes, { maxBytes, maxDepth: 4 })
   } catch (cause) {
     throw malformed(cause instanceof Error ? cause.message : 'not JSON', undefined, cause)
   }
@@ -85,7 +88,7 @@ export function parseEnvelope(bytes: Uint8Array): Envelope {
   }
 }
 
-/** Signs a payload and gives the envelope's JSON bytes. */
+/** Signs a payload and gives the envelope's JSON bytes. A key that is given twice signs twice and counts once. */
 export function signEnvelope(payloadType: string, payload: Uint8Array, keys: readonly PrivateKey[]): Buffer {
   const toSign = preAuthenticationEncoding(payloadType, payload)
   const envelope = {

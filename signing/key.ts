@@ -38,8 +38,23 @@ const SMALL_ORDER_Y: ReadonlySet<string> = new Set([
   'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
 ])
 
+/** 2^255-19, big-endian (RFC 8032 section 5.1). */
+const ED25519_P = Buffer.from(`7f${'ff'.repeat(30)}ed`, 'hex')
+
+/** A P-256 SubjectPublicKeyInfo with its point uncompressed (RFC 5480 section 2): a header of 26 bytes and 65 of point. */
+const P256_SPKI_BYTES = 91
+
+/** OpenSSL reads the point at infinity as a key and then cannot write it. */
+function exportSpki(object: KeyObject): Buffer {
+  try {
+    return object.export({ type: 'spki', format: 'der' })
+  } catch (cause) {
+    throw new SigningError('KEY_MALFORMED', 'the key has no SubjectPublicKeyInfo', { cause })
+  }
+}
+
 function fromObject(object: KeyObject): PublicKey {
-  const spki = object.export({ type: 'spki', format: 'der' })
+  const spki = exportSpki(object)
   const base = { id: sha256Hex(spki), spki, object }
   if (object.asymmetricKeyType === 'ed25519') {
     // The last 32 bytes of an Ed25519 SPKI are the point (RFC 8410 section 4).
@@ -47,33 +62,44 @@ function fromObject(object: KeyObject): PublicKey {
     point.writeUInt8(point.readUInt8(31) & 0x7f, 31)
     if (SMALL_ORDER_Y.has(point.toString('hex')))
       throw new SigningError('KEY_WEAK', 'the Ed25519 key has small order')
+    // RFC 8032 section 5.1.3 (1): y is below p = 2^255-19. Larger ones are second spellings.
+    if (Buffer.compare(Buffer.from(point).reverse(), ED25519_P) >= 0)
+      throw new SigningError('KEY_MALFORMED', 'the Ed25519 key is not in its canonical form')
     return { ...base, algorithm: 'ed25519' }
   }
   if (object.asymmetricKeyType === 'ec' && object.asymmetricKeyDetails?.namedCurve === 'prime256v1') {
+    // SEC 1 section 2.3.3 has three spellings of a point. One key under two ids would meet a threshold of two.
+    if (spki.length !== P256_SPKI_BYTES || spki.at(-65) !== 0x04) {
+      throw new SigningError('KEY_UNSUPPORTED', 'a P-256 key has its point uncompressed')
+    }
     return { ...base, algorithm: 'ecdsa-p256' }
   }
   throw new SigningError('KEY_UNSUPPORTED', 'only Ed25519 and ECDSA P-256 keys are used')
 }
 
+/** One PEM block of the one label that is read, and nothing but white space around it (RFC 7468 section 13). */
+const PUBLIC_PEM = /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]{1,4096})-----END PUBLIC KEY-----\s*$/
+
 /**
- * Reads a public key.
+ * Reads a public key. A certificate, a private key or a second key in the same text is refused: what is trusted has to
+ * be what was looked at.
  *
- * @param key PEM text or DER bytes of a SubjectPublicKeyInfo
+ * @param key PEM text or DER bytes of a SubjectPublicKeyInfo, in the one spelling that names the key
  * @throws SigningError
  */
 export function readPublicKey(key: string | Uint8Array): PublicKey {
+  const der =
+    typeof key === 'string' ? Buffer.from(PUBLIC_PEM.exec(key)?.[1] ?? '', 'base64') : Buffer.from(key)
   let object: KeyObject
   try {
-    if (typeof key === 'string') {
-      if (key.includes('PRIVATE KEY')) throw new Error('a private key where a public one belongs')
-      object = createPublicKey({ key, format: 'pem' })
-    } else {
-      object = createPublicKey({ key: Buffer.from(key), format: 'der', type: 'spki' })
-    }
+    object = createPublicKey({ key: der, format: 'der', type: 'spki' })
   } catch (cause) {
     throw new SigningError('KEY_MALFORMED', 'not a public key in SubjectPublicKeyInfo form', { cause })
   }
-  return fromObject(object)
+  const read = fromObject(object)
+  if (!read.spki.equals(der))
+    throw new SigningError('KEY_MALFORMED', 'the public key has bytes that do not belong to it')
+  return read
 }
 
 /** Reads a PKCS#8 PEM private key. @throws SigningError */
