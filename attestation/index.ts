@@ -3,10 +3,15 @@
  * (that is `tpm2/index.ts`) or reads a file.
  */
 
+export type { AppraisalReason, AppraisalReasonCode, Severity, Verdict } from './appraisal/reason.ts'
+export { LogReplays } from './appraisal/replays.ts'
+export { type Appraisal, type AppraisalInput, appraise } from './appraise.ts'
 export * from './eventlog/index.ts'
+export type { Evidence } from './evidence.ts'
 export * from './identity/index.ts'
 export * from './ima/index.ts'
 export * from './quote/index.ts'
+export * from './reference/index.ts'
 export {
   type ClockInfo,
   type HashAlgorithm,

@@ -13,10 +13,9 @@ export {
   judgeClock,
 } from './clock.ts'
 export { QuoteError, type QuoteErrorCode } from './error.ts'
+export { matchesPcrDigest, type PcrValues, pcrDigestMatcher } from './pcr-digest.ts'
 export {
   type EnrolledAk,
-  matchesPcrDigest,
-  type PcrValues,
   type Quote,
   type QuoteExpectation,
   type VerifiedQuote,

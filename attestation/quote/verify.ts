@@ -1,10 +1,9 @@
-import { hash, type KeyObject } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { WritError } from '../../encoding/error.ts'
 import {
   type ClockInfo,
   type HashAlgorithm,
   hasAttributes,
-  hashName,
   type PcrSelection,
   type PublicArea,
   parsePublicArea,
@@ -163,31 +162,4 @@ function verifySelection(attest: QuoteAttest, expected: readonly PcrSelection[])
       at: 'pcrSelect',
     })
   }
-}
-
-/** The values of one bank's PCRs. */
-export type PcrValues = ReadonlyMap<number, Uint8Array>
-
-/**
- * Whether these values are the quoted ones: the digest is over all selected PCRs in selection order, by the hash of the
- * *signature* (TPM 2.0 Part 3, section 18.4). A missing value is false.
- *
- * @param valuesOf the PCR values of a bank by its TPM_ALG_ID
- */
-export function matchesPcrDigest(
-  quote: Pick<VerifiedQuote, 'pcrSelection' | 'pcrDigest' | 'hash'>,
-  valuesOf: (bank: number) => PcrValues | undefined,
-): boolean {
-  const parts: Uint8Array[] = []
-  for (const { bank, pcrs } of quote.pcrSelection) {
-    const values = valuesOf(bank)
-    const name = hashName(bank)
-    if (values === undefined || name === undefined) return false
-    for (const pcr of pcrs) {
-      const value = values.get(pcr)
-      if (value === undefined) return false
-      parts.push(value)
-    }
-  }
-  return hash(quote.hash, Buffer.concat(parts), 'buffer').equals(quote.pcrDigest)
 }

@@ -1,0 +1,102 @@
+import { BOOT_AGGREGATE, IMA_PCR, type ImaEntry, ImaLogError, type ImaReplay } from '../ima/index.ts'
+import type { ReferenceValues } from '../reference/document.ts'
+import { type AppraisalReason, failure } from './reason.ts'
+
+/** Judges the entries of one IMA log by one set of reference values, each entry once. */
+export class ImaJudgement {
+  readonly #replay: ImaReplay
+  readonly #reference: ReferenceValues
+  readonly #bootAggregates: ReadonlySet<string>
+  #judged = 0
+  /** Whether an entry of PCR 10 has been seen; the first one is `boot_aggregate`. */
+  #begun = false
+  /** Entries that nothing can excuse. */
+  readonly #failures: { index: number; reason: AppraisalReason }[] = []
+  /** Entries that are not listed: acceptable only as governed programs, and which those are grows. */
+  readonly #unlisted: ImaEntry[] = []
+
+  constructor(replay: ImaReplay, reference: ReferenceValues, bootAggregates: ReadonlySet<string>) {
+    this.#replay = replay
+    this.#reference = reference
+    this.#bootAggregates = bootAggregates
+  }
+
+  /**
+   * Judges the first `count` entries, those that a quote covers.
+   *
+   * @param governed SHA-256 (hex) of the subjects of every START in the lineage
+   */
+  judge(count: number, governed: ReadonlySet<string>): AppraisalReason[] {
+    for (; this.#judged < count; this.#judged++) this.#judgeEntry(this.#judged)
+    const missing =
+      count === 0
+        ? [failure('IMA_BOOT_AGGREGATE_MISMATCH', 'the quote covers no IMA entry, not even boot_aggregate')]
+        : []
+    const failures = this.#failures.filter(({ index }) => index < count).map(({ reason }) => reason)
+    const unknown = this.#unlisted
+      .filter(entry => entry.index < count && !isGoverned(entry.digest, governed))
+      .map(unknownEntry)
+    return [...missing, ...failures, ...unknown]
+  }
+
+  #judgeEntry(index: number): void {
+    const entry = this.#decode(index)
+    // An entry of another PCR is not covered by PCR 10, so it says nothing for or against the host.
+    if (entry === null || entry.pcr !== IMA_PCR) return
+    const reason = this.#entryFailure(entry)
+    this.#begun = true
+    if (reason !== null) this.#failures.push({ index, reason })
+    else if (!this.#isListed(entry)) this.#unlisted.push(entry)
+  }
+
+  #decode(index: number): ImaEntry | null {
+    try {
+      return this.#replay.entry(index)
+    } catch (error) {
+      if (!(error instanceof ImaLogError)) throw error
+      this.#failures.push({ index, reason: failure(error.code, error.message, `entry ${index}`) })
+      return null
+    }
+  }
+
+  #entryFailure(entry: ImaEntry): AppraisalReason | null {
+    const { index, path, digest } = entry
+    const at = `entry ${index}`
+    if (!entry.columnMatches) {
+      return failure(
+        'IMA_TEMPLATE_HASH_MISMATCH',
+        `${at} (${path}): its template hash is not that of its data`,
+        at,
+      )
+    }
+    if (entry.violation && !this.#reference.toleratedViolations.has(path)) {
+      return failure('IMA_VIOLATION', `${at}: ${path} was changed while it was measured`, at)
+    }
+    const bootAggregate = path === BOOT_AGGREGATE
+    if (bootAggregate ? !this.#bootAggregates.has(digest) : !this.#begun) {
+      return failure(
+        'IMA_BOOT_AGGREGATE_MISMATCH',
+        `${at} (${path}) is not the boot_aggregate of this event log`,
+        at,
+      )
+    }
+    return null
+  }
+
+  #isListed(entry: ImaEntry): boolean {
+    if (entry.violation || entry.path === BOOT_AGGREGATE) return true
+    return this.#reference.files.get(entry.path)?.has(entry.digest) ?? false
+  }
+}
+
+function isGoverned(digest: string, governed: ReadonlySet<string>): boolean {
+  return digest.startsWith('sha256:') && governed.has(digest.slice('sha256:'.length))
+}
+
+function unknownEntry({ index, path, digest }: ImaEntry): AppraisalReason {
+  return failure(
+    'IMA_ENTRY_UNKNOWN',
+    `${digest} of ${path} is neither listed nor a governed program`,
+    `entry ${index}`,
+  )
+}

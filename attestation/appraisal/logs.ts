@@ -1,0 +1,92 @@
+import { EventLogError } from '../eventlog/index.ts'
+import type { Evidence } from '../evidence.ts'
+import { IMA_PCR, ImaLogError, type ImaReplay } from '../ima/index.ts'
+import { matchesPcrDigest, type PcrValues, pcrDigestMatcher, type VerifiedQuote } from '../quote/index.ts'
+import { hashSize, QUOTED_BANK } from '../tpm2/structures/index.ts'
+import { type UserspaceEvent, UserspaceLogError } from '../userspace/index.ts'
+import { type AppraisalReason, attempt, failure } from './reason.ts'
+import { extendByUserspace, type LogReplays, type ReplayedBoot } from './replays.ts'
+
+/** Logs that parse and replay, not yet compared with the quote. */
+export interface ReadLogs {
+  readonly replays: LogReplays
+  readonly boot: ReplayedBoot
+  readonly userspace: readonly UserspaceEvent[]
+  readonly ima: ImaReplay | null
+}
+
+/** Reads and replays all logs; null when one of them cannot be, with the reason added. */
+export function readLogs(
+  evidence: Evidence,
+  replays: LogReplays,
+  reasons: AppraisalReason[],
+): ReadLogs | null {
+  const { eventLog, imaLog } = evidence
+  const userspaceLog = evidence.userspaceLog ?? Buffer.alloc(0)
+  const boot = attempt(reasons, EventLogError, () => replays.eventLog(eventLog))
+  const userspace = attempt(reasons, UserspaceLogError, () => replays.userspaceLog(userspaceLog))
+  const ima = imaLog && attempt(reasons, ImaLogError, () => replays.imaLog(imaLog, 'native'))
+  for (const { code, message, at } of boot?.replay.problems ?? []) reasons.push(failure(code, message, at))
+  if (boot === null || userspace === null || (ima === null && imaLog !== null)) return null
+  return { replays, boot, userspace, ima }
+}
+
+/** What the quote covers: PCR values, and the part of the IMA log that explains PCR 10. */
+export interface AttestedLogs {
+  readonly pcrs: ReadonlyMap<number, Buffer>
+  readonly boot: ReplayedBoot
+  readonly userspace: readonly UserspaceEvent[]
+  readonly ima: ImaReplay | null
+  readonly imaEntries: number
+}
+
+/**
+ * Finds the position in the IMA log at which all logs together give the quoted digest; null, with the reason added, when there
+ * is none: a PCR was extended with what no log says, or a log says what no PCR was extended with.
+ *
+ * @param claimedPcrs values sent along with the quote, untrusted, to name the PCR that is wrong
+ */
+export function matchQuote(
+  quote: VerifiedQuote,
+  logs: ReadLogs,
+  claimedPcrs: PcrValues | undefined,
+  reasons: AppraisalReason[],
+): AttestedLogs | null {
+  const { boot, userspace, replays } = logs
+  const pcrs = extendByUserspace(boot.replay, userspace)
+  const fits = pcrDigestMatcher(quote, QUOTED_BANK, pcrs, IMA_PCR)
+  const attested = (ima: ImaReplay | null, imaEntries: number): AttestedLogs => {
+    const pcr10 = ima?.pcr10After(imaEntries) ?? Buffer.alloc(hashSize(QUOTED_BANK))
+    return { pcrs: new Map(pcrs).set(IMA_PCR, Buffer.from(pcr10)), boot, userspace, ima, imaEntries }
+  }
+  if (logs.ima === null) {
+    if (fits(Buffer.alloc(hashSize(QUOTED_BANK)))) return attested(null, 0)
+  } else {
+    for (const extend of ['native', 'padded'] as const) {
+      // A log as kernels before 5.8 extend it is replayed only when the newer way does not match.
+      const ima = extend === 'native' ? logs.ima : replays.imaLog(logs.ima.bytes, extend)
+      const imaEntries = ima.findPosition(fits)
+      if (imaEntries !== null) return attested(ima, imaEntries)
+    }
+  }
+  const why = explainMismatch(quote, pcrs, logs.ima, claimedPcrs)
+  reasons.push(failure('QUOTE_PCR_DIGEST_MISMATCH', why, 'pcrDigest'))
+  return null
+}
+
+/** Says which PCR is wrong, if PCR values were sent along and are the quoted ones. */
+function explainMismatch(
+  quote: VerifiedQuote,
+  replayed: PcrValues,
+  ima: ImaReplay | null,
+  claimed: PcrValues | undefined,
+): string {
+  const unknown = 'the logs do not replay to the quoted PCR values'
+  if (claimed === undefined || !matchesPcrDigest(quote, () => claimed)) return unknown
+  const isWrong = (pcr: number, value: Buffer): boolean =>
+    pcr === IMA_PCR && ima !== null
+      ? ima.findPosition(state => state.equals(value)) === null
+      : !value.equals(replayed.get(pcr) ?? Buffer.alloc(0))
+  const wrong = Array.from(claimed).filter(([pcr, value]) => isWrong(pcr, Buffer.from(value)))
+  return `${unknown}: ${wrong.map(([pcr]) => `PCR ${pcr}`).join(', ')} was extended otherwise than the logs say`
+}

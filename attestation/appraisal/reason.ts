@@ -1,0 +1,91 @@
+import type { WritError } from '../../encoding/error.ts'
+import type { EventLogErrorCode, EventLogProblemCode } from '../eventlog/index.ts'
+import type { ImaLogErrorCode } from '../ima/index.ts'
+import type { QuoteErrorCode } from '../quote/index.ts'
+import type { UserspaceLogErrorCode } from '../userspace/index.ts'
+
+/** Every reason that an appraisal can give. Stable: they stand in the lineage and on the wire. */
+export type AppraisalReasonCode =
+  | QuoteErrorCode
+  | EventLogErrorCode
+  | EventLogProblemCode
+  | UserspaceLogErrorCode
+  | ImaLogErrorCode
+  | 'CLOCK_ROLLED_BACK'
+  | 'CLOCK_NOT_SAFE'
+  | 'HOST_REBOOTED'
+  | 'HOST_RESTARTED'
+  | 'TPM_FIRMWARE_CHANGED'
+  | 'TPM_FIRMWARE_UNKNOWN'
+  | 'PCR_UNJUDGED'
+  | 'PCR_VALUE_UNKNOWN'
+  | 'PCR_EVENT_UNKNOWN'
+  | 'SECURE_BOOT_MISMATCH'
+  | 'EXIT_BOOT_SERVICES_MISSING'
+  | 'IMA_LOG_MISSING'
+  | 'IMA_BOOT_AGGREGATE_MISMATCH'
+  | 'IMA_ENTRY_UNKNOWN'
+  | 'IMA_VIOLATION'
+  | 'IMA_TEMPLATE_HASH_MISMATCH'
+
+/** `fail`: the host is not what it should be. `degrade`: less is proven than usual. `notice`: worth a line in the lineage. */
+export type Severity = 'fail' | 'degrade' | 'notice'
+
+export interface AppraisalReason {
+  readonly code: AppraisalReasonCode
+  readonly severity: Severity
+  readonly message: string
+  /** Where in the evidence: `PCR 7`, `event 12`, `entry 508`. */
+  readonly at?: string
+}
+
+export type Verdict = 'pass' | 'degraded' | 'fail'
+
+/** The verdict that reasons add up to. */
+export function verdictOf(reasons: readonly AppraisalReason[]): Verdict {
+  if (reasons.some(reason => reason.severity === 'fail')) return 'fail'
+  return reasons.some(reason => reason.severity === 'degrade') ? 'degraded' : 'pass'
+}
+
+/** Most reasons of one kind that are spelled out; more are counted, so that a result stays small. */
+export const MAX_REASONS_OF_A_KIND = 16
+/** Most characters of a message: paths and templates come from the host. */
+const MAX_MESSAGE = 400
+
+/** A reason that fails the appraisal. */
+export function failure(code: AppraisalReasonCode, message: string, at?: string): AppraisalReason {
+  const short = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message
+  return { code, severity: 'fail', message: short, ...(at === undefined ? {} : { at }) }
+}
+
+/** The first few reasons of each code, then one that counts the rest. */
+export function abridge(reasons: readonly AppraisalReason[]): AppraisalReason[] {
+  const seen = new Map<string, number>()
+  const kept = reasons.filter(({ code }) => {
+    const count = (seen.get(code) ?? 0) + 1
+    seen.set(code, count)
+    return count <= MAX_REASONS_OF_A_KIND
+  })
+  for (const reason of reasons) {
+    const more = (seen.get(reason.code) ?? 0) - MAX_REASONS_OF_A_KIND
+    seen.delete(reason.code)
+    if (more > 0)
+      kept.push({ code: reason.code, severity: reason.severity, message: `and ${more} more like it` })
+  }
+  return kept
+}
+
+/** Turns one class of typed errors into a reason; anything else is a programmer's mistake and goes on. */
+export function attempt<T, E extends WritError<AppraisalReasonCode>>(
+  reasons: AppraisalReason[],
+  errorClass: abstract new (...args: never[]) => E,
+  step: () => T,
+): T | null {
+  try {
+    return step()
+  } catch (error) {
+    if (!(error instanceof errorClass)) throw error
+    reasons.push(failure(error.code, error.message, error.at))
+    return null
+  }
+}

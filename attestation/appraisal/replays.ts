@@ -1,0 +1,94 @@
+import { hash } from 'node:crypto'
+import { type EventLogReplay, parseEventLog, replayEventLog } from '../eventlog/index.ts'
+import { bootAggregates, type ImaExtend, ImaLogError, ImaReplay } from '../ima/index.ts'
+import type { ReferenceValues } from '../reference/document.ts'
+import { QUOTED_BANK } from '../tpm2/structures/index.ts'
+import { parseUserspaceLog, type UserspaceEvent } from '../userspace/index.ts'
+import { ImaJudgement } from './ima-judgement.ts'
+
+/** A TCG event log in the quoted bank, and what `boot_aggregate` has to be after it. */
+export interface ReplayedBoot {
+  readonly replay: EventLogReplay
+  readonly bootAggregates: ReadonlySet<string>
+}
+
+/**
+ * Replays that are kept from one appraisal to the next, so that only what is new in a log is hashed. It holds no judgement
+ * that a fresh one would not reach: appraising with it or without it gives the same result.
+ */
+export class LogReplays {
+  #boot: { bytes: Buffer; value: ReplayedBoot } | null = null
+  #userspace: { bytes: Buffer; value: readonly UserspaceEvent[] } | null = null
+  readonly #ima = new Map<ImaExtend, ImaReplay>()
+  #judgement: { replay: ImaReplay; reference: string; boot: ReplayedBoot; value: ImaJudgement } | null = null
+
+  /** @throws EventLogError */
+  eventLog(bytes: Uint8Array): ReplayedBoot {
+    if (this.#boot?.bytes.equals(bytes)) return this.#boot.value
+    const log = parseEventLog(bytes)
+    const aggregates = log.banks.flatMap(bank => bootAggregates(bank, replayEventLog(log, bank).pcrs))
+    const value = { replay: replayEventLog(log, QUOTED_BANK), bootAggregates: new Set(aggregates) }
+    this.#boot = { bytes: Buffer.from(bytes), value }
+    return value
+  }
+
+  /** @throws UserspaceLogError */
+  userspaceLog(bytes: Uint8Array): readonly UserspaceEvent[] {
+    if (this.#userspace?.bytes.equals(bytes)) return this.#userspace.value
+    const value = parseUserspaceLog(bytes)
+    this.#userspace = { bytes: Buffer.from(bytes), value }
+    return value
+  }
+
+  /**
+   * The replay of a whole IMA log. When it begins with the one from before, only the rest is hashed.
+   *
+   * @throws ImaLogError
+   */
+  imaLog(bytes: Uint8Array, extend: ImaExtend): ImaReplay {
+    let replay = this.#ima.get(extend)
+    const known = replay?.bytes
+    if (replay === undefined || known === undefined || !known.equals(bytes.subarray(0, known.length))) {
+      replay = new ImaReplay(extend)
+      this.#ima.set(extend, replay)
+    }
+    replay.append(bytes.subarray(replay.bytes.length))
+    if (replay.pendingBytes !== 0) {
+      throw new ImaLogError(
+        'IMA_LOG_TRUNCATED',
+        `IMA log: ${replay.pendingBytes} bytes after the last whole entry`,
+        {
+          at: `entry ${replay.length}`,
+        },
+      )
+    }
+    return replay
+  }
+
+  /** The judgement of a replay by these reference values, with what it has judged already. */
+  imaJudgement(replay: ImaReplay, reference: ReferenceValues, boot: ReplayedBoot): ImaJudgement {
+    const kept = this.#judgement
+    if (kept?.replay === replay && kept.reference === reference.digest && kept.boot === boot)
+      return kept.value
+    const value = new ImaJudgement(replay, reference, boot.bootAggregates)
+    this.#judgement = { replay, reference: reference.digest, boot, value }
+    return value
+  }
+}
+
+/** The quoted bank's PCRs after the firmware's log and, in the PCRs that user space extends, systemd's. */
+export function extendByUserspace(
+  boot: EventLogReplay,
+  events: readonly UserspaceEvent[],
+): ReadonlyMap<number, Buffer> {
+  const pcrs = new Map(boot.pcrs)
+  for (const { pcr, digests } of events) {
+    const value = pcrs.get(pcr)
+    const digest = digests.get(boot.bank)
+    // A record without the bank's digest leaves the value as it was, and the quote will not match.
+    if (value !== undefined && digest !== undefined) {
+      pcrs.set(pcr, hash(boot.bank, Buffer.concat([value, digest]), 'buffer'))
+    }
+  }
+  return pcrs
+}

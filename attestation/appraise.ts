@@ -1,0 +1,213 @@
+import { type AttestedLogs, matchQuote, readLogs } from './appraisal/logs.ts'
+import { judgePcrs } from './appraisal/pcr-judgement.ts'
+import {
+  type AppraisalReason,
+  abridge,
+  attempt,
+  failure,
+  type Verdict,
+  verdictOf,
+} from './appraisal/reason.ts'
+import { LogReplays } from './appraisal/replays.ts'
+import type { Evidence } from './evidence.ts'
+import { IMA_PCR } from './ima/index.ts'
+import {
+  type ClockHistory,
+  type ClockStep,
+  type EnrolledAk,
+  firmwareChanged,
+  formatFirmwareVersion,
+  judgeClock,
+  QuoteError,
+  type VerifiedQuote,
+  verifyQuote,
+} from './quote/index.ts'
+import type { ReferenceValues } from './reference/document.ts'
+import { type ClockInfo, QUOTED_SELECTION } from './tpm2/structures/index.ts'
+
+/** What an appraisal is made from. */
+export interface AppraisalInput {
+  readonly evidence: Evidence
+  readonly reference: ReferenceValues
+  /** The enrolled key, and the extraData that the verifier asked for. */
+  readonly expected: { readonly ak: EnrolledAk; readonly extraData: Uint8Array }
+  /** `history` of the last appraisal of this TPM, null for the first. */
+  readonly previous: ClockHistory | null
+  /** SHA-256 (lower-case hexadecimal) of the subjects of every START in the lineage. */
+  readonly governedDigests: ReadonlySet<string>
+  /** Kept by whoever appraises the same host again and again. Changes nothing but the time it takes. */
+  readonly replays?: LogReplays
+  /** PCR values read beside the quote, untrusted: they only help to name the PCR that does not match. */
+  readonly claimedPcrs?: ReadonlyMap<number, Uint8Array>
+}
+
+/** The attestation result. */
+export interface Appraisal {
+  readonly verdict: Verdict
+  readonly reasons: readonly AppraisalReason[]
+  /** SHA-256 of the reference values. */
+  readonly referenceValuesDigest: string
+  /** Null when the quote proves nothing; then nothing below is attested. */
+  readonly clock: ClockInfo | null
+  readonly clockStep: ClockStep | null
+  /** 16 hexadecimal digits. */
+  readonly firmwareVersion: string | null
+  /** What to judge the next quote against. A quote that proves nothing, or goes back, does not change it. */
+  readonly history: ClockHistory | null
+  /** The quoted PCR values by number, in hexadecimal; empty when the logs do not explain the quote. */
+  readonly pcrs: Readonly<Record<string, string>>
+  /** IMA entries that the quote covers. Those after them are not attested yet, which is normal. */
+  readonly imaAttestedEntries: number
+  readonly imaEntries: number
+  readonly secureBoot: boolean | null
+}
+
+/**
+ * Judges evidence by reference values. Pure: the same input gives the same result, and nothing that a host sends makes it
+ * throw. Only what the verified quote covers is judged; a log that the quote does not explain is not evidence of anything.
+ */
+export function appraise(input: AppraisalInput): Appraisal {
+  const { evidence, reference, previous, replays = new LogReplays() } = input
+  const reasons: AppraisalReason[] = []
+
+  const quote = attempt(reasons, QuoteError, () => checkQuote(input))
+  const clockStep = quote && checkClock(previous, quote, reasons)
+  if (quote !== null) checkFirmware(input, quote, reasons)
+
+  const logs = readLogs(evidence, replays, reasons)
+  const attested = quote && logs && matchQuote(quote, logs, input.claimedPcrs, reasons)
+  if (attested !== null) {
+    reasons.push(...judgePcrs(attested, reference))
+    checkSecureBoot(reference, attested, reasons)
+    checkIma(input, attested, replays, reasons)
+  }
+
+  return {
+    verdict: verdictOf(reasons),
+    reasons: abridge(reasons),
+    referenceValuesDigest: reference.digest,
+    clock: quote?.clock ?? null,
+    clockStep,
+    firmwareVersion: quote && formatFirmwareVersion(quote.firmwareVersion),
+    history: nextHistory(previous, quote, clockStep),
+    pcrs: Object.fromEntries(
+      Array.from(attested?.pcrs ?? [], ([pcr, value]) => [pcr, value.toString('hex')]),
+    ),
+    imaAttestedEntries: attested?.imaEntries ?? 0,
+    imaEntries: logs?.ima?.length ?? 0,
+    secureBoot: attested?.boot.replay.secureBoot ?? null,
+  }
+}
+
+function checkQuote({ evidence, expected }: AppraisalInput): VerifiedQuote {
+  return verifyQuote(evidence.quote, { ...expected, pcrSelection: QUOTED_SELECTION })
+}
+
+function checkClock(
+  previous: ClockHistory | null,
+  quote: VerifiedQuote,
+  reasons: AppraisalReason[],
+): ClockStep {
+  const step = judgeClock(previous, quote.clock)
+  switch (step) {
+    case 'rollback-reset':
+    case 'rollback-restart':
+    case 'rollback-clock':
+      reasons.push(
+        failure(
+          'CLOCK_ROLLED_BACK',
+          `the TPM's ${step.slice('rollback-'.length)} went back since the last quote`,
+          'clockInfo',
+        ),
+      )
+      break
+    case 'rebooted':
+      reasons.push({
+        code: 'HOST_REBOOTED',
+        severity: 'notice',
+        message: 'the TPM was reset since the last quote',
+      })
+      break
+    case 'restarted':
+      reasons.push({
+        code: 'HOST_RESTARTED',
+        severity: 'notice',
+        message: 'the TPM resumed since the last quote',
+      })
+      break
+    case 'first':
+    case 'running':
+      break
+  }
+  if (!quote.clock.safe) {
+    reasons.push({
+      code: 'CLOCK_NOT_SAFE',
+      severity: 'degrade',
+      message: 'the TPM lost power without a shutdown; its clock may be behind what it was',
+      at: 'clockInfo',
+    })
+  }
+  return step
+}
+
+/** Another firmware holds the keys from now on: a trust transition, and less than a pass unless governance listed it. */
+function checkFirmware(input: AppraisalInput, quote: VerifiedQuote, reasons: AppraisalReason[]): void {
+  const version = formatFirmwareVersion(quote.firmwareVersion)
+  const listed = input.reference.document.firmwareVersions
+  if (listed !== 'any' && !listed.includes(version)) {
+    reasons.push(failure('TPM_FIRMWARE_UNKNOWN', `TPM firmware ${version} is not listed`, 'firmwareVersion'))
+  }
+  if (firmwareChanged(input.previous, quote.firmwareVersion)) {
+    reasons.push({
+      code: 'TPM_FIRMWARE_CHANGED',
+      severity: listed === 'any' ? 'degrade' : 'notice',
+      message: `the TPM's firmware changed to ${version}`,
+      at: 'firmwareVersion',
+    })
+  }
+}
+
+function checkSecureBoot(
+  reference: ReferenceValues,
+  attested: AttestedLogs,
+  reasons: AppraisalReason[],
+): void {
+  const wanted = reference.document.secureBoot
+  const { secureBoot, exitBootServices } = attested.boot.replay
+  if (wanted !== 'any' && secureBoot !== wanted) {
+    const is = secureBoot === null ? 'not measured' : secureBoot ? 'on' : 'off'
+    reasons.push(failure('SECURE_BOOT_MISMATCH', `Secure Boot is ${is}`, 'PCR 7'))
+  }
+  if (!exitBootServices) {
+    reasons.push({
+      code: 'EXIT_BOOT_SERVICES_MISSING',
+      severity: 'notice',
+      message: 'the event log has no end of the boot services',
+    })
+  }
+}
+
+/** Judges the entries that the quote covers, where a rule hands PCR 10 to IMA. */
+function checkIma(
+  { reference, governedDigests }: AppraisalInput,
+  { ima, imaEntries, boot }: AttestedLogs,
+  replays: LogReplays,
+  reasons: AppraisalReason[],
+): void {
+  if (reference.pcrs.get(IMA_PCR)?.rule !== 'ima') return
+  if (ima === null) {
+    reasons.push(failure('IMA_LOG_MISSING', 'there is no IMA log', 'PCR 10'))
+    return
+  }
+  reasons.push(...replays.imaJudgement(ima, reference, boot).judge(imaEntries, governedDigests))
+}
+
+function nextHistory(
+  previous: ClockHistory | null,
+  quote: VerifiedQuote | null,
+  step: ClockStep | null,
+): ClockHistory | null {
+  if (quote === null || step?.startsWith('rollback-')) return previous
+  const { clock, resetCount, restartCount } = quote.clock
+  return { clock, resetCount, restartCount, firmwareVersion: quote.firmwareVersion }
+}

@@ -1,0 +1,93 @@
+import { type AttestedLogs, matchQuote, readLogs } from '../appraisal/logs.ts'
+import type { AppraisalReason } from '../appraisal/reason.ts'
+import { LogReplays } from '../appraisal/replays.ts'
+import type { Evidence } from '../evidence.ts'
+import { BOOT_AGGREGATE, IMA_PCR, type ImaReplay } from '../ima/index.ts'
+import { type EnrolledAk, formatFirmwareVersion, type VerifiedQuote, verifyQuote } from '../quote/index.ts'
+import { QUOTED_BANK, QUOTED_PCRS, QUOTED_SELECTION } from '../tpm2/structures/index.ts'
+import type { PcrRule, ReferenceDocument } from './document.ts'
+import { ReferenceValuesError } from './error.ts'
+
+/** What reference values are captured from. */
+export interface CaptureInput {
+  readonly evidence: Evidence
+  readonly expected: { readonly ak: EnrolledAk; readonly extraData: Uint8Array }
+  /** For people: which hosts the values are for. */
+  readonly name: string
+  /** RFC 3339 in UTC. */
+  readonly created: string
+}
+
+/** PCR 11 goes on in phases of the boot (systemd-pcrphase), so that its value depends on when one looks. */
+const PHASE_PCR = 11
+
+/**
+ * Makes reference values from a host that is as it should be. They say nothing more than "this was so": whoever signs
+ * them says that it is good. Only what the quote covers is captured, so that evidence that was altered on the way, or log entries
+ * after the quote, do not get in.
+ *
+ * @throws QuoteError; ReferenceValuesError `REFERENCE_EVIDENCE_INCONSISTENT`
+ */
+export function captureReferenceValues(input: CaptureInput): ReferenceDocument {
+  const quote = verifyQuote(input.evidence.quote, { ...input.expected, pcrSelection: QUOTED_SELECTION })
+  const logs = attestedLogs(input.evidence, quote)
+  return {
+    version: 1,
+    name: input.name,
+    created: input.created,
+    firmwareVersions: [formatFirmwareVersion(quote.firmwareVersion)],
+    secureBoot: logs.boot.replay.secureBoot ?? 'any',
+    pcrs: QUOTED_PCRS.map(pcr => captureRule(pcr, logs)),
+    ima: logs.ima === null ? { files: [], violations: [] } : captureIma(logs.ima, logs.imaEntries),
+  }
+}
+
+function inconsistent(what: string): ReferenceValuesError {
+  return new ReferenceValuesError(
+    'REFERENCE_EVIDENCE_INCONSISTENT',
+    `no reference values from this evidence: ${what}`,
+  )
+}
+
+function attestedLogs(evidence: Evidence, quote: VerifiedQuote): AttestedLogs {
+  const reasons: AppraisalReason[] = []
+  const logs = readLogs(evidence, new LogReplays(), reasons)
+  const attested = logs && matchQuote(quote, logs, undefined, reasons)
+  if (attested === null || reasons.length > 0) {
+    throw inconsistent(reasons.map(({ message }) => message).join('; '))
+  }
+  return attested
+}
+
+function captureRule(pcr: number, logs: AttestedLogs): PcrRule {
+  if (pcr === IMA_PCR && logs.ima !== null) return { pcr: IMA_PCR, rule: 'ima' }
+  if (pcr === PHASE_PCR) return { pcr, rule: 'events', digests: eventDigests(pcr, logs) }
+  return { pcr, rule: 'value', values: [logs.pcrs.get(pcr)?.toString('hex') ?? ''] }
+}
+
+function eventDigests(pcr: number, { boot, userspace }: AttestedLogs): string[] {
+  const firmware = boot.replay.events.filter(({ extended }) => extended).map(({ event }) => event)
+  const digests = [...firmware, ...userspace]
+    .filter(event => event.pcr === pcr)
+    .map(event => event.digests.get(QUOTED_BANK)?.toString('hex') ?? '')
+  return [...new Set(digests)].sort()
+}
+
+function captureIma(ima: ImaReplay, entries: number): ReferenceDocument['ima'] {
+  const files = new Map<string, Set<string>>()
+  const violations = new Set<string>()
+  for (let index = 0; index < entries; index++) {
+    const entry = ima.entry(index)
+    if (entry.pcr !== IMA_PCR || entry.path === BOOT_AGGREGATE) continue
+    if (entry.violation) violations.add(entry.path)
+    else files.set(entry.path, (files.get(entry.path) ?? new Set()).add(entry.digest))
+  }
+  const both = [...violations].find(path => files.has(path))
+  if (both !== undefined) throw inconsistent(`${both} is measured, and was changed while it was`)
+  return {
+    files: [...files]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([path, digests]) => ({ path, digests: [...digests].sort() })),
+    violations: [...violations].sort(),
+  }
+}

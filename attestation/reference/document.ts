@@ -1,0 +1,124 @@
+import * as v from 'valibot'
+import { sha256Hex } from '../../encoding/digest.ts'
+import { canonicalJsonBytes, type JsonValue, parseJson } from '../../encoding/json.ts'
+import { ReferenceValuesError } from './error.ts'
+
+/** DSSE payload type of signed reference values. */
+export const REFERENCE_VALUES_TYPE = 'application/vnd.writ.reference-values.v1+json'
+
+/** Most bytes of a payload: a host with 100,000 measured files has about 15 MB. */
+export const MAX_REFERENCE_BYTES = 32 << 20
+
+const sha256Digest = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{64}$/, 'not a SHA-256 digest in lower-case hexadecimal'),
+)
+const digestList = v.pipe(v.array(sha256Digest), v.maxLength(4096))
+const path = v.pipe(v.string(), v.minLength(1), v.maxLength(4 * 4096))
+const pcr = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15))
+
+/** How one PCR is judged. Its value is explained by the logs in each case; what the logs may say differs. */
+const pcrRule = v.variant('rule', [
+  /** It has one of these values. */
+  v.strictObject({ pcr, rule: v.literal('value'), values: v.pipe(digestList, v.minLength(1)) }),
+  /** Each event that extended it has one of these digests: for a PCR that goes on in phases. */
+  v.strictObject({ pcr, rule: v.literal('events'), digests: digestList }),
+  /** It is IMA's, and each entry is judged by `ima`. */
+  v.strictObject({ pcr: v.literal(10), rule: v.literal('ima') }),
+  /** Whatever the logs say. */
+  v.strictObject({ pcr, rule: v.literal('any') }),
+])
+export type PcrRule = v.InferOutput<typeof pcrRule>
+
+const fileDigest = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?:sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/,
+    'not algorithm:hex',
+  ),
+)
+
+const documentSchema = v.strictObject({
+  version: v.literal(1),
+  /** For people: which hosts these values are for. */
+  name: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
+  created: v.pipe(v.string(), v.isoTimestamp()),
+  /** TPM firmware, as 16 hexadecimal digits. A limiting field is mandatory, and `any` is spelled out. */
+  firmwareVersions: v.union([
+    v.literal('any'),
+    v.pipe(v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))), v.minLength(1), v.maxLength(64)),
+  ]),
+  secureBoot: v.union([v.literal('any'), v.boolean()]),
+  pcrs: v.pipe(v.array(pcrRule), v.minLength(1), v.maxLength(16)),
+  ima: v.strictObject({
+    files: v.array(
+      v.strictObject({ path, digests: v.pipe(v.array(fileDigest), v.minLength(1), v.maxLength(4096)) }),
+    ),
+    /** Paths that may be changed while they are measured; never one of `files`. */
+    violations: v.array(path),
+  }),
+})
+
+/** Reference values as they are written and signed. */
+export type ReferenceDocument = v.InferOutput<typeof documentSchema>
+
+/** Reference values as the appraisal uses them. */
+export interface ReferenceValues {
+  /** SHA-256 of the payload, lower-case hexadecimal: what names these values everywhere. */
+  readonly digest: string
+  readonly document: ReferenceDocument
+  readonly pcrs: ReadonlyMap<number, PcrRule>
+  /** Acceptable digests, `algorithm:hex`, by path. */
+  readonly files: ReadonlyMap<string, ReadonlySet<string>>
+  readonly toleratedViolations: ReadonlySet<string>
+}
+
+function malformed(what: string, at?: string, cause?: unknown): ReferenceValuesError {
+  return new ReferenceValuesError('REFERENCE_MALFORMED', `reference values: ${what}`, { at, cause })
+}
+
+/**
+ * Parses the payload of a signed reference values file. The signature is the caller's to check, over these same bytes.
+ *
+ * @throws ReferenceValuesError `REFERENCE_MALFORMED`
+ */
+export function parseReferenceValues(payload: Uint8Array): ReferenceValues {
+  let json: JsonValue
+  try {
+    json = parseJson(payload, { maxBytes: MAX_REFERENCE_BYTES, maxDepth: 8 })
+  } catch (cause) {
+    throw malformed(cause instanceof Error ? cause.message : 'not JSON', undefined, cause)
+  }
+  const parsed = v.safeParse(documentSchema, json)
+  if (!parsed.success) {
+    const [issue] = parsed.issues
+    const at = v.getDotPath(issue) ?? undefined
+    throw malformed(`${at ?? 'document'}: ${issue.message}`, at)
+  }
+  const document = parsed.output
+  const pcrs = unique(document.pcrs, rule => [rule.pcr, rule], 'pcrs')
+  const files = unique(document.ima.files, ({ path, digests }) => [path, new Set(digests)], 'ima.files')
+  const tolerated = document.ima.violations.find(path => files.has(path))
+  if (tolerated !== undefined)
+    throw malformed(`ima.violations: ${tolerated} is a measured path`, 'ima.violations')
+  return {
+    digest: sha256Hex(payload),
+    document,
+    pcrs,
+    files,
+    toleratedViolations: new Set(document.ima.violations),
+  }
+}
+
+function unique<T, K, V>(list: readonly T[], entry: (item: T) => [K, V], at: string): Map<K, V> {
+  const map = new Map(list.map(entry))
+  if (map.size !== list.length) throw malformed(`${at}: something is listed twice`, at)
+  return map
+}
+
+/** The payload bytes to sign: canonical JSON. @throws ReferenceValuesError when the document is not one */
+export function encodeReferenceValues(document: ReferenceDocument): Buffer {
+  const payload = canonicalJsonBytes(document)
+  parseReferenceValues(payload)
+  return payload
+}

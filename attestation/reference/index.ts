@@ -1,0 +1,11 @@
+export { type CaptureInput, captureReferenceValues } from './capture.ts'
+export {
+  encodeReferenceValues,
+  MAX_REFERENCE_BYTES,
+  type PcrRule,
+  parseReferenceValues,
+  REFERENCE_VALUES_TYPE,
+  type ReferenceDocument,
+  type ReferenceValues,
+} from './document.ts'
+export { ReferenceValuesError, type ReferenceValuesErrorCode } from './error.ts'
