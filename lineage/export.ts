@@ -1,0 +1,88 @@
+import { readFileSync } from 'node:fs'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { blobPath, readBlob, readBounded } from './blob-store.ts'
+import { parseCheckpoint } from './checkpoint.ts'
+import { decodeBundle, encodeBundle, MAX_BUNDLE_BYTES } from './entry-bundle.ts'
+import { LineageError } from './error.ts'
+import { blobsOf, parseEvent } from './events/index.ts'
+import { HASH_SIZE } from './merkle.ts'
+import { layout } from './recovery.ts'
+import { TILE_WIDTH, type TileName, tilePath, tilesOf } from './tile-path.ts'
+
+/** What was exported. */
+export interface ExportSummary {
+  readonly size: number
+  readonly root: Buffer
+  readonly files: number
+}
+
+/**
+ * Copies what the newest checkpoint stands for to another directory: the checkpoint, its tiles and bundles, and the blobs
+ * that its events refer to. Works beside a running writer, since all that is read is immutable. Nothing is verified here.
+ *
+ * @param target a directory that is empty or does not exist yet
+ * @throws LineageError `LINEAGE_ABSENT` without a checkpoint, `BLOB_ABSENT`, `BLOB_DAMAGED`, `BUNDLE_MALFORMED`, `EVENT_INVALID`
+ */
+export async function exportLog(directory: string, target: string): Promise<ExportSummary> {
+  await mkdir(target, { recursive: true })
+  if ((await readdir(target)).length > 0) {
+    throw new LineageError('RANGE_INVALID', `${target} is not empty`, { at: target })
+  }
+  const { note, size, root } = readNewest(directory)
+  let files = 0
+  const put = async (path: string, bytes: Buffer) => {
+    await mkdir(dirname(join(target, path)), { recursive: true })
+    await writeFile(join(target, path), bytes, { flag: 'wx', mode: 0o640 })
+    files++
+  }
+  const blobs = new Set<string>()
+  for (const name of tilesOf(size)) {
+    const bytes = await readTile(directory, name)
+    await put(tilePath(name), bytes)
+    if (name.level !== 'entries') continue
+    for (const entry of decodeBundle(bytes, name.width)) {
+      for (const digest of blobsOf(parseEvent(entry))) blobs.add(digest)
+    }
+  }
+  for (const digest of blobs) await put(blobPath(digest), await readBlob(directory, digest))
+  await put('checkpoint', note)
+  return { size, root, files }
+}
+
+function readNewest(directory: string): { note: Buffer; size: number; root: Buffer } {
+  let note: Buffer
+  try {
+    note = readFileSync(layout(directory).checkpoint)
+  } catch (cause) {
+    throw new LineageError('LINEAGE_ABSENT', `there is no checkpoint in ${directory}`, {
+      at: 'checkpoint',
+      cause,
+    })
+  }
+  const { size, root } = parseCheckpoint(note)
+  return { note, size, root }
+}
+
+/** A tile or bundle of some width. A full one may have taken the place of a partial one, and begins with it. */
+async function readTile(directory: string, name: TileName): Promise<Buffer> {
+  const exact = await readOptional(directory, name)
+  if (exact !== undefined) return exact
+  const full = await readOptional(directory, { ...name, width: TILE_WIDTH })
+  if (full === undefined) {
+    throw new LineageError('LINEAGE_BROKEN', `${tilePath(name)} is missing`, { at: tilePath(name) })
+  }
+  return name.level === 'entries'
+    ? encodeBundle(decodeBundle(full, name.width, false))
+    : full.subarray(0, name.width * HASH_SIZE)
+}
+
+async function readOptional(directory: string, name: TileName): Promise<Buffer | undefined> {
+  const path = tilePath(name)
+  try {
+    return await readBounded(join(directory, path), MAX_BUNDLE_BYTES, path)
+  } catch (error) {
+    if (error instanceof LineageError && error.code === 'BLOB_ABSENT') return undefined
+    throw error
+  }
+}

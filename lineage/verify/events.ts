@@ -1,0 +1,48 @@
+import { blobPath } from '../blob-store.ts'
+import { blobsOf, type LineageEvent, parseEvent } from '../events/index.ts'
+import { failed, failedBy, type PropertyResult, verified } from './result.ts'
+
+export const EVENTS = 'events'
+
+/** Reads every entry as an event and gathers what other steps need. A fault is kept, so that the pass over the tree goes on. */
+export class EventCheck {
+  /** Digests that events refer to. */
+  readonly blobs = new Set<string>()
+  /** The distinct keys and hosts that the daemon's starts name. */
+  readonly logKeys = new Set<string>()
+  readonly hosts = new Set<string>()
+  #count = 0
+  #fault: PropertyResult | undefined
+  readonly #visit: (event: LineageEvent, index: number) => void
+
+  constructor(visit: (event: LineageEvent, index: number) => void) {
+    this.#visit = visit
+  }
+
+  readonly take = (entry: Buffer, index: number, file: string): void => {
+    if (this.#fault !== undefined) return
+    try {
+      const event = parseEvent(entry)
+      for (const digest of blobsOf(event)) this.blobs.add(digest)
+      if (event.type === 'daemon-start') {
+        this.logKeys.add(event.logKeySpki)
+        this.hosts.add(event.hostId)
+      }
+      this.#visit(event, index)
+      this.#count++
+    } catch (error) {
+      const { detail } = failedBy(EVENTS, error, file)
+      this.#fault = failed(EVENTS, `entry ${index}: ${detail}`, file)
+    }
+  }
+
+  blobPaths(): Set<string> {
+    return new Set([...this.blobs].map(blobPath))
+  }
+
+  result(): PropertyResult {
+    return (
+      this.#fault ?? verified(EVENTS, `${this.#count} events, each of a known type and in its one encoding`)
+    )
+  }
+}

@@ -1,0 +1,47 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { tilePath, tilesOf } from '../tile-path.ts'
+import { failed, type PropertyResult, verified } from './result.ts'
+
+export const FILES = 'files'
+
+/** Directories deeper than any that a log has are not entered. */
+const MAX_DEPTH = 12
+
+/**
+ * Whether the directory holds exactly the files of a log of this size with these blobs: nothing is missing, nothing rides along, no
+ * link leads elsewhere.
+ */
+export async function checkFiles(
+  directory: string,
+  size: number,
+  blobs: ReadonlySet<string>,
+): Promise<PropertyResult> {
+  const missing = new Set(['checkpoint', ...blobs])
+  for (const name of tilesOf(size)) missing.add(tilePath(name))
+  const count = missing.size
+  for await (const { path, regular } of walk(directory, '', 0)) {
+    if (!regular) return failed(FILES, `${path} is not a regular file`, path)
+    if (!missing.delete(path)) return failed(FILES, `${path} does not belong to the log`, path)
+  }
+  const absent = missing.values().next().value
+  return absent === undefined
+    ? verified(FILES, `${count} files, all of the log and none besides`)
+    : failed(FILES, `${missing.size} files are missing`, absent)
+}
+
+async function* walk(
+  directory: string,
+  below: string,
+  depth: number,
+): AsyncGenerator<{ path: string; regular: boolean }> {
+  const entries = await readdir(join(directory, below), { withFileTypes: true })
+  for (const entry of entries) {
+    const path = below === '' ? entry.name : `${below}/${entry.name}`
+    if (!entry.isDirectory()) yield { path, regular: entry.isFile() }
+    else if (depth === MAX_DEPTH) yield { path, regular: false }
+    else yield* walk(directory, path, depth + 1)
+  }
+  // A directory without files is one that a log never leaves.
+  if (entries.length === 0 && below !== '') yield { path: below, regular: false }
+}

@@ -1,0 +1,149 @@
+import { join } from 'node:path'
+import type { EnrolledAk } from '../../attestation/index.ts'
+import type { PublicKey } from '../../signing/key.ts'
+import { blobPath, readBlob, readBounded } from '../blob-store.ts'
+import { type Checkpoint, parseCheckpoint, type TreeHead } from '../checkpoint.ts'
+import { LineageError } from '../error.ts'
+import type { LineageEvent } from '../events/index.ts'
+import { MAX_NOTE_BYTES } from '../note.ts'
+import { EVENTS, EventCheck } from './events.ts'
+import { checkFiles, FILES } from './files.ts'
+import { failed, failedBy, notChecked, type PropertyResult, verified } from './result.ts'
+import { checkHost, checkLogSignature, checkTpmSignature, HOST, LOG_KEY, TPM } from './signatures.ts'
+import { checkTree, INCLUSION, ROOT, TILES } from './tree.ts'
+
+export type { PropertyResult, PropertyStatus } from './result.ts'
+
+/** What the person who verifies brings. Nothing of it comes from the log. */
+export interface LogTrust {
+  /** The host's attestation key as the operator enrolled it. */
+  readonly ak?: EnrolledAk
+  /** The log's Ed25519 key, if known apart from the log. */
+  readonly logKey?: PublicKey
+  /** The name that the log has to have. */
+  readonly origin?: string
+  /** Checkpoints of this log that were seen before: the log has to go on from each. */
+  readonly earlier?: readonly Uint8Array[]
+}
+
+/** What was found. `checkpoint` is there when it could be read, verified or not. */
+export interface LogVerification {
+  readonly results: readonly PropertyResult[]
+  readonly checkpoint: Checkpoint | undefined
+}
+
+const FORM = 'checkpoint form'
+const ORIGIN = 'origin'
+const EVIDENCE = 'evidence'
+const EARLIER = 'consistency with earlier checkpoints'
+
+/**
+ * Verifies an exported log: every property by name. It holds only if all are VERIFIED.
+ *
+ * @param directory controlled by whoever made the export
+ * @param visit is called with each event in order. Nothing is verified at that time: what it gathers counts only if all results
+ * are VERIFIED. What it throws fails the events.
+ */
+export async function verifyLog(
+  directory: string,
+  trust: LogTrust = {},
+  visit: (event: LineageEvent, index: number) => void = () => undefined,
+): Promise<LogVerification> {
+  const checkpoint = await readCheckpoint(directory)
+  if (checkpoint instanceof LineageError) return { results: nothingHolds(checkpoint), checkpoint: undefined }
+  const events = new EventCheck(visit)
+  const earlier = (trust.earlier ?? []).map(readEarlier)
+  const sizes = earlier.flatMap(head => (head instanceof LineageError ? [] : [head.size]))
+
+  const form = verified(FORM, `${checkpoint.origin}, ${checkpoint.size} entries`)
+  const tpm = checkTpmSignature(checkpoint, trust.ak)
+  const tree = await checkTree(directory, checkpoint, sizes, events.take)
+  const treeHolds = tpm.status === 'VERIFIED' && tree.results.every(({ status }) => status === 'VERIFIED')
+  const results = [
+    form,
+    ...checkOrigin(checkpoint, trust.origin),
+    tpm,
+    ...tree.results,
+    checkLogSignature(checkpoint, trust.logKey, treeHolds, events),
+    events.result(),
+    checkHost(events, trust.ak),
+    await checkFiles(directory, checkpoint.size, events.blobPaths()),
+    await checkEvidence(directory, events.blobs),
+    checkEarlier(checkpoint, earlier, tree.rootsAt),
+  ]
+  return { results, checkpoint }
+}
+
+async function readCheckpoint(directory: string): Promise<Checkpoint | LineageError> {
+  try {
+    const checkpoint = parseCheckpoint(
+      await readBounded(join(directory, 'checkpoint'), MAX_NOTE_BYTES, 'checkpoint'),
+    )
+    if (checkpoint.size > 0) return checkpoint
+    return new LineageError('CHECKPOINT_MALFORMED', 'the log is empty')
+  } catch (error) {
+    return error instanceof LineageError ? error : new LineageError('CHECKPOINT_MALFORMED', String(error))
+  }
+}
+
+function nothingHolds(error: LineageError): PropertyResult[] {
+  const others = [TPM, ROOT, TILES, INCLUSION, LOG_KEY, EVENTS, HOST, FILES, EVIDENCE]
+  return [
+    failedBy(FORM, error, 'checkpoint'),
+    ...others.map(name => failed(name, 'there is no checkpoint to check by')),
+  ]
+}
+
+function checkOrigin({ origin }: Checkpoint, expected: string | undefined): PropertyResult[] {
+  if (expected === undefined) return []
+  return [
+    origin === expected
+      ? verified(ORIGIN, origin)
+      : failed(ORIGIN, `this is the log ${origin}, not ${expected}`, 'checkpoint'),
+  ]
+}
+
+/** Each blob that an event refers to is there and has its digest. */
+async function checkEvidence(directory: string, blobs: ReadonlySet<string>): Promise<PropertyResult> {
+  for (const digest of blobs) {
+    try {
+      await readBlob(directory, digest)
+    } catch (error) {
+      return failedBy(EVIDENCE, error, blobPath(digest))
+    }
+  }
+  return verified(EVIDENCE, `${blobs.size} blobs, each with the digest that an event names`)
+}
+
+function readEarlier(bytes: Uint8Array): Checkpoint | LineageError {
+  try {
+    return parseCheckpoint(Buffer.from(bytes))
+  } catch (error) {
+    return error instanceof LineageError ? error : new LineageError('CHECKPOINT_MALFORMED', String(error))
+  }
+}
+
+/** The tree goes on from each head that the verifier has seen: at that size it had that root. */
+function checkEarlier(
+  checkpoint: Checkpoint,
+  earlier: readonly (Checkpoint | LineageError)[],
+  rootsAt: ReadonlyMap<number, Buffer>,
+): PropertyResult {
+  if (earlier.length === 0) return notChecked(EARLIER, 'no earlier checkpoint was given')
+  for (const seen of earlier) {
+    if (seen instanceof LineageError)
+      return failed(EARLIER, `an earlier checkpoint cannot be read: ${seen.message}`)
+    const fault = inconsistency(checkpoint, seen, rootsAt.get(seen.size))
+    if (fault !== undefined) return failed(EARLIER, fault, 'checkpoint')
+  }
+  return verified(EARLIER, `the log goes on from all ${earlier.length}`)
+}
+
+function inconsistency(now: Checkpoint, seen: TreeHead & { origin: string }, root: Buffer | undefined) {
+  if (seen.origin !== now.origin) return `the earlier checkpoint is of the log ${seen.origin}`
+  if (seen.size > now.size) return `the log had ${seen.size} entries before and has ${now.size}: it was cut`
+  if (root === undefined) return `the tree of ${seen.size} entries could not be recomputed`
+  return root.equals(seen.root)
+    ? undefined
+    : `the log had another tree at ${seen.size} entries: it was forked`
+}

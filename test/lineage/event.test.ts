@@ -1,0 +1,170 @@
+import { describe, expect, it } from 'vitest'
+import { canonicalJson } from '../../encoding/json.ts'
+import { blobsOf, encodeEvent, LineageError, type LineageEvent, parseEvent } from '../../lineage/index.ts'
+import { generateKey } from '../../signing/key.ts'
+import { daemonStart, large, numbered } from './support/log.ts'
+
+const digest = 'ab'.repeat(32)
+const common = { v: 1, time: '2026-11-21T02:00:00.000Z', bootNs: '18446744073709551615' } as const
+const id = '0f'.repeat(16)
+const reasons = [{ code: 'POLICY_DENIED', message: 'no "rule"\u2028 permits', at: null }]
+
+/** One of each kind. */
+const EVENTS: LineageEvent[] = [
+  daemonStart(generateKey('ed25519'), `000b${digest}`),
+  { ...common, type: 'daemon-stop', cause: 'SIGTERM' },
+  { ...common, type: 'recovery', tail: 12 },
+  { ...common, type: 'tail-accepted', tail: 12, digest, blob: digest },
+  { ...common, type: 'trust-transition', from: 'UNATTESTED', to: 'ATTESTED', epoch: 1, reasons: [] },
+  { ...common, type: 'failure-cleared', digest, blob: digest },
+  {
+    ...common,
+    type: 'appraisal',
+    verdict: 'pass',
+    evidence: {
+      attest: digest,
+      signature: digest,
+      eventLog: digest,
+      userspaceLog: null,
+      imaLog: [digest, 'cd'.repeat(32)],
+      imaLength: 9,
+    },
+    binding: {
+      domain: 'writ/v1/cycle',
+      nonce: digest,
+      treeSize: 4,
+      lineageRoot: digest,
+      sessionKeySpkiDigest: digest,
+      referenceValuesDigest: digest,
+    },
+    clock: { clock: '12345', resetCount: 2, restartCount: 0, safe: true },
+    reasons,
+  },
+  { ...common, type: 'reference-values', digest, blob: digest },
+  { ...common, type: 'trust-roots', digest, version: 1, blob: digest },
+  { ...common, type: 'policy', digest, version: 1, blob: digest },
+  { ...common, type: 'revocation', digest, epoch: 3, blob: digest },
+  {
+    ...common,
+    type: 'decision',
+    outcome: 'permit',
+    record: digest,
+    inputs: ['ef'.repeat(32)],
+    reasons: [],
+    artifact: digest,
+    executionId: id,
+    caller: { uid: 1000, gid: 1000, pid: 42, cgroup: '/user.slice', unit: null },
+    use: { issuer: 'ops', id: 'job-1', maxUses: null },
+  },
+  {
+    ...common,
+    type: 'denials-counted',
+    uid: 1000,
+    count: 3,
+    reasonCounts: { POLICY_DENIED: 2, CAPACITY: 1 },
+    from: common.time,
+    to: common.time,
+  },
+  large(1, 200),
+  { ...common, type: 'freeze', executionId: id, cause: 'ATTESTATION_STALE' },
+  numbered(5),
+  {
+    ...common,
+    type: 'execution-end',
+    executionId: id,
+    cause: 'EXITED',
+    exitCode: 0,
+    signal: null,
+    rusage: { userMicros: 12, systemMicros: 3 },
+    confirmedDead: true,
+  },
+  { ...common, type: 'counter', value: '7' },
+]
+
+function refusal(run: () => unknown): { code: string; at: string | undefined } {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof LineageError) return { code: error.code, at: error.at }
+    throw error
+  }
+  return { code: 'none', at: undefined }
+}
+
+const decision = EVENTS.find(event => event.type === 'decision') as LineageEvent & { type: 'decision' }
+
+describe('events', () => {
+  it.each(EVENTS.map(event => [event.type, event]))(
+    '%s is written in canonical form and read back',
+    (_, event) => {
+      const bytes = encodeEvent(event)
+      expect(bytes.toString()).toBe(canonicalJson(event))
+      expect(canonicalJson(parseEvent(bytes))).toBe(canonicalJson(event))
+    },
+  )
+
+  it.each(EVENTS.map(event => [event.type, event]))('%s lacks no field and has no other', (_, event) => {
+    for (const key of Object.keys(event)) {
+      const { [key]: _gone, ...rest } = event as unknown as Record<string, unknown>
+      expect(refusal(() => encodeEvent(rest as unknown as LineageEvent))).toEqual({
+        code: 'EVENT_INVALID',
+        at: key,
+      })
+    }
+    const more = { ...event, extra: 1 } as unknown as LineageEvent
+    expect(refusal(() => encodeEvent(more))).toEqual({ code: 'EVENT_INVALID', at: 'extra' })
+  })
+
+  it.each<[string, Record<string, unknown>, string]>([
+    ['another version', { v: 2 }, 'v'],
+    ['an unknown type', { type: 'party' }, 'type'],
+    ['a type of the object prototype', { type: 'constructor' }, 'type'],
+    ['a local time', { time: '2026-11-21T02:00:00.000+01:00' }, 'time'],
+    ['a time without milliseconds', { time: '2026-11-21T02:00:00Z' }, 'time'],
+    ['a boot clock that is a number', { bootNs: 5 }, 'bootNs'],
+    ['a boot clock with a leading zero', { bootNs: '05' }, 'bootNs'],
+    ['an upper-case digest', { record: digest.toUpperCase() }, 'record'],
+    ['an unknown outcome', { outcome: 'maybe' }, 'outcome'],
+    ['a lone surrogate', { caller: { ...decision.caller, unit: '\ud800' } }, 'caller.unit'],
+    ['a uid beyond 32 bits', { caller: { ...decision.caller, uid: 2 ** 32 } }, 'caller.uid'],
+    ['minus zero', { caller: { ...decision.caller, pid: -0 } }, 'caller.pid'],
+    ['a use of zero times', { use: { issuer: 'a', id: 'b', maxUses: 0 } }, 'use.maxUses'],
+    ['an unsafe integer', { use: { issuer: 'a', id: 'b', maxUses: 2 ** 53 } }, 'use.maxUses'],
+    ['a reason with a small code', { reasons: [{ code: 'x', message: '', at: null }] }, 'reasons.0.code'],
+    ['too many inputs', { inputs: Array.from({ length: 65 }, () => digest) }, 'inputs'],
+    ['a list that is an object', { inputs: {} }, 'inputs'],
+  ])('a decision with %s is refused', (_, change, at) => {
+    const event = { ...decision, ...change } as unknown as LineageEvent
+    expect(refusal(() => encodeEvent(event))).toEqual({ code: 'EVENT_INVALID', at })
+  })
+
+  it('one larger than an entry is refused', () => {
+    const message = '\u20ac'.repeat(512)
+    const event = {
+      ...decision,
+      reasons: Array.from({ length: 64 }, () => ({ code: 'XX', message, at: null })),
+    }
+    expect(refusal(() => encodeEvent(event)).code).toBe('ENTRY_TOO_LARGE')
+  })
+
+  it.each([
+    ['white space', (text: string) => text.replace(',', ', ')],
+    ['another order of keys', (text: string) => text.replace(/^\{("[^,]+),(.*)\}$/, '{$2,$1}')],
+    ['an escape that is not needed', (text: string) => text.replace('"permit"', '"perm\\u0069t"')],
+    ['a duplicate key', (text: string) => text.replace('{', '{"v":1,')],
+    ['a number in another form', (text: string) => text.replace('"v":1', '"v":1.0')],
+    ['a newline at the end', (text: string) => `${text}\n`],
+  ])('bytes with %s are refused', (_, change) => {
+    const text = encodeEvent(decision).toString()
+    const changed = change(text)
+    expect(changed).not.toBe(text)
+    expect(refusal(() => parseEvent(Buffer.from(changed))).code).toBe('EVENT_INVALID')
+  })
+
+  it('name the blobs that they refer to', () => {
+    expect(blobsOf(decision)).toEqual([digest, 'ef'.repeat(32)])
+    const appraisal = EVENTS.find(({ type }) => type === 'appraisal') as LineageEvent
+    expect(blobsOf(appraisal)).toEqual([digest, digest, digest, digest, 'cd'.repeat(32)])
+    expect(blobsOf(numbered(1))).toEqual([])
+  })
+})

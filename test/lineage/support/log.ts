@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import {
+  type CheckpointSigner,
+  Lineage,
+  type LineageEvent,
+  type LineageOptions,
+} from '../../../lineage/index.ts'
+import { generateKey, type PrivateKey } from '../../../signing/key.ts'
+import { SoftwareAk } from './software-ak.ts'
+
+export const ORIGIN = 'lineage.example/test'
+
+const common = { v: 1, time: '2026-11-21T02:00:00.000Z' } as const
+
+/** A small event, told apart by `n`. */
+export function numbered(n: number): LineageEvent {
+  return {
+    ...common,
+    type: 'kill-sent',
+    bootNs: String(n),
+    executionId: n.toString(16).padStart(32, '0'),
+    cause: 'REVOKED',
+  }
+}
+
+/** An event of about `bytes` bytes that may not use the reserve. */
+export function large(n: number, bytes: number): LineageEvent {
+  return {
+    ...common,
+    type: 'execution-start',
+    bootNs: String(n),
+    executionId: '0'.repeat(32),
+    decision: 0,
+    subjects: Array.from({ length: Math.min(256, Math.max(0, Math.floor(bytes / 67))) }, () =>
+      'ab'.repeat(32),
+    ),
+    pid: 7,
+    cgroup: '/writ/x',
+    epoch: 1,
+    parent: null,
+  }
+}
+
+export function daemonStart(logKey: PrivateKey, hostId: string): LineageEvent {
+  const spki = logKey.public.spki.toString('base64')
+  return {
+    ...common,
+    type: 'daemon-start',
+    bootNs: '1',
+    daemonVersion: '0.1.0',
+    bootId: '01234567-89ab-cdef-0123-456789abcdef',
+    configDigest: '0'.repeat(64),
+    sessionKeySpki: spki,
+    logKeySpki: spki,
+    hostId,
+    clean: true,
+    tier: 'simulated',
+  }
+}
+
+/** A directory that goes away with the test. */
+export function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'writ-lineage-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+/** A signer in software, with what the verifier needs. */
+export interface TestSigner extends CheckpointSigner {
+  readonly software: SoftwareAk
+}
+
+export function testSigner(): TestSigner {
+  const software = new SoftwareAk()
+  return {
+    software,
+    logKey: generateKey('ed25519'),
+    ak: software.ak,
+    quote: async extraData => software.quote(extraData),
+  }
+}
+
+export function openLog(directory: string, options: Partial<LineageOptions> = {}): Promise<Lineage> {
+  return Lineage.open(directory, { origin: ORIGIN, create: true, ...options })
+}
+
+/** Appends numbered events `from` to `to`. */
+export async function fill(log: Lineage, from: number, to: number): Promise<void> {
+  const appends: Promise<unknown>[] = []
+  for (let n = from; n < to; n++) appends.push(log.append(numbered(n)))
+  await Promise.all(appends)
+}

@@ -1,0 +1,60 @@
+import { createPublicKey, generateKeyPairSync, hash, sign } from 'node:crypto'
+import type { EnrolledAk, Quote } from '../../../attestation/index.ts'
+
+function u16(value: number): Buffer {
+  return Buffer.of(value >> 8, value & 0xff)
+}
+
+function sized(bytes: Buffer): Buffer {
+  return Buffer.concat([u16(bytes.length), bytes])
+}
+
+/**
+ * A key that signs like a TPM's attestation key, in software: what a verifier cannot tell from a TPM without enrolment. For tests in
+ * which the TPM is not what is tested and hundreds of signatures are needed.
+ */
+export class SoftwareAk {
+  readonly ak: EnrolledAk
+  /** How often it signed, and what. */
+  readonly signed: Buffer[] = []
+  readonly #key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+
+  constructor() {
+    const { x, y } = createPublicKey(this.#key).export({ format: 'jwk' })
+    // TPMT_PUBLIC (TPM 2.0 Part 2, section 12.2.4): ECC P-256, ECDSA SHA-256, restricted signing, fixedTPM.
+    const publicArea = Buffer.concat([
+      Buffer.from('0023000b', 'hex'),
+      Buffer.from('00050472', 'hex'),
+      u16(0),
+      Buffer.from('00100018000b00030010', 'hex'),
+      sized(Buffer.from(x ?? '', 'base64url')),
+      sized(Buffer.from(y ?? '', 'base64url')),
+    ])
+    this.ak = { publicArea, name: Buffer.concat([u16(0x000b), hash('sha256', publicArea, 'buffer')]) }
+  }
+
+  /** A quote over sha256 PCR 0–15, all of them zero. */
+  quote(extraData: Buffer): Quote {
+    this.signed.push(extraData)
+    const pcrs = hash('sha256', Buffer.alloc(16 * 32), 'buffer')
+    // TPMS_ATTEST (TPM 2.0 Part 2, section 10.12.12).
+    const attest = Buffer.concat([
+      Buffer.from('ff5443478018', 'hex'),
+      sized(Buffer.concat([u16(0x000b), Buffer.alloc(32, 7)])),
+      sized(extraData),
+      Buffer.from('00000000000003e8', 'hex'),
+      Buffer.from('0000000200000001', 'hex'),
+      Buffer.of(1),
+      Buffer.from('2019102300163636', 'hex'),
+      Buffer.from('00000001000b03ffff00', 'hex'),
+      sized(pcrs),
+    ])
+    const raw = sign('sha256', attest, { key: this.#key, dsaEncoding: 'ieee-p1363' })
+    const signature = Buffer.concat([
+      Buffer.from('0018000b', 'hex'),
+      sized(raw.subarray(0, 32)),
+      sized(raw.subarray(32)),
+    ])
+    return { attest, signature }
+  }
+}
