@@ -129,14 +129,17 @@ export class WritClient {
    * Runs a workload. The first answer is `started`, the last `ended`; a denial is thrown by the iteration. The daemon stops
    * reading the workload's output while the iteration does not go on.
    */
-  execute(start: ExecuteStartInput, options: { signal?: AbortSignal } = {}): ExecuteCall {
+  execute(
+    start: ExecuteStartInput,
+    options: { deadlineMs?: number; signal?: AbortSignal } = {},
+  ): ExecuteCall {
     const method = api.execution.Execute
     const call = this.#client.makeBidiStreamRequest(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
       new Metadata(),
-      {},
+      deadlineOf(options.deadlineMs),
     )
     call.write({ start })
     return {

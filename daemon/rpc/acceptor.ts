@@ -1,0 +1,113 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import type { Caller } from '../core.ts'
+import { type PeerCredentials, peerCredentials } from '../native.ts'
+import { closePidfd, PeerRegistry } from './peer.ts'
+import type { Quota } from './quota.ts'
+import { listenSafely, type SafeSocket } from './socket.ts'
+import type { SocketAccess } from './socket-directory.ts'
+
+/** One socket that callers connect to. */
+export interface ListenOptions {
+  readonly path: string
+  readonly access: SocketAccess
+  /** The execution whose own socket this is; null for the main socket. */
+  readonly parentExecution: string | null
+  /** What a uid is configured to be. On an execution's own socket nobody is anything. */
+  readonly roles: (uid: number) => { governor: boolean; auditor: boolean }
+  /** Why this peer may not connect here, such as a uid of the executions' range on the main socket; null if it may. */
+  readonly refuse: (peer: PeerCredentials) => string | null
+}
+
+export interface AcceptorContext {
+  readonly peers: PeerRegistry
+  readonly quota: Quota
+  /** Hands the connection to the gRPC server. */
+  readonly inject: (socket: Socket) => void
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
+  /** Connections on this socket at one time, of all uids. */
+  readonly maxConnections: number
+}
+
+/** Accepts connections on one socket, and says whose each is before a byte of it is read. */
+export class Acceptor {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #options: ListenOptions
+  readonly #context: AcceptorContext
+  #safe: SafeSocket | null = null
+
+  private constructor(options: ListenOptions, context: AcceptorContext) {
+    this.#options = options
+    this.#context = context
+    this.#server = createServer(socket => this.#accept(socket))
+    this.#server.maxConnections = context.maxConnections
+  }
+
+  /** @throws SocketError */
+  static async listen(options: ListenOptions, context: AcceptorContext): Promise<Acceptor> {
+    const acceptor = new Acceptor(options, context)
+    acceptor.#safe = await listenSafely(acceptor.#server, options.path, options.access)
+    // From here on an error is one of accept(2), out of descriptors for example: the listener goes on.
+    acceptor.#server.on('error', error => context.log.warn({ error: error.message }, 'accept failed'))
+    return acceptor
+  }
+
+  get path(): string {
+    return this.#safe?.path ?? this.#options.path
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#sockets.size
+  }
+
+  /** Stops accepting, and removes the socket. Connections live on. */
+  stop(): void {
+    this.#safe?.close()
+    this.#safe = null
+  }
+
+  /** Ends every connection at once. */
+  disconnect(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  #accept(socket: Socket): void {
+    // Whatever happens to a connection is no reason for the daemon to end.
+    socket.on('error', () => {})
+    const peer = PeerRegistry.identify(socket, peerCredentials)
+    const why = peer === null ? 'its credentials are not known' : this.#refusal(peer)
+    if (peer === null || why !== null) {
+      this.#context.log.warn(
+        { uid: peer?.uid, pid: peer?.pid, socket: this.path },
+        `connection refused: ${why}`,
+      )
+      if (peer !== null) closePidfd(peer)
+      socket.destroy()
+      return
+    }
+    this.#sockets.add(socket)
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      this.#context.quota.closeConnection(peer.uid)
+    })
+    this.#context.peers.admit(socket, this.#callerOf(peer))
+    this.#context.inject(socket)
+  }
+
+  /** Takes the connection from the uid's quota if there is no other reason to refuse it. */
+  #refusal(peer: PeerCredentials): string | null {
+    const why = this.#options.refuse(peer)
+    if (why !== null) return why
+    return this.#context.quota.openConnection(peer.uid) ? null : 'its uid has too many connections'
+  }
+
+  #callerOf(peer: PeerCredentials): Omit<Caller, 'connection'> {
+    const { parentExecution, roles } = this.#options
+    const { governor, auditor } = parentExecution === null ? roles(peer.uid) : NO_ROLES
+    const { uid, gid, pid, pidfd, cgroup } = peer
+    return { uid, gid, pid, pidfd, cgroup, parentExecution, governor, auditor }
+  }
+}
+
+const NO_ROLES = { governor: false, auditor: false }

@@ -1,0 +1,96 @@
+import { ServerInterceptingCall, type ServerInterceptor, type ServiceDefinition } from '@grpc/grpc-js'
+import { DeniedError } from '../core.ts'
+import { type ReportInternal, RequestError, toStatus } from './errors.ts'
+import type { PeerRegistry } from './peer.ts'
+import type { Quota } from './quota.ts'
+
+/** Most bytes of a message after the first in a stream from the caller: up to 16 of them are held per call. */
+export const MAX_STREAM_MESSAGE = 256 * 1024
+
+/** Bytes on the wire of messages that have been decoded and not yet let in. */
+const sizes = new WeakMap<object, number>()
+
+/** The same service, with the size of each decoded request noted for {@link admission}. */
+export function measured(service: ServiceDefinition): ServiceDefinition {
+  return Object.fromEntries(
+    Object.entries(service).map(([name, method]) => [
+      name,
+      {
+        ...method,
+        requestDeserialize: (bytes: Buffer) => {
+          const message: object = method.requestDeserialize(bytes)
+          sizes.set(message, bytes.length)
+          return message
+        },
+      },
+    ]),
+  )
+}
+
+export interface AdmissionOptions {
+  readonly peers: PeerRegistry
+  readonly quota: Quota
+  /** Called for each call that was turned away for quota. */
+  readonly refused: (uid: number) => void
+  readonly report: ReportInternal
+}
+
+/**
+ * Stands before every method, those of health and reflection included: the caller has to be known, and within the quota
+ * of its uid. A call beyond the quota is refused before its message is read; bytes beyond it are let in later, which
+ * holds the sender back through HTTP/2 flow control.
+ */
+export function admission(options: AdmissionOptions): ServerInterceptor {
+  const { peers, quota } = options
+  return (method, call) => {
+    const caller = peers.callerOf(call)
+    let admitted = false
+    let over = false
+    let messages = 0
+    const refuse = (error: DeniedError | RequestError) =>
+      call.sendStatus(toStatus(error, true, options.report))
+    return new ServerInterceptingCall(call, {
+      start: next =>
+        next({
+          onReceiveMetadata: (metadata, pass) => {
+            if (caller === null) return refuse(CALLER_UNKNOWN)
+            if (!quota.openCall(caller.uid)) {
+              options.refused(caller.uid)
+              return refuse(QUOTA_EXCEEDED)
+            }
+            admitted = true
+            pass(metadata)
+          },
+          onReceiveMessage: (message: object, pass) => {
+            if (caller === null) return
+            messages++
+            const size = sizes.get(message) ?? 0
+            if (method.requestStream && messages > 1 && size > MAX_STREAM_MESSAGE)
+              return refuse(MESSAGE_TOO_LARGE)
+            const wait = quota.charge(caller.uid, size)
+            if (wait === 0) return pass(message)
+            setTimeout(() => {
+              if (!over) pass(message)
+            }, wait).unref()
+          },
+          // grpc-js calls this at the end of every call whose metadata was received, however it ended.
+          onCancel: () => {
+            over = true
+            if (admitted && caller !== null) quota.closeCall(caller.uid)
+            admitted = false
+          },
+        }),
+    })
+  }
+}
+
+const CALLER_UNKNOWN = new DeniedError([
+  { code: 'CALLER_UNKNOWN', message: 'the kernel did not say who is connected' },
+])
+
+const QUOTA_EXCEEDED = new DeniedError([{ code: 'CAPACITY', message: 'the quota of this uid is used up' }])
+
+const MESSAGE_TOO_LARGE = new RequestError(
+  'REQUEST_MALFORMED',
+  `a message within a stream has at most ${MAX_STREAM_MESSAGE} bytes`,
+)

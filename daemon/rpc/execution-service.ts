@@ -1,0 +1,146 @@
+import type { ExecuteRequest } from '../../proto/generated/writ/v1/ExecuteRequest.ts'
+import type { ExecuteResponseInput } from '../../proto/generated/writ/v1/ExecuteResponse.ts'
+import type { ExecutionInput } from '../../proto/generated/writ/v1/Execution.ts'
+import type { ExecutionServiceHandlers } from '../../proto/generated/writ/v1/ExecutionService.ts'
+import { type Caller, type DaemonCore, type ExecuteStreams, NotFoundError, type Ownership } from '../core.ts'
+import { mayTouch } from './access.ts'
+import { bidiStream, type HandlerContext, type Send, serverStream, unary } from './handler.ts'
+import { envelopeOf, executionIdOf, malformed, workloadOf } from './request.ts'
+
+/** Largest piece of output in one message. */
+const OUTPUT_CHUNK = 64 * 1024
+
+/** `writ.v1.ExecutionService` over the daemon. */
+export function executionService(core: DaemonCore, context: HandlerContext): ExecutionServiceHandlers {
+  const visible = (caller: Caller) => (execution: ExecutionInput) => mayTouch(caller, ownershipOf(execution))
+  const find = (caller: Caller, id: string): ExecutionInput => {
+    const execution = core.getExecution(executionIdOf(id))
+    if (execution === null || !visible(caller)(execution)) throw new NotFoundError(`execution ${id}`)
+    return execution
+  }
+  return {
+    Authorize: unary(
+      context,
+      async (caller, request, signal) => {
+        const permit = await core.authorize(
+          caller,
+          envelopeOf(request.artifact),
+          workloadOf(request.workload),
+          signal,
+        )
+        return {
+          artifact: permit.artifact ?? Buffer.alloc(0),
+          artifactDigest: permit.artifactDigest,
+          notAfter: permit.notAfter,
+          decisionIndex: permit.decisionIndex.toString(),
+        }
+      },
+      { decision: true },
+    ),
+
+    Execute: bidiStream(
+      context,
+      (caller, requests, send, signal) => execute(core, caller, requests, send, signal),
+      {
+        decision: true,
+      },
+    ),
+
+    Get: unary(context, (caller, request) => ({ execution: find(caller, request.executionId) })),
+
+    List: unary(context, (caller, request) => {
+      const limit = request.pageSize === 0 ? 100 : request.pageSize
+      if (limit > 1000) throw malformed('page_size', 'is above 1000')
+      const after = request.pageToken === '' ? null : executionIdOf(request.pageToken)
+      // One more than asked for says whether there is another page.
+      const found = core.listExecutions({
+        visible: visible(caller),
+        includeEnded: request.includeEnded,
+        limit: limit + 1,
+        after,
+      })
+      const executions = found.slice(0, limit)
+      const nextPageToken = found.length > limit ? (executions.at(-1)?.executionId ?? '') : ''
+      return { executions, nextPageToken }
+    }),
+
+    Terminate: unary(context, async (caller, request, signal) => {
+      find(caller, request.executionId)
+      return { execution: await core.terminate(caller, request.executionId, signal) }
+    }),
+
+    Watch: serverStream(context, async (caller, request, send, signal) => {
+      const only = request.executionId === '' ? null : find(caller, request.executionId)
+      // Subscribed before the state is looked at again, so that no change falls between.
+      const changes = core.watchExecutions(signal)
+      if (only?.state === 'EXECUTION_STATE_ENDED') return send({ execution: only })
+      for await (const execution of changes) {
+        if (only !== null && execution.executionId !== only.executionId) continue
+        if (!visible(caller)(execution)) continue
+        await send({ execution })
+        if (only !== null && execution.state === 'EXECUTION_STATE_ENDED') return
+      }
+    }),
+  }
+}
+
+function ownershipOf(execution: ExecutionInput): Ownership {
+  return {
+    callerUid: execution.callerUid ?? -1,
+    parentExecutionId: execution.parentExecutionId ? execution.parentExecutionId : null,
+  }
+}
+
+/** The first message, then the run: input and output each at the pace of whoever reads it. */
+async function execute(
+  core: DaemonCore,
+  caller: Caller,
+  requests: AsyncIterator<ExecuteRequest, unknown>,
+  send: Send<ExecuteResponseInput>,
+  signal: AbortSignal,
+): Promise<void> {
+  const first = await requests.next()
+  const start = first.done ? null : first.value.start
+  if (!start) throw malformed('start', 'has to be the first message')
+  // What is not stdin ends the execution, and is what the caller is told in the end.
+  const violation = new AbortController()
+  const over = AbortSignal.any([signal, violation.signal])
+  const streams: ExecuteStreams = {
+    stdin: stdinOf(requests, over, () => violation.abort()),
+    started: message => send({ started: message }),
+    output: async (stream, bytes) => {
+      for (let at = 0; at < bytes.length && !over.aborted; at += OUTPUT_CHUNK) {
+        await send({ [stream]: bytes.subarray(at, at + OUTPUT_CHUNK) })
+      }
+    },
+  }
+  const ended = await core.execute(
+    caller,
+    envelopeOf(start.artifact),
+    workloadOf(start.workload),
+    streams,
+    over,
+  )
+  if (violation.signal.aborted) throw malformed('message', 'after the first has to be stdin')
+  await send({ ended })
+}
+
+/** Standard input until the caller's half-close, or until the call is over: the signal says the difference. */
+async function* stdinOf(
+  requests: AsyncIterator<ExecuteRequest, unknown>,
+  over: AbortSignal,
+  violate: () => void,
+): AsyncGenerator<Buffer, void, undefined> {
+  while (!over.aborted) {
+    let next: IteratorResult<ExecuteRequest, unknown>
+    try {
+      next = await requests.next()
+    } catch {
+      // The iterator reports the destroyed stream of a call that is over as a premature close.
+      return
+    }
+    if (next.done) return
+    if (next.value.message !== 'stdin' || next.value.stdin === undefined) return violate()
+    if (next.value.stdin.length > 0) yield next.value.stdin
+  }
+}

@@ -1,0 +1,47 @@
+import type { GovernanceServiceHandlers } from '../../proto/generated/writ/v1/GovernanceService.ts'
+import type { Caller, DaemonCore, LoadedDocument } from '../core.ts'
+import { requireAuditor, requireGovernor } from './access.ts'
+import { type HandlerContext, unary } from './handler.ts'
+import { requiredEnvelope } from './request.ts'
+
+/**
+ * `writ.v1.GovernanceService` over the daemon. Every change needs a configured uid, which is checked here, *and* the
+ * signature of a governance key, which the daemon checks.
+ */
+export function governanceService(core: DaemonCore, context: HandlerContext): GovernanceServiceHandlers {
+  /** A change: from a governor, with an envelope. */
+  const change = <Answer>(apply: (caller: Caller, envelope: Buffer) => Promise<Answer>) =>
+    unary<{ envelope: Buffer }, Answer>(context, (caller, request) => {
+      requireGovernor(caller)
+      return apply(caller, requiredEnvelope(request.envelope))
+    })
+  const load = (apply: (caller: Caller, envelope: Buffer) => Promise<LoadedDocument>) =>
+    change(async (caller, envelope) => {
+      const { digest, lineageIndex } = await apply(caller, envelope)
+      return { digest, lineageIndex: lineageIndex.toString() }
+    })
+  return {
+    LoadPolicy: load((caller, envelope) => core.loadPolicy(caller, envelope)),
+    LoadTrustRoots: load((caller, envelope) => core.loadTrustRoots(caller, envelope)),
+    LoadReferenceValues: load((caller, envelope) => core.loadReferenceValues(caller, envelope)),
+
+    Revoke: change(async (caller, envelope) => {
+      const { epoch, lineageIndex, executionIds } = await core.revoke(caller, envelope)
+      return {
+        epoch: epoch.toString(),
+        lineageIndex: lineageIndex.toString(),
+        executionIds: [...executionIds],
+      }
+    }),
+
+    ClearFailure: change(async (caller, envelope) => {
+      const { lineageIndex } = await core.clearFailure(caller, envelope)
+      return { lineageIndex: lineageIndex.toString() }
+    }),
+
+    ListRevocations: unary(context, caller => {
+      if (!caller.governor) requireAuditor(caller)
+      return core.listRevocations()
+    }),
+  }
+}

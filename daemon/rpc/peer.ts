@@ -1,0 +1,79 @@
+import { closeSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import type { Caller } from '../core.ts'
+import type { PeerCredentials } from '../native.ts'
+
+/** Anything of grpc-js that can say whose it is: a server call or an interceptor's call. */
+interface CallOfPeer {
+  getPeer(): string
+}
+
+/**
+ * Ties each connection's caller to the calls that come in over it.
+ *
+ * This is the one file that rests on undocumented ground: `socket._handle.fd` (Node keeps the descriptor there) and the way
+ * grpc-js makes `getPeer()` from the session socket's `remoteAddress`, which on a Unix socket is undefined. The socket is
+ * given a `remoteAddress` of its own, which names the connection. Whatever breaks here, the answer is null, and a caller that is
+ * not known is refused.
+ */
+export class PeerRegistry {
+  readonly #callers = new Map<string, Caller>()
+  #count = 0
+
+  /** Reads the credentials of a socket that was just accepted. Null if anything about them is not known. */
+  static identify(socket: Socket, read: (fd: number) => PeerCredentials): PeerCredentials | null {
+    try {
+      const handle = (socket as unknown as { _handle?: { fd?: unknown } | null })._handle
+      const fd = handle?.fd
+      // Node gives -1 for a handle that has no descriptor any more.
+      if (typeof fd !== 'number' || !Number.isInteger(fd) || fd < 0) return null
+      const peer = read(fd)
+      if (isId(peer.uid) && isId(peer.gid) && Number.isInteger(peer.pid) && peer.pid > 0)
+        return boundOnly(peer)
+      closePidfd(peer)
+      return null
+    } catch {
+      return null
+    }
+  }
+
+  /** Names the connection; from now on its calls have this caller, until the socket closes. Owns the pidfd from here. */
+  admit(socket: Socket, caller: Omit<Caller, 'connection'>): Caller {
+    const connection = `connection-${++this.#count}`
+    const named: Caller = { ...caller, connection }
+    Object.defineProperty(socket, 'remoteAddress', { value: connection })
+    this.#callers.set(connection, named)
+    socket.once('close', () => {
+      this.#callers.delete(connection)
+      closePidfd(caller)
+    })
+    return named
+  }
+
+  /** Whose call this is; null if that is not known, or no longer. */
+  callerOf(call: CallOfPeer): Caller | null {
+    try {
+      return this.#callers.get(call.getPeer()) ?? null
+    } catch {
+      // The session's socket throws once it is unbound (ERR_HTTP2_SOCKET_UNBOUND).
+      return null
+    }
+  }
+}
+
+/** Without the kernel's own record of the process, its number may by now be another's: so may a cgroup found by it. */
+function boundOnly(peer: PeerCredentials): PeerCredentials {
+  if (peer.bound) return peer
+  closePidfd(peer)
+  return { ...peer, pidfd: null, cgroup: null }
+}
+
+/** Closes the descriptor that came with credentials. */
+export function closePidfd(peer: { readonly pidfd: number | null }): void {
+  if (peer.pidfd !== null) closeSync(peer.pidfd)
+}
+
+/** A uid or gid that stands for somebody: -1 means "nobody known" to the kernel. */
+function isId(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && value < 0xffffffff
+}

@@ -1,0 +1,95 @@
+import type { Workload } from '../../proto/generated/writ/v1/Workload.ts'
+import type { StdioMode, WorkloadRequest } from '../core.ts'
+import { RequestError } from './errors.ts'
+
+/** All of it comes from the caller. @throws RequestError `REQUEST_MALFORMED` with the field in `at` */
+export function workloadOf(message: Workload | null | undefined): WorkloadRequest {
+  if (message === null || message === undefined) throw malformed('workload', 'is missing')
+  const { sandbox, limits } = message
+  return {
+    program: message.program,
+    argv: orNull(message.argv),
+    env: orNull(
+      Object.entries(message.env)
+        .map(([name, value]) => ({ name, value }))
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
+    ),
+    cwd: message.cwd === '' ? null : message.cwd,
+    user: message.user ? { uid: message.user.uid, gid: message.user.gid, groups: message.user.groups } : null,
+    stdio: stdioOf(message.stdio),
+    sandbox: { network: networkOf(sandbox?.network), writable: orNull(sandbox?.writable ?? []) },
+    limits: {
+      runTimeMs: integerOf(limits?.runTimeMs, 'workload.limits.run_time_ms'),
+      memoryBytes: integerOf(limits?.memoryBytes, 'workload.limits.memory_bytes'),
+      pids: limits?.pids ?? null,
+      cpuSeconds: integerOf(limits?.cpuSeconds, 'workload.limits.cpu_seconds'),
+      openFiles: limits?.openFiles ?? null,
+      outputBytes: integerOf(limits?.outputBytes, 'workload.limits.output_bytes'),
+    },
+    devices: orNull(sandbox?.devices ?? []),
+    children: message.children,
+    files: message.files,
+  }
+}
+
+/** An execution's id. @throws RequestError */
+export function executionIdOf(text: string): string {
+  if (!/^[0-9a-f]{32}$/.test(text)) throw malformed('execution_id', 'is not 32 lower-case hexadecimal digits')
+  return text
+}
+
+/** A SHA-256 digest in hexadecimal. @throws RequestError */
+export function digestOf(text: string): string {
+  if (!/^[0-9a-f]{64}$/.test(text)) throw malformed('digest', 'is not 64 lower-case hexadecimal digits')
+  return text
+}
+
+/** Bytes of an artifact or another envelope; null if there are none. */
+export function envelopeOf(bytes: Buffer): Buffer | null {
+  return bytes.length === 0 ? null : bytes
+}
+
+/** Bytes of an envelope that has to be there. @throws RequestError */
+export function requiredEnvelope(bytes: Buffer): Buffer {
+  if (bytes.length === 0) throw malformed('envelope', 'is empty')
+  return bytes
+}
+
+export function malformed(field: string, what: string): RequestError {
+  return new RequestError('REQUEST_MALFORMED', `${field} ${what}`, { at: field })
+}
+
+function orNull<T>(list: T[]): T[] | null {
+  return list.length === 0 ? null : list
+}
+
+/** A uint64 in decimal, as proto-loader gives it. Beyond 2^53-1 a canonical document could not hold it. */
+function integerOf(text: string | undefined, field: string): number | null {
+  if (text === undefined) return null
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw malformed(field, 'is beyond 2^53-1')
+  return value
+}
+
+/** proto-loader gives a number for an enum value that has no name. */
+function networkOf(value: string | undefined): 'none' | 'host' | null {
+  if (value === undefined || value === 'NETWORK_UNSPECIFIED') return null
+  if (value === 'NETWORK_NONE') return 'none'
+  if (value === 'NETWORK_HOST') return 'host'
+  throw malformed('workload.sandbox.network', 'is not known')
+}
+
+function stdioOf(message: Workload['stdio']): WorkloadRequest['stdio'] {
+  if (!message) return null
+  return {
+    stdin: modeOf(message.stdin, 'stdin'),
+    stdout: modeOf(message.stdout, 'stdout'),
+    stderr: modeOf(message.stderr, 'stderr'),
+  }
+}
+
+function modeOf(value: string, stream: string): StdioMode {
+  if (value === 'STREAM_MODE_PIPE') return 'pipe'
+  if (value === 'STREAM_MODE_NULL') return 'null'
+  throw malformed(`workload.stdio.${stream}`, 'has to be said if one of the three is')
+}

@@ -1,0 +1,174 @@
+import {
+  Server,
+  ServerCredentials,
+  type ServiceDefinition,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js'
+import type { HealthImplementation } from 'grpc-health-check'
+import { api } from '../../proto/client.ts'
+import type { DaemonCore } from '../core.ts'
+import { Acceptor, type ListenOptions } from './acceptor.ts'
+import { admission, measured } from './admission.ts'
+import { attestationService } from './attestation-service.ts'
+import { executionService } from './execution-service.ts'
+import { governanceService } from './governance-service.ts'
+import type { HandlerContext } from './handler.ts'
+import { lineageService } from './lineage-service.ts'
+import { PeerRegistry } from './peer.ts'
+import { Quota, type QuotaLimits } from './quota.ts'
+import { addHealth, addReflection } from './standard-services.ts'
+
+export interface RpcLimits {
+  /** Bytes of one message from a caller. */
+  readonly maxMessageBytes: number
+  /** Calls at one time on one connection. */
+  readonly maxConcurrentStreams: number
+  /** Connections at one time on one socket. */
+  readonly maxConnections: number
+  /** A connection without calls is closed after this. */
+  readonly idleMs: number
+  /** A connection is pinged this often, and closed if no answer comes within a third of it. */
+  readonly keepaliveMs: number
+  /** A call with one answer is answered for after this. */
+  readonly unaryTimeoutMs: number
+}
+
+export const DEFAULT_RPC_LIMITS: RpcLimits = {
+  maxMessageBytes: 4 * 1024 * 1024,
+  maxConcurrentStreams: 100,
+  maxConnections: 1024,
+  idleMs: 300_000,
+  keepaliveMs: 60_000,
+  unaryTimeoutMs: 60_000,
+}
+
+/** Reports carry whole measurement logs. */
+const MAX_SEND_BYTES = 64 * 1024 * 1024
+
+export interface RpcServerOptions {
+  readonly core: DaemonCore
+  readonly quota: QuotaLimits
+  readonly limits?: Partial<RpcLimits>
+  readonly log: RpcLog
+}
+
+/** The part of a pino logger that is used. */
+export interface RpcLog {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** Names of the daemon's services, as health and reflection know them. */
+export const SERVICE_NAMES = [
+  'writ.v1.ExecutionService',
+  'writ.v1.AttestationService',
+  'writ.v1.LineageService',
+  'writ.v1.GovernanceService',
+] as const
+
+export type ServiceName = (typeof SERVICE_NAMES)[number]
+
+/** The API over any number of Unix sockets: `writ.v1`, health and reflection, each call with a caller known to the kernel. */
+export class RpcServer {
+  readonly #server: Server
+  readonly #peers = new PeerRegistry()
+  readonly #quota: Quota
+  readonly #limits: RpcLimits
+  readonly #log: RpcLog
+  readonly #shutdown = new AbortController()
+  readonly #acceptors = new Set<Acceptor>()
+  readonly #health: HealthImplementation
+  readonly #injector: ReturnType<Server['createConnectionInjector']>
+
+  constructor(options: RpcServerOptions) {
+    const { core, log } = options
+    this.#log = log
+    this.#quota = new Quota(options.quota)
+    this.#limits = { ...DEFAULT_RPC_LIMITS, ...options.limits }
+    const report = (error: unknown, incident: string) => log.error({ err: error, incident }, 'internal error')
+    this.#server = new Server({
+      'grpc.enable_channelz': 0,
+      'grpc.max_receive_message_length': this.#limits.maxMessageBytes,
+      'grpc.max_send_message_length': MAX_SEND_BYTES,
+      'grpc.max_concurrent_streams': this.#limits.maxConcurrentStreams,
+      'grpc.max_connection_idle_ms': this.#limits.idleMs,
+      'grpc.keepalive_time_ms': this.#limits.keepaliveMs,
+      'grpc.keepalive_timeout_ms': Math.ceil(this.#limits.keepaliveMs / 3),
+      interceptors: [
+        admission({
+          peers: this.#peers,
+          quota: this.#quota,
+          refused: uid => core.countDenial(uid, 'CAPACITY'),
+          report,
+        }),
+      ],
+    })
+    const context: HandlerContext = {
+      peers: this.#peers,
+      report,
+      shutdown: this.#shutdown.signal,
+      unaryTimeoutMs: this.#limits.unaryTimeoutMs,
+    }
+    const add = (service: ServiceDefinition, implementation: UntypedServiceImplementation) =>
+      this.#server.addService(measured(service), implementation)
+    add(api.execution, executionService(core, context))
+    add(api.attestation, attestationService(core, context))
+    add(api.lineage, lineageService(core, context))
+    add(api.governance, governanceService(core, context))
+    this.#health = addHealth(add, SERVICE_NAMES, this.#shutdown.signal)
+    addReflection(add, this.#shutdown.signal)
+    this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure())
+  }
+
+  /** Listens on one more socket. The acceptor is to be given back to {@link RpcServer.unlisten} when it is no longer wanted. */
+  async listen(options: ListenOptions): Promise<Acceptor> {
+    const acceptor = await Acceptor.listen(options, {
+      peers: this.#peers,
+      quota: this.#quota,
+      inject: socket => this.#injector.injectConnection(socket),
+      log: this.#log,
+      maxConnections: this.#limits.maxConnections,
+    })
+    if (this.#shutdown.signal.aborted) acceptor.stop()
+    else this.#acceptors.add(acceptor)
+    return acceptor
+  }
+
+  /** Stops listening there and ends the connections that came in there. */
+  unlisten(acceptor: Acceptor): void {
+    this.#acceptors.delete(acceptor)
+    acceptor.stop()
+    acceptor.disconnect()
+  }
+
+  /** What health says: of one service, or of the daemon as a whole (`''`). */
+  setServing(service: ServiceName | '', serving: boolean): void {
+    this.#health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING')
+  }
+
+  /**
+   * Stops accepting, ends watches, lets calls under way finish for `graceMs`, then ends every connection. grpc-js's own
+   * `forceShutdown` does not end injected connections (with channelz off it ends nothing), so each is ended here.
+   */
+  async close(graceMs: number): Promise<void> {
+    for (const service of ['', ...SERVICE_NAMES] as const) this.setServing(service, false)
+    for (const acceptor of this.#acceptors) acceptor.stop()
+    this.#shutdown.abort()
+    this.#injector.drain(graceMs)
+    const deadline = performance.now() + graceMs
+    while (this.#connections() > 0 && performance.now() < deadline) {
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+    for (const acceptor of this.#acceptors) acceptor.disconnect()
+    this.#acceptors.clear()
+    this.#injector.destroy()
+    this.#server.forceShutdown()
+  }
+
+  #connections(): number {
+    let count = 0
+    for (const acceptor of this.#acceptors) count += acceptor.connections
+    return count
+  }
+}

@@ -1,0 +1,12 @@
+import { WritError } from '../../encoding/error.ts'
+
+export type SocketErrorCode =
+  | 'PATH_INVALID'
+  | 'DIRECTORY_UNSAFE'
+  | 'NOT_A_SOCKET'
+  | 'IN_USE'
+  | 'PROBE_FAILED'
+  | 'LISTEN_FAILED'
+
+/** The daemon's socket cannot be made safely. `at` is the path that is at fault. */
+export class SocketError extends WritError<SocketErrorCode> {}

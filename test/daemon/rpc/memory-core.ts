@@ -1,0 +1,233 @@
+import { spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { Changes } from '../../../daemon/changes.ts'
+import {
+  type Caller,
+  type DaemonCore,
+  DeniedError,
+  type ExecuteStreams,
+  NotFoundError,
+  type OwnedEntry,
+  type WorkloadRequest,
+} from '../../../daemon/core.ts'
+import type { AttestationStatusInput } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
+import type { ExecutionInput } from '../../../proto/generated/writ/v1/Execution.ts'
+
+const digestOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+
+/** A daemon without a TPM, a log or a sandbox: it permits whoever brings an artifact, and runs the program as it is. */
+export class MemoryCore implements DaemonCore {
+  readonly executions = new Map<string, ExecutionInput>()
+  readonly changes = new Changes<string, ExecutionInput>()
+  readonly statusChanges = new Changes<string, AttestationStatusInput>()
+  readonly controllers = new Map<string, AbortController>()
+  readonly entries: OwnedEntry[] = []
+  readonly blobs = new Map<string, Buffer>()
+  readonly callers: Caller[] = []
+  readonly denials = new Map<number, number>()
+  readonly workloads: WorkloadRequest[] = []
+  /** Bytes of output that a workload has been read for. */
+  outputRead = 0
+  status: AttestationStatusInput = { state: 'GATE_STATE_ATTESTED', epoch: '1', tier: 'TPM_TIER_SIMULATED' }
+  failWith: unknown = null
+
+  #record(caller: Caller): bigint {
+    const index = BigInt(this.entries.length)
+    this.entries.push({
+      index,
+      bytes: Buffer.from(JSON.stringify({ type: 'decision', uid: caller.uid })),
+      owner: { callerUid: caller.uid, parentExecutionId: caller.parentExecution },
+    })
+    return index
+  }
+
+  #decide(caller: Caller, artifact: Buffer | null): bigint {
+    this.callers.push(caller)
+    if (this.failWith !== null) throw this.failWith
+    const decision = this.#record(caller)
+    if (artifact === null) {
+      throw new DeniedError([{ code: 'ARTIFACT_MISSING', message: 'no artifact came with it' }], decision)
+    }
+    return decision
+  }
+
+  async authorize(caller: Caller, artifact: Buffer | null, workload: WorkloadRequest) {
+    this.workloads.push(workload)
+    const decisionIndex = this.#decide(caller, artifact)
+    return {
+      artifact: null,
+      artifactDigest: digestOf(artifact ?? Buffer.alloc(0)),
+      notAfter: '',
+      decisionIndex,
+    }
+  }
+
+  async execute(
+    caller: Caller,
+    artifact: Buffer | null,
+    workload: WorkloadRequest,
+    streams: ExecuteStreams,
+    signal: AbortSignal,
+  ) {
+    this.workloads.push(workload)
+    const decisionIndex = this.#decide(caller, artifact)
+    const executionId = randomBytes(16).toString('hex')
+    const own = new AbortController()
+    this.controllers.set(executionId, own)
+    const update = (change: Partial<ExecutionInput>) => {
+      const next = { ...this.executions.get(executionId), ...change }
+      this.executions.set(executionId, next)
+      this.changes.publish(executionId, next)
+    }
+    const argv = workload.argv ?? [workload.program]
+    const child = spawn(workload.program, argv.slice(1), {
+      env: Object.fromEntries((workload.env ?? []).map(({ name, value }) => [name, value])),
+      stdio: 'pipe',
+    })
+    const ended = new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('close', (code, killedBy) => resolve({ code, signal: killedBy }))
+    })
+    update({
+      executionId,
+      state: 'EXECUTION_STATE_RUNNING',
+      callerUid: caller.uid,
+      parentExecutionId: caller.parentExecution ?? '',
+      program: workload.program,
+      pid: child.pid ?? 0,
+    })
+    let cause: 'END_CAUSE_EXIT' | 'END_CAUSE_TERMINATED' | 'END_CAUSE_CALLER_GONE' = 'END_CAUSE_EXIT'
+    const kill = (why: typeof cause) => () => {
+      cause = why
+      child.kill('SIGKILL')
+    }
+    signal.addEventListener('abort', kill('END_CAUSE_CALLER_GONE'))
+    own.signal.addEventListener('abort', kill('END_CAUSE_TERMINATED'))
+    if (signal.aborted) kill('END_CAUSE_CALLER_GONE')()
+    await streams.started({ executionId, decisionIndex: decisionIndex.toString(), epoch: '1' })
+    child.stdin.on('error', () => {})
+    const feed = (async () => {
+      for await (const bytes of streams.stdin) {
+        if (!child.stdin.write(bytes)) {
+          await new Promise(resolve => child.stdin.once('drain', resolve).once('close', resolve))
+        }
+      }
+      child.stdin.end()
+    })().catch(() => child.kill('SIGKILL'))
+    const pump = async (name: 'stdout' | 'stderr') => {
+      for await (const bytes of child[name]) {
+        this.outputRead += bytes.length
+        await streams.output(name, bytes)
+      }
+    }
+    await Promise.all([pump('stdout'), pump('stderr')])
+    const { code, signal: killedBy } = await ended
+    void feed
+    const end = {
+      cause,
+      confirmedDead: true,
+      ...(code === null ? {} : { exitCode: code }),
+      ...(killedBy === null ? {} : { signal: 9 }),
+    }
+    update({ state: 'EXECUTION_STATE_ENDED', end })
+    return end
+  }
+
+  getExecution(executionId: string) {
+    return this.executions.get(executionId) ?? null
+  }
+
+  listExecutions(options: Parameters<DaemonCore['listExecutions']>[0]) {
+    const all = [...this.executions.values()].reverse()
+    const from = options.after === null ? 0 : all.findIndex(e => e.executionId === options.after) + 1
+    return all
+      .slice(from)
+      .filter(e => options.includeEnded || e.state !== 'EXECUTION_STATE_ENDED')
+      .filter(options.visible)
+      .slice(0, options.limit)
+  }
+
+  async terminate(_caller: Caller, executionId: string, signal: AbortSignal) {
+    this.controllers.get(executionId)?.abort()
+    const watch = this.changes.watch([[executionId, this.getExecution(executionId) ?? {}]], signal)
+    for await (const execution of watch) {
+      if (execution.executionId === executionId && execution.state === 'EXECUTION_STATE_ENDED')
+        return execution
+    }
+    throw new NotFoundError('execution')
+  }
+
+  watchExecutions(signal: AbortSignal) {
+    const live = [...this.executions].filter(([, e]) => e.state !== 'EXECUTION_STATE_ENDED')
+    return this.changes.watch(live, signal)
+  }
+
+  getStatus() {
+    return this.status
+  }
+
+  watchStatus(signal: AbortSignal) {
+    return this.statusChanges.watch([['', this.status]], signal)
+  }
+
+  async getReport(_caller: Caller, nonce: Buffer) {
+    return { nonce, quoteAttest: Buffer.from('attest'), imaLog: Buffer.alloc(8 * 1024 * 1024, 1) }
+  }
+
+  async getCheckpoint() {
+    return { note: Buffer.from('note'), size: this.lineageSize(), root: Buffer.alloc(32) }
+  }
+
+  lineageSize() {
+    return BigInt(this.entries.length)
+  }
+
+  async *readEntries(from: bigint, to: bigint) {
+    yield* this.entries.slice(Number(from), Number(to))
+  }
+
+  async entryOwner(index: bigint) {
+    return this.entries[Number(index)]?.owner ?? null
+  }
+
+  async inclusionProof() {
+    return { leafHash: Buffer.alloc(32, 1), hashes: [Buffer.alloc(32, 2)] }
+  }
+
+  async consistencyProof() {
+    return [Buffer.alloc(32, 3)]
+  }
+
+  async getBlob(digest: string) {
+    return this.blobs.get(digest) ?? null
+  }
+
+  async loadPolicy(_caller: Caller, envelope: Buffer) {
+    if (this.failWith !== null) throw this.failWith
+    return { digest: digestOf(envelope), lineageIndex: 7n }
+  }
+
+  loadTrustRoots(caller: Caller, envelope: Buffer) {
+    return this.loadPolicy(caller, envelope)
+  }
+
+  loadReferenceValues(caller: Caller, envelope: Buffer) {
+    return this.loadPolicy(caller, envelope)
+  }
+
+  async revoke() {
+    return { epoch: 2n, lineageIndex: 8n, executionIds: [] }
+  }
+
+  listRevocations() {
+    return { epoch: '2', revocations: [] }
+  }
+
+  async clearFailure() {
+    return { lineageIndex: 9n }
+  }
+
+  countDenial(uid: number) {
+    this.denials.set(uid, (this.denials.get(uid) ?? 0) + 1)
+  }
+}
