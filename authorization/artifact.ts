@@ -1,0 +1,228 @@
+import { sha256Hex } from '../encoding/digest.ts'
+import { base64ToBytes } from '../encoding/text.ts'
+import { checkSignatures, type Envelope, parseEnvelope } from '../signing/dsse.ts'
+import { type PublicKey, readPublicKey } from '../signing/key.ts'
+import type { DecisionInput } from './input.ts'
+import { type Reason, reason } from './reason.ts'
+import { ARTIFACT_PAYLOAD_TYPE, type Authorization, parseStatement, type Statement } from './statement.ts'
+
+/** Most bytes of an artifact's envelope; what is longer is not read. */
+export const MAX_ARTIFACT_BYTES = 160 * 1024
+
+/** An artifact as it was sent. `bytes` is null when it is too long to be kept. */
+export interface SentArtifact {
+  readonly digest: string
+  readonly size: number
+  readonly bytes: Uint8Array | null
+}
+
+/** What an artifact says, and who signed it. Nothing of it is to be acted on while `reasons` is not empty. */
+export interface OpenedArtifact {
+  readonly sent: SentArtifact | null
+  /** SHA-256 of the decoded payload: what names the artifact everywhere. */
+  readonly digest: string | null
+  readonly statement: Statement | null
+  /** Ids of the issuer's keys that signed. */
+  readonly keyIds: readonly string[]
+  /** How many of them are needed. */
+  readonly threshold: number
+  /** Made by the daemon itself. */
+  readonly minted: boolean
+  /** What was trusted when it was opened. */
+  readonly roots: Roots
+  readonly reasons: readonly Reason[]
+}
+
+export function sentArtifact(bytes: Uint8Array): SentArtifact {
+  return {
+    digest: sha256Hex(bytes),
+    size: bytes.length,
+    bytes: bytes.length > MAX_ARTIFACT_BYTES ? null : bytes,
+  }
+}
+
+export type Roots = Pick<DecisionInput, 'trustRoots' | 'minting' | 'host'>
+
+/**
+ * Opens an artifact: envelope → signatures → statement → schema. The order is the order of the reasons; all of them run,
+ * as far as the one before leaves something to look at.
+ *
+ * @param sent controlled by the caller; null if no artifact was sent
+ */
+export function openArtifact(sent: SentArtifact | null, roots: Roots): OpenedArtifact {
+  const nothing = { sent, digest: null, statement: null, keyIds: [], threshold: 1, minted: false, roots }
+  if (sent === null) {
+    return { ...nothing, reasons: [reason('ARTIFACT_MISSING', 'the request has no artifact')] }
+  }
+
+  const envelope = readEnvelope(sent)
+  if ('code' in envelope) return { ...nothing, reasons: [envelope] }
+
+  const signers = findSigners(envelope, roots)
+  const statement = readStatement(envelope)
+  const digest = sha256Hex(envelope.payload)
+  if ('code' in statement) return { ...nothing, digest, reasons: [...signers.reasons, statement] }
+
+  const { issuer } = statement.predicate
+  const authority = authorityOf(issuer, roots)
+  const keyIds = signers.keys.filter(key => authority?.ids.has(key.id)).map(key => key.id)
+  const threshold = authority?.threshold ?? 1
+  const counted = signers.reasons.length > 0 ? [] : countSigners(issuer, keyIds, authority)
+  return {
+    sent,
+    digest,
+    statement,
+    keyIds,
+    threshold,
+    minted: issuer.startsWith('host:'),
+    roots,
+    reasons: [...signers.reasons, ...counted],
+  }
+}
+
+function malformed(cause: unknown, at?: string): Reason {
+  return reason('ARTIFACT_MALFORMED', cause instanceof Error ? cause.message : String(cause), at)
+}
+
+function readEnvelope(sent: SentArtifact): Envelope | Reason {
+  if (sent.bytes === null) {
+    return malformed(`an artifact of ${sent.size} bytes, at most ${MAX_ARTIFACT_BYTES} are read`)
+  }
+  let envelope: Envelope
+  try {
+    envelope = parseEnvelope(sent.bytes)
+  } catch (cause) {
+    return malformed(cause, (cause as { at?: string }).at)
+  }
+  if (envelope.payloadType === ARTIFACT_PAYLOAD_TYPE) return envelope
+  return malformed(`the payload type is not ${ARTIFACT_PAYLOAD_TYPE}`, 'payloadType')
+}
+
+function readStatement(envelope: Envelope): Statement | Reason {
+  try {
+    return parseStatement(envelope.payload)
+  } catch (cause) {
+    return malformed(cause, (cause as { at?: string }).at)
+  }
+}
+
+function sessionKey({ minting }: Roots): PublicKey | null {
+  return minting.enabled ? readPublicKey(base64ToBytes(minting.sessionKeySpki, 'session key')) : null
+}
+
+/** Which of all the trusted keys signed these bytes. A `keyid` only helps to say what is wrong, never what is right. */
+function findSigners(envelope: Envelope, roots: Roots): { keys: readonly PublicKey[]; reasons: Reason[] } {
+  const session = sessionKey(roots)
+  const trusted = [...(roots.trustRoots?.keys ?? []), ...(session === null ? [] : [session])]
+  const keys = trusted.length === 0 ? [] : checkSignatures(envelope, trusted, 1).signers
+  if (keys.length > 0) return { keys, reasons: [] }
+  if (envelope.signatures.length === 0) {
+    return { keys, reasons: [reason('SIGNATURE_INVALID', 'nobody signed the artifact', 'signatures')] }
+  }
+  const claimed = envelope.signatures.find(({ keyid }) => trusted.some(key => key.id === keyid))
+  const found =
+    claimed === undefined
+      ? reason('SIGNER_UNTRUSTED', 'no key that is trusted here signed the artifact', 'signatures')
+      : reason('SIGNATURE_INVALID', `the signature said to be by ${claimed.keyid} is not`, 'signatures')
+  return { keys, reasons: [found] }
+}
+
+interface Signers {
+  readonly ids: ReadonlySet<string>
+  readonly threshold: number
+}
+
+/** The keys that may sign for an issuer: those of the authority of that name, or this host's session key for this host. */
+function authorityOf(issuer: string, roots: Roots): Signers | null {
+  if (issuer === `host:${roots.host.id}`) {
+    const session = sessionKey(roots)
+    return session === null ? null : { ids: new Set([session.id]), threshold: 1 }
+  }
+  const authority = roots.trustRoots?.authorities.get(issuer)
+  if (authority === undefined) return null
+  return { ids: new Set(authority.keys.map(key => key.id)), threshold: authority.threshold }
+}
+
+function countSigners(issuer: string, keyIds: readonly string[], authority: Signers | null): Reason[] {
+  const at = 'predicate.issuer'
+  if (authority === null) return [reason('SIGNER_UNTRUSTED', `${issuer} may not sign artifacts here`, at)]
+  if (keyIds.length === 0) return [reason('SIGNER_UNTRUSTED', `no key of ${issuer} signed the artifact`, at)]
+  if (keyIds.length >= authority.threshold) return []
+  const needed = `${keyIds.length} keys of ${issuer} signed, ${authority.threshold} are needed`
+  return [reason('THRESHOLD_NOT_MET', needed, 'signatures')]
+}
+
+type Circumstances = Pick<DecisionInput, 'clock' | 'host' | 'caller' | 'parent' | 'gate'>
+
+/** What is checked against the moment, the host and the caller: validity → audience → initiator → parent. */
+export function checkCircumstances(opened: OpenedArtifact, input: Circumstances): Reason[] {
+  if (opened.statement === null) return []
+  const { predicate } = opened.statement
+  return [
+    ...checkValidity(predicate, input),
+    ...(opened.minted ? checkMinted(predicate, input) : []),
+    ...checkAudience(predicate, input),
+    ...checkInitiator(predicate, input),
+  ]
+}
+
+function checkValidity({ validity }: Authorization, { clock }: Circumstances): Reason[] {
+  // Both are RFC 3339 in one fixed form, which sorts as time does.
+  if (clock.now < validity.notBefore) {
+    return [
+      reason('ARTIFACT_NOT_YET_VALID', `valid from ${validity.notBefore}`, 'predicate.validity.notBefore'),
+    ]
+  }
+  if (clock.now >= validity.notAfter) {
+    return [reason('ARTIFACT_EXPIRED', `valid until ${validity.notAfter}`, 'predicate.validity.notAfter')]
+  }
+  return []
+}
+
+function checkMinted({ validity, audience }: Authorization, { clock, gate, host }: Circumstances): Reason[] {
+  const out: Reason[] = []
+  if (validity.maxUses !== 1) {
+    out.push(reason('ARTIFACT_MALFORMED', 'minted for more than one use', 'predicate.validity.maxUses'))
+  }
+  if (audience.hosts === 'any' || audience.hosts.some(id => id !== host.id)) {
+    out.push(reason('AUDIENCE_MISMATCH', 'minted for more than this host', 'predicate.audience.hosts'))
+  }
+  const deadline = gate.deadlineInMs === null ? null : Date.parse(clock.now) + gate.deadlineInMs
+  if (deadline !== null && Date.parse(validity.notAfter) > deadline) {
+    out.push(reason('ATTESTATION_STALE', 'minted to outlive the evidence', 'predicate.validity.notAfter'))
+  }
+  return out
+}
+
+function checkAudience({ audience }: Authorization, { host }: Circumstances): Reason[] {
+  if (audience.hosts === 'any' || audience.hosts.includes(host.id)) return []
+  return [reason('AUDIENCE_MISMATCH', 'the artifact is for other hosts', 'predicate.audience.hosts')]
+}
+
+function checkInitiator({ initiator, parent }: Authorization, { caller }: Circumstances): Reason[] {
+  if (caller === null) return []
+  const out: Reason[] = []
+  if (initiator.uids !== 'any' && !initiator.uids.includes(caller.uid)) {
+    out.push(reason('INITIATOR_MISMATCH', `not for uid ${caller.uid}`, 'predicate.initiator.uids'))
+  }
+  if (initiator.units !== 'any' && (caller.unit === null || !initiator.units.includes(caller.unit))) {
+    const unit = caller.unit ?? 'a caller in no unit'
+    out.push(reason('INITIATOR_MISMATCH', `not for ${unit}`, 'predicate.initiator.units'))
+  }
+  const wanted = parent.execution
+  const fits =
+    wanted === 'any' ||
+    (wanted === 'none' ? caller.parentExecution === null : caller.parentExecution === wanted)
+  if (!fits) {
+    const what = wanted === 'none' ? 'not for a child of an execution' : `only for a child of ${wanted}`
+    out.push(reason('INITIATOR_MISMATCH', what, 'predicate.parent.execution'))
+  }
+  return out
+}
+
+/** The parent is known and goes on. Also for a request without an artifact. */
+export function checkParent({ caller, parent }: Circumstances): Reason[] {
+  if (caller === null || caller.parentExecution === null) return []
+  if (parent !== null && parent.executionId === caller.parentExecution && parent.live) return []
+  return [reason('PARENT_ENDED', `execution ${caller.parentExecution} is not running`, 'caller')]
+}

@@ -1,0 +1,22 @@
+import { WritError } from '../encoding/error.ts'
+
+/** What can be wrong with a document that governs authorization, or with a decision record. */
+export type AuthorizationErrorCode =
+  | 'STATEMENT_MALFORMED'
+  | 'REQUEST_MALFORMED'
+  | 'INPUT_MALFORMED'
+  | 'TRUST_MALFORMED'
+  | 'POLICY_MALFORMED'
+  | 'POLICY_INVALID'
+  | 'REVOCATION_MALFORMED'
+  | 'DOCUMENT_MALFORMED'
+  | 'DOCUMENT_UNSIGNED'
+  | 'ROLLED_BACK'
+  | 'RECORD_MALFORMED'
+  | 'RECORD_INCOMPLETE'
+  | 'BLOB_MISSING'
+  | 'BLOB_ALTERED'
+  | 'NOT_PERMITTED'
+
+/** A document or a record that cannot be used. A request that is denied is a decision, not an error. */
+export class AuthorizationError extends WritError<AuthorizationErrorCode> {}

@@ -1,0 +1,73 @@
+/**
+ * Who may run what: artifacts, trust roots, policy, revocations, uses, and the decision that follows from them. Pure over
+ * bytes; needs no daemon and no TPM. What it says to other rooms is exported here.
+ */
+
+export { MAX_ARTIFACT_BYTES, type OpenedArtifact } from './artifact.ts'
+export {
+  type Decision,
+  decideAfterOpen,
+  decideAndReserve,
+  decideBeforeOpen,
+  type ToOpen,
+} from './decision.ts'
+export { type GovernanceDocument, openDocument, signDocument } from './document.ts'
+export { AuthorizationError, type AuthorizationErrorCode } from './error.ts'
+export type { DecisionInput, GateSnapshot, ParentState, PlainInput, UseView } from './input.ts'
+export { issueArtifact, type SubjectDigest, statementBytes } from './issue.ts'
+export { mintArtifact } from './mint.ts'
+export {
+  POLICY_PAYLOAD_TYPE,
+  type PolicyBundleFields,
+  parsePolicyBundle,
+  policyBundleBytes,
+  signPolicyBundle,
+} from './policy/bundle.ts'
+export {
+  checkPolicySuccessor,
+  compileBundle,
+  openPolicyBundle,
+  type PolicyAnswer,
+  type PolicyBundle,
+  PolicyCache,
+} from './policy/compiled.ts'
+export type { PolicyQuestion } from './policy/request.ts'
+export { DEFAULT_SCHEMA } from './policy/schema.ts'
+export { REASON_CODES, type Reason, type ReasonCode, reason } from './reason.ts'
+export { type DecisionRecord, parseRecord, RECORD_TYPE, STAGES, type Stage } from './record.ts'
+export { type BlobSource, type Reevaluation, type ReevaluationAnchors, Reevaluator } from './reevaluate.ts'
+export { type Caller, type ExecutionRequest, type ObservedSubject, parseRequest } from './request.ts'
+export {
+  openRevocation,
+  parseRevocation,
+  REVOCATION_PAYLOAD_TYPE,
+  type Revocable,
+  type Revocation,
+  type RevocationFields,
+  type RevocationKind,
+  RevocationSet,
+  type RevocationTarget,
+  signRevocation,
+} from './revocation.ts'
+export type { SubjectToOpen } from './scope.ts'
+export {
+  ARTIFACT_PAYLOAD_TYPE,
+  type Authorization,
+  PREDICATE_TYPE,
+  parseStatement,
+  type Scope,
+  STATEMENT_TYPE,
+  type Statement,
+} from './statement.ts'
+export type { LaunchTerms } from './terms.ts'
+export {
+  type Authority,
+  checkTrustSuccessor,
+  openTrustRoots,
+  parseTrustRoots,
+  signTrustRoots,
+  TRUST_PAYLOAD_TYPE,
+  type TrustRoots,
+  type TrustRootsFields,
+} from './trust.ts'
+export { type UseClaim, type UseLedger, type UseReservation, UseTable } from './uses.ts'

@@ -1,0 +1,96 @@
+import * as v from 'valibot'
+import type { PolicyBundle } from './policy/compiled.ts'
+import { type Caller, callerSchema, type ExecutionRequest, requestSchema } from './request.ts'
+import type { RevocationSet } from './revocation.ts'
+import { digest, executionId, hostId, integer, time } from './schema.ts'
+import type { LaunchTerms } from './terms.ts'
+import type { TrustRoots } from './trust.ts'
+import type { UseLedger } from './uses.ts'
+
+const shortText = v.pipe(v.string(), v.maxLength(300))
+const milliseconds = integer(0, Number.MAX_SAFE_INTEGER)
+
+/** One look at the trust gate, and which appraisal it stands on. */
+export const gateSchema = v.strictObject({
+  state: v.picklist(['UNATTESTED', 'ATTESTED', 'STALE', 'FAILED']),
+  epoch: integer(0, Number.MAX_SAFE_INTEGER),
+  /** Age of the evidence at the decision; null while none counts. */
+  evidenceAgeMs: v.nullable(milliseconds),
+  /** Time that is left until the evidence no longer counts; null while none does. */
+  deadlineInMs: v.nullable(milliseconds),
+  referenceValuesDigest: v.nullable(digest),
+  tier: v.picklist(['hardware', 'simulated', 'unknown']),
+  /** Position of the appraisal in the lineage, in decimal. */
+  appraisalIndex: v.nullable(v.pipe(v.string(), v.regex(/^(?:0|[1-9][0-9]{0,19})$/))),
+  reasons: v.pipe(v.array(v.strictObject({ code: shortText, message: v.string() })), v.maxLength(64)),
+})
+export type GateSnapshot = v.InferOutput<typeof gateSchema>
+
+/** What the table of uses says of one artifact. */
+export const useViewSchema = v.strictObject({
+  /** Permits under this payload so far, those that are being made durable included. */
+  used: integer(0, Number.MAX_SAFE_INTEGER),
+  /** Digest of another payload that was permitted under the same issuer and id. */
+  otherPayload: v.nullable(digest),
+  /** When the daemon last started after an unclean stop whose tail no operator has accepted yet. */
+  uncleanSince: v.nullable(time),
+})
+export type UseView = v.InferOutput<typeof useViewSchema>
+
+/** The inputs that a record holds as they are; all others it holds by digest. */
+export const plainInputSchema = v.strictObject({
+  request: requestSchema,
+  /** Null: the kernel did not say who is connected. */
+  caller: v.nullable(callerSchema),
+  host: v.strictObject({ id: hostId }),
+  gate: gateSchema,
+  lineage: v.picklist(['ok', 'broken', 'unavailable']),
+  /** What went wrong on the way, outside of the decision: no room, no launcher, a time limit, something thrown. */
+  fault: v.nullable(
+    v.strictObject({ code: v.picklist(['CAPACITY', 'LINEAGE_UNAVAILABLE', 'INTERNAL']), message: shortText }),
+  ),
+  clock: v.strictObject({
+    /** Wall clock at the decision. */
+    now: time,
+    /** Whether it agrees with the TPM's clock and with the lineage. */
+    trusted: v.boolean(),
+  }),
+  minting: v.strictObject({
+    enabled: v.boolean(),
+    /** Base64 DER SubjectPublicKeyInfo of the session key that quotes certify. */
+    sessionKeySpki: v.pipe(v.string(), v.maxLength(1024)),
+  }),
+})
+export type PlainInput = v.InferOutput<typeof plainInputSchema>
+
+/** The parent of a request that came through an execution's own socket. */
+export interface ParentState {
+  readonly executionId: string
+  /** Whether it is running, and not about to end. */
+  readonly live: boolean
+  readonly childrenStarted: number
+  /** Digest of the record of the decision that permitted it. */
+  readonly decisionRecord: string
+  /** The terms of that decision. */
+  readonly terms: LaunchTerms
+}
+
+export const parentSchema = v.strictObject({
+  executionId,
+  live: v.boolean(),
+  childrenStarted: milliseconds,
+  decisionRecord: digest,
+})
+
+/** All that a decision depends on. Two equal inputs lead to equal decisions, byte by byte. */
+export interface DecisionInput extends PlainInput {
+  readonly request: ExecutionRequest
+  readonly caller: Caller | null
+  /** The DSSE envelope as it was sent; null if none was. */
+  readonly artifact: Uint8Array | null
+  readonly trustRoots: TrustRoots | null
+  readonly policy: PolicyBundle | null
+  readonly revocations: RevocationSet
+  readonly uses: UseLedger
+  readonly parent: ParentState | null
+}

@@ -1,0 +1,47 @@
+import { canonicalJsonBytes } from '../encoding/json.ts'
+import { signEnvelope } from '../signing/dsse.ts'
+import type { PrivateKey } from '../signing/key.ts'
+import {
+  ARTIFACT_PAYLOAD_TYPE,
+  type Authorization,
+  PREDICATE_TYPE,
+  parseStatement,
+  STATEMENT_TYPE,
+} from './statement.ts'
+
+/** A subject of an artifact: a name that the scope refers to, and the SHA-256 of the bytes. */
+export interface SubjectDigest {
+  readonly name: string
+  readonly sha256: string
+}
+
+/**
+ * The payload of an artifact, in canonical JSON.
+ *
+ * @throws AuthorizationError `STATEMENT_MALFORMED` when a verifier would refuse it
+ */
+export function statementBytes(subjects: readonly SubjectDigest[], predicate: Authorization): Buffer {
+  const bytes = canonicalJsonBytes({
+    _type: STATEMENT_TYPE,
+    subject: subjects.map(({ name, sha256 }) => ({ name, digest: { sha256 } })),
+    predicateType: PREDICATE_TYPE,
+    predicate,
+  })
+  parseStatement(bytes)
+  return bytes
+}
+
+/**
+ * Makes and signs an artifact.
+ *
+ * @param keys as many distinct keys of the issuer as its threshold asks
+ * @returns the DSSE envelope's JSON bytes
+ * @throws AuthorizationError `STATEMENT_MALFORMED`
+ */
+export function issueArtifact(
+  subjects: readonly SubjectDigest[],
+  predicate: Authorization,
+  keys: readonly PrivateKey[],
+): Buffer {
+  return signEnvelope(ARTIFACT_PAYLOAD_TYPE, statementBytes(subjects, predicate), keys)
+}

@@ -1,0 +1,162 @@
+import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
+import type { PublicKey } from '../../signing/key.ts'
+import { openDocument } from '../document.ts'
+import { AuthorizationError } from '../error.ts'
+import type { LaunchTerms } from '../terms.ts'
+import { cedarEntity, POLICY_PAYLOAD_TYPE, type PolicyBundleFields, parsePolicyBundle } from './bundle.ts'
+import { PolicyEngine } from './engine.ts'
+import { buildCall, type PolicyQuestion, uidKey } from './request.ts'
+
+/** What the policy says. `failed` is a denial too: a `forbid` that fails to evaluate is skipped by Cedar. */
+export type PolicyAnswer =
+  | { readonly outcome: 'allow'; readonly determining: readonly string[] }
+  | { readonly outcome: 'deny'; readonly determining: readonly string[] }
+  | { readonly outcome: 'failed'; readonly failed: readonly string[]; readonly message: string }
+
+/** A bundle in force: parsed, strictly validated, ready to decide. */
+export interface PolicyBundle {
+  readonly version: number
+  /** Digest of the bundle, which artifacts name. */
+  readonly digest: string
+  readonly envelope: Buffer
+  readonly envelopeDigest: string
+  /** Decides. Does not throw. */
+  evaluate(question: PolicyQuestion): PolicyAnswer
+}
+
+function invalid(message: string, at: string): AuthorizationError {
+  return new AuthorizationError('POLICY_INVALID', message, { at })
+}
+
+function checkLanguage(wanted: string, spoken: string): void {
+  const [major = 0, minor = 0] = wanted.split('.').map(Number)
+  const [ourMajor = 0, ourMinor = 0] = spoken.split('.').map(Number)
+  if (major !== ourMajor || minor > ourMinor) {
+    throw invalid(`written in Cedar ${wanted}, this is Cedar ${spoken}`, 'cedarVersion')
+  }
+}
+
+/** One request of each kind, to see at load that the bundle's schema takes what will be asked. */
+function sampleQuestions(): PolicyQuestion[] {
+  const zeros = '0'.repeat(64)
+  const terms: LaunchTerms = {
+    program: { path: '/bin/true', sha256: zeros },
+    files: [],
+    argv: ['true'],
+    env: [],
+    cwd: '/',
+    user: 'own',
+    stdio: { stdin: 'null', stdout: 'null', stderr: 'null' },
+    sandbox: { network: 'none', writable: [] },
+    limits: { runTimeMs: 1, memoryBytes: 1, pids: 1, cpuSeconds: 1, openFiles: 1, outputBytes: 1 },
+    devices: [],
+    children: 'none',
+    onLapse: 'kill',
+    maxEvidenceAgeMs: null,
+    notAfter: '2026-01-01T00:00:00.000Z',
+  }
+  const caller = { uid: 0, gid: 0, pid: 1, cgroup: '/', unit: 'sample.service' }
+  const gate = {
+    state: 'ATTESTED',
+    epoch: 1,
+    evidenceAgeMs: 0,
+    deadlineInMs: 1,
+    referenceValuesDigest: zeros,
+    tier: 'simulated',
+    appraisalIndex: '0',
+    reasons: [],
+  } as const
+  const artifact = {
+    kind: 'none',
+    issuer: '',
+    id: '',
+    digest: '',
+    keyIds: [zeros],
+    limitedUses: true,
+  } as const
+  return (['execute', 'authorize'] as const).flatMap(operation =>
+    [null, '0'.repeat(32)].map(parentExecution => ({
+      operation,
+      now: terms.notAfter,
+      hostId: `000b${zeros}`,
+      caller: { ...caller, parentExecution },
+      gate: { ...gate, reasons: [] },
+      artifact,
+      terms,
+    })),
+  )
+}
+
+/** Compiles a bundle. @throws AuthorizationError `POLICY_INVALID` */
+export function compileBundle(bundle: PolicyBundleFields): Pick<PolicyBundle, 'evaluate'> {
+  const engine = PolicyEngine.create({ policies: Object.entries(bundle.policies), schema: bundle.schema })
+  if (!(engine instanceof PolicyEngine)) throw invalid(engine.message, 'policies')
+  checkLanguage(bundle.cedarVersion, engine.language)
+  const entities = new Map<string, EntityJson>()
+  for (const entity of bundle.entities) {
+    const made = cedarEntity(entity)
+    // The schema gives every program a path; one that is not being run has none to tell.
+    const attrs = entity.uid.type === 'Writ::Program' ? { ...made.attrs, path: '' } : made.attrs
+    entities.set(uidKey(entity.uid), { ...made, attrs })
+  }
+  const evaluate = (question: PolicyQuestion): PolicyAnswer => {
+    const answer = engine.evaluate(buildCall(question, entities))
+    if (answer.type === 'failure') return { outcome: 'failed', failed: [], message: answer.message }
+    const { allow, determining, failed } = answer
+    if (failed.length > 0) return { outcome: 'failed', failed, message: `${failed.length} policies failed` }
+    return { outcome: allow ? 'allow' : 'deny', determining }
+  }
+  for (const question of sampleQuestions()) {
+    const answer = evaluate(question)
+    if (answer.outcome === 'failed' && answer.failed.length === 0) throw invalid(answer.message, 'schema')
+  }
+  return { evaluate }
+}
+
+/**
+ * Verifies, reads and compiles a bundle: envelope → governance signature → shape → parse → strict validation → a
+ * sample of each kind of request.
+ *
+ * @throws AuthorizationError
+ */
+export function openPolicyBundle(bytes: Uint8Array, governance: readonly PublicKey[]): PolicyBundle {
+  const { payload, digest, envelope, envelopeDigest } = openDocument(bytes, POLICY_PAYLOAD_TYPE, governance)
+  const bundle = parsePolicyBundle(payload)
+  const { evaluate } = compileBundle(bundle)
+  return { version: bundle.version, digest, envelope, envelopeDigest, evaluate }
+}
+
+/** Whether `next` may follow `current`: the version only goes up. @throws AuthorizationError `ROLLED_BACK` */
+export function checkPolicySuccessor(current: PolicyBundle | null, next: PolicyBundle): void {
+  if (current === null || next.digest === current.digest || next.version > current.version) return
+  throw new AuthorizationError(
+    'ROLLED_BACK',
+    `a policy bundle of version ${next.version} cannot follow version ${current.version}`,
+    { at: 'version' },
+  )
+}
+
+/** Compiled bundles of one verifier, by the digest of their envelope; the least recently used is dropped. */
+export class PolicyCache {
+  readonly #compiled = new Map<string, PolicyBundle>()
+  readonly #governance: readonly PublicKey[]
+  readonly #most: number
+
+  constructor(governance: readonly PublicKey[], most = 4) {
+    this.#governance = governance
+    this.#most = most
+  }
+
+  /**
+   * @param load gives the envelope; only called when it is not here
+   * @throws AuthorizationError as {@link openPolicyBundle}; a failure is not kept
+   */
+  async open(envelopeDigest: string, load: () => Promise<Uint8Array>): Promise<PolicyBundle> {
+    const policy = this.#compiled.get(envelopeDigest) ?? openPolicyBundle(await load(), this.#governance)
+    this.#compiled.delete(policy.envelopeDigest)
+    this.#compiled.set(policy.envelopeDigest, policy)
+    const oldest = this.#compiled.keys().next().value
+    if (this.#compiled.size > this.#most && oldest !== undefined) this.#compiled.delete(oldest)
+    return policy
+  }
+}

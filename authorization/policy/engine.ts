@@ -1,0 +1,147 @@
+import { createRequire } from 'node:module'
+import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
+
+type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs')
+
+const require = createRequire(import.meta.url)
+const PACKAGE = '@cedar-policy/cedar-wasm/nodejs'
+
+/**
+ * A Cedar of one's own: a new WebAssembly instance with its own memory.
+ *
+ * The package keeps one instance per load of its module, and that instance does not survive everything: input nested
+ * about 150 deep runs past its 1 MiB stack, after which every later call fails (seen with 4.13.0, also from
+ * `validate`). It also never lets go of a parsed policy set. So each bundle gets an instance: what one bundle breaks
+ * or holds goes away with it. Compiling again is cheap, V8 knows the bytes.
+ */
+export function newCedar(): Cedar {
+  delete require.cache[require.resolve(PACKAGE)]
+  const cedar: Cedar = require(PACKAGE)
+  delete require.cache[require.resolve(PACKAGE)]
+  return cedar
+}
+
+/** Something went wrong in Cedar, or it did not understand. Never a permit. */
+export interface EngineFailure {
+  readonly type: 'failure'
+  readonly message: string
+}
+
+export interface EngineAnswer {
+  readonly type: 'answer'
+  readonly allow: boolean
+  /** Ids of the policies that determined the answer, sorted. */
+  readonly determining: readonly string[]
+  /** Ids of the policies whose evaluation failed, sorted. */
+  readonly failed: readonly string[]
+}
+
+export interface CedarUid {
+  readonly type: string
+  readonly id: string
+}
+
+export interface CedarCall {
+  readonly principal: CedarUid
+  readonly action: CedarUid
+  readonly resource: CedarUid
+  readonly context: Record<string, unknown>
+  readonly entities: readonly EntityJson[]
+}
+
+export interface PolicySource {
+  readonly policies: readonly (readonly [id: string, text: string])[]
+  readonly schema: string
+}
+
+function message(errors: readonly { message: string }[]): string {
+  return errors.map(error => error.message).join('; ')
+}
+
+function attempt<T>(work: () => T): T | EngineFailure {
+  try {
+    return work()
+  } catch (cause) {
+    return { type: 'failure', message: `Cedar failed: ${cause instanceof Error ? cause.message : 'unknown'}` }
+  }
+}
+
+/** One policy set with its schema, parsed once. */
+export class PolicyEngine {
+  readonly #source: PolicySource
+  #cedar: Cedar | null
+  /** The version of the Cedar language that is spoken, such as `4.5`. */
+  readonly language: string
+
+  private constructor(source: PolicySource, cedar: Cedar) {
+    this.#source = source
+    this.#cedar = cedar
+    this.language = cedar.getCedarLangVersion()
+  }
+
+  /** Parses and validates strictly against the schema. */
+  static create(source: PolicySource): PolicyEngine | EngineFailure {
+    const cedar = load(source)
+    return 'type' in cedar ? cedar : new PolicyEngine(source, cedar)
+  }
+
+  /** Decides one request. The request and all entities are checked against the schema. */
+  evaluate(call: CedarCall): EngineAnswer | EngineFailure {
+    if (this.#cedar === null) {
+      const cedar = load(this.#source)
+      if ('type' in cedar) return cedar
+      this.#cedar = cedar
+    }
+    const cedar = this.#cedar
+    const answer = attempt(() =>
+      cedar.statefulIsAuthorized({
+        ...call,
+        context: call.context as Parameters<Cedar['statefulIsAuthorized']>[0]['context'],
+        entities: call.entities as EntityJson[],
+        preparsedPolicySetId: 'bundle',
+        preparsedSchemaName: 'bundle',
+        validateRequest: true,
+      }),
+    )
+    if ('message' in answer) {
+      // It threw: the instance may be beyond use, the next request gets a new one.
+      this.#cedar = null
+      return answer
+    }
+    if (answer.type !== 'success') return { type: 'failure', message: message(answer.errors) }
+    const { decision, diagnostics } = answer.response
+    return {
+      type: 'answer',
+      allow: decision === 'allow',
+      determining: diagnostics.reason.toSorted(),
+      failed: diagnostics.errors.map(error => error.policyId).toSorted(),
+    }
+  }
+}
+
+function load({ policies, schema }: PolicySource): Cedar | EngineFailure {
+  // The ids are the names under which a parse is kept, and a failed parse keeps what was there before: this instance is
+  // new and is thrown away if any step fails.
+  const cedar = newCedar()
+  const set = { staticPolicies: Object.fromEntries(policies) }
+  const parsedSchema = attempt(() => cedar.preparseSchema('bundle', schema))
+  if (parsedSchema.type !== 'success') return failure('the schema', parsedSchema)
+  const parsed = attempt(() => cedar.preparsePolicySet('bundle', set))
+  if (parsed.type !== 'success') return failure('the policies', parsed)
+  const valid = attempt(() =>
+    cedar.validate({ schema, policies: set, validationSettings: { mode: 'strict' } }),
+  )
+  if (valid.type !== 'success') return failure('the policies', valid)
+  if (valid.validationErrors.length > 0) {
+    return { type: 'failure', message: message(valid.validationErrors.map(({ error }) => error)) }
+  }
+  return cedar
+}
+
+function failure(
+  what: string,
+  answer: EngineFailure | { type: 'failure'; errors: readonly { message: string }[] },
+): EngineFailure {
+  const text = 'message' in answer ? answer.message : message(answer.errors)
+  return { type: 'failure', message: `${what}: ${text}` }
+}

@@ -1,0 +1,54 @@
+/**
+ * The schema that the project ships, and that every bundle's schema has to agree with: a bundle may add attributes and
+ * entity types of its own, but a request as `policy/request.ts` builds it must be valid under it.
+ *
+ * Everything outside `request` is attested, known from the kernel, or signed. Only `request` is what the caller asks for.
+ */
+export const DEFAULT_SCHEMA = `namespace Writ {
+  // Sets that a bundle's entities may define.
+  entity Group;
+  entity Programs;
+
+  // A systemd unit, by name, from the caller's cgroup.
+  entity Unit;
+  // A user of the host, by decimal uid. In the unit that the request came from.
+  entity User in [Group, Unit];
+  // A running execution that asks for a child, by id. In the user that it runs as.
+  entity Execution in [User, Group];
+  // A program, by the SHA-256 of the bytes that will run.
+  entity Program in [Programs] { path: String };
+
+  type Facts = {
+    time: datetime,
+    host: String,
+    caller: { uid: Long, gid: Long, child: Bool },
+    attestation: { tier: String, simulated: Bool, ageMs: Long, referenceValues: String },
+    // kind is "signed", "minted" or "none" (a request to mint).
+    artifact: { kind: String, issuer: String, id: String, digest: String, keys: Set<String>, limitedUses: Bool },
+    files: Set<String>,
+    request: {
+      argc: Long,
+      argv: Set<String>,
+      // The same in order, as JSON text: joined by spaces, two vectors could read alike.
+      argvJson: String,
+      environment: Set<String>,
+      cwd: String,
+      ownUser: Bool,
+      uid: Long,
+      network: String,
+      writable: Set<String>,
+      devices: Set<String>,
+      children: Bool,
+      limits: {
+        runTimeMs?: Long, memoryBytes?: Long, pids?: Long, cpuSeconds?: Long, openFiles?: Long, outputBytes?: Long,
+      },
+    },
+  };
+
+  action Execute, Authorize appliesTo {
+    principal: [User, Execution],
+    resource: [Program],
+    context: Facts,
+  };
+}
+`

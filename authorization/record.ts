@@ -1,0 +1,71 @@
+import * as v from 'valibot'
+import { canonicalJsonBytes } from '../encoding/json.ts'
+import { parentSchema, plainInputSchema, useViewSchema } from './input.ts'
+import { REASON_CODES } from './reason.ts'
+import { observedSchema } from './request.ts'
+import { digest, integer, parseDocument } from './schema.ts'
+import { termsSchema } from './terms.ts'
+
+export const RECORD_TYPE = 'https://writ.dev/decision/v1'
+
+/** The stages of a decision, in order. A stage begins when the one before found nothing. */
+export const STAGES = ['artifact', 'subjects', 'integrity', 'policy', 'use'] as const
+export type Stage = (typeof STAGES)[number]
+
+const inputs = v.strictObject({
+  ...plainInputSchema.entries,
+  /** Digest and size of the envelope as it was sent. */
+  artifact: v.nullable(v.strictObject({ digest, size: integer(0, Number.MAX_SAFE_INTEGER) })),
+  /** Digests of the envelopes in force. */
+  trustRoots: v.nullable(digest),
+  policy: v.nullable(digest),
+  /** Digest of the manifest of revocations. */
+  revocations: digest,
+  /** Null where the decision did not get so far as to ask. */
+  uses: v.nullable(useViewSchema),
+  parent: v.nullable(parentSchema),
+  observed: v.nullable(v.pipe(v.array(observedSchema), v.maxLength(512))),
+})
+
+export const recordSchema = v.strictObject({
+  v: v.literal(1),
+  type: v.literal(RECORD_TYPE),
+  /** Null when the inputs themselves could not be understood; such a record is a denial with INTERNAL. */
+  inputs: v.nullable(inputs),
+  outcome: v.picklist(['permit', 'deny']),
+  /** The stage that denied. */
+  stage: v.nullable(v.picklist(STAGES)),
+  reasons: v.array(
+    v.strictObject({ code: v.picklist(REASON_CODES), message: v.string(), at: v.exactOptional(v.string()) }),
+  ),
+  /** Digest of the artifact's decoded payload. */
+  artifactDigest: v.nullable(digest),
+  terms: v.nullable(termsSchema),
+  use: v.nullable(
+    v.strictObject({
+      payload: digest,
+      issuer: v.string(),
+      id: v.string(),
+      maxUses: v.nullable(integer(1, Number.MAX_SAFE_INTEGER)),
+    }),
+  ),
+})
+
+/** All that is needed to decide again: the inputs, plain or by digest, and what came of them. */
+export type DecisionRecord = v.InferOutput<typeof recordSchema>
+export type RecordInputs = NonNullable<DecisionRecord['inputs']>
+
+/** The bytes of a record: canonical JSON, so that equal decisions have equal digests. */
+export function recordBytes(record: DecisionRecord): Buffer {
+  return canonicalJsonBytes(record)
+}
+
+/**
+ * Parses a record. What it claims is not checked here: see `reevaluate.ts`.
+ *
+ * @param bytes controlled by whoever brings the record
+ * @throws AuthorizationError `RECORD_MALFORMED`
+ */
+export function parseRecord(bytes: Uint8Array): DecisionRecord {
+  return parseDocument(recordSchema, bytes, 'RECORD_MALFORMED', { maxBytes: 4 << 20, maxDepth: 8 })
+}

@@ -1,0 +1,137 @@
+import { sha256Hex } from '../encoding/digest.ts'
+import type { PublicKey } from '../signing/key.ts'
+import { MAX_ARTIFACT_BYTES, type SentArtifact } from './artifact.ts'
+import { decideSent, unreadable } from './decision.ts'
+import { AuthorizationError } from './error.ts'
+import type { DecisionInput, ParentState } from './input.ts'
+import { PolicyCache } from './policy/compiled.ts'
+import { type DecisionRecord, parseRecord, type RecordInputs } from './record.ts'
+import { openRevocation, parseRevocationManifest, RevocationSet } from './revocation.ts'
+import { openTrustRoots, type TrustRoots } from './trust.ts'
+
+/** What an auditor brings. Nothing of it may come from the evidence. */
+export interface ReevaluationAnchors {
+  readonly governance: readonly PublicKey[]
+}
+
+export interface Reevaluation {
+  /** Whether the same inputs led to the same bytes. */
+  readonly same: boolean
+  readonly record: DecisionRecord
+  /** The bytes that the inputs lead to. */
+  readonly expected: Buffer
+}
+
+/** Gives the bytes of a blob. They are hashed here, so the source need not be trusted. */
+export type BlobSource = (digest: string) => Uint8Array | Promise<Uint8Array>
+
+/**
+ * Decides recorded decisions again, with no host at hand: from the record, the blobs that it names, and the governance
+ * keys that the auditor brings. Documents are verified and compiled once for all records that name them.
+ */
+export class Reevaluator {
+  readonly #getBlob: BlobSource
+  readonly #anchors: ReevaluationAnchors
+  readonly #policies: PolicyCache
+  readonly #trust = new Map<string, TrustRoots>()
+  #revocations: RevocationSet = RevocationSet.empty
+
+  constructor(getBlob: BlobSource, anchors: ReevaluationAnchors) {
+    this.#getBlob = getBlob
+    this.#anchors = anchors
+    this.#policies = new PolicyCache(anchors.governance)
+  }
+
+  /**
+   * @param bytes controlled by whoever brings the record
+   * @throws AuthorizationError when the record or something that it names is missing, altered, malformed, or not signed
+   *   by a governance key of the auditor's: then nothing can be said about the decision
+   */
+  async reevaluate(bytes: Uint8Array): Promise<Reevaluation> {
+    const record = parseRecord(bytes)
+    const expected = record.inputs === null ? unreadable().record : await this.#decide(record.inputs)
+    return { same: expected.equals(bytes), record, expected }
+  }
+
+  async #decide(inputs: RecordInputs): Promise<Buffer> {
+    const { artifact, trustRoots, policy, revocations, uses, parent, observed, ...plain } = inputs
+    const input: Omit<DecisionInput, 'artifact'> = {
+      ...plain,
+      trustRoots: trustRoots === null ? null : await this.#trustRoots(trustRoots),
+      policy: policy === null ? null : await this.#policies.open(policy, () => this.#blob(policy)),
+      revocations: await this.#revocationSet(revocations),
+      uses: {
+        view: () => {
+          if (uses !== null) return uses
+          throw new AuthorizationError('RECORD_INCOMPLETE', 'the record has no view of the uses')
+        },
+      },
+      parent: parent === null ? null : await this.#parent(parent),
+    }
+    return decideSent(input, await this.#artifact(artifact), observed).record
+  }
+
+  async #blob(digest: string): Promise<Buffer> {
+    let bytes: Uint8Array
+    try {
+      bytes = await this.#getBlob(digest)
+    } catch (cause) {
+      throw new AuthorizationError('BLOB_MISSING', `blob ${digest} is not at hand`, { at: digest, cause })
+    }
+    if (sha256Hex(bytes) !== digest) {
+      throw new AuthorizationError('BLOB_ALTERED', `blob ${digest} has another digest`, { at: digest })
+    }
+    return Buffer.from(bytes)
+  }
+
+  async #artifact(sent: RecordInputs['artifact']): Promise<SentArtifact | null> {
+    if (sent === null || sent.size > MAX_ARTIFACT_BYTES)
+      return sent === null ? null : { ...sent, bytes: null }
+    const bytes = await this.#blob(sent.digest)
+    if (bytes.length !== sent.size) {
+      throw new AuthorizationError('RECORD_MALFORMED', 'the artifact has another size', {
+        at: 'inputs.artifact',
+      })
+    }
+    return { ...sent, bytes }
+  }
+
+  async #trustRoots(digest: string): Promise<TrustRoots> {
+    const known = this.#trust.get(digest)
+    if (known !== undefined) return known
+    const roots = openTrustRoots(await this.#blob(digest), this.#anchors.governance)
+    this.#trust.set(digest, roots)
+    return roots
+  }
+
+  /** Records come in the order of the log, so the set that was needed last is mostly the one, or its successor. */
+  async #revocationSet(digest: string): Promise<RevocationSet> {
+    if (digest === this.#revocations.digest) return this.#revocations
+    if (digest === RevocationSet.empty.digest) return RevocationSet.empty
+    const documents = []
+    for (const item of parseRevocationManifest(await this.#blob(digest))) {
+      documents.push(openRevocation(await this.#blob(item), this.#anchors.governance))
+    }
+    this.#revocations = RevocationSet.empty.with(...documents)
+    if (this.#revocations.digest !== digest) {
+      throw new AuthorizationError('RECORD_MALFORMED', 'a manifest of revocations is not canonical', {
+        at: digest,
+      })
+    }
+    return this.#revocations
+  }
+
+  async #parent(parent: NonNullable<RecordInputs['parent']>): Promise<ParentState> {
+    const { outcome, terms, inputs } = parseRecord(await this.#blob(parent.decisionRecord))
+    if (outcome !== 'permit' || terms === null || inputs?.request.executionId !== parent.executionId) {
+      throw new AuthorizationError(
+        'RECORD_INCOMPLETE',
+        "the parent's decision is not a permit of that execution",
+        {
+          at: 'inputs.parent',
+        },
+      )
+    }
+    return { ...parent, terms }
+  }
+}

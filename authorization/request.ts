@@ -1,0 +1,99 @@
+import * as v from 'valibot'
+import { canonicalJsonBytes } from '../encoding/json.ts'
+import { AuthorizationError } from './error.ts'
+import {
+  argument,
+  checkShape,
+  devicePath,
+  digest,
+  executionId,
+  integer,
+  list,
+  path,
+  unitName,
+  userId,
+  variableName,
+} from './schema.ts'
+
+/** Most bytes of a request in canonical JSON. */
+export const MAX_REQUEST_BYTES = 256 * 1024
+
+const stream = v.picklist(['pipe', 'null'])
+const bound = (least: number) => v.nullable(integer(least, Number.MAX_SAFE_INTEGER))
+
+/** All of it comes from the caller. Null means "as the artifact's scope has it". */
+export const requestSchema = v.strictObject({
+  /** Drawn by the daemon. */
+  executionId,
+  /** `authorize` with no artifact asks for a minted one; with one it asks whether `execute` would be permitted. */
+  operation: v.picklist(['execute', 'authorize']),
+  program: path,
+  /** `argv[0]` included. */
+  argv: v.nullable(v.pipe(v.array(argument), v.minLength(1), v.maxLength(4096))),
+  env: v.nullable(list(v.strictObject({ name: variableName, value: argument }), 1024, item => item.name)),
+  cwd: v.nullable(path),
+  user: v.nullable(
+    v.union([v.literal('own'), v.strictObject({ uid: userId, gid: userId, groups: list(userId, 32) })]),
+  ),
+  stdio: v.nullable(v.strictObject({ stdin: stream, stdout: stream, stderr: stream })),
+  sandbox: v.strictObject({
+    network: v.nullable(v.picklist(['none', 'host'])),
+    writable: v.nullable(list(path, 64)),
+  }),
+  limits: v.strictObject({
+    runTimeMs: bound(1),
+    memoryBytes: bound(1),
+    pids: bound(1),
+    cpuSeconds: bound(1),
+    openFiles: bound(1),
+    outputBytes: bound(0),
+  }),
+  devices: v.nullable(list(devicePath, 64)),
+  /** Whether it wants a socket through which it may start children. */
+  children: v.boolean(),
+  /** Further files of the closure. With an artifact they must be among its files; without one they are hashed for it. */
+  files: list(path, 255),
+})
+
+export type ExecutionRequest = v.InferOutput<typeof requestSchema>
+
+/** Who asks, as the kernel says. No message can say otherwise. */
+export const callerSchema = v.strictObject({
+  uid: userId,
+  gid: userId,
+  /** A hint: the process may be gone and its number another's. */
+  pid: integer(0, 0x7fff_ffff),
+  cgroup: v.pipe(v.string(), v.maxLength(4096)),
+  /** The systemd unit of that cgroup. */
+  unit: v.nullable(unitName),
+  /** The execution whose own socket the caller came through. */
+  parentExecution: v.nullable(executionId),
+})
+
+export type Caller = v.InferOutput<typeof callerSchema>
+
+/** What was found at a path. */
+export const observedSchema = v.union([
+  v.strictObject({ path, sha256: digest, size: integer(0, Number.MAX_SAFE_INTEGER) }),
+  v.strictObject({ path, error: v.pipe(v.string(), v.maxLength(200)) }),
+])
+
+/** The bytes that will run, hashed and held by the launcher; or why a path could not be opened. */
+export type ObservedSubject = v.InferOutput<typeof observedSchema>
+
+/**
+ * Checks a request that a caller sent.
+ *
+ * @throws AuthorizationError `REQUEST_MALFORMED` with the field in `at`
+ */
+export function parseRequest(value: unknown): ExecutionRequest {
+  const request = checkShape(requestSchema, value, 'REQUEST_MALFORMED')
+  const size = canonicalJsonBytes(request).length
+  if (size > MAX_REQUEST_BYTES) {
+    throw new AuthorizationError(
+      'REQUEST_MALFORMED',
+      `a request of ${size} bytes, at most ${MAX_REQUEST_BYTES}`,
+    )
+  }
+  return request
+}

@@ -1,0 +1,163 @@
+import * as v from 'valibot'
+import { AuthorizationError } from './error.ts'
+import {
+  any,
+  argument,
+  authorityName,
+  devicePath,
+  digest,
+  executionId,
+  hostId,
+  id,
+  integer,
+  list,
+  orAny,
+  parseDocument,
+  path,
+  time,
+  unitName,
+  userId,
+  variableName,
+} from './schema.ts'
+
+/** in-toto Attestation Framework, Statement v1. */
+export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
+/** The version of the predicate is in its URI: another meaning gets another URI. */
+export const PREDICATE_TYPE = 'https://writ.dev/authorization/v1'
+/** DSSE payload type of an in-toto statement (in-toto Attestation Framework, Envelope). */
+export const ARTIFACT_PAYLOAD_TYPE = 'application/vnd.in-toto+json'
+/** Most bytes of a statement. Its envelope is a third longer. */
+export const MAX_STATEMENT_BYTES = 96 * 1024
+
+const anyValue = v.strictObject({ any: v.literal(true) })
+const subjectName = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
+const file = v.strictObject({
+  subject: subjectName,
+  path,
+  /** The kernel starts an interpreter for a script; everything else that is read is `other`. */
+  role: v.picklist(['interpreter', 'script', 'other']),
+})
+const stream = v.picklist(['pipe', 'null'])
+const bound = (least: number) => orAny(integer(least, Number.MAX_SAFE_INTEGER))
+/** A hundred years; more is a mistake. */
+const seconds = integer(1, 3_155_760_000)
+
+const scope = v.strictObject({
+  program: v.strictObject({ subject: subjectName, path: orAny(path) }),
+  files: list(file, 255, item => item.path),
+  argv: orAny(v.pipe(v.array(v.union([argument, anyValue])), v.minLength(1), v.maxLength(256))),
+  env: orAny(
+    list(
+      v.strictObject({ name: variableName, value: v.union([argument, anyValue]) }),
+      256,
+      item => item.name,
+    ),
+  ),
+  cwd: orAny(path),
+  user: v.union([
+    any,
+    v.literal('own'),
+    v.strictObject({
+      uid: v.pipe(userId, v.minValue(1)),
+      gid: v.pipe(userId, v.minValue(1)),
+      groups: list(v.pipe(userId, v.minValue(1)), 32),
+    }),
+  ]),
+  stdio: orAny(v.strictObject({ stdin: stream, stdout: stream, stderr: stream })),
+  sandbox: v.strictObject({ network: v.picklist(['none', 'host']), writable: list(path, 64) }),
+  limits: v.strictObject({
+    runTime: orAny(seconds),
+    memoryBytes: bound(1),
+    pids: bound(1),
+    cpuSeconds: bound(1),
+    openFiles: bound(1),
+    outputBytes: bound(0),
+  }),
+  devices: list(devicePath, 64),
+  children: v.union([
+    v.literal('none'),
+    v.strictObject({
+      max: orAny(integer(1, 1_000_000)),
+      depth: integer(1, 16),
+      programs: orAny(list(digest, 256)),
+    }),
+  ]),
+})
+
+const predicate = v.strictObject({
+  id,
+  issuer: v.union([authorityName, v.pipe(v.string(), v.regex(/^host:000b[0-9a-f]{64}$/))]),
+  audience: v.strictObject({ hosts: orAny(v.pipe(list(hostId, 1024), v.minLength(1))) }),
+  validity: v.strictObject({
+    notBefore: time,
+    notAfter: time,
+    maxUses: orAny(integer(1, 1_000_000_000)),
+  }),
+  initiator: v.strictObject({
+    uids: orAny(v.pipe(list(userId, 256), v.minLength(1))),
+    units: orAny(v.pipe(list(unitName, 256), v.minLength(1))),
+  }),
+  scope,
+  environment: v.strictObject({
+    referenceValues: orAny(digest),
+    maxEvidenceAge: orAny(seconds),
+    simulated: v.picklist(['allow', 'deny']),
+  }),
+  policy: v.strictObject({ digest: orAny(digest) }),
+  parent: v.strictObject({ execution: v.union([any, v.literal('none'), executionId]) }),
+  onLapse: v.picklist(['kill', 'freeze']),
+})
+
+const statement = v.strictObject({
+  _type: v.literal(STATEMENT_TYPE),
+  subject: v.pipe(
+    list(
+      v.strictObject({ name: subjectName, digest: v.strictObject({ sha256: digest }) }),
+      256,
+      item => item.name,
+    ),
+    v.minLength(1),
+  ),
+  predicateType: v.literal(PREDICATE_TYPE),
+  predicate,
+})
+
+export type Statement = v.InferOutput<typeof statement>
+/** Who may run what, where, how, until when, how often: the predicate of an authorization artifact. */
+export type Authorization = Statement['predicate']
+export type Scope = Authorization['scope']
+
+/**
+ * Parses the payload of an artifact. Its signatures are not looked at here.
+ *
+ * @param payload controlled by whoever signed the artifact, or by whoever sent it if nobody did
+ * @throws AuthorizationError `STATEMENT_MALFORMED` with the field in `at`
+ */
+export function parseStatement(payload: Uint8Array): Statement {
+  const parsed = parseDocument(statement, payload, 'STATEMENT_MALFORMED', {
+    maxBytes: MAX_STATEMENT_BYTES,
+    maxDepth: 8,
+  })
+  checkConsistent(parsed)
+  return parsed
+}
+
+/** What the shape alone cannot say. */
+function checkConsistent({ subject, predicate }: Statement): void {
+  const fail = (at: string, what: string): never => {
+    throw new AuthorizationError('STATEMENT_MALFORMED', `${at}: ${what}`, { at })
+  }
+  const { validity, scope, onLapse } = predicate
+  if (validity.notAfter <= validity.notBefore) fail('predicate.validity', 'it ends before it begins')
+  if (onLapse === 'freeze' && scope.devices.length > 0) {
+    fail('predicate.onLapse', 'an execution with devices cannot be frozen: a device goes on without it')
+  }
+  if (scope.program.path !== 'any' && scope.files.some(({ path }) => path === scope.program.path)) {
+    fail('predicate.scope.files', 'the path of the program is listed again')
+  }
+  // A digest that no path is compared with would read as a promise that nobody keeps.
+  const named = new Set(subject.map(({ name }) => name))
+  const used = new Set([scope.program.subject, ...scope.files.map(item => item.subject)])
+  for (const name of used) if (!named.has(name)) fail('predicate.scope', `no subject is named ${name}`)
+  for (const name of named) if (!used.has(name)) fail('subject', `no path is given for ${name}`)
+}

@@ -1,0 +1,58 @@
+import * as v from 'valibot'
+import {
+  argument,
+  devicePath,
+  digest,
+  integer,
+  list,
+  orAny,
+  path,
+  time,
+  userId,
+  variableName,
+} from './schema.ts'
+
+const stream = v.picklist(['pipe', 'null'])
+const bound = v.nullable(integer(0, Number.MAX_SAFE_INTEGER))
+
+export const termsSchema = v.strictObject({
+  program: v.strictObject({ path, sha256: digest }),
+  files: list(
+    v.strictObject({ path, sha256: digest, role: v.picklist(['interpreter', 'script', 'other']) }),
+    255,
+    item => item.path,
+  ),
+  argv: v.pipe(v.array(argument), v.minLength(1)),
+  /** The whole environment, ordered by name. */
+  env: list(v.strictObject({ name: variableName, value: argument }), 1024, item => item.name),
+  cwd: path,
+  /** `own`: a uid of its own from the configured range. */
+  user: v.union([v.literal('own'), v.strictObject({ uid: userId, gid: userId, groups: list(userId, 32) })]),
+  stdio: v.strictObject({ stdin: stream, stdout: stream, stderr: stream }),
+  sandbox: v.strictObject({ network: v.picklist(['none', 'host']), writable: list(path, 64) }),
+  /** Null: not limited by the artifact. */
+  limits: v.strictObject({
+    runTimeMs: bound,
+    memoryBytes: bound,
+    pids: bound,
+    cpuSeconds: bound,
+    openFiles: bound,
+    outputBytes: bound,
+  }),
+  devices: list(devicePath, 64),
+  children: v.union([
+    v.literal('none'),
+    v.strictObject({
+      max: orAny(integer(1, 1_000_000)),
+      depth: integer(1, 16),
+      programs: orAny(list(digest, 256)),
+    }),
+  ]),
+  onLapse: v.picklist(['kill', 'freeze']),
+  /** Null: as long as the host's own rule allows. */
+  maxEvidenceAgeMs: bound,
+  notAfter: time,
+})
+
+/** What a permit permits, with nothing left open: the order for the launcher. */
+export type LaunchTerms = v.InferOutput<typeof termsSchema>
