@@ -9,7 +9,7 @@ export interface SimulatorPaths {
   readonly ca: string
   /** Raw command stream. */
   readonly socket: string
-  /** swtpm's control channel. */
+  /** swtpm's control channel, where tpm2-tss looks for it: beside the socket, with `.ctrl` added (tcti-swtpm.c). */
   readonly control: string
   readonly log: string
   /** PEM certificate of the CA's root. */
@@ -27,7 +27,7 @@ export function simulatorPaths(dir: string): SimulatorPaths {
     state: join(dir, 'state'),
     ca: join(dir, 'ca'),
     socket: join(dir, 'tpm.sock'),
-    control: join(dir, 'tpm.ctrl'),
+    control: join(dir, 'tpm.sock.ctrl'),
     log: join(dir, 'swtpm.log'),
     rootCertificate: join(dir, 'ca', 'swtpm-localca-rootca-cert.pem'),
     intermediateCertificate: join(dir, 'ca', 'issuercert.pem'),

@@ -1,0 +1,153 @@
+import { randomBytes } from 'node:crypto'
+import * as v from 'valibot'
+import { WritError } from '../../../encoding/error.ts'
+import { canonicalJsonBytes, parseJson } from '../../../encoding/json.ts'
+import { base64ToBytes, hexToBytes } from '../../../encoding/text.ts'
+import type { HierarchyState, TpmVendor } from '../properties.ts'
+import { publicAreaName } from '../structures/index.ts'
+import { ProvisionError } from './error.ts'
+
+/** Who this host is: public, and of no use to anybody without the TPM. */
+export interface HostIdentity {
+  readonly akHandle: number
+  /** TPMT_PUBLIC. */
+  readonly akPublicArea: Buffer
+  /** nameAlg ‖ SHA-256 of the public area; in hexadecimal it is the host's id. */
+  readonly akName: Buffer
+  readonly ekHandle: number
+  readonly ekPublicArea: Buffer
+  /** DER, or null: this TPM has none, and nobody will believe that it is one. */
+  readonly ekCertificate: Buffer | null
+  /** DER, what the vendor stored in the TPM between EK certificate and root. */
+  readonly ekIntermediates: readonly Buffer[]
+  readonly nvCounterIndex: number
+  /** What the TPM says about itself; unsigned. */
+  readonly vendor: TpmVendor
+  /** The hierarchies when the host was provisioned. */
+  readonly hierarchies: HierarchyState
+}
+
+/** The authValues of AK and counter: whoever has them and reaches the TPM attests as this host. */
+export interface HostSecrets {
+  readonly akAuth: Buffer
+  readonly nvCounterAuth: Buffer
+}
+
+/** Bytes of an authValue: the most that an object with a SHA-256 Name takes (Part 1, section 19.6.4.3). */
+const AUTH_SIZE = 32
+
+/** The host's id: its AK's Name in lower-case hexadecimal. */
+export function hostId(identity: Pick<HostIdentity, 'akName'>): string {
+  return identity.akName.toString('hex')
+}
+
+/** Fresh random authValues. */
+export function newSecrets(): HostSecrets {
+  return { akAuth: authValue(), nvCounterAuth: authValue() }
+}
+
+/** The TPM drops trailing zeros, tpm2-tools do not all do the same: so there are none. */
+function authValue(): Buffer {
+  for (;;) {
+    const bytes = randomBytes(AUTH_SIZE)
+    if (bytes[AUTH_SIZE - 1] !== 0) return bytes
+  }
+}
+
+const uint32 = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff))
+const base64 = v.pipe(v.string(), v.maxLength(32 << 10))
+const identitySchema = v.strictObject({
+  version: v.literal(1),
+  akHandle: uint32,
+  akName: v.string(),
+  akPublicArea: base64,
+  ekHandle: uint32,
+  ekPublicArea: base64,
+  ekCertificate: v.nullable(base64),
+  ekIntermediates: v.pipe(v.array(base64), v.maxLength(16)),
+  nvCounterIndex: uint32,
+  vendor: v.strictObject({
+    manufacturer: v.pipe(v.string(), v.maxLength(4)),
+    vendorString: v.pipe(v.string(), v.maxLength(16)),
+    firmwareVersion: v.pipe(v.string(), v.regex(/^(?:0|[1-9][0-9]{0,19})$/)),
+    revision: uint32,
+  }),
+  hierarchies: v.strictObject({
+    ownerAuthSet: v.boolean(),
+    endorsementAuthSet: v.boolean(),
+    lockoutAuthSet: v.boolean(),
+    inLockout: v.boolean(),
+  }),
+})
+const secretHex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))
+const secretsSchema = v.strictObject({ version: v.literal(1), akAuth: secretHex, nvCounterAuth: secretHex })
+
+export function encodeIdentity(identity: HostIdentity): Buffer {
+  const { vendor } = identity
+  return canonicalJsonBytes({
+    version: 1,
+    akHandle: identity.akHandle,
+    akName: hostId(identity),
+    akPublicArea: identity.akPublicArea.toString('base64'),
+    ekHandle: identity.ekHandle,
+    ekPublicArea: identity.ekPublicArea.toString('base64'),
+    ekCertificate: identity.ekCertificate?.toString('base64') ?? null,
+    ekIntermediates: identity.ekIntermediates.map(der => der.toString('base64')),
+    nvCounterIndex: identity.nvCounterIndex,
+    vendor: { ...vendor, firmwareVersion: vendor.firmwareVersion.toString() },
+    hierarchies: identity.hierarchies,
+  })
+}
+
+/** @throws ProvisionError `IDENTITY_MALFORMED` */
+export function decodeIdentity(bytes: Uint8Array): HostIdentity {
+  return decode('identity', () => {
+    const file = v.parse(identitySchema, parseJson(bytes))
+    const akPublicArea = base64ToBytes(file.akPublicArea, 'akPublicArea')
+    const akName = publicAreaName(akPublicArea)
+    if (akName.toString('hex') !== file.akName) throw new TypeError('akName is not that of akPublicArea')
+    return {
+      akHandle: file.akHandle,
+      akPublicArea,
+      akName,
+      ekHandle: file.ekHandle,
+      ekPublicArea: base64ToBytes(file.ekPublicArea, 'ekPublicArea'),
+      ekCertificate: file.ekCertificate === null ? null : base64ToBytes(file.ekCertificate, 'ekCertificate'),
+      ekIntermediates: file.ekIntermediates.map(der => base64ToBytes(der, 'ekIntermediates')),
+      nvCounterIndex: file.nvCounterIndex,
+      vendor: { ...file.vendor, firmwareVersion: BigInt(file.vendor.firmwareVersion) },
+      hierarchies: file.hierarchies,
+    }
+  })
+}
+
+export function encodeSecrets(secrets: HostSecrets): Buffer {
+  return canonicalJsonBytes({
+    version: 1,
+    akAuth: secrets.akAuth.toString('hex'),
+    nvCounterAuth: secrets.nvCounterAuth.toString('hex'),
+  })
+}
+
+/** @throws ProvisionError `IDENTITY_MALFORMED`; its message has nothing of the secrets */
+export function decodeSecrets(bytes: Uint8Array): HostSecrets {
+  return decode('secrets', () => {
+    const file = v.parse(secretsSchema, parseJson(bytes))
+    return { akAuth: hexToBytes(file.akAuth), nvCounterAuth: hexToBytes(file.nvCounterAuth) }
+  })
+}
+
+function decode<T>(what: string, body: () => T): T {
+  try {
+    return body()
+  } catch (error) {
+    // A schema issue can quote the value that it is about; only its path goes into the message.
+    const why = error instanceof v.ValiError ? v.getDotPath(error.issues[0]) : (error as Error).message
+    if (!(error instanceof WritError || error instanceof TypeError || error instanceof v.ValiError))
+      throw error
+    throw new ProvisionError(
+      'IDENTITY_MALFORMED',
+      `the host's ${what} file is malformed: ${why ?? 'wrong form'}`,
+    )
+  }
+}
