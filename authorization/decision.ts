@@ -49,7 +49,7 @@ const INTERNAL_MESSAGE = 'the decision could not be completed'
  * @returns a denial, or what has to be opened and hashed for {@link decideAfterOpen}
  */
 export function decideBeforeOpen(input: DecisionInput): { readonly denied: Decision } | ToOpen {
-  return guarded(
+  return guarded<{ readonly denied: Decision } | ToOpen>(
     input,
     input.artifact,
     null,

@@ -31,6 +31,7 @@ export {
   type PolicyBundle,
   PolicyCache,
 } from './policy/compiled.ts'
+export { policyLanguageVersion } from './policy/engine.ts'
 export type { PolicyQuestion } from './policy/request.ts'
 export { DEFAULT_SCHEMA } from './policy/schema.ts'
 export { REASON_CODES, type Reason, type ReasonCode, reason } from './reason.ts'

@@ -66,6 +66,11 @@ function attempt<T>(work: () => T): T | EngineFailure {
   }
 }
 
+/** The version of the Cedar language that this build speaks, such as `4.5`: what a new bundle says it is written in. */
+export function policyLanguageVersion(): string {
+  return newCedar().getCedarLangVersion()
+}
+
 /** One policy set with its schema, parsed once. */
 export class PolicyEngine {
   readonly #source: PolicySource
