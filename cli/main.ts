@@ -4,10 +4,37 @@ import { type Commands, loadCommands, loadGroup, runProgram } from './command.ts
 /** Every command, loaded only when it is asked for, so that a small one starts fast. In the order of the help. */
 const COMMANDS: Commands = {
   run: async p => (await import('./commands/run.ts')).addRun(p),
+  issue: async p => (await import('./commands/issue.ts')).addIssue(p),
   status: async p => (await import('./commands/status.ts')).addStatus(p),
+  revoke: async p => (await import('./commands/revoke.ts')).addRevoke(p),
+  report: loadGroup('report', 'Quote the host now, and check a quote', {
+    create: async p => (await import('./commands/report/create.ts')).addReportCreate(p),
+    verify: async p => (await import('./commands/report/verify.ts')).addReportVerify(p),
+  }),
+  reference: loadGroup('reference', 'Capture, sign, show and load reference values', {
+    sign: async p => (await import('./commands/reference/sign.ts')).addReferenceSign(p),
+    show: async p => (await import('./commands/reference/show.ts')).addReferenceShow(p),
+    load: async p => (await import('./commands/reference/load.ts')).addReferenceLoad(p),
+  }),
+  policy: loadGroup('policy', 'Make, show and load policy bundles', {
+    sign: async p => (await import('./commands/policy/sign.ts')).addPolicySign(p),
+    show: async p => (await import('./commands/policy/show.ts')).addPolicyShow(p),
+    load: async p => (await import('./commands/policy/load.ts')).addPolicyLoad(p),
+  }),
+  lineage: loadGroup('lineage', 'Read the log of everything that was decided and seen', {
+    tail: async p => (await import('./commands/lineage/tail.ts')).addLineageTail(p),
+    show: async p => (await import('./commands/lineage/show.ts')).addLineageShow(p),
+    tree: async p => (await import('./commands/lineage/tree.ts')).addLineageTree(p),
+    prove: async p => (await import('./commands/lineage/prove.ts')).addLineageProve(p),
+  }),
   key: loadGroup('key', 'Make and show keys, name the authorities, enroll a host', {
     new: async p => (await import('./commands/key/new.ts')).addKeyNew(p),
     show: async p => (await import('./commands/key/show.ts')).addKeyShow(p),
+    trust: loadGroup('trust', 'Name the authorities that may sign artifacts', {
+      sign: async p => (await import('./commands/key/trust/sign.ts')).addTrustSign(p),
+      show: async p => (await import('./commands/key/trust/show.ts')).addTrustShow(p),
+      load: async p => (await import('./commands/key/trust/load.ts')).addTrustLoad(p),
+    }),
   }),
 }
 

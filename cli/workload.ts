@@ -9,7 +9,7 @@ import { CliError } from './error.ts'
 export interface WorkloadOptions {
   env?: string[]
   cwd?: string
-  subject?: string[]
+  file?: string[]
   user?: string
   network?: 'none' | 'host'
   writable?: string[]
@@ -69,8 +69,8 @@ export function addWorkloadOptions(command: Command): Command {
     .option('--env <name=value>', 'environment variable; nothing is inherited (repeatable)', collect)
     .option('--cwd <directory>', 'working directory (default: /)')
     .option(
-      '--subject <file>',
-      'another file of the closure: interpreter, model, configuration (repeatable)',
+      '--file <file>',
+      'another file of the closure: model, configuration, library (repeatable)',
       collect,
     )
     .option('--user <uid[:gid]>', 'user to run as (default: a uid of its own)')
@@ -133,11 +133,7 @@ export function readUser(user: string | undefined): { uid: number; gid: number }
 }
 
 /** The workload as the daemon is asked for it: absolute paths, nothing inherited. @throws CliError */
-export async function readWorkload(
-  name: string,
-  rest: readonly string[],
-  options: WorkloadOptions,
-): Promise<WorkloadInput> {
+export function readWorkload(name: string, rest: readonly string[], options: WorkloadOptions): WorkloadInput {
   const program = programPath(name)
   const user = readUser(options.user)
   const limits = {
@@ -153,8 +149,8 @@ export async function readWorkload(
     argv: [program, ...rest],
     env: readEnvironment(options.env),
     cwd: options.cwd === undefined ? '' : resolve(options.cwd),
-    subjects: (options.subject ?? []).map(path => resolve(path)),
-    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+    files: (options.file ?? []).map(path => resolve(path)),
+    user: user === undefined ? null : { ...user, groups: [] },
     sandbox: {
       network:
         options.network === undefined
@@ -163,7 +159,7 @@ export async function readWorkload(
       writable: (options.writable ?? []).map(path => resolve(path)),
       devices: (options.device ?? []).map(path => resolve(path)),
     },
-    limits: Object.keys(limits).length === 0 ? null : limits,
+    limits,
     children: options.children === true,
   }
 }

@@ -19,7 +19,7 @@ export function addRun(program: Command): void {
     program,
     'run <program> [argument...]',
     'Run a program under an artifact. Its input, output, errors and exit status are those of this command.',
-    `writ run --artifact digits.artifact.json --subject weights -- ./classifier infer weights < digits.txt
+    `writ run --artifact digits.artifact.json --file weights -- ./classifier infer weights < digits.txt
      writ run --artifact job.json --env LANG=C --cwd /srv/job -- /usr/bin/sort input.txt`,
   )
     .addOption(new Option('--artifact <file>', 'signed authorization artifact'))
@@ -37,7 +37,7 @@ export function addRun(program: Command): void {
     const [program = '', ...rest] = args
     const artifact =
       options.artifact === undefined ? Buffer.alloc(0) : await readDocument(options.artifact, 'the artifact')
-    const workload = await readWorkload(program, rest, options)
+    const workload = readWorkload(program, rest, options)
     return withDaemon(options, async daemon => {
       const { started, ended } = await execute(daemon, { artifact, workload })
       const exitStatus = statusOf(ended)

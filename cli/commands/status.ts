@@ -5,15 +5,10 @@ import { addCommand, setAction } from '../command.ts'
 import { CliError } from '../error.ts'
 import { printable, styled } from '../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
+import { tierLabelOf } from '../tier.ts'
 
 interface Options extends SocketOptions {
   watch?: boolean
-}
-
-/** The words that stand for a tier everywhere. */
-export function tierLabel(tier: string | number): string {
-  if (tier === 'TPM_TIER_SIMULATED') return 'simulated TPM'
-  return tier === 'TPM_TIER_HARDWARE' ? 'hardware TPM' : 'TPM of unknown kind'
 }
 
 export function addStatus(program: Command): void {
@@ -50,7 +45,7 @@ const stateName = (status: AttestationStatus) => String(status.state).replace(/^
 
 function shown(status: AttestationStatus) {
   const { _evidenceAgeMs, _secureBoot, ...rest } = status as AttestationStatus & Record<string, unknown>
-  return { ...rest, state: stateName(status), tier: tierLabel(status.tier) }
+  return { ...rest, state: stateName(status), tier: tierLabelOf(status.tier) }
 }
 
 function stateText(status: AttestationStatus): string {
@@ -73,7 +68,7 @@ function statusLines(status: AttestationStatus): string[] {
     `gate              ${stateText(status)}   epoch ${status.epoch}`,
     ...status.reasons.map(r => `                  ${reasonText(r)}`),
     `host              ${status.hostId}`,
-    `TPM               ${styled('bold', tierLabel(status.tier))}${status.tpmDescription === '' ? '' : `, says ${printable(status.tpmDescription)}`}`,
+    `TPM               ${styled('bold', tierLabelOf(status.tier))}${status.tpmDescription === '' ? '' : `, says ${printable(status.tpmDescription)}`}`,
     `evidence age      ${seconds(status.evidenceAgeMs)}, lease ends in ${seconds(status.leaseRemainingMs)}`,
     `appraisals        ${status.appraisals}${status.appraisedTime === '' ? '' : `, last ${status.appraisedTime}`}`,
     `secure boot       ${secureBoot}`,
@@ -89,5 +84,5 @@ function statusLines(status: AttestationStatus): string[] {
 
 function changeLine(status: AttestationStatus): string {
   const reasons = status.reasons.map(reasonText).join('; ')
-  return `${new Date().toISOString()}  ${stateText(status)}  epoch ${status.epoch}  ${tierLabel(status.tier)}${reasons === '' ? '' : `  ${reasons}`}`
+  return `${new Date().toISOString()}  ${stateText(status)}  epoch ${status.epoch}  ${tierLabelOf(status.tier)}${reasons === '' ? '' : `  ${reasons}`}`
 }

@@ -1,0 +1,95 @@
+import { type Command, Option } from 'commander'
+import { issueArtifact } from '../../authorization/index.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
+import { parseEnvelope } from '../../signing/dsse.ts'
+import { addCommand, setAction } from '../command.ts'
+import { writeDocument } from '../files.ts'
+import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../keys.ts'
+import { printable } from '../output.ts'
+import { buildStatement, type IssueOptions, type StatementParts } from '../statement.ts'
+import { addWorkloadOptions, collect, duration } from '../workload.ts'
+
+interface Options extends IssueOptions, PassphraseOptions {
+  key: string[]
+  out: string
+}
+
+export function addIssue(program: Command): void {
+  const command = addCommand(
+    program,
+    'issue <program> [argument...]',
+    'Sign an artifact that allows a host to run exactly this program with exactly these arguments.',
+    `writ issue --key alice.key --issuer release --out digits.artifact.json --host 000b9c… --valid 1h --uses 1
+     --uid 1000 --policy 3f7a… --reference-values 51c0… --file weights -- ./classifier infer weights`,
+  )
+    .requiredOption(
+      '--key <file>',
+      'private key of the authority (repeatable, when it takes several)',
+      collect,
+    )
+    .requiredOption('--out <file>', 'where the artifact is written; nothing is overwritten')
+    .requiredOption('--issuer <name>', 'the authority, as the trust roots name it')
+    .requiredOption(
+      '--host <id|any>',
+      'host that may run it; `writ status` shows the id (repeatable)',
+      collect,
+    )
+    .requiredOption('--valid <duration>', 'how long it is valid, such as 15m or 30d', duration('--valid'))
+    .requiredOption('--uses <n|any>', 'how often it may be used')
+    .requiredOption('--uid <uid|any>', 'who may use it (repeatable)', collect)
+    .requiredOption('--policy <digest|any>', 'policy bundle that has to be in force')
+    .requiredOption('--reference-values <digest|any>', 'reference values that the host has to meet')
+    .option('--id <id>', 'names the artifact; an id is never issued twice (default: random)')
+    .option('--not-before <time>', 'start of validity, such as 2026-11-21T02:00:00Z (default: now)')
+    .option('--unit <name>', 'systemd unit from which it may be used (repeatable; default: any)', collect)
+    .option(
+      '--max-evidence-age <duration>',
+      "oldest evidence of the host (default: the host's own rule)",
+      duration('--max-evidence-age'),
+    )
+    .addOption(
+      new Option('--simulated <choice>', 'whether a simulated TPM will do')
+        .choices(['allow', 'deny'])
+        .default('deny'),
+    )
+    .option('--parent <execution|none|any>', 'execution that has to ask for it', 'none')
+    .addOption(
+      new Option('--on-lapse <what>', 'what happens when the attestation lapses')
+        .choices(['kill', 'freeze'])
+        .default('kill'),
+    )
+    .option('--interpreter <file>', 'interpreter, if the program is a script (default: from its first line)')
+    .option('--any-arguments', 'allow whatever arguments')
+  addWorkloadOptions(command)
+  addPassphraseOptions(command)
+  command.passThroughOptions()
+  setAction<Options>(command, async ({ args, options, output }) => {
+    const [program = '', ...rest] = args
+    const keys = await Promise.all(
+      options.key.map(path => readSigningKey(path, "the authority's key", options)),
+    )
+    const { subjects, predicate } = await buildStatement(program, rest, options)
+    const envelope = issueArtifact(subjects, predicate, keys)
+    await writeDocument(options.out, envelope)
+    const digest = sha256Hex(parseEnvelope(envelope).payload)
+    output.result({ file: options.out, digest, subjects, predicate }, () =>
+      summary(options.out, digest, { subjects, predicate }),
+    )
+    return undefined
+  })
+}
+
+function summary(file: string, digest: string, { subjects, predicate }: StatementParts): string[] {
+  const { scope, validity, audience, initiator } = predicate
+  const argv =
+    scope.argv === 'any' ? 'any arguments' : scope.argv.map(a => (typeof a === 'string' ? a : '…')).join(' ')
+  return [
+    `${file}  ${predicate.id} by ${predicate.issuer}`,
+    `  runs     ${printable(argv)}`,
+    ...subjects.map(({ name, sha256 }) => `  subject  ${printable(name)} ${sha256}`),
+    `  valid    ${validity.notBefore} to ${validity.notAfter}, uses: ${validity.maxUses}`,
+    `  hosts    ${audience.hosts === 'any' ? 'any' : audience.hosts.join(' ')}`,
+    `  callers  uid ${initiator.uids === 'any' ? 'any' : initiator.uids.join(' ')}`,
+    `digest ${digest}`,
+  ]
+}

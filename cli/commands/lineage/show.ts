@@ -1,0 +1,52 @@
+import type { Command } from 'commander'
+import { sha256Hex } from '../../../encoding/digest.ts'
+import { blobsOf, leafHash } from '../../../lineage/index.ts'
+import { addCommand, setAction } from '../../command.ts'
+import { CliError } from '../../error.ts'
+import { entryIndex, readBlobOf, readEntries } from '../../lineage/entries.ts'
+import { eventText } from '../../lineage/line.ts'
+import { jsonText, printable } from '../../output.ts'
+import { addSocketOption, type SocketOptions, withDaemon } from '../../rpc/daemon.ts'
+
+interface Options extends SocketOptions {
+  blob?: string
+}
+
+export function addLineageShow(parent: Command): void {
+  const command = addCommand(
+    parent,
+    'show <index>',
+    'Show one entry with all its fields, or the bytes of something that it names.',
+    `writ lineage show 12
+     writ lineage show 12 --blob 3f7a…9c > record.json`,
+  ).option('--blob <digest>', 'write the bytes of this blob to standard output')
+  addSocketOption(command)
+  setAction<Options>(command, ({ args, options, output }) =>
+    withDaemon(options, async daemon => {
+      const index = entryIndex(args[0] ?? '')
+      for await (const { bytes, event } of readEntries(daemon, index, index + 1)) {
+        const blobs = blobsOf(event)
+        if (options.blob !== undefined) {
+          if (!blobs.includes(options.blob)) {
+            throw new CliError('USAGE', `entry ${index} names no blob ${options.blob}`, {
+              next: `It names: ${blobs.join(' ') || 'none'}`,
+            })
+          }
+          const blob = await readBlobOf(daemon, options.blob)
+          if (sha256Hex(blob) !== options.blob) {
+            throw new CliError('NOT_VERIFIED', `the daemon sent other bytes than ${options.blob} names`)
+          }
+          process.stdout.write(blob)
+          return undefined
+        }
+        output.result({ index, leafHash: leafHash(bytes), event, blobs }, () => [
+          eventText(event),
+          ...jsonText(event, 2).split('\n').map(printable),
+          `leaf hash  ${leafHash(bytes).toString('hex')}`,
+        ])
+        return undefined
+      }
+      throw new CliError('REQUEST_FAILED', `there is no entry ${index}, or it is not yours to see`)
+    }),
+  )
+}

@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Command } from 'commander'
+import { api } from '../../../proto/client.ts'
+import { addCommand, setAction } from '../../command.ts'
+import { entryIndex, type ReadEntry, readEntries } from '../../lineage/entries.ts'
+import { eventText } from '../../lineage/line.ts'
+import { type Output, styled } from '../../output.ts'
+import { addSocketOption, type SocketOptions, withDaemon } from '../../rpc/daemon.ts'
+
+interface Options extends SocketOptions {
+  from?: number
+  count: number
+  follow?: boolean
+}
+
+const POLL_MS = 500
+
+export function addLineageTail(parent: Command): void {
+  const command = addCommand(
+    parent,
+    'tail',
+    'Show the newest entries, one in a line.',
+    `writ lineage tail --follow
+     writ lineage tail --from 0 --json`,
+  )
+    .option('--from <index>', 'first entry', entryIndex)
+    .option('--count <n>', 'how many of the newest, if --from is not given', entryIndex, 20)
+    .option('--follow', 'go on with what is appended, until interrupted')
+  addSocketOption(command)
+  setAction<Options>(command, ({ options, output }) =>
+    withDaemon(options, async daemon => {
+      const { status } = await daemon.call(api.attestation.GetStatus, {})
+      let next = options.from ?? Math.max(0, Number(status?.lineageSize ?? 0) - options.count)
+      for (;;) {
+        for await (const entry of readEntries(daemon, next)) {
+          await printEntry(entry, output)
+          next = entry.index + 1
+        }
+        if (options.follow !== true) return undefined
+        await sleep(POLL_MS)
+      }
+    }),
+  )
+}
+
+/** Waits when the reader of the output is slower than the log. */
+async function printEntry({ index, event }: ReadEntry, output: Output): Promise<void> {
+  const more = output.item({ index, event }, () => [
+    `${styled('dim', `#${String(index).padStart(5)}  ${event.time}`)}  ${eventText(event)}`,
+  ])
+  if (!more) await new Promise(resolve => process.stdout.once('drain', resolve))
+}

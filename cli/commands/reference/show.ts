@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+import { MAX_REFERENCE_BYTES, type PcrRule } from '../../../attestation/index.ts'
+import { addCommand, setAction } from '../../command.ts'
+import { readAs } from '../../files.ts'
+import { readTrustedKey } from '../../keys.ts'
+import { printable } from '../../output.ts'
+import { openReferenceValues } from '../../reference-values.ts'
+
+export function addReferenceShow(parent: Command): void {
+  const command = addCommand(
+    parent,
+    'show <file>',
+    "Check the operator's signature of reference values and show what they accept.",
+    'writ reference show reference.json --operator-key operator.pub',
+  ).requiredOption('--operator-key <file>', "the operator's public key")
+  setAction<{ operatorKey: string }>(command, async ({ args, options, output }) => {
+    const [path = ''] = args
+    const operator = await readTrustedKey(options.operatorKey, "the operator's key")
+    const { digest, document } = await readAs(
+      path,
+      'reference values',
+      bytes => openReferenceValues(bytes, operator),
+      2 * MAX_REFERENCE_BYTES,
+    )
+    output.result({ digest, ...document }, () => [
+      `${printable(document.name)}, captured ${document.created}, signed by the operator`,
+      `secure boot  ${document.secureBoot === 'any' ? 'any' : document.secureBoot ? 'on' : 'off'}`,
+      `firmware     ${document.firmwareVersions === 'any' ? 'any' : document.firmwareVersions.join(' ')}`,
+      ...document.pcrs.map(rule => `PCR ${String(rule.pcr).padStart(2)}       ${ruleText(rule)}`),
+      `files        ${document.ima.files.length}`,
+      `digest ${digest}`,
+    ])
+    return undefined
+  })
+}
+
+function ruleText(rule: PcrRule): string {
+  switch (rule.rule) {
+    case 'value':
+      return rule.values.join(' or ')
+    case 'events':
+      return `any order of ${rule.digests.length} known events`
+    case 'ima':
+      return 'files below'
+    case 'any':
+      return 'any'
+  }
+}

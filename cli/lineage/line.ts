@@ -1,0 +1,68 @@
+import type { LineageEvent } from '../../lineage/index.ts'
+import { printable, styled } from '../output.ts'
+
+/** A digest or id as it is shown where the whole of it would not help. */
+export const short = (hex: string) => hex.slice(0, 12)
+
+type Reasons = readonly { code: string; message: string }[]
+
+const codes = (reasons: Reasons) => [...new Set(reasons.map(r => r.code))].join(', ')
+const because = (reasons: Reasons) => (reasons.length === 0 ? '' : `: ${codes(reasons)}`)
+
+const GOOD = 'green'
+const BAD = 'red'
+
+/** One line on an event, for a person. */
+export function eventText(event: LineageEvent): string {
+  switch (event.type) {
+    case 'daemon-start':
+      return `daemon starts, version ${printable(event.daemonVersion)}${event.clean ? '' : ' (after an unclean stop)'}${event.tier === 'simulated' ? `, ${styled('bold', 'simulated TPM')}` : ''}`
+    case 'daemon-stop':
+      return `daemon stops: ${printable(event.cause)}`
+    case 'recovery':
+      return `recovered after an unclean stop at entry ${event.tail}`
+    case 'tail-accepted':
+      return `operator accepts the tail up to entry ${event.tail}`
+    case 'trust-transition':
+      return `gate ${event.from} → ${styled(event.to === 'ATTESTED' ? GOOD : BAD, event.to)}, epoch ${event.epoch}${because(event.reasons)}`
+    case 'failure-cleared':
+      return 'operator clears the failure'
+    case 'appraisal':
+      return `appraisal ${styled(event.verdict === 'pass' ? GOOD : event.verdict === 'fail' ? BAD : 'yellow', event.verdict)}${because(event.reasons)}`
+    case 'reference-values':
+      return `reference values ${short(event.digest)} in force`
+    case 'trust-roots':
+      return `trust roots ${short(event.digest)} in force, version ${event.version}`
+    case 'policy':
+      return `policy ${short(event.digest)} in force, version ${event.version}`
+    case 'revocation':
+      return `revocation ${short(event.digest)} in force, epoch ${event.epoch}`
+    case 'decision':
+      return event.outcome === 'permit'
+        ? `${styled(GOOD, 'PERMIT')} to uid ${event.caller.uid}${event.executionId === null ? '' : `, execution ${short(event.executionId)}`}`
+        : `${styled(BAD, 'DENY')} to uid ${event.caller.uid}${because(event.reasons)}`
+    case 'denials-counted':
+      return `${styled(BAD, 'DENY')} ${event.count} times to uid ${event.uid}: ${Object.entries(
+        event.reasonCounts,
+      )
+        .map(([code, n]) => `${code} ${n}`)
+        .join(', ')}`
+    case 'execution-start':
+      return `START ${short(event.executionId)}, pid ${event.pid}, epoch ${event.epoch}`
+    case 'freeze':
+      return `freeze ${short(event.executionId)}: ${event.cause}`
+    case 'kill-sent':
+      return `${styled('yellow', 'kill sent')} to ${short(event.executionId)}: ${event.cause}`
+    case 'execution-end': {
+      const how =
+        event.exitCode !== null
+          ? `exit ${event.exitCode}`
+          : event.signal !== null
+            ? `signal ${event.signal}`
+            : ''
+      return `END ${short(event.executionId)}: ${event.cause}${how === '' ? '' : `, ${how}`}${event.confirmedDead ? '' : `, ${styled(BAD, 'not confirmed dead')}`}`
+    }
+    case 'counter':
+      return `TPM counter moves to ${event.value}`
+  }
+}

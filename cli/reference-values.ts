@@ -1,0 +1,12 @@
+import { parseReferenceValues, REFERENCE_VALUES_TYPE, type ReferenceValues } from '../attestation/index.ts'
+import { openDocument } from '../authorization/index.ts'
+import type { PublicKey } from '../signing/key.ts'
+
+/**
+ * Opens reference values that the operator signed.
+ *
+ * @throws AuthorizationError for envelope and signature, ReferenceValuesError for the document
+ */
+export function openReferenceValues(envelope: Uint8Array, operator: PublicKey): ReferenceValues {
+  return parseReferenceValues(openDocument(envelope, REFERENCE_VALUES_TYPE, [operator]).payload)
+}
