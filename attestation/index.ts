@@ -12,6 +12,7 @@ export * from './identity/index.ts'
 export * from './ima/index.ts'
 export * from './quote/index.ts'
 export * from './reference/index.ts'
+export { encodeReport, MAX_REPORT_BYTES, parseReport, type Report, ReportError } from './report.ts'
 export {
   type ClockInfo,
   type HashAlgorithm,
@@ -19,3 +20,9 @@ export {
   QUOTED_SELECTION,
 } from './tpm2/structures/index.ts'
 export * from './userspace/index.ts'
+export {
+  type ReportProperty,
+  type ReportTrust,
+  type ReportVerification,
+  verifyReport,
+} from './verify-report.ts'

@@ -1,0 +1,53 @@
+import { hash } from 'node:crypto'
+import { u32le } from './tcg-log.ts'
+
+export interface ImaFields {
+  pcr?: number
+  template?: string
+  /** Hexadecimal. */
+  digest?: string
+  algorithm?: string
+  path?: string | Buffer
+  signature?: Buffer
+  violation?: boolean
+  /** Instead of the SHA-1 of the template data. */
+  column?: Buffer
+}
+
+function field(bytes: Uint8Array): Buffer {
+  return Buffer.concat([u32le(bytes.length), bytes])
+}
+
+export function templateData(fields: ImaFields): Buffer {
+  const {
+    template = 'ima-ng',
+    algorithm = 'sha256',
+    path = '/bin/true',
+    signature = Buffer.alloc(0),
+  } = fields
+  const digest = fields.violation
+    ? Buffer.alloc(32)
+    : Buffer.from(fields.digest ?? hash('sha256', path), 'hex')
+  return Buffer.concat([
+    field(Buffer.concat([Buffer.from(`${algorithm}:\0`), digest])),
+    field(Buffer.concat([Buffer.from(path), Buffer.of(0)])),
+    ...(template === 'ima-sig' ? [field(signature)] : []),
+  ])
+}
+
+/** One entry as the kernel's binary log has it. */
+export function imaEntry(fields: ImaFields = {}): Buffer {
+  const { pcr = 10, template = 'ima-ng', violation = false } = fields
+  const data = templateData(fields)
+  const column = fields.column ?? (violation ? Buffer.alloc(20) : hash('sha1', data, 'buffer'))
+  return Buffer.concat([u32le(pcr), column, field(Buffer.from(template)), field(data)])
+}
+
+/** What the kernel extends the SHA-256 bank with for an entry. */
+export function templateHash(fields: ImaFields, extend: 'native' | 'padded' = 'native'): Buffer {
+  if (fields.violation) return Buffer.alloc(32, 0xff)
+  const data = templateData(fields)
+  return extend === 'native'
+    ? hash('sha256', data, 'buffer')
+    : Buffer.concat([hash('sha1', data, 'buffer'), Buffer.alloc(12)])
+}
