@@ -3,6 +3,7 @@ import { type Commands, loadCommands, loadGroup, runProgram } from './command.ts
 
 /** Every command, loaded only when it is asked for, so that a small one starts fast. In the order of the help. */
 const COMMANDS: Commands = {
+  init: async p => (await import('./commands/init.ts')).addInit(p),
   run: async p => (await import('./commands/run.ts')).addRun(p),
   issue: async p => (await import('./commands/issue.ts')).addIssue(p),
   status: async p => (await import('./commands/status.ts')).addStatus(p),
@@ -12,6 +13,7 @@ const COMMANDS: Commands = {
     verify: async p => (await import('./commands/report/verify.ts')).addReportVerify(p),
   }),
   reference: loadGroup('reference', 'Capture, sign, show and load reference values', {
+    capture: async p => (await import('./commands/reference/capture.ts')).addReferenceCapture(p),
     sign: async p => (await import('./commands/reference/sign.ts')).addReferenceSign(p),
     show: async p => (await import('./commands/reference/show.ts')).addReferenceShow(p),
     load: async p => (await import('./commands/reference/load.ts')).addReferenceLoad(p),
@@ -30,6 +32,13 @@ const COMMANDS: Commands = {
   key: loadGroup('key', 'Make and show keys, name the authorities, enroll a host', {
     new: async p => (await import('./commands/key/new.ts')).addKeyNew(p),
     show: async p => (await import('./commands/key/show.ts')).addKeyShow(p),
+    enroll: loadGroup('enroll', 'Have the operator certify a host, in five steps', {
+      request: async p => (await import('./commands/key/enroll/request.ts')).addEnrollRequest(p),
+      challenge: async p => (await import('./commands/key/enroll/challenge.ts')).addEnrollChallenge(p),
+      answer: async p => (await import('./commands/key/enroll/answer.ts')).addEnrollAnswer(p),
+      certify: async p => (await import('./commands/key/enroll/certify.ts')).addEnrollCertify(p),
+      install: async p => (await import('./commands/key/enroll/install.ts')).addEnrollInstall(p),
+    }),
     trust: loadGroup('trust', 'Name the authorities that may sign artifacts', {
       sign: async p => (await import('./commands/key/trust/sign.ts')).addTrustSign(p),
       show: async p => (await import('./commands/key/trust/show.ts')).addTrustShow(p),

@@ -1,0 +1,172 @@
+import { existsSync } from 'node:fs'
+import { chown, lchown, lstat, mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { tier } from '../../attestation/index.ts'
+import type { HostIdentity, Tpm } from '../../attestation/tpm2/index.ts'
+import { ProvisionError } from '../../attestation/tpm2/index.ts'
+import { hostId, provisionHost } from '../../attestation/tpm2/provision/index.ts'
+import { generateKey, privateKeyToPem } from '../../signing/key.ts'
+import { addCommand, setAction } from '../command.ts'
+import { CliError } from '../error.ts'
+import { systemReason, writeDocument } from '../files.ts'
+import { styled } from '../output.ts'
+import {
+  DEFAULT_STATE_DIRECTORY,
+  ensureDirectory,
+  type Owner,
+  readOwner,
+  statePath,
+} from '../state-directory.ts'
+import { tierLabel } from '../tier.ts'
+import { addTpmOption, type TpmSelection, withTpm } from '../tpm.ts'
+
+interface Options extends TpmSelection {
+  stateDir: string
+  user: string
+  ownerAuthEnv?: string
+  endorsementAuthEnv?: string
+}
+
+export function addInit(program: Command): void {
+  const command = addCommand(
+    program,
+    'init',
+    'Give this host its identity: attestation key and counter in the TPM, state directory for the daemon. Can be repeated; nothing is overwritten.',
+    `writ init --user writ
+     writ init --user 64000:64000 --state-dir /srv/writ --tpm swtpm:/run/swtpm/tpm.sock`,
+  )
+    .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
+    .requiredOption('--user <name|uid[:gid]>', 'the user that the daemon runs as')
+    .option('--owner-auth-env <name>', "environment variable with the owner hierarchy's authValue")
+    .option(
+      '--endorsement-auth-env <name>',
+      "environment variable with the endorsement hierarchy's authValue",
+    )
+  addTpmOption(command)
+  setAction<Options>(command, async ({ options, output }) => {
+    const owner = readOwner(options.user)
+    const auths = {
+      owner: fromEnvironment(options.ownerAuthEnv),
+      endorsement: fromEnvironment(options.endorsementAuthEnv),
+    }
+    const madeState = await ensureDirectory(options.stateDir, owner, 0o750)
+    const identityDir = statePath(options.stateDir, 'identity')
+    const { identity, created } = await withTpm(options, tpm =>
+      provisionInto(tpm, identityDir, options.stateDir, owner, auths),
+    )
+    await ensureDirectory(statePath(options.stateDir, 'lineage'), owner, 0o700)
+    const id = hostId(identity)
+    const label = tierLabel(tier(null, manufacturerNumber(identity.vendor.manufacturer)))
+    const { hierarchies } = identity
+    output.result(
+      {
+        created,
+        hostId: id,
+        tier: label,
+        stateDirectory: options.stateDir,
+        madeState,
+        hierarchies,
+        vendor: identity.vendor,
+      },
+      () => [
+        created
+          ? 'this host has an identity now'
+          : 'this host has its identity already; the TPM still is the same',
+        `host         ${id}`,
+        `TPM          ${styled('bold', label)}, says ${identity.vendor.manufacturer} ${identity.vendor.vendorString}`,
+        `EK           ${identity.ekCertificate === null ? styled('yellow', 'without a certificate: nobody can tell this TPM from a program') : `certificate and ${identity.ekIntermediates.length} intermediate certificates in the TPM`}`,
+        ...hierarchyLines(hierarchies),
+        `state        ${options.stateDir}, of uid ${owner.uid}`,
+      ],
+    )
+    return undefined
+  })
+}
+
+function fromEnvironment(name: string | undefined): Buffer | undefined {
+  if (name === undefined) return undefined
+  const value = process.env[name]
+  if (value === undefined || value === '')
+    throw new CliError('USAGE', `the environment variable ${name} is empty`)
+  return Buffer.from(value)
+}
+
+/** TPM_PT_MANUFACTURER: four characters, padded with zeros, as a number (TPM 2.0 Part 2, section 6.13). */
+function manufacturerNumber(text: string): number {
+  const bytes = Buffer.alloc(4)
+  bytes.write(text, 'latin1')
+  return bytes.readUInt32BE()
+}
+
+/**
+ * Provisions into a directory that belongs to us until everything is in it, and gives it to the daemon's user last: a
+ * run that was interrupted is gone on with, and nobody else can meddle with the directory meanwhile.
+ */
+async function provisionInto(
+  tpm: Tpm,
+  dir: string,
+  state: string,
+  owner: Owner,
+  auths: { owner: Buffer | undefined; endorsement: Buffer | undefined },
+): Promise<{ identity: HostIdentity; created: boolean }> {
+  const complete = existsSync(dir) && (await isOwnedBy(dir, owner)) && existsSync(join(dir, 'identity.json'))
+  if (!complete) await mkdir(dir, { recursive: true, mode: 0o700 })
+  let result: { identity: HostIdentity; created: boolean }
+  try {
+    result = await provisionHost(tpm, dir, auths)
+  } catch (cause) {
+    throw cause instanceof ProvisionError ? explain(cause, dir) : cause
+  }
+  if (complete) return { ...result, created: false }
+  const logKey = statePath(state, 'logKey')
+  if (!existsSync(logKey))
+    await writeDocument(logKey, privateKeyToPem(generateKey('ed25519')), { mode: 0o600 })
+  try {
+    for (const name of await readdir(dir)) await lchown(join(dir, name), owner.uid, owner.gid)
+    await chown(dir, owner.uid, owner.gid)
+  } catch (cause) {
+    throw new CliError('HOST_UNFIT', `cannot give ${dir} to uid ${owner.uid}: ${systemReason(cause)}`, {
+      at: dir,
+      cause,
+      next: 'Run this as root, or as the user that the daemon runs as.',
+    })
+  }
+  return result
+}
+
+async function isOwnedBy(path: string, owner: Owner): Promise<boolean> {
+  const found = await lstat(path)
+  return found.isDirectory() && found.uid === owner.uid
+}
+
+function explain(cause: ProvisionError, dir: string): CliError {
+  const next: Partial<Record<ProvisionError['code'], string>> = {
+    TOOL_FAILED: 'Install tpm2-tools; see what it says above.',
+    HANDLE_IN_USE:
+      'Something else uses that handle of the TPM. Remove it with tpm2-tools if nobody needs it.',
+    HIERARCHY_AUTH_NEEDED: `Give it: --${cause.at ?? 'owner'}-auth-env NAME.`,
+    TPM_CHANGED: `This is another TPM than the one that ${dir} was made for. Move that directory away to begin anew.`,
+    IDENTITY_MALFORMED: `Move ${dir} away to begin anew; the host then has a new id.`,
+    IDENTITY_EXPOSED:
+      'Whoever read the secrets can attest as this host. Move the directory away to begin anew.',
+  }
+  return new CliError('HOST_UNFIT', `${cause.message} [${cause.code}]`, {
+    at: cause.at ?? dir,
+    cause,
+    next: next[cause.code],
+  })
+}
+
+function hierarchyLines(hierarchies: HostIdentity['hierarchies']): string[] {
+  const say = (set: boolean) => (set ? 'has an authValue' : styled('yellow', 'has no authValue'))
+  return [
+    `hierarchies  owner ${say(hierarchies.ownerAuthSet)}, endorsement ${say(hierarchies.endorsementAuthSet)}, lockout ${say(hierarchies.lockoutAuthSet)}`,
+    ...(hierarchies.lockoutAuthSet
+      ? []
+      : ['             Whoever reaches the TPM can clear it. Set one: tpm2_changeauth -c lockout']),
+    ...(hierarchies.inLockout
+      ? [styled('red', '             The TPM is in dictionary attack lockout.')]
+      : []),
+  ]
+}

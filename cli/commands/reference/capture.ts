@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Command } from 'commander'
+import {
+  captureReferenceValues,
+  encodeReferenceValues,
+  QUOTED_SELECTION,
+  QuoteError,
+  ReferenceValuesError,
+} from '../../../attestation/index.ts'
+import { addCommand, setAction } from '../../command.ts'
+import { CliError } from '../../error.ts'
+import { readDocument, writeDocument } from '../../files.ts'
+import { readHostIdentity } from '../../host.ts'
+import { DEFAULT_STATE_DIRECTORY } from '../../state-directory.ts'
+import { addTpmOption, type TpmSelection, withTpm } from '../../tpm.ts'
+
+interface Options extends TpmSelection {
+  stateDir: string
+  eventLog: string
+  userspaceLog: string
+  imaLog: string
+  name: string
+  out: string
+}
+
+/** Most bytes of a measurement log (an IMA log of a million entries has about 130 MB). */
+const MAX_LOG_BYTES = 256 << 20
+
+export function addReferenceCapture(parent: Command): void {
+  const command = addCommand(
+    parent,
+    'capture',
+    'Write reference values from this host as it is now. Do it on a host that is as it should be; nobody is bound until the operator signs them.',
+    'writ reference capture --out captured.json',
+  )
+    .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
+    .option(
+      '--event-log <file>',
+      "firmware's event log",
+      '/sys/kernel/security/tpm0/binary_bios_measurements',
+    )
+    .option('--userspace-log <file>', "systemd's log, or none", '/run/log/systemd/tpm2-measure.log')
+    .option(
+      '--ima-log <file>',
+      "IMA's binary log, or none",
+      '/sys/kernel/security/ima/binary_runtime_measurements',
+    )
+    .option('--name <text>', 'for people: which hosts these are for', hostname())
+    .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
+  addTpmOption(command)
+  setAction<Options>(command, async ({ options, output }) => {
+    const { identity, secrets } = await readHostIdentity(options.stateDir)
+    const ak = { publicArea: identity.akPublicArea, name: identity.akName }
+    const extraData = randomBytes(32)
+    const quote = await withTpm(options, tpm =>
+      tpm.quote({
+        ak: { handle: identity.akHandle, name: identity.akName, auth: secrets.akAuth },
+        extraData,
+        selection: QUOTED_SELECTION,
+        requester: { kind: 'maintenance' },
+      }),
+    )
+    // The logs after the quote: what they say beyond it is not captured.
+    const optional = (path: string, what: string) =>
+      path === 'none' ? null : readDocument(path, what, MAX_LOG_BYTES)
+    const evidence = {
+      quote,
+      eventLog: await readDocument(options.eventLog, 'the event log', MAX_LOG_BYTES),
+      userspaceLog: await optional(options.userspaceLog, "systemd's log"),
+      imaLog: await optional(options.imaLog, 'the IMA log'),
+    }
+    try {
+      const document = captureReferenceValues({
+        evidence,
+        expected: { ak, extraData },
+        name: options.name,
+        created: new Date().toISOString(),
+      })
+      const payload = encodeReferenceValues(document)
+      await writeDocument(options.out, payload)
+      output.result(
+        {
+          file: options.out,
+          pcrs: document.pcrs.length,
+          files: document.ima.files.length,
+          secureBoot: document.secureBoot,
+        },
+        () => [
+          `${options.out}  ${document.pcrs.length} PCRs, ${document.ima.files.length} measured files, not signed yet`,
+          'sign it: writ reference sign',
+        ],
+      )
+    } catch (cause) {
+      if (!(cause instanceof ReferenceValuesError || cause instanceof QuoteError)) throw cause
+      throw new CliError('HOST_UNFIT', `${cause.message} [${cause.code}]`, {
+        at: cause.at,
+        cause,
+        next: 'Are these the logs of this boot and of this TPM?',
+      })
+    }
+    return undefined
+  })
+}
