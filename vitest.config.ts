@@ -8,5 +8,6 @@ export default defineConfig({
     // Two: swtpm, launcher and daemon tests each run several processes of their own.
     maxWorkers: 2,
     pool: 'forks',
+    allowOnly: false,
   },
 })

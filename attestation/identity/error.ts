@@ -18,6 +18,7 @@ export type IdentityErrorCode =
   | 'SECRET_INVALID'
   | 'ANSWER_WRONG'
   | 'ENROLLMENT_EXPIRED'
+  | 'ENROLLMENT_MALFORMED'
 
 /** An EK, an AK or a certificate of theirs that does not prove what it has to prove. */
 export class IdentityError extends WritError<IdentityErrorCode> {}

@@ -20,7 +20,9 @@ export {
   beginEnrollment,
   completeEnrollment,
   type EnrollmentRequest,
+  encodePendingEnrollment,
   type PendingEnrollment,
+  parsePendingEnrollment,
 } from './enrollment.ts'
 export { IdentityError, type IdentityErrorCode } from './error.ts'
 export { type Tier, tier } from './tier.ts'

@@ -137,6 +137,27 @@ describe('P-256', () => {
     expect(() => readPublicKey(p256Spki(Buffer.of(0)))).toThrow(SigningError)
   })
 
+  it('takes the twin (r, n-s) of a signature: what was signed is told by the payload, never by the signature', () => {
+    const N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
+    const { privateKey, publicKey } = pair()
+    const key = readPublicKey(publicKey.export({ type: 'spki', format: 'der' }))
+    const raw = sign('sha256', data, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+    const integer = (value: bigint) => {
+      const hex = value.toString(16)
+      const bytes = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex')
+      const unsigned = bytes.readUInt8() & 0x80 ? Buffer.concat([Buffer.of(0), bytes]) : bytes
+      return Buffer.concat([Buffer.from([0x02, unsigned.length]), unsigned])
+    }
+    const [r, s] = [raw.subarray(0, 32), raw.subarray(32)].map(half => BigInt(`0x${half.toString('hex')}`))
+    const twin = (value: bigint) => {
+      const body = Buffer.concat([integer(r ?? 0n), integer(value)])
+      return Buffer.concat([Buffer.from([0x30, body.length]), body])
+    }
+    expect(verifyBytes(key, data, twin(s ?? 0n))).toBe(true)
+    expect(verifyBytes(key, data, twin(N - (s ?? 0n)))).toBe(true)
+    expect(verifyBytes(key, data, twin(N + (s ?? 0n)))).toBe(false)
+  })
+
   it('takes only DER signatures over SHA-256', () => {
     const { privateKey, publicKey } = pair()
     const key = readPublicKey(publicKey.export({ type: 'spki', format: 'der' }))

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   beginEnrollment,
   completeEnrollment,
+  encodePendingEnrollment,
   endorsementKey,
   makeCredential,
+  parsePendingEnrollment,
   readAttestationKey,
   readCertificateFile,
   tier,
@@ -70,7 +72,9 @@ describe('enrollment', () => {
       const akPublicArea = tpm.createAk(kind)
       const { challenge, pending } = beginEnrollment({ ekCertificate, akPublicArea }, roots())
       const answer = tpm.activate(kind, challenge)
-      const certificate = await completeEnrollment(pending, answer, operator, { at: now, notAfter: inAYear })
+      const kept = parsePendingEnrollment(encodePendingEnrollment(pending))
+      expect(kept).toEqual(pending)
+      const certificate = await completeEnrollment(kept, answer, operator, { at: now, notAfter: inAYear })
 
       const ak = readAttestationKey(akPublicArea)
       const verified = verifyAkCertificate(certificate, operator.public, ak, now)

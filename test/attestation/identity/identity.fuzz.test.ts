@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import {
   IdentityError,
   parseCertificate,
+  parsePendingEnrollment,
   readAttestationKey,
   readCertificateFile,
   readTpmAttributes,
@@ -58,6 +59,30 @@ describe('readers of certificates and keys', () => {
       }),
       { numRuns: 500 },
     )
+  })
+
+  it('refuse a pending enrollment that is not whole', () => {
+    const whole = {
+      secret: '00'.repeat(32),
+      akPublicArea: '00',
+      ekCertificateSha256: '00'.repeat(32),
+      expires: '2026-06-01T00:00:00.000Z',
+    }
+    const parse = (value: unknown) => parsePendingEnrollment(Buffer.from(JSON.stringify(value)))
+    expect(parse(whole).expires).toEqual(new Date(whole.expires))
+    const field = fc.constantFrom<string>(...Object.keys(whole), 'more')
+    fc.assert(
+      fc.property(field, fc.oneof(fc.jsonValue(), fc.constant(undefined)), (name, value) => {
+        fc.pre(name !== 'more' || value !== undefined)
+        // An empty text is hexadecimal.
+        fc.pre(value !== '')
+        expect(() => parse({ ...whole, [name]: value })).toThrow(IdentityError)
+      }),
+      { numRuns: 300 },
+    )
+    for (const text of ['', '{', 'null', '[]', '1']) {
+      expect(() => parsePendingEnrollment(Buffer.from(text))).toThrow(IdentityError)
+    }
   })
 
   it('end on deep nesting', () => {
