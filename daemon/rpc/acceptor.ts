@@ -18,12 +18,18 @@ export interface ListenOptions {
   readonly refuse: (peer: PeerCredentials) => string | null
 }
 
+/** The part of a pino logger that is used. */
+export interface RpcLog {
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
 export interface AcceptorContext {
   readonly peers: PeerRegistry
   readonly quota: Quota
   /** Hands the connection to the gRPC server. */
   readonly inject: (socket: Socket) => void
-  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
+  readonly log: RpcLog
   /** Connections on this socket at one time, of all uids. */
   readonly maxConnections: number
 }
@@ -39,7 +45,16 @@ export class Acceptor {
   private constructor(options: ListenOptions, context: AcceptorContext) {
     this.#options = options
     this.#context = context
-    this.#server = createServer(socket => this.#accept(socket))
+    this.#server = createServer(socket => {
+      // Whatever happens to a connection is no reason for the daemon to end.
+      socket.on('error', () => {})
+      try {
+        this.#accept(socket)
+      } catch (error) {
+        context.log.error({ err: error }, 'a connection could not be taken')
+        socket.destroy()
+      }
+    })
     this.#server.maxConnections = context.maxConnections
   }
 
@@ -73,8 +88,6 @@ export class Acceptor {
   }
 
   #accept(socket: Socket): void {
-    // Whatever happens to a connection is no reason for the daemon to end.
-    socket.on('error', () => {})
     const peer = PeerRegistry.identify(socket, peerCredentials)
     const why = peer === null ? 'its credentials are not known' : this.#refusal(peer)
     if (peer === null || why !== null) {

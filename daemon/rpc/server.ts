@@ -7,7 +7,7 @@ import {
 import type { HealthImplementation } from 'grpc-health-check'
 import { api } from '../../proto/client.ts'
 import type { DaemonCore } from '../core.ts'
-import { Acceptor, type ListenOptions } from './acceptor.ts'
+import { Acceptor, type ListenOptions, type RpcLog } from './acceptor.ts'
 import { admission, measured } from './admission.ts'
 import { attestationService } from './attestation-service.ts'
 import { executionService } from './execution-service.ts'
@@ -50,13 +50,6 @@ export interface RpcServerOptions {
   readonly quota: QuotaLimits
   readonly limits?: Partial<RpcLimits>
   readonly log: RpcLog
-}
-
-/** The part of a pino logger that is used. */
-export interface RpcLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
 }
 
 /** Names of the daemon's services, as health and reflection know them. */

@@ -47,7 +47,6 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     quota: { ...GENEROUS, ...options.quota },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     log: {
-      info: () => {},
       warn: (_fields, message) => warnings.push(message),
       error: fields => errors.push(fields),
     },
