@@ -1,0 +1,138 @@
+import { describe, expect, it } from 'vitest'
+import {
+  captureReferenceValues,
+  encodeReferenceValues,
+  parseReferenceValues,
+  ReferenceValuesError,
+} from '../../attestation/index.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
+import { EXTRA_DATA, parts, SyntheticHost } from './synthetic-host.ts'
+import { separator } from './tcg-log.ts'
+
+const host = new SyntheticHost()
+const document = host.document()
+
+function codeOf(step: () => unknown): string {
+  try {
+    step()
+  } catch (error) {
+    if (error instanceof ReferenceValuesError) return error.code
+    throw error
+  }
+  return 'OK'
+}
+const parse = (value: unknown): string => codeOf(() => parseReferenceValues(canonicalJsonBytes(value)))
+
+describe('parseReferenceValues', () => {
+  it('gives back what was encoded, named by the digest of the payload', () => {
+    const payload = encodeReferenceValues(document)
+    const values = parseReferenceValues(payload)
+    expect(values.document).toEqual(document)
+    expect(values.digest).toBe(sha256Hex(payload))
+    expect(values.pcrs.size).toBe(16)
+    expect(values.files.get('/bin/sh')?.size).toBe(1)
+  })
+
+  const file = { path: '/bin/sh', digests: [`sha256:${'ab'.repeat(32)}`] }
+  const rule = { pcr: 0, rule: 'value', values: ['00'.repeat(32)] }
+  it.each([
+    ['an unknown field', { ...document, more: 1 }],
+    ['another version', { ...document, version: 2 }],
+    ['no firmware versions', { ...document, firmwareVersions: undefined }],
+    ['an empty list of firmware versions', { ...document, firmwareVersions: [] }],
+    ['no word on Secure Boot', { ...document, secureBoot: undefined }],
+    ['no rule', { ...document, pcrs: [] }],
+    ['two rules for a PCR', { ...document, pcrs: [rule, { pcr: 0, rule: 'any' }] }],
+    ['a rule for PCR 16', { ...document, pcrs: [{ pcr: 16, rule: 'any' }] }],
+    ['an unknown rule', { ...document, pcrs: [{ pcr: 0, rule: 'some' }] }],
+    ['IMA in another PCR', { ...document, pcrs: [{ pcr: 11, rule: 'ima' }] }],
+    ['no value', { ...document, pcrs: [{ ...rule, values: [] }] }],
+    ['a value in upper case', { ...document, pcrs: [{ ...rule, values: ['AA'.repeat(32)] }] }],
+    ['a short value', { ...document, pcrs: [{ ...rule, values: ['aa'.repeat(31)] }] }],
+    ['a field too many in a rule', { ...document, pcrs: [{ ...rule, digests: [] }] }],
+    ['a path twice', { ...document, ima: { files: [file, file], violations: [] } }],
+    ['a file without a digest', { ...document, ima: { files: [{ ...file, digests: [] }], violations: [] } }],
+    [
+      'a digest of the wrong length',
+      { ...document, ima: { files: [{ ...file, digests: ['sha256:ab'] }], violations: [] } },
+    ],
+    [
+      'a digest of an unknown hash',
+      { ...document, ima: { files: [{ ...file, digests: [`md5:${'ab'.repeat(16)}`] }], violations: [] } },
+    ],
+    ['a measured path that may be changed', { ...document, ima: { files: [file], violations: ['/bin/sh'] } }],
+    ['no object', []],
+  ])('refuses %s', (_, value) => {
+    expect(parse(value)).toBe('REFERENCE_MALFORMED')
+  })
+
+  it('refuses a key twice, and what is no JSON', () => {
+    const twice = Buffer.from(encodeReferenceValues(document).toString().replace('{', '{"version":1,'))
+    expect(codeOf(() => parseReferenceValues(twice))).toBe('REFERENCE_MALFORMED')
+    expect(codeOf(() => parseReferenceValues(Buffer.from('x')))).toBe('REFERENCE_MALFORMED')
+  })
+})
+
+describe('captureReferenceValues', () => {
+  const capture = (evidence = host.evidence(parts()), extraData = EXTRA_DATA) =>
+    captureReferenceValues({
+      evidence,
+      expected: { ...host.expected, extraData },
+      name: 'x',
+      created: '2026-11-21T02:00:00.000Z',
+    })
+
+  it('hands PCR 10 to IMA, PCR 11 to its events, and pins the others', () => {
+    expect(document.pcrs.map(({ rule }) => rule)).toEqual(
+      Array.from({ length: 16 }, (_, pcr) => (pcr === 10 ? 'ima' : pcr === 11 ? 'events' : 'value')),
+    )
+    expect(document.secureBoot).toBe(true)
+    expect(document.ima.files.map(({ path }) => path)).toEqual(['/bin/ls', '/bin/sh'])
+  })
+
+  it('takes only what the quote covers', () => {
+    const ahead = { ...parts(), ima: [...parts().ima, { path: '/bin/later' }], quoted: 3 }
+    expect(capture(host.evidence(ahead)).ima.files).toHaveLength(2)
+  })
+
+  it('collects several digests of a path, and violations', () => {
+    const ima = [
+      ...parts().ima,
+      { path: '/bin/sh', digest: 'ab'.repeat(32) },
+      { path: '/var/log/x', violation: true },
+    ]
+    const captured = capture(host.evidence({ ...parts(), ima }))
+    expect(captured.ima.files.find(({ path }) => path === '/bin/sh')?.digests).toHaveLength(2)
+    expect(captured.ima.violations).toEqual(['/var/log/x'])
+  })
+
+  it('takes nothing from a file that was changed while it was measured', () => {
+    const ima = [...parts().ima, { path: '/bin/sh', violation: true }]
+    expect(codeOf(() => capture(host.evidence({ ...parts(), ima })))).toBe('REFERENCE_EVIDENCE_INCONSISTENT')
+  })
+
+  it('takes nothing from logs that the quote does not explain, or that no firmware writes', () => {
+    expect(codeOf(() => capture(host.evidence({ ...parts(), unlogged: [8] })))).toBe(
+      'REFERENCE_EVIDENCE_INCONSISTENT',
+    )
+    expect(codeOf(() => capture({ ...host.evidence(parts()), eventLog: Buffer.alloc(0) }))).toBe(
+      'REFERENCE_EVIDENCE_INCONSISTENT',
+    )
+    const events = [...parts().events, separator(7)]
+    expect(codeOf(() => capture(host.evidence({ ...parts(), events })))).toBe(
+      'REFERENCE_EVIDENCE_INCONSISTENT',
+    )
+  })
+
+  it('takes nothing from a quote that does not verify', () => {
+    expect(() => capture(host.evidence(parts()), Buffer.alloc(32))).toThrow(/not bound to what was asked for/)
+  })
+
+  it('pins PCR 10 to zero where the host has no IMA log', () => {
+    const evidence = { ...host.evidence({ ...parts(), quoted: 0 }), imaLog: null }
+    const captured = capture(evidence)
+    expect(captured.pcrs[10]).toEqual({ pcr: 10, rule: 'value', values: ['00'.repeat(32)] })
+    expect(captured.ima).toEqual({ files: [], violations: [] })
+  })
+})
