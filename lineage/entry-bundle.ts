@@ -7,10 +7,19 @@ export const MAX_ENTRY_BYTES = 65_535
 /** Most bytes of a bundle. */
 export const MAX_BUNDLE_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES)
 
+/** Bytes of a bundle. */
+export function bundleLength(entries: readonly Uint8Array[]): number {
+  return entries.reduce((sum, entry) => sum + 2 + entry.length, 0)
+}
+
 /** Entries as a bundle: each a big-endian 16-bit length and its bytes. */
 export function encodeBundle(entries: readonly Uint8Array[]): Buffer {
-  const bytes = Buffer.allocUnsafe(entries.reduce((sum, entry) => sum + 2 + entry.length, 0))
-  let at = 0
+  return writeBundle(Buffer.allocUnsafe(bundleLength(entries)), 0, entries)
+}
+
+/** The same into a buffer that has room for it, which it gives back. */
+export function writeBundle(bytes: Buffer, offset: number, entries: readonly Uint8Array[]): Buffer {
+  let at = offset
   for (const entry of entries) {
     at = bytes.writeUInt16BE(entry.length, at)
     bytes.set(entry, at)

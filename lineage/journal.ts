@@ -3,6 +3,7 @@ import { LineageError } from './error.ts'
 import type { Health } from './health.ts'
 import { leafHash } from './merkle.ts'
 import { rangeRoot } from './proof.ts'
+import { BATCH_OVERHEAD } from './segment.ts'
 import type { Tail } from './tail.ts'
 import { TILE_WIDTH } from './tile-path.ts'
 import type { TileStore } from './tile-store.ts'
@@ -15,6 +16,8 @@ const MAX_BATCH_BYTES = 1 << 20
 const MAX_QUEUED_BYTES = 64 << 20
 /** Tiles written between two syncs of their directories. */
 const TILES_AT_ONCE = 64
+/** Segments that may wait to be tiled before appends wait too. */
+const MAX_SEGMENTS = 4
 /** Milliseconds until a full disk is tried again. */
 const FULL_DISK_PAUSE = 500
 
@@ -136,6 +139,7 @@ export class Journal {
     if (now < this.#diskFullUntil)
       return new LineageError('LINEAGE_UNAVAILABLE', 'no space left for the lineage')
     try {
+      if (this.#tail.segments >= MAX_SEGMENTS) await this.tile()
       await this.#health.guard(() => this.#rotate())
       this.tile().catch(() => undefined)
       return undefined
@@ -181,8 +185,9 @@ export class Journal {
         this.#entries.splice(0, TILE_WIDTH)
         this.#first += TILE_WIDTH
       }
+      await this.#tail.prune(this.#first)
+      await this.#tiles.dropPartials(files.map(({ name }) => name))
     }
-    await this.#tail.prune(this.#first)
   }
 
   /** One durable entry. */
@@ -213,7 +218,7 @@ export class Journal {
   }
 }
 
-/** An upper bound of what a batch takes in the segment. */
+/** What a batch takes in the segment. */
 function batchBytes(batch: readonly Waiting[]): number {
-  return batch.reduce((sum, { entry }) => sum + 2 + entry.length, 64)
+  return batch.reduce((sum, { entry }) => sum + 2 + entry.length, BATCH_OVERHEAD)
 }

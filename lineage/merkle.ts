@@ -4,7 +4,7 @@ import { hash } from 'node:crypto'
 export const HASH_SIZE = 32
 
 /** The hash of a tree with no entries: SHA-256 of nothing (RFC 6962 section 2.1). */
-export const EMPTY_ROOT: Buffer = hash('sha256', '', 'buffer')
+export const EMPTY_ROOT: Buffer = sha256('')
 
 const node = Buffer.alloc(1 + 2 * HASH_SIZE)
 node[0] = 0x01
@@ -14,14 +14,22 @@ let leaf = Buffer.alloc(1 + 4096)
 export function leafHash(entry: Uint8Array): Buffer {
   if (leaf.length < entry.length + 1) leaf = Buffer.alloc(entry.length + 1)
   leaf.set(entry, 1)
-  return hash('sha256', leaf.subarray(0, entry.length + 1), 'buffer')
+  return sha256(leaf.subarray(0, entry.length + 1))
 }
 
 /** SHA-256(0x01 ‖ left ‖ right) (RFC 6962 section 2.1). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   node.set(left, 1)
   node.set(right, 1 + HASH_SIZE)
-  return hash('sha256', node, 'buffer')
+  return sha256(node)
+}
+
+/**
+ * SHA-256 by way of a string: its bytes then come out of Node's buffer pool, where `'buffer'` makes an ArrayBuffer for each. At two hashes an
+ * entry that is 40 % of the time of an append.
+ */
+function sha256(bytes: Uint8Array | string): Buffer {
+  return Buffer.from(hash('sha256', bytes, 'latin1'), 'latin1')
 }
 
 /** The root of 2^n hashes. */

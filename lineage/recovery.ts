@@ -71,7 +71,7 @@ export async function recover(
     await checkAnchor(state, options.counter, tree.size === 0 && options.create)
   const unclean = !created && !(await wasStopped(tree, state))
 
-  const tail = new Tail(io, paths.tail)
+  const tail = new Tail(io, paths.tail, segments.length)
   const start = tree.size - (tree.size % TILE_WIDTH)
   await tail.rotate(start, await rangeRoot(tree.node, 0, start), entries.slice(start - first))
   tail.prepare()
@@ -143,6 +143,7 @@ async function checkHeads(tree: Tree, checkpoint: TreeHead | undefined, state: S
     ['checkpoint', checkpoint],
     ['state/pending', state.read('pending')],
     ['state/anchor', state.read('anchor')],
+    ['state/stop', state.read('stop')],
   ]
   for (const [at, head] of heads) {
     if (head === undefined) continue

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { sha256 } from '../encoding/digest.ts'
-import { decodeBundle, encodeBundle } from './entry-bundle.ts'
+import { bundleLength, decodeBundle, writeBundle } from './entry-bundle.ts'
 import { LineageError } from './error.ts'
 import { HASH_SIZE } from './merkle.ts'
 
@@ -8,7 +8,7 @@ import { HASH_SIZE } from './merkle.ts'
  * A segment of the tail: the write-ahead file of entries that are not in tiles yet.
  *
  *   header   magic(16) ‖ start u64 ‖ nonce(16) ‖ root at start(32) ‖ SHA-256 of the foregoing(32)
- *   batch    nonce(16) ‖ first index u64 ‖ entries u32 ‖ bytes u32 ‖ SHA-256(these 32 bytes ‖ body)(32) ‖ body
+ *   batch    nonce(16) ‖ first index u64 ‖ entries u32 ‖ bytes u32 ‖ body ‖ SHA-256 of the foregoing(32)
  *   body     the entries as in an entry bundle
  *
  * All integers are big-endian. What follows the last batch is zeros or a batch that was being written at a crash. The nonce is
@@ -18,7 +18,9 @@ import { HASH_SIZE } from './merkle.ts'
 const MAGIC = Buffer.from('writ-lineage-1\n\0', 'latin1')
 const NONCE_SIZE = 16
 export const SEGMENT_HEADER_SIZE = 16 + 8 + NONCE_SIZE + HASH_SIZE + 32
-export const BATCH_HEADER_SIZE = NONCE_SIZE + 8 + 4 + 4 + 32
+const BATCH_FIELDS = NONCE_SIZE + 8 + 4 + 4
+/** Bytes of a batch besides its entries and their lengths. */
+export const BATCH_OVERHEAD = BATCH_FIELDS + 32
 
 /** Where a segment starts, and the tree before it. */
 export interface SegmentHeader {
@@ -41,24 +43,16 @@ export function encodeSegmentHeader({ start, nonce, root }: SegmentHeader): Buff
 
 /** One batch; `first` is the index of its first entry. */
 export function encodeBatch({ nonce }: SegmentHeader, first: number, entries: readonly Uint8Array[]): Buffer {
-  const body = encodeBundle(entries)
-  const batch = Buffer.allocUnsafe(BATCH_HEADER_SIZE + body.length)
+  const length = bundleLength(entries)
+  const batch = Buffer.allocUnsafe(length + BATCH_OVERHEAD)
   nonce.copy(batch)
   batch.writeBigUInt64BE(BigInt(first), NONCE_SIZE)
   batch.writeUInt32BE(entries.length, NONCE_SIZE + 8)
-  batch.writeUInt32BE(body.length, NONCE_SIZE + 12)
-  body.copy(batch, BATCH_HEADER_SIZE)
-  batchDigest(batch, body.length).copy(batch, NONCE_SIZE + 16)
+  batch.writeUInt32BE(length, NONCE_SIZE + 12)
+  writeBundle(batch, BATCH_FIELDS, entries)
+  const signed = BATCH_FIELDS + length
+  sha256(batch.subarray(0, signed)).copy(batch, signed)
   return batch
-}
-
-function batchDigest(batch: Buffer, bodyLength: number): Buffer {
-  return sha256(
-    Buffer.concat([
-      batch.subarray(0, NONCE_SIZE + 16),
-      batch.subarray(BATCH_HEADER_SIZE, BATCH_HEADER_SIZE + bodyLength),
-    ]),
-  )
 }
 
 /** What a segment file holds. */
@@ -118,17 +112,15 @@ function readBatch(
   at: number,
   nonce: Buffer,
 ): { first: number; entries: Buffer[]; end: number } | undefined {
-  if (at + BATCH_HEADER_SIZE > bytes.length) return undefined
+  if (at + BATCH_OVERHEAD > bytes.length) return undefined
   const batch = bytes.subarray(at)
-  const length = batch.readUInt32BE(NONCE_SIZE + 12)
-  if (!batch.subarray(0, NONCE_SIZE).equals(nonce) || BATCH_HEADER_SIZE + length > batch.length)
-    return undefined
-  if (!batchDigest(batch, length).equals(batch.subarray(NONCE_SIZE + 16, BATCH_HEADER_SIZE))) return undefined
-  const body = batch.subarray(BATCH_HEADER_SIZE, BATCH_HEADER_SIZE + length)
+  const end = BATCH_FIELDS + batch.readUInt32BE(NONCE_SIZE + 12)
+  if (!batch.subarray(0, NONCE_SIZE).equals(nonce) || end + 32 > batch.length) return undefined
+  if (!sha256(batch.subarray(0, end)).equals(batch.subarray(end, end + 32))) return undefined
   return {
     first: Number(batch.readBigUInt64BE(NONCE_SIZE)),
-    entries: decodeBundle(body, batch.readUInt32BE(NONCE_SIZE + 8)),
-    end: at + BATCH_HEADER_SIZE + length,
+    entries: decodeBundle(batch.subarray(BATCH_FIELDS, end), batch.readUInt32BE(NONCE_SIZE + 8)),
+    end: at + end + 32,
   }
 }
 

@@ -56,12 +56,20 @@ export class Tail {
   #fd = -1
   #header: SegmentHeader | undefined
   #used = 0
+  #segments: number
   #limit = 0
   #spare: Promise<number> | undefined
 
-  constructor(io: Io, directory: string) {
+  /** @param segments that are in the directory already */
+  constructor(io: Io, directory: string, segments: number) {
     this.#io = io
     this.#directory = directory
+    this.#segments = segments
+  }
+
+  /** Segments on disk, the one in use included. */
+  get segments(): number {
+    return this.#segments
   }
 
   /** Whether a batch of so many bytes fits; `reserved` ones may use the reserve. */
@@ -95,6 +103,8 @@ export class Tail {
       throw error
     }
     if (this.#fd >= 0) await io.close(this.#fd)
+    // One that started at the same entry has been replaced.
+    if (this.#header?.start !== start) this.#segments++
     this.#fd = fd
     this.#header = header
     this.#used = content.length
@@ -144,7 +154,9 @@ export class Tail {
       .sort()
     for (const [i, name] of names.entries()) {
       const next = names[i + 1]
-      if (next !== undefined && Number(next) <= tiled) await this.#io.unlink(join(this.#directory, name))
+      if (next === undefined || Number(next) > tiled) continue
+      await this.#io.unlink(join(this.#directory, name))
+      this.#segments--
     }
   }
 

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDirectory, type NewFile, writeDurably } from './durable.ts'
 import { decodeBundle } from './entry-bundle.ts'
@@ -61,6 +61,14 @@ export class TileStore {
       this.#cache.set(path, bytes)
     }
     return bytes
+  }
+
+  /** Removes the partial tiles that these full ones contain; readers of an older checkpoint find them at the beginning of the full one. */
+  async dropPartials(names: readonly TileName[]): Promise<void> {
+    for (const name of names) {
+      const partials = join(this.#directory, `${tilePath(name)}.p`)
+      if (existsSync(partials)) await rm(partials, { recursive: true, force: true })
+    }
   }
 
   /** Whether the full tile is there, so that no partial one is needed. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseCheckpointText } from '../../lineage/checkpoint.ts'
@@ -7,6 +7,7 @@ import { formatNote, MAX_NOTE_BYTES, parseNote, verifyNote } from '../../lineage
 import { ed25519Verifier, formatNoteKey, parseNoteKey } from '../../lineage/note-key.ts'
 import { checkTree } from '../../lineage/verify/tree.ts'
 import { generateKey, signBytes } from '../../signing/key.ts'
+import { hasVectors, VECTORS, vectorCases } from './support/vectors.ts'
 
 const key = generateKey('ed25519')
 const verifier = ed25519Verifier('example.com/log', key.public)
@@ -93,28 +94,9 @@ describe('checkpoint text', () => {
   })
 })
 
-const fixtures = process.env.WRIT_FIXTURES ?? ''
-
-interface Expected {
-  vkeys?: string[]
-  valid: boolean
-  validTolerated?: boolean[]
-  signers?: string[]
-  format?: string
-  checkpointOrigin?: string
-  checkpoint?: { origin: string; size: number; root: string }
-  root?: string
-  size?: number
-  log?: string
-}
-
-describe.skipIf(!existsSync(join(fixtures, 'note')))('note vectors from WRIT_FIXTURES', () => {
-  const manifest = JSON.parse(readFileSync(join(fixtures, 'manifest.json'), 'utf8')) as {
-    entries: { path: string; kind: string; role: string; expected: Expected }[]
-  }
-  const cases = manifest.entries.filter(({ role }) => role === 'case')
-  const notes = cases.filter(({ kind }) => kind === 'note')
-  const logs = cases.filter(({ kind, expected }) => kind === 'merkle' && expected.log !== undefined)
+describe.skipIf(!hasVectors)('note vectors from WRIT_FIXTURES', () => {
+  const notes = vectorCases('note')
+  const logs = vectorCases('merkle').filter(({ expected }) => expected.log !== undefined)
 
   it('has cases', () => {
     expect(notes.length).toBe(40)
@@ -123,7 +105,7 @@ describe.skipIf(!existsSync(join(fixtures, 'note')))('note vectors from WRIT_FIX
 
   it.each(notes.map(({ path, expected }) => [path, expected]))('%s', (path, expected) => {
     const judge = () => {
-      const note = parseNote(readFileSync(join(fixtures, path)))
+      const note = parseNote(readFileSync(join(VECTORS, path)))
       const signers = verifyNote(note, (expected.vkeys ?? []).map(parseNoteKey))
       if (expected.format !== 'checkpoint' && expected.checkpointOrigin === undefined) return { signers }
       const checkpoint = parseCheckpointText(note.text)
@@ -148,8 +130,8 @@ describe.skipIf(!existsSync(join(fixtures, 'note')))('note vectors from WRIT_FIX
   })
 
   it.each(logs.map(({ path, expected }) => [path, expected]))('%s', async (path, expected) => {
-    const directory = join(fixtures, path, '..')
-    const description = JSON.parse(readFileSync(join(fixtures, path), 'utf8'))
+    const directory = join(VECTORS, path, '..')
+    const description = JSON.parse(readFileSync(join(VECTORS, path), 'utf8'))
     const note = parseNote(readFileSync(join(directory, description.checkpoint)))
     expect(verifyNote(note, description.vkeys.map(parseNoteKey))).toEqual(expected.signers)
     const head = parseCheckpointText(note.text)

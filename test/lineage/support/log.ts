@@ -9,22 +9,12 @@ import {
   type LineageOptions,
 } from '../../../lineage/index.ts'
 import { generateKey, type PrivateKey } from '../../../signing/key.ts'
+import { numbered, ORIGIN } from './numbered.ts'
 import { SoftwareAk } from './software-ak.ts'
 
-export const ORIGIN = 'lineage.example/test'
+export { numbered, ORIGIN }
 
 const common = { v: 1, time: '2026-11-21T02:00:00.000Z' } as const
-
-/** A small event, told apart by `n`. */
-export function numbered(n: number): LineageEvent {
-  return {
-    ...common,
-    type: 'kill-sent',
-    bootNs: String(n),
-    executionId: n.toString(16).padStart(32, '0'),
-    cause: 'REVOKED',
-  }
-}
 
 /** An event of about `bytes` bytes that may not use the reserve. */
 export function large(n: number, bytes: number): LineageEvent {
