@@ -5,6 +5,14 @@
 
 export { MAX_ARTIFACT_BYTES, type OpenedArtifact } from './artifact.ts'
 export {
+  CLEARANCE_PAYLOAD_TYPE,
+  type Clearance,
+  type ClearanceFields,
+  openClearance,
+  parseClearance,
+  signClearance,
+} from './clearance.ts'
+export {
   type Decision,
   decideAfterOpen,
   decideAndReserve,

@@ -17,6 +17,8 @@ export interface PermittedExecution {
   readonly issuer: string
   /** Ids of the keys whose signatures counted. */
   readonly signerKeyIds: readonly string[]
+  /** How many of them are needed. */
+  readonly threshold: number
   readonly terms: LaunchTerms
   readonly epoch: bigint
   readonly decisionIndex: bigint
@@ -48,7 +50,8 @@ export class ExecutionRegistry {
   }
 
   add(permitted: PermittedExecution): void {
-    if (this.#byId.has(permitted.executionId)) throw new Error(`execution ${permitted.executionId} a second time`)
+    if (this.#byId.has(permitted.executionId))
+      throw new Error(`execution ${permitted.executionId} a second time`)
     this.#live++
     this.#put({
       ...permitted,

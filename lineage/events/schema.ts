@@ -75,12 +75,15 @@ export const SCHEMAS = {
       sessionKeySpkiDigest: digest,
       referenceValuesDigest: digest,
     }),
-    clock: object({
-      clock: decimal,
-      resetCount: integer(0, 0xffff_ffff),
-      restartCount: integer(0, 0xffff_ffff),
-      safe: boolean,
-    }),
+    /** Null when the quote proves nothing. */
+    clock: nullable(
+      object({
+        clock: decimal,
+        resetCount: integer(0, 0xffff_ffff),
+        restartCount: integer(0, 0xffff_ffff),
+        safe: boolean,
+      }),
+    ),
     reasons,
   }),
   'reference-values': event('reference-values', { digest, blob: digest }),

@@ -1,0 +1,43 @@
+import * as v from 'valibot'
+import { canonicalJsonBytes } from '../encoding/json.ts'
+import type { PrivateKey, PublicKey } from '../signing/key.ts'
+import { openDocument, signDocument } from './document.ts'
+import { checkShape, hostId, integer, parseDocument } from './schema.ts'
+
+export const CLEARANCE_PAYLOAD_TYPE = 'application/vnd.writ.failure-clearance.v1+json'
+
+const clearanceSchema = v.strictObject({
+  version: v.literal(1),
+  /** The one host that it is for. */
+  host: hostId,
+  clears: v.variant('kind', [
+    /** The transition to FAILED, by its entry in the lineage: a clearance is good for one failure. */
+    v.strictObject({ kind: v.literal('failure'), transition: integer(0, Number.MAX_SAFE_INTEGER) }),
+    /** The tail of the log at an unclean stop, by the number of entries there were. */
+    v.strictObject({ kind: v.literal('tail'), tail: integer(0, Number.MAX_SAFE_INTEGER) }),
+  ]),
+})
+export type ClearanceFields = v.InferOutput<typeof clearanceSchema>
+
+/** A verified clearance: an operator's word that one failure, or one doubtful tail of the log, has been looked at. */
+export interface Clearance extends ClearanceFields {
+  readonly digest: string
+  readonly envelope: Buffer
+}
+
+/** Parses the payload of a clearance. @throws AuthorizationError `DOCUMENT_MALFORMED` */
+export function parseClearance(payload: Uint8Array): ClearanceFields {
+  return parseDocument(clearanceSchema, payload, 'DOCUMENT_MALFORMED', { maxBytes: 4096, maxDepth: 3 })
+}
+
+/** Verifies and reads a clearance: envelope → governance signature → schema. @throws AuthorizationError */
+export function openClearance(bytes: Uint8Array, governance: readonly PublicKey[]): Clearance {
+  const { payload, digest, envelope } = openDocument(bytes, CLEARANCE_PAYLOAD_TYPE, governance)
+  return { ...parseClearance(payload), digest, envelope }
+}
+
+/** Signs a clearance with a governance key. @throws AuthorizationError `DOCUMENT_MALFORMED` */
+export function signClearance(fields: ClearanceFields, key: PrivateKey): Buffer {
+  const payload = canonicalJsonBytes(checkShape(clearanceSchema, fields, 'DOCUMENT_MALFORMED'))
+  return signDocument(CLEARANCE_PAYLOAD_TYPE, payload, key)
+}

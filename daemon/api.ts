@@ -1,0 +1,176 @@
+import { mintArtifact } from '../authorization/index.ts'
+import { sha256Hex } from '../encoding/digest.ts'
+import { LineageError, leafHash } from '../lineage/index.ts'
+import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
+import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
+import { parseEnvelope } from '../signing/dsse.ts'
+import { Changes } from './changes.ts'
+import {
+  type Authorized,
+  type Caller,
+  type DaemonCore,
+  type ExecuteStreams,
+  NotFoundError,
+  type OwnedEntry,
+  type Ownership,
+  type WorkloadRequest,
+} from './core.ts'
+import type { DaemonParts } from './daemon.ts'
+import { entryOwner } from './entry-owner.ts'
+import { toMessage } from './execution-registry.ts'
+import { makeReport } from './report.ts'
+import { statusMessage } from './status.ts'
+
+/**
+ * The way of a request: request → authorize → verify → execute → audit → persist lineage. Who asks was identified by the kernel at
+ * connect (`rpc/peer.ts`); what is asked is decided, durably, by the decider; what is permitted is run by the executor.
+ */
+export function daemonCore(parts: DaemonParts): DaemonCore {
+  const { decider, executor, registry, lineage, history, governance, gate, decisions } = parts
+  const statuses = new Changes<'status', AttestationStatusInput>()
+  parts.onStatusChange = () => statuses.publish('status', statusMessage(parts))
+
+  return {
+    async authorize(caller: Caller, artifact: Buffer | null, workload: WorkloadRequest): Promise<Authorized> {
+      const { input, decision, index } = await decider.decide(caller, 'authorize', artifact, workload)
+      const minted = artifact === null ? mintArtifact(input, decision, parts.sessionKey) : null
+      return {
+        artifact: minted,
+        artifactDigest:
+          minted === null ? (decision.artifactDigest ?? '') : sha256Hex(parseEnvelope(minted).payload),
+        notAfter: decision.terms?.notAfter ?? '',
+        decisionIndex: index,
+      }
+    },
+
+    async execute(
+      caller: Caller,
+      artifact: Buffer | null,
+      workload: WorkloadRequest,
+      streams: ExecuteStreams,
+      signal: AbortSignal,
+    ) {
+      const permit = await decider.decide(caller, 'execute', artifact, workload)
+      return executor.run(permit, caller, streams, signal)
+    },
+
+    getExecution(executionId: string): ExecutionInput | null {
+      const execution = registry.get(executionId)
+      return execution === undefined ? null : toMessage(execution)
+    },
+
+    listExecutions: options => registry.list(options),
+
+    async terminate(_caller: Caller, executionId: string, signal: AbortSignal): Promise<ExecutionInput> {
+      executor.kill(executionId, 'TERMINATED')
+      for await (const execution of registry.watch(signal)) {
+        if (execution.executionId === executionId && execution.state === 'EXECUTION_STATE_ENDED')
+          return execution
+        if (registry.get(executionId)?.state === 'ENDED') break
+      }
+      const execution = registry.get(executionId)
+      if (execution === undefined) throw new NotFoundError(`execution ${executionId}`)
+      return toMessage(execution)
+    },
+
+    watchExecutions: (signal: AbortSignal) => registry.watch(signal),
+
+    getStatus: () => statusMessage(parts),
+    watchStatus: (signal: AbortSignal) => statuses.watch([['status', statusMessage(parts)]], signal),
+
+    getReport: (caller: Caller, nonce: Buffer) =>
+      makeReport(
+        {
+          ...{ tpm: parts.host.tpm, ak: parts.host.ak, signingKey: parts.host.signingKey },
+          ...{ identity: parts.host.identity, akCertificate: parts.host.akCertificate },
+          ...{ tier: parts.tier, lineage, sessionKey: parts.sessionKey.public },
+          openLog: kind => parts.launcher.openLog(kind),
+          reference: () => history.referenceValues,
+        },
+        caller.uid,
+        nonce,
+      ),
+
+    async getCheckpoint(fresh: boolean) {
+      const latest = fresh ? await lineage.checkpoint() : lineage.latestCheckpoint()
+      return latest === undefined ? null : { note: latest.note, size: BigInt(latest.size), root: latest.root }
+    },
+
+    lineageSize: () => lineage.size,
+
+    async *readEntries(from: bigint, to: bigint): AsyncIterable<OwnedEntry> {
+      for (let at = from; at < to; ) {
+        const entries = await lineage.readEntries(at, to)
+        for (const { index, bytes } of entries) yield { index, bytes, owner: entryOwner(bytes, history) }
+        at += BigInt(entries.length)
+      }
+    },
+
+    async entryOwner(index: bigint): Promise<Ownership | null> {
+      return entryOwner(await lineage.entry(index), history)
+    },
+
+    async inclusionProof(index: bigint, treeSize: bigint) {
+      const hashes = await lineage.inclusionProof(index, treeSize)
+      return { leafHash: leafHash(await lineage.entry(index)), hashes }
+    },
+
+    consistencyProof: (oldSize: bigint, newSize: bigint) => lineage.consistencyProof(oldSize, newSize),
+
+    async getBlob(digest: string): Promise<Buffer | null> {
+      try {
+        return await lineage.getBlob(digest)
+      } catch (error) {
+        if (error instanceof LineageError && error.code === 'BLOB_ABSENT') return null
+        throw error
+      }
+    },
+
+    loadPolicy: (_caller: Caller, envelope: Buffer) => changed(parts, governance.loadPolicy(envelope)),
+    loadTrustRoots: (_caller: Caller, envelope: Buffer) =>
+      changed(parts, governance.loadTrustRoots(envelope)),
+
+    async loadReferenceValues(_caller: Caller, envelope: Buffer) {
+      const loaded = await changed(parts, governance.loadReferenceValues(envelope))
+      // What was judged by the old values says nothing by the new ones: judge at once, and end the old epoch if they differ.
+      if (gate.snapshot().facts?.referenceValuesDigest !== loaded.digest) {
+        gate.close('STALE', [{ code: 'REFERENCE_VALUES_CHANGED', message: 'the reference values changed' }])
+      }
+      await parts.attestor.cycle()
+      return loaded
+    },
+
+    async revoke(_caller: Caller, envelope: Buffer) {
+      const { epoch, lineageIndex } = await changed(parts, governance.revoke(envelope))
+      const executionIds = executor.endRevoked()
+      parts.sealing.soon()
+      return { epoch, lineageIndex, executionIds }
+    },
+
+    listRevocations() {
+      const { revocations } = history
+      return {
+        epoch: String(revocations.epoch),
+        revocations: revocations.list().map(({ kind, id, epoch }) => ({
+          kind: `REVOCATION_KIND_${kind.toUpperCase() as 'ARTIFACT' | 'KEY' | 'PROGRAM' | 'EXECUTION'}` as const,
+          id,
+          epoch: String(epoch),
+        })),
+      }
+    },
+
+    async clearFailure(_caller: Caller, envelope: Buffer) {
+      const cleared = await changed(parts, governance.clear(envelope))
+      void parts.attestor.cycle()
+      return cleared
+    },
+
+    countDenial: (uid: number, code: 'CAPACITY') => decisions.count(uid, [code]),
+  }
+}
+
+async function changed<T>(parts: DaemonParts, change: Promise<T>): Promise<T> {
+  const result = await change
+  parts.onStatusChange()
+  return result
+}

@@ -1,0 +1,230 @@
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import {
+  type Appraisal,
+  appraise,
+  bindExtraData,
+  type ClockHistory,
+  type EnrolledAk,
+  LogReplays,
+  QUOTED_SELECTION,
+  type Quote,
+  type QuoteBinding,
+  type Tier,
+} from '../attestation/index.ts'
+import { type SigningKey, type Tpm, TpmError } from '../attestation/tpm2/index.ts'
+import { WritError } from '../encoding/error.ts'
+import type { Lineage } from '../lineage/index.ts'
+import { EvidenceStore } from './evidence-store.ts'
+import type { TrustGate, TrustReason } from './gate.ts'
+import { HostLogReader, type HostLogs, type OpenLog } from './host-logs.ts'
+import type { Recorder } from './recorder.ts'
+import { recordedReason } from './recorder.ts'
+import type { SignedReferenceValues } from './reference-values.ts'
+
+export interface AttestorOptions {
+  readonly tpm: Tpm
+  readonly ak: EnrolledAk
+  readonly signingKey: SigningKey
+  readonly openLog: OpenLog
+  readonly lineage: Lineage
+  readonly recorder: Recorder
+  readonly gate: TrustGate
+  readonly bootNs: () => bigint
+  /** SHA-256 of the session key's SubjectPublicKeyInfo. */
+  readonly sessionKeySpkiDigest: Buffer
+  readonly tier: Tier
+  readonly reference: () => SignedReferenceValues | null
+  readonly governed: ReadonlySet<string>
+  readonly previous: ClockHistory | null
+  readonly cycleMs: number
+  /** Whether a passing appraisal alone leads out of FAILED. */
+  readonly recoverByItself: boolean
+  readonly log: Logger
+}
+
+/** What the last cycle found, for the status. */
+export interface CycleResult {
+  readonly appraisal: Appraisal | null
+  readonly time: string
+  readonly error: TrustReason | null
+}
+
+/**
+ * The evidence cycle. Each turn: read the boot clock, draw a nonce, quote, read the logs, appraise, write the appraisal to the
+ * lineage, move the lease, in this order: the age of evidence counts from before the quote, and the lease never stands on
+ * what is not on disk.
+ *
+ * What cannot be had (no TPM, no log) is lateness: the lease runs out by itself. What is had and is wrong fails the host.
+ */
+export class Attestor {
+  readonly #o: AttestorOptions
+  readonly #logs: HostLogReader
+  readonly #store: EvidenceStore
+  readonly #replays = new LogReplays()
+  #previous: ClockHistory | null
+  #timer: NodeJS.Timeout | undefined
+  #running: Promise<CycleResult> | undefined
+  #stopped = false
+  /** Appraisals since the start. */
+  appraisals = 0
+  latest: CycleResult = { appraisal: null, time: '', error: null }
+
+  constructor(options: AttestorOptions) {
+    this.#o = options
+    this.#logs = new HostLogReader(options.openLog)
+    this.#store = new EvidenceStore(options.lineage)
+    this.#previous = options.previous
+  }
+
+  /** Runs a cycle now and then every `cycleMs`. */
+  start(): void {
+    const turn = () => {
+      void this.cycle().finally(() => {
+        if (!this.#stopped) this.#timer = setTimeout(turn, this.#o.cycleMs)
+      })
+    }
+    turn()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await this.#running
+  }
+
+  /** One cycle; a call while one runs gets that one's result. Never rejects. */
+  cycle(): Promise<CycleResult> {
+    this.#running ??= this.#cycle()
+      .catch((error: unknown) => this.#unavailable(error))
+      .then(result => {
+        this.latest = result
+        return result
+      })
+      .finally(() => {
+        this.#running = undefined
+      })
+    return this.#running
+  }
+
+  async #cycle(): Promise<CycleResult> {
+    const { gate, bootNs } = this.#o
+    const reference = this.#o.reference()
+    if (reference === null) {
+      return this.#unavailable(new NotReady('NO_REFERENCE_VALUES', 'no reference values are in force'))
+    }
+    const instantNs = bootNs()
+    const binding = this.#binding(reference)
+    const quote = await this.#quote(binding)
+    const logs = await this.#logs.read()
+    const appraisal = this.#appraise(binding, quote, logs, reference)
+    this.appraisals++
+
+    // Closing waits for nothing, so it comes before the record; opening comes after it.
+    if (appraisal.verdict === 'fail') {
+      this.#logs.reset()
+      gate.close(
+        'FAILED',
+        appraisal.reasons.filter(reason => reason.severity === 'fail'),
+      )
+    }
+    const appraisalIndex = await this.#record(binding, quote, logs, appraisal)
+    if (appraisal.verdict !== 'fail') {
+      this.#previous = appraisal.history
+      // Reference values that were replaced in the meantime have judged nothing yet.
+      if (this.#o.reference()?.digest === reference.digest) {
+        if (this.#o.recoverByItself) {
+          gate.clearFailure([
+            { code: 'RECOVERED', message: 'the next appraisal passed, and the configuration accepts that' },
+          ])
+        }
+        gate.renew(
+          { instantNs, referenceValuesDigest: reference.digest, tier: this.#o.tier, appraisalIndex },
+          appraisal.reasons,
+        )
+      }
+    }
+    return { appraisal, time: new Date().toISOString(), error: null }
+  }
+
+  #binding(reference: SignedReferenceValues): QuoteBinding {
+    const { lineage, sessionKeySpkiDigest } = this.#o
+    return {
+      domain: 'writ/v1/cycle',
+      nonce: randomBytes(32),
+      treeSize: lineage.size,
+      lineageRoot: lineage.rootHash(),
+      sessionKeySpkiDigest,
+      referenceValuesDigest: Buffer.from(reference.digest, 'hex'),
+    }
+  }
+
+  #quote(binding: QuoteBinding): Promise<Quote> {
+    return this.#o.tpm.quote({
+      ak: this.#o.signingKey,
+      extraData: bindExtraData(binding),
+      selection: QUOTED_SELECTION,
+      requester: { kind: 'attestor' },
+    })
+  }
+
+  #appraise(
+    binding: QuoteBinding,
+    quote: Quote,
+    logs: HostLogs,
+    reference: SignedReferenceValues,
+  ): Appraisal {
+    return appraise({
+      evidence: { quote, eventLog: logs.eventLog, userspaceLog: logs.userspaceLog, imaLog: logs.imaLog },
+      reference: reference.values,
+      expected: { ak: this.#o.ak, extraData: bindExtraData(binding) },
+      previous: this.#previous,
+      governedDigests: this.#o.governed,
+      replays: this.#replays,
+    })
+  }
+
+  async #record(binding: QuoteBinding, quote: Quote, logs: HostLogs, appraisal: Appraisal): Promise<bigint> {
+    const { clock } = appraisal
+    return this.#o.recorder.record({
+      type: 'appraisal',
+      verdict: appraisal.verdict,
+      evidence: await this.#store.keep(quote, logs),
+      binding: {
+        domain: binding.domain,
+        nonce: hex(binding.nonce),
+        treeSize: Number(binding.treeSize),
+        lineageRoot: hex(binding.lineageRoot),
+        sessionKeySpkiDigest: hex(binding.sessionKeySpkiDigest),
+        referenceValuesDigest: hex(binding.referenceValuesDigest),
+      },
+      clock: clock && { ...clock, clock: String(clock.clock) },
+      reasons: appraisal.reasons.map(recordedReason),
+    })
+  }
+
+  /** Nothing was learnt in this cycle. The lease goes on until it runs out; a closed gate says why it is closed. */
+  #unavailable(error: unknown): CycleResult {
+    const reason = {
+      code: error instanceof WritError || error instanceof NotReady ? error.code : 'CYCLE_FAILED',
+      message: error instanceof Error ? error.message : String(error),
+    }
+    const level = error instanceof TpmError || error instanceof NotReady ? 'warn' : 'error'
+    this.#o.log[level]({ reason }, 'no evidence in this cycle')
+    this.#o.gate.expire()
+    return { appraisal: this.latest.appraisal, time: this.latest.time, error: reason }
+  }
+}
+
+class NotReady extends Error {
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
+}

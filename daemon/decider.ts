@@ -1,0 +1,217 @@
+import { randomBytes } from 'node:crypto'
+import {
+  type Caller as AuthorizationCaller,
+  type Decision,
+  type DecisionInput,
+  decideAfterOpen,
+  decideAndReserve,
+  decideBeforeOpen,
+  type ExecutionRequest,
+  type ObservedSubject,
+  type ParentState,
+  parseRequest,
+  type ToOpen,
+  type UseReservation,
+} from '../authorization/index.ts'
+import type { PrivateKey } from '../signing/key.ts'
+import { type Caller, DeniedError, type WorkloadRequest } from './core.ts'
+import type { DecisionLog } from './decision-log.ts'
+import type { ExecutionRegistry } from './execution-registry.ts'
+import type { GateSnapshot, TrustGate } from './gate.ts'
+import type { History } from './history.ts'
+import { rfc3339 } from './recorder.ts'
+import type { WallClock } from './wall-clock.ts'
+
+/** Opens and hashes what would run, and holds those bytes for the execution until they are used or let go. */
+export interface SubjectStage {
+  stage(executionId: string, paths: readonly string[]): Promise<ObservedSubject[]>
+  abandon(executionId: string): void
+}
+
+export interface DeciderOptions {
+  readonly hostId: string
+  readonly history: History
+  readonly gate: TrustGate
+  readonly clock: WallClock
+  readonly bootNs: () => bigint
+  readonly registry: ExecutionRegistry
+  readonly decisions: DecisionLog
+  readonly stage: SubjectStage
+  readonly sessionKey: PrivateKey
+  readonly minting: boolean
+  readonly maxExecutions: number
+  /** Why the lineage cannot be written now; null when it can. */
+  readonly lineageState: () => DecisionInput['lineage']
+}
+
+/** A request that was permitted, durably. */
+export interface Permit {
+  readonly input: DecisionInput
+  readonly decision: Decision
+  readonly index: bigint
+}
+
+/**
+ * Decides on requests: gathers the inputs, runs the pure decision around the opening of the subjects, and makes its outcome durable
+ * before anybody hears of it. A denial is thrown as {@link DeniedError}.
+ */
+export class Decider {
+  readonly #o: DeciderOptions
+  readonly #mintingSpki: string
+
+  constructor(options: DeciderOptions) {
+    this.#o = options
+    this.#mintingSpki = options.sessionKey.public.spki.toString('base64')
+  }
+
+  /**
+   * Decides on one request. After a permit of `execute` the staged subjects stay with the launcher; in every other case they
+   * are let go.
+   *
+   * @throws DeniedError
+   */
+  async decide(
+    caller: Caller,
+    operation: 'execute' | 'authorize',
+    artifact: Buffer | null,
+    workload: WorkloadRequest,
+  ): Promise<Permit> {
+    const request = this.#readRequest(operation, workload)
+    const look = (): DecisionInput => this.#input(caller, request, artifact)
+
+    const first = look()
+    const before = decideBeforeOpen(first)
+    if ('denied' in before) return this.#refuse(first, before.denied)
+    let keep = false
+    try {
+      const observed = await this.#observe(request.executionId, before)
+      const input = look()
+      const { decision, reservation } =
+        operation === 'execute'
+          ? decideAndReserve({ ...input, uses: this.#o.history.uses }, observed, before.opened)
+          : { decision: decideAfterOpen(input, observed, before.opened), reservation: null }
+      if (decision.outcome === 'deny') return await this.#refuse(input, decision)
+      const index = await this.#persist(input, decision, reservation)
+      keep = operation === 'execute'
+      return { input, decision, index }
+    } finally {
+      if (!keep) this.#o.stage.abandon(request.executionId)
+    }
+  }
+
+  #readRequest(operation: 'execute' | 'authorize', workload: WorkloadRequest): ExecutionRequest {
+    // A request that is not one is the caller's mistake, not a decision about a workload: a plain error.
+    return parseRequest({ executionId: randomBytes(16).toString('hex'), operation, ...workload })
+  }
+
+  /** Everything a decision depends on, as it is at this instant. */
+  #input(caller: Caller, request: ExecutionRequest, artifact: Buffer | null): DecisionInput {
+    const { history, registry } = this.#o
+    const wall = this.#o.clock.now()
+    const gate = this.#o.gate.snapshot()
+    const full = registry.liveCount >= this.#o.maxExecutions && request.operation === 'execute'
+    return {
+      request,
+      caller: describeCaller(caller),
+      artifact,
+      host: { id: this.#o.hostId },
+      trustRoots: history.trustRoots,
+      policy: history.policy,
+      revocations: history.revocations,
+      uses: history.uses,
+      parent: this.#parent(caller),
+      gate: describeGate(gate, this.#o.bootNs()),
+      lineage: this.#o.lineageState(),
+      fault: full ? { code: 'CAPACITY', message: `${registry.liveCount} executions are running` } : null,
+      clock: { now: rfc3339(wall.ms), trusted: wall.untrusted === null },
+      minting: { enabled: this.#o.minting, sessionKeySpki: this.#mintingSpki },
+    }
+  }
+
+  #parent(caller: Caller): ParentState | null {
+    if (caller.parentExecution === null) return null
+    const parent = this.#o.registry.get(caller.parentExecution)
+    if (parent === undefined)
+      throw new DeniedError([{ code: 'PARENT_ENDED', message: 'the parent has ended', at: 'parent' }])
+    return {
+      executionId: parent.executionId,
+      live: parent.state === 'RUNNING',
+      childrenStarted: parent.childrenStarted,
+      decisionRecord: parent.decisionRecord,
+      terms: parent.terms,
+    }
+  }
+
+  #observe(executionId: string, { subjects }: ToOpen): Promise<ObservedSubject[]> {
+    return this.#o.stage.stage(
+      executionId,
+      subjects.map(subject => subject.path),
+    )
+  }
+
+  async #refuse(input: DecisionInput, decision: Decision): Promise<never> {
+    const reasons = decision.reasons.map(({ code, message, at }) => ({ code, message, at: at ?? '' }))
+    const index = await this.#write(input, decision).catch(() => {
+      // The answer is no either way; that it could not be recorded is one more reason.
+      reasons.push({ code: 'LINEAGE_UNAVAILABLE', message: 'the denial could not be recorded', at: '' })
+      return null
+    })
+    throw new DeniedError(reasons, index ?? undefined)
+  }
+
+  async #persist(
+    input: DecisionInput,
+    decision: Decision,
+    reservation: UseReservation | null,
+  ): Promise<bigint> {
+    let index: bigint | null
+    try {
+      index = await this.#write(input, decision)
+    } catch {
+      // Whether the entry is in the log is not known, so the use stays taken.
+      throw new DeniedError([
+        { code: 'LINEAGE_UNAVAILABLE', message: 'the decision could not be made durable', at: '' },
+      ])
+    }
+    if (index === null) throw new Error('a permit is never counted')
+    reservation?.commit()
+    return index
+  }
+
+  #write(input: DecisionInput, decision: Decision): Promise<bigint | null> {
+    const { caller, request, artifact } = input
+    if (caller === null) throw new Error('a connection without a known peer is never served')
+    return this.#o.decisions.write(
+      decision,
+      caller,
+      request.executionId,
+      artifact === null ? null : Buffer.from(artifact),
+    )
+  }
+}
+
+/** The kernel's words about the caller. The unit is that of the cgroup, as systemd lays them out. */
+export function describeCaller({ uid, gid, pid, cgroup, parentExecution }: Caller): AuthorizationCaller {
+  return { uid, gid, pid, cgroup: cgroup ?? '', unit: unitOf(cgroup), parentExecution }
+}
+
+/** The innermost service, scope or slice-less unit in a cgroup path (systemd, "Control Group APIs and Delegation"). */
+export function unitOf(cgroup: string | null): string | null {
+  const parts = (cgroup ?? '').split('/').reverse()
+  return parts.find(part => /^[A-Za-z0-9:_.@\\-]{1,240}\.(?:service|scope)$/.test(part)) ?? null
+}
+
+function describeGate(gate: GateSnapshot, nowNs: bigint): DecisionInput['gate'] {
+  const { facts, deadlineNs } = gate
+  const ms = (ns: bigint) => Number(ns / 1_000_000n)
+  return {
+    state: gate.state,
+    epoch: Number(gate.epoch),
+    evidenceAgeMs: facts && ms(nowNs - facts.instantNs),
+    deadlineInMs: deadlineNs === null ? null : Math.max(0, ms(deadlineNs - nowNs)),
+    referenceValuesDigest: facts?.referenceValuesDigest ?? null,
+    tier: facts?.tier ?? 'unknown',
+    appraisalIndex: facts && String(facts.appraisalIndex),
+    reasons: gate.reasons.slice(0, 64).map(({ code, message }) => ({ code, message: message.slice(0, 300) })),
+  }
+}

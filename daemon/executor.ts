@@ -1,0 +1,344 @@
+import type { Logger } from 'pino'
+import type { LaunchTerms } from '../authorization/index.ts'
+import { sha256Hex } from '../encoding/digest.ts'
+import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
+import { type Caller, DeniedError, type ExecuteStreams } from './core.ts'
+import type { Permit } from './decider.ts'
+import { endMessage } from './execution-end.ts'
+import type { ExecutionRegistry } from './execution-registry.ts'
+import type { TrustGate } from './gate.ts'
+import type { History } from './history.ts'
+import { launchOrder } from './launch-order.ts'
+import type { LaunchEnded, LauncherClient, Prepared } from './launcher/client.ts'
+import { LauncherError } from './launcher/error.ts'
+import { Output, pumpInput } from './pump.ts'
+import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
+
+/** Why `writd` itself ends an execution. */
+export type EndOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE' | 'DAEMON'
+
+export interface ExecutorOptions {
+  readonly launcher: LauncherClient
+  readonly registry: ExecutionRegistry
+  readonly recorder: Recorder
+  readonly gate: TrustGate
+  readonly history: History
+  readonly bootNs: () => bigint
+  readonly wallMs: () => number
+  readonly maxEvidenceAgeNs: bigint
+  /** The host's own limit on what an execution writes to stdout and stderr together. */
+  readonly maxOutputBytes: number
+  readonly log: Logger
+}
+
+interface Waiting {
+  readonly ended: (end: LaunchEnded) => void
+  killAskedNs: bigint | null
+  killRecorded: boolean
+}
+
+/**
+ * Runs what was permitted: made ready and frozen → START durable → everything that may have lapsed looked at once more →
+ * released. What lapsed in between never runs an instruction. A kill never waits for the log; a start always does.
+ */
+export class Executor {
+  readonly #o: ExecutorOptions
+  readonly #waiting = new Map<string, Waiting>()
+
+  constructor(options: ExecutorOptions) {
+    this.#o = options
+    options.launcher.on('kill-sent', ({ executionId, cause }) => void this.#killSent(executionId, cause))
+    options.launcher.on('ended', end => this.#waiting.get(end.executionId)?.ended(end))
+    options.launcher.on('disconnected', () => this.#launcherLost())
+  }
+
+  /**
+   * Runs one permitted execution and resolves when all its processes are dead and that is recorded.
+   *
+   * @throws DeniedError when something lapsed before the first instruction; LauncherError when it could not be started
+   */
+  async run(
+    permit: Permit,
+    caller: Caller,
+    streams: ExecuteStreams,
+    signal: AbortSignal,
+  ): Promise<ExecutionEndInput> {
+    const { executionId } = permit.input.request
+    const terms = this.#register(permit, caller)
+    const ended = this.#awaitEnd(executionId)
+    const onAbort = () => this.kill(executionId, 'CALLER_GONE')
+    try {
+      const prepared = await this.#prepare(permit, terms)
+      await this.#recordStart(permit, prepared)
+      this.#recheck(permit)
+      if (signal.aborted) throw new LauncherError('ENDED', 'the caller is gone')
+      signal.addEventListener('abort', onAbort, { once: true })
+      await this.#o.launcher.start(executionId, BigInt(permit.input.gate.epoch))
+      this.#o.registry.update(executionId, { state: 'RUNNING', startedTime: rfc3339(this.#o.wallMs()) })
+      const output = this.#connect(executionId, terms, prepared, streams)
+      await streams.started({
+        executionId,
+        decisionIndex: String(permit.index),
+        artifactDigest: permit.decision.artifactDigest ?? '',
+        epoch: String(permit.input.gate.epoch),
+      })
+      output.begin()
+      const message = await this.#conclude(executionId, await ended)
+      await output.finished()
+      return message
+    } catch (error) {
+      this.#o.launcher.abandon(executionId)
+      const failed = await this.#notStarted(executionId, error, ended)
+      if (error instanceof DeniedError) throw error
+      if (failed !== null) return failed
+      throw error
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+      this.#waiting.delete(executionId)
+    }
+  }
+
+  /** Orders an end. Returns at once; the end itself is the launcher's event. */
+  kill(executionId: string, order: EndOrder): void {
+    const waiting = this.#waiting.get(executionId)
+    if (waiting === undefined) return
+    waiting.killAskedNs ??= this.#o.bootNs()
+    this.#o.registry.update(executionId, { state: 'ENDING' })
+    this.#o.launcher.kill(executionId, order)
+  }
+
+  /** The gate closed: everything of this epoch and earlier ones ends. Called before anything is written anywhere. */
+  lapse(epoch: bigint): void {
+    const now = this.#o.bootNs()
+    this.#o.launcher.lapse(epoch)
+    for (const execution of this.#o.registry.live()) {
+      if (execution.epoch > epoch) continue
+      const waiting = this.#waiting.get(execution.executionId)
+      if (waiting !== undefined) waiting.killAskedNs ??= now
+      this.#o.registry.update(execution.executionId, { state: 'ENDING' })
+    }
+  }
+
+  /** Ends whatever the revocations in force hit now. Returns the ids. */
+  endRevoked(): string[] {
+    const { revocations } = this.#o.history
+    const hit = this.#o.registry.live().filter(execution => {
+      const revocable = {
+        artifactDigest: execution.artifactDigest,
+        subjectDigests: [execution.terms.program, ...execution.terms.files].map(file => file.sha256),
+        executionIds: this.#lineOf(execution.executionId),
+      }
+      const goodKeys = revocations.goodKeys(execution.signerKeyIds).length
+      return (
+        revocations.hits(revocable).length > 0 ||
+        goodKeys < Math.min(execution.threshold, execution.signerKeyIds.length)
+      )
+    })
+    for (const { executionId } of hit) this.kill(executionId, 'REVOKED')
+    return hit.map(execution => execution.executionId)
+  }
+
+  /** Ends everything, for an orderly stop; resolves when all are dead or after `withinMs`. */
+  async endAll(withinMs: number): Promise<void> {
+    for (const { executionId } of this.#o.registry.live()) this.kill(executionId, 'DAEMON')
+    const deadline = Date.now() + withinMs
+    while (this.#o.registry.liveCount > 0 && Date.now() < deadline) {
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+  }
+
+  #register({ input, decision, index }: Permit, caller: Caller): LaunchTerms {
+    const { terms } = decision
+    if (terms === null) throw new Error('a permit has terms')
+    const { executionId } = input.request
+    const parent = caller.parentExecution
+    this.#o.registry.add({
+      executionId,
+      callerUid: caller.uid,
+      parentExecutionId: parent,
+      artifactDigest: decision.artifactDigest ?? '',
+      issuer: decision.statement?.predicate.issuer ?? '',
+      signerKeyIds: decision.keyIds,
+      threshold: decision.threshold,
+      terms,
+      epoch: BigInt(input.gate.epoch),
+      decisionIndex: index,
+      decisionRecord: sha256Hex(decision.record),
+      permittedTime: input.clock.now,
+    })
+    this.#o.history.own(executionId, { callerUid: caller.uid, parentExecutionId: parent })
+    if (parent !== null) {
+      const started = this.#o.registry.get(parent)?.childrenStarted ?? 0
+      this.#o.registry.update(parent, { childrenStarted: started + 1 })
+    }
+    return terms
+  }
+
+  #awaitEnd(executionId: string): Promise<LaunchEnded> {
+    return new Promise(resolve => {
+      this.#waiting.set(executionId, { ended: resolve, killAskedNs: null, killRecorded: false })
+    })
+  }
+
+  async #prepare({ input }: Permit, terms: LaunchTerms): Promise<Prepared> {
+    const { bootNs, wallMs, maxEvidenceAgeNs } = this.#o
+    const prepared = await this.#o.launcher.prepare(
+      launchOrder({
+        executionId: input.request.executionId,
+        parentExecution: input.caller?.parentExecution ?? null,
+        epoch: BigInt(input.gate.epoch),
+        terms,
+        maxEvidenceAgeNs,
+        nowBootNs: bootNs(),
+        nowWallMs: wallMs(),
+      }),
+    )
+    this.#o.registry.update(input.request.executionId, { pid: prepared.pid, uid: prepared.uid })
+    return prepared
+  }
+
+  async #recordStart({ input, decision, index }: Permit, prepared: Prepared): Promise<void> {
+    const { terms } = decision
+    if (terms === null) throw new Error('a permit has terms')
+    const subjects = [...new Set([terms.program, ...terms.files].map(file => file.sha256))]
+    // Before the entry: an IMA entry that the start causes must never be judged without it.
+    for (const digest of subjects) this.#o.history.governed.add(digest)
+    await this.#o.recorder.record({
+      type: 'execution-start',
+      executionId: input.request.executionId,
+      decision: Number(index),
+      subjects,
+      pid: prepared.pid,
+      cgroup: prepared.cgroup,
+      epoch: input.gate.epoch,
+      parent: input.caller?.parentExecution ?? null,
+    })
+  }
+
+  /** What may have lapsed while START was made durable. The launcher looks at epoch and deadlines again, in C. */
+  #recheck({ input, decision }: Permit): void {
+    const { gate, history, registry, wallMs } = this.#o
+    const now = gate.snapshot()
+    const reasons: {
+      code: 'ATTESTATION_STALE' | 'ATTESTATION_FAILED' | 'REVOKED' | 'ARTIFACT_EXPIRED' | 'PARENT_ENDED'
+      message: string
+    }[] = []
+    if (now.state !== 'ATTESTED' || now.epoch !== BigInt(input.gate.epoch)) {
+      const code = now.state === 'FAILED' ? 'ATTESTATION_FAILED' : 'ATTESTATION_STALE'
+      reasons.push({ code, message: 'the gate closed before the first instruction' })
+    }
+    if (
+      history.revocations.digest !== input.revocations.digest &&
+      this.endRevoked().includes(input.request.executionId)
+    ) {
+      reasons.push({ code: 'REVOKED', message: 'revoked before the first instruction' })
+    }
+    if (decision.terms !== null && wallMs() >= Date.parse(decision.terms.notAfter)) {
+      reasons.push({ code: 'ARTIFACT_EXPIRED', message: 'expired before the first instruction' })
+    }
+    const parent = input.caller?.parentExecution
+    if (parent && registry.get(parent)?.state !== 'RUNNING') {
+      reasons.push({ code: 'PARENT_ENDED', message: 'the parent ended before the first instruction' })
+    }
+    if (reasons.length > 0) throw new DeniedError(reasons.map(reason => ({ ...reason, at: '' })))
+  }
+
+  #connect(executionId: string, terms: LaunchTerms, prepared: Prepared, streams: ExecuteStreams): Output {
+    void pumpInput(streams.stdin, prepared.stdin)
+    const limit = Math.min(terms.limits.outputBytes ?? Number.POSITIVE_INFINITY, this.#o.maxOutputBytes)
+    return new Output(streams, prepared, limit, () => this.kill(executionId, 'OUTPUT_LIMIT'))
+  }
+
+  async #killSent(executionId: string, cause: string): Promise<void> {
+    const waiting = this.#waiting.get(executionId)
+    if (waiting?.killRecorded) return
+    if (waiting !== undefined) {
+      waiting.killRecorded = true
+      waiting.killAskedNs ??= this.#o.bootNs()
+    }
+    this.#o.registry.update(executionId, { state: 'ENDING' })
+    await this.#record(() => this.#o.recorder.record({ type: 'kill-sent', executionId, cause }))
+  }
+
+  async #conclude(executionId: string, end: LaunchEnded): Promise<ExecutionEndInput> {
+    const waiting = this.#waiting.get(executionId)
+    const message = endMessage(
+      end,
+      waiting?.killAskedNs ?? null,
+      this.#o.gate.snapshot().state,
+      rfc3339(this.#o.wallMs()),
+    )
+    // Children end with it: the launcher sees to the processes, this to what is still being made ready.
+    for (const child of this.#o.registry.live()) {
+      if (child.parentExecutionId === executionId) this.kill(child.executionId, 'DAEMON')
+    }
+    await this.#record(() =>
+      this.#o.recorder.record({
+        type: 'execution-end',
+        executionId,
+        cause: end.cause,
+        exitCode: end.exitCode,
+        signal: end.signal,
+        rusage: { userUs: end.rusage.userUs, systemUs: end.rusage.systemUs, maxRssKib: end.rusage.maxRssKib },
+        confirmedDead: end.confirmedDead,
+      }),
+    )
+    this.#o.registry.end(executionId, message)
+    return message
+  }
+
+  /** Something went wrong between the permit and the first instruction. The launcher has been told to let go. */
+  async #notStarted(
+    executionId: string,
+    error: unknown,
+    ended: Promise<LaunchEnded>,
+  ): Promise<ExecutionEndInput | null> {
+    const reason = error instanceof LauncherError || error instanceof DeniedError ? error : null
+    this.#o.log.warn({ executionId, reason: reason?.code ?? 'INTERNAL', err: error }, 'not started')
+    const settled = await Promise.race([ended, new Promise<null>(resolve => setTimeout(resolve, 2000, null))])
+    const end: LaunchEnded = settled ?? {
+      executionId,
+      cause: 'NOT_STARTED',
+      exitCode: null,
+      signal: null,
+      rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
+      bootNs: this.#o.bootNs(),
+      confirmedDead: !this.#o.launcher.knows(executionId),
+    }
+    const message = await this.#conclude(executionId, end)
+    return reason instanceof LauncherError ? { ...message, message: recordedReason(reason).message } : null
+  }
+
+  /** The launcher is gone. Its supervisors end every execution by themselves; nobody will tell us. */
+  #launcherLost(): void {
+    for (const [executionId, waiting] of this.#waiting) {
+      waiting.ended({
+        executionId,
+        cause: 'LAUNCHER_LOST',
+        exitCode: null,
+        signal: null,
+        rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
+        bootNs: this.#o.bootNs(),
+        confirmedDead: false,
+      })
+    }
+  }
+
+  #lineOf(executionId: string): string[] {
+    const line: string[] = []
+    for (let id: string | null = executionId; id !== null && !line.includes(id); ) {
+      line.push(id)
+      id = this.#o.registry.get(id)?.parentExecutionId ?? null
+    }
+    return line
+  }
+
+  /** An end that cannot be recorded has happened all the same. */
+  async #record(write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write()
+    } catch (error) {
+      this.#o.log.error({ err: error }, 'an end could not be recorded')
+    }
+  }
+}

@@ -1,0 +1,131 @@
+import {
+  checkPolicySuccessor,
+  checkTrustSuccessor,
+  openClearance,
+  openPolicyBundle,
+  openRevocation,
+  openTrustRoots,
+} from '../authorization/index.ts'
+import { WritError } from '../encoding/error.ts'
+import type { Lineage } from '../lineage/index.ts'
+import type { PublicKey } from '../signing/key.ts'
+import type { LoadedDocument } from './core.ts'
+import type { TrustGate } from './gate.ts'
+import type { History } from './history.ts'
+import type { Recorder } from './recorder.ts'
+import { openReferenceValues } from './reference-values.ts'
+
+export type GovernanceErrorCode = 'CLEARANCE_NOT_APPLICABLE'
+
+/** A signed document that verifies and does not fit the state of this host. */
+export class GovernanceError extends WritError<GovernanceErrorCode> {}
+
+export interface GovernanceOptions {
+  readonly keys: readonly PublicKey[]
+  readonly hostId: string
+  readonly history: History
+  readonly lineage: Lineage
+  readonly recorder: Recorder
+  readonly gate: TrustGate
+}
+
+/**
+ * Changes of what is enforced: verified, made durable, then put in force, one at a time and in this order. A document that does not
+ * verify leaves the old one in force.
+ */
+export class Governance {
+  readonly #o: GovernanceOptions
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: GovernanceOptions) {
+    this.#o = options
+  }
+
+  loadPolicy(envelope: Buffer): Promise<LoadedDocument> {
+    return this.#inTurn(async () => {
+      const { keys, history, lineage, recorder } = this.#o
+      const policy = openPolicyBundle(envelope, keys)
+      checkPolicySuccessor(history.policy, policy)
+      const blob = await lineage.putBlob(envelope)
+      const { digest, version } = policy
+      const lineageIndex = await recorder.record({ type: 'policy', digest, version, blob })
+      history.policy = policy
+      return { digest, lineageIndex }
+    })
+  }
+
+  loadTrustRoots(envelope: Buffer): Promise<LoadedDocument> {
+    return this.#inTurn(async () => {
+      const { keys, history, lineage, recorder } = this.#o
+      const roots = openTrustRoots(envelope, keys)
+      checkTrustSuccessor(history.trustRoots, roots)
+      const blob = await lineage.putBlob(envelope)
+      const { digest, version } = roots
+      const lineageIndex = await recorder.record({ type: 'trust-roots', digest, version, blob })
+      history.trustRoots = roots
+      return { digest, lineageIndex }
+    })
+  }
+
+  loadReferenceValues(envelope: Buffer): Promise<LoadedDocument> {
+    return this.#inTurn(async () => {
+      const { keys, history, lineage, recorder } = this.#o
+      const reference = openReferenceValues(envelope, keys)
+      const blob = await lineage.putBlob(envelope)
+      const { digest } = reference
+      const lineageIndex = await recorder.record({ type: 'reference-values', digest, blob })
+      history.referenceValues = reference
+      return { digest, lineageIndex }
+    })
+  }
+
+  revoke(envelope: Buffer): Promise<{ epoch: bigint; lineageIndex: bigint }> {
+    return this.#inTurn(async () => {
+      const { keys, history, lineage, recorder } = this.#o
+      const document = openRevocation(envelope, keys)
+      const next = history.revocations.with(document)
+      const [blob] = await Promise.all([lineage.putBlob(envelope), lineage.putBlob(next.manifest)])
+      const { digest, epoch } = document
+      const lineageIndex = await recorder.record({ type: 'revocation', digest, epoch, blob })
+      history.revocations = next
+      return { epoch: BigInt(epoch), lineageIndex }
+    })
+  }
+
+  /** @throws AuthorizationError, {@link GovernanceError} when it is for another host, failure or tail */
+  clear(envelope: Buffer): Promise<{ lineageIndex: bigint }> {
+    return this.#inTurn(async () => {
+      const { keys, hostId, history, lineage, recorder, gate } = this.#o
+      const { host, clears, digest } = openClearance(envelope, keys)
+      if (host !== hostId) throw notApplicable(`it is for host ${host}`)
+      if (clears.kind === 'tail') {
+        if (history.uncleanTail !== BigInt(clears.tail))
+          throw notApplicable(`no tail of ${clears.tail} is in doubt`)
+        const blob = await lineage.putBlob(envelope)
+        const lineageIndex = await recorder.record({ type: 'tail-accepted', tail: clears.tail, digest, blob })
+        history.uncleanTail = null
+        history.uses.setUncleanSince(null)
+        return { lineageIndex }
+      }
+      if (history.failureIndex !== BigInt(clears.transition)) {
+        throw notApplicable(`entry ${clears.transition} is not the failure in force`)
+      }
+      const blob = await lineage.putBlob(envelope)
+      const lineageIndex = await recorder.record({ type: 'failure-cleared', digest, blob })
+      history.failure = null
+      history.failureIndex = null
+      gate.clearFailure([{ code: 'FAILURE_CLEARED', message: 'an operator cleared the failure' }])
+      return { lineageIndex }
+    })
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const run = this.#turn.then(work)
+    this.#turn = run.catch(() => undefined)
+    return run
+  }
+}
+
+function notApplicable(why: string): GovernanceError {
+  return new GovernanceError('CLEARANCE_NOT_APPLICABLE', `the clearance does not apply: ${why}`)
+}

@@ -1,0 +1,173 @@
+import type { ClockHistory } from '../attestation/index.ts'
+import { parseQuoteAttest } from '../attestation/tpm2/structures/index.ts'
+import {
+  openPolicyBundle,
+  openRevocation,
+  openTrustRoots,
+  type PolicyBundle,
+  RevocationSet,
+  type TrustRoots,
+  UseTable,
+} from '../authorization/index.ts'
+import { type Lineage, type LineageEvent, parseEvent } from '../lineage/index.ts'
+import type { PublicKey } from '../signing/key.ts'
+import type { Ownership } from './core.ts'
+import type { TrustReason } from './gate.ts'
+import { openReferenceValues, type SignedReferenceValues } from './reference-values.ts'
+
+/** An execution that the log says was started and does not say has ended. */
+export interface OpenExecution {
+  readonly executionId: string
+  readonly decision: bigint
+}
+
+/**
+ * What the lineage says: everything of the daemon's state that has to survive it, as a fold of the log in its order.
+ * There is no second store that could disagree with the log.
+ */
+export class History {
+  readonly uses = new UseTable()
+  revocations = RevocationSet.empty
+  trustRoots: TrustRoots | null = null
+  policy: PolicyBundle | null = null
+  referenceValues: SignedReferenceValues | null = null
+  /** Not null: the host is FAILED, for these reasons, until an operator clears it. */
+  failure: readonly TrustReason[] | null = null
+  /** Entry of the transition to FAILED that is in force; a clearance has to name it. */
+  failureIndex: bigint | null = null
+  /** Wall time of the newest entry, ms; 0 for an empty log. */
+  newestMs = 0
+  /** Entries of the log at an unclean stop that nobody has accepted yet. */
+  uncleanTail: bigint | null = null
+  /** SHA-256 of the subjects of every START: what IMA may have measured on their behalf. */
+  readonly governed = new Set<string>()
+  readonly #owners = new Map<string, Ownership>()
+  readonly #open = new Map<string, OpenExecution>()
+  readonly #governance: readonly PublicKey[]
+  readonly #blob: (digest: string) => Promise<Buffer>
+  #attest: string | null = null
+  /** Documents in the log that the configured governance keys do not vouch for (any more). They are not in force. */
+  readonly unvouched: { readonly index: bigint; readonly message: string }[] = []
+
+  private constructor(governance: readonly PublicKey[], blob: (digest: string) => Promise<Buffer>) {
+    this.#governance = governance
+    this.#blob = blob
+  }
+
+  /** Reads the whole log once. @throws LineageError */
+  static async fold(lineage: Lineage, governance: readonly PublicKey[]): Promise<History> {
+    const history = new History(governance, digest => lineage.getBlob(digest))
+    for (let from = 0n; from < lineage.size; ) {
+      const entries = await lineage.readEntries(from, lineage.size)
+      for (const { index, bytes } of entries) await history.#apply(index, parseEvent(bytes))
+      from += BigInt(entries.length)
+    }
+    return history
+  }
+
+  /** Executions with a START and no end: those that were running when the log was last written. */
+  get openExecutions(): readonly OpenExecution[] {
+    return [...this.#open.values()]
+  }
+
+  /** Whose an execution is; undefined if the log has none of this id. */
+  ownerOf(executionId: string): Ownership | undefined {
+    return this.#owners.get(executionId)
+  }
+
+  /** The newest accepted quote's clock, against which the next one is judged. */
+  async clockHistory(): Promise<ClockHistory | null> {
+    if (this.#attest === null) return null
+    const { clock, firmwareVersion } = parseQuoteAttest(await this.#blob(this.#attest))
+    const { resetCount, restartCount } = clock
+    return { clock: clock.clock, resetCount, restartCount, firmwareVersion }
+  }
+
+  /** Notes whose an execution is. */
+  own(executionId: string, ownership: Ownership): void {
+    this.#owners.set(executionId, ownership)
+  }
+
+  async #apply(index: bigint, event: LineageEvent): Promise<void> {
+    this.newestMs = Math.max(this.newestMs, Date.parse(event.time))
+    switch (event.type) {
+      case 'recovery':
+        this.uncleanTail = BigInt(event.tail)
+        this.uses.setUncleanSince(event.time)
+        return
+      case 'tail-accepted':
+        this.uncleanTail = null
+        this.uses.setUncleanSince(null)
+        return
+      case 'trust-transition':
+        if (event.from === 'FAILED') this.#clearFailure()
+        if (event.to !== 'FAILED') return
+        this.failure = event.reasons.map(({ code, message }) => ({ code, message }))
+        this.failureIndex = index
+        return
+      case 'failure-cleared':
+        this.#clearFailure()
+        return
+      case 'appraisal':
+        if (event.verdict !== 'fail') this.#attest = event.evidence.attest
+        return
+      case 'decision':
+        this.#applyDecision(event)
+        return
+      case 'execution-start':
+        for (const digest of event.subjects) this.governed.add(digest)
+        this.own(event.executionId, {
+          callerUid: this.#owners.get(event.executionId)?.callerUid ?? 0,
+          parentExecutionId: event.parent,
+        })
+        this.#open.set(event.executionId, {
+          executionId: event.executionId,
+          decision: BigInt(event.decision),
+        })
+        return
+      case 'execution-end':
+        this.#open.delete(event.executionId)
+        return
+      case 'trust-roots':
+      case 'policy':
+      case 'revocation':
+      case 'reference-values':
+        await this.#applyDocument(index, event)
+        return
+      default:
+        return
+    }
+  }
+
+  #clearFailure(): void {
+    this.failure = null
+    this.failureIndex = null
+  }
+
+  #applyDecision(event: LineageEvent & { type: 'decision' }): void {
+    if (event.outcome !== 'permit') return
+    if (event.use !== null && event.artifact !== null) {
+      this.uses.apply({ payload: event.artifact, issuer: event.use.issuer, id: event.use.id })
+    }
+    if (event.executionId !== null) {
+      this.own(event.executionId, { callerUid: event.caller.uid, parentExecutionId: null })
+    }
+  }
+
+  /** Signatures are checked again: what is in force is what the configured keys vouch for now. */
+  async #applyDocument(
+    index: bigint,
+    event: LineageEvent & { type: 'trust-roots' | 'policy' | 'revocation' | 'reference-values' },
+  ): Promise<void> {
+    const envelope = await this.#blob(event.blob)
+    try {
+      if (event.type === 'trust-roots') this.trustRoots = openTrustRoots(envelope, this.#governance)
+      else if (event.type === 'policy') this.policy = openPolicyBundle(envelope, this.#governance)
+      else if (event.type === 'revocation')
+        this.revocations = this.revocations.with(openRevocation(envelope, this.#governance))
+      else this.referenceValues = openReferenceValues(envelope, this.#governance)
+    } catch (error) {
+      this.unvouched.push({ index, message: error instanceof Error ? error.message : String(error) })
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import type { LaunchTerms } from '../authorization/index.ts'
+import type { LaunchOrder } from './launcher/client.ts'
+import { LauncherError } from './launcher/error.ts'
+
+const NS_PER_MS = 1_000_000n
+const NS_PER_SECOND = 1_000_000_000n
+
+export interface LaunchContext {
+  readonly executionId: string
+  readonly parentExecution: string | null
+  readonly epoch: bigint
+  readonly terms: LaunchTerms
+  /** The host's own greatest age of evidence. */
+  readonly maxEvidenceAgeNs: bigint
+  readonly nowBootNs: bigint
+  readonly nowWallMs: number
+}
+
+/**
+ * The order to the launcher for these terms. The end of validity is turned into an instant of the boot clock here, once: from then on
+ * the wall clock can be set without effect.
+ *
+ * @throws LauncherError `LIMIT_UNENFORCEABLE` for what this version cannot enforce: it is refused, never left out
+ */
+export function launchOrder(context: LaunchContext): LaunchOrder {
+  const { terms } = context
+  if (terms.devices.length > 0) {
+    throw new LauncherError('LIMIT_UNENFORCEABLE', 'devices cannot be given to an execution on this host')
+  }
+  if (terms.onLapse === 'freeze') {
+    throw new LauncherError(
+      'LIMIT_UNENFORCEABLE',
+      'this host ends executions on a lapse and cannot hold them',
+    )
+  }
+  const leftMs = BigInt(Math.max(0, Math.floor(Date.parse(terms.notAfter) - context.nowWallMs)))
+  const ownAgeNs = terms.maxEvidenceAgeMs === null ? null : BigInt(terms.maxEvidenceAgeMs) * NS_PER_MS
+  const { limits } = terms
+  return {
+    executionId: context.executionId,
+    parentExecution: context.parentExecution,
+    epoch: context.epoch,
+    expiryBootNs: context.nowBootNs + leftMs * NS_PER_MS,
+    maxEvidenceAgeNs:
+      ownAgeNs !== null && ownAgeNs < context.maxEvidenceAgeNs ? ownAgeNs : context.maxEvidenceAgeNs,
+    digests: [terms.program, ...terms.files].map(file => file.sha256),
+    argv: terms.argv,
+    env: terms.env.map(({ name, value }) => `${name}=${value}`),
+    cwd: terms.cwd,
+    groups: terms.user === 'own' ? [] : terms.user.groups,
+    network: terms.sandbox.network,
+    writable: terms.sandbox.writable,
+    stdio: terms.stdio,
+    limits: {
+      runTimeNs: limits.runTimeMs === null ? null : BigInt(limits.runTimeMs) * NS_PER_MS,
+      cpuTimeNs: limits.cpuSeconds === null ? null : BigInt(limits.cpuSeconds) * NS_PER_SECOND,
+      memoryBytes: limits.memoryBytes,
+      pids: limits.pids,
+      openFiles: limits.openFiles,
+    },
+  }
+}

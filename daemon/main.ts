@@ -1,0 +1,149 @@
+import { parseArgs } from 'node:util'
+import { type Logger, pino } from 'pino'
+import { WritError } from '../encoding/error.ts'
+import { daemonCore } from './api.ts'
+import { bootstrapDocuments } from './bootstrap-documents.ts'
+import { type Config, readConfig } from './config.ts'
+import { assemble, type DaemonParts } from './daemon.ts'
+import { sdNotify } from './native.ts'
+import { RpcServer } from './rpc/server.ts'
+
+const USAGE = 'usage: writd --config FILE'
+const DEFAULT_CONFIG = '/etc/writ/writd.toml'
+/** How long running executions may take to be dead at a stop. */
+const STOP_MS = 10_000
+/** How often the gate looks at the clock by itself, so that STALE is told without anybody asking. */
+const EXPIRE_MS = 250
+
+async function main(): Promise<number> {
+  const options = readOptions()
+  if (options === null) return 2
+  const config = readConfig(options.config)
+  const log = pino({ name: 'writd', level: config.daemon.logLevel }, pino.destination({ fd: 2, sync: true }))
+  const parts = await assemble(config, log)
+  const server = await serve(parts)
+  const stop = await untilStopped(parts)
+  log.info({ cause: stop.cause }, 'stopping')
+  sdNotify('STOPPING=1')
+  await shutDown(parts, server, stop.cause)
+  return stop.failed ? 1 : 0
+}
+
+function readOptions(): { config: string } | null {
+  try {
+    const { values } = parseArgs({ options: { config: { type: 'string', default: DEFAULT_CONFIG } } })
+    return values
+  } catch (error) {
+    process.stderr.write(`writd: ${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`)
+    return null
+  }
+}
+
+async function serve(parts: DaemonParts): Promise<RpcServer> {
+  const { config, log } = parts
+  const { rpc, quota } = config
+  const server = new RpcServer({
+    core: daemonCore(parts),
+    log,
+    quota: {
+      requestsPerSecond: quota.requestsPerSecond,
+      requestBurst: quota.requestBurst,
+      bytesPerSecond: quota.bytesPerSecond,
+      byteBurst: quota.byteBurst,
+      connections: quota.connections,
+      calls: quota.calls,
+    },
+    limits: {
+      maxMessageBytes: rpc.maxMessageBytes,
+      maxConcurrentStreams: rpc.maxCallsPerConnection,
+      maxConnections: rpc.maxConnections,
+      idleMs: rpc.idleSeconds * 1000,
+      keepaliveMs: rpc.keepaliveSeconds * 1000,
+      unaryTimeoutMs: rpc.answerSeconds * 1000,
+    },
+  })
+  await bootstrapDocuments(parts)
+  parts.attestor.start()
+  parts.sealing.start()
+  setInterval(() => parts.gate.expire(), EXPIRE_MS).unref()
+  await server.listen({
+    path: config.daemon.socket,
+    access: config.daemon.socketAccess,
+    parentExecution: null,
+    roles: roles(config),
+    refuse: peer => refuseExecutions(config, peer.uid),
+  })
+  server.setServing('', true)
+  log.info({ socket: config.daemon.socket, host: parts.host.id, tier: parts.tier }, 'serving')
+  sdNotify('READY=1')
+  return server
+}
+
+function roles({ access }: Config): (uid: number) => { governor: boolean; auditor: boolean } {
+  const governors = new Set<number>(access.governors)
+  const auditors = new Set<number>(access.auditors)
+  return uid => ({ governor: governors.has(uid), auditor: auditors.has(uid) })
+}
+
+/** A workload does not ask on the main socket: what it may ask for hangs on the execution that it is. */
+function refuseExecutions({ execution }: Config, uid: number): string | null {
+  const [first, last] = execution.uidRange
+  return uid >= first && uid <= last ? 'the uid of an execution' : null
+}
+
+/** Resolves when the daemon has to end: a signal, or a part without which it cannot go on. */
+function untilStopped(parts: DaemonParts): Promise<{ cause: string; failed: boolean }> {
+  return new Promise(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => resolve({ cause: signal, failed: false }))
+    }
+    void parts.lineage.failed.then(error => {
+      parts.gate.close('STALE', [{ code: error.code, message: error.message }])
+      resolve({ cause: `the lineage cannot be written: ${error.message}`, failed: true })
+    })
+    parts.launcher.on('disconnected', () => {
+      parts.gate.close('STALE', [{ code: 'LAUNCHER_LOST', message: 'the launcher is gone' }])
+      resolve({ cause: 'the launcher is gone', failed: true })
+    })
+  })
+}
+
+async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): Promise<void> {
+  const { executor, attestor, sealing, decisions, recorder, lineage, launcher, host, config, log } = parts
+  const quietly = async (step: Promise<unknown>): Promise<void> => {
+    await step.catch((err: unknown) => log.warn({ err }, 'a step of the stop failed'))
+  }
+  const closed = server.close(config.daemon.shutdownGraceSeconds * 1000)
+  await quietly(executor.endAll(STOP_MS))
+  await quietly(closed)
+  await quietly(attestor.stop())
+  await quietly(decisions.flush())
+  await quietly(recorder.record({ type: 'daemon-stop', cause }))
+  await quietly(sealing.stop())
+  await quietly(lineage.checkpoint())
+  await quietly(lineage.close())
+  launcher.close()
+  await quietly(host.tpm.close())
+}
+
+/** What keeps the daemon from starting is said in one line: the operator needs the cause, not the stack. */
+function explain(log: Logger | null, error: unknown): void {
+  const code = error instanceof WritError ? ` [${error.code}]` : ''
+  const what = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`writd: ${what}${code}\n`)
+  if (!(error instanceof WritError)) log?.fatal({ err: error }, 'fault')
+}
+
+process.on('unhandledRejection', error => {
+  // Nothing may go on in a state that nobody foresaw. Leases run out by themselves.
+  explain(pino(pino.destination(2)), error)
+  process.exit(70)
+})
+
+main().then(
+  status => process.exit(status),
+  (error: unknown) => {
+    explain(pino(pino.destination(2)), error)
+    process.exit(1)
+  },
+)

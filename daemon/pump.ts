@@ -1,0 +1,90 @@
+import type { Readable, Writable } from 'node:stream'
+import type { ExecuteStreams } from './core.ts'
+
+/** Gives a caller's input to a workload, no faster than it takes it. Ends with the caller's half-close. */
+export async function pumpInput(input: AsyncIterable<Buffer>, stdin: Writable | null): Promise<void> {
+  let broken = stdin === null
+  stdin?.on('error', () => {
+    // EPIPE: the workload does not read any more, which is its right.
+    broken = true
+  })
+  try {
+    for await (const piece of input) {
+      if (broken || stdin === null) continue
+      if (!stdin.write(piece)) await writable(stdin)
+    }
+  } catch {
+    // The call is over; its end is handled where the execution is.
+  } finally {
+    stdin?.end()
+  }
+}
+
+function writable(stream: Writable): Promise<void> {
+  return new Promise(resolve => {
+    const done = () => {
+      stream.off('drain', done).off('close', done).off('error', done)
+      resolve()
+    }
+    stream.on('drain', done).on('close', done).on('error', done)
+  })
+}
+
+/** Carries a workload's output to the caller. What the caller does not read is not read from the workload either. */
+export class Output {
+  readonly #streams: ExecuteStreams
+  readonly #sources: { readonly name: 'stdout' | 'stderr'; readonly readable: Readable }[]
+  readonly #onLimit: () => void
+  #left: number
+  #pumps: Promise<void> = Promise.resolve()
+
+  /**
+   * @param limit most bytes of both streams together
+   * @param onLimit called once when there are more
+   */
+  constructor(
+    streams: ExecuteStreams,
+    from: { readonly stdout: Readable | null; readonly stderr: Readable | null },
+    limit: number,
+    onLimit: () => void,
+  ) {
+    this.#streams = streams
+    this.#onLimit = onLimit
+    this.#left = limit
+    this.#sources = [
+      ...(from.stdout === null ? [] : [{ name: 'stdout' as const, readable: from.stdout }]),
+      ...(from.stderr === null ? [] : [{ name: 'stderr' as const, readable: from.stderr }]),
+    ]
+    for (const { readable } of this.#sources) readable.on('error', () => readable.destroy())
+  }
+
+  begin(): void {
+    this.#pumps = Promise.all(this.#sources.map(source => this.#pump(source.name, source.readable))).then(
+      () => undefined,
+    )
+  }
+
+  /**
+   * Resolves when all output has been given on. Everything that could write is dead by then, so the pipes end; a caller that
+   * is gone takes the rest at once, and one that reads slowly gets all of it.
+   */
+  finished(): Promise<void> {
+    return this.#pumps
+  }
+
+  async #pump(name: 'stdout' | 'stderr', readable: Readable): Promise<void> {
+    try {
+      for await (const piece of readable as AsyncIterable<Buffer>) {
+        const fits = piece.subarray(0, Math.max(0, this.#left))
+        this.#left -= piece.length
+        if (fits.length > 0) await this.#streams.output(name, fits)
+        if (this.#left < 0) {
+          this.#onLimit()
+          return
+        }
+      }
+    } catch {
+      // A pipe that breaks ends like one that closes; how the execution ended is said elsewhere.
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import type { Logger } from 'pino'
+import type { Lineage } from '../lineage/index.ts'
+
+export interface SealingOptions {
+  /** A checkpoint at the latest this long after an entry. */
+  readonly checkpointMs: number
+  /** A checkpoint at the latest after this many entries. */
+  readonly checkpointEntries: bigint
+  /** The TPM's counter moves this often while entries come. NV wears out; 15 minutes are the design's least often. */
+  readonly counterMs: number
+}
+
+/**
+ * Signs checkpoints and moves the TPM's counter, both off the request path: a decision is durable without them, and a TPM
+ * that is slow or gone delays them and nothing else.
+ */
+export class Sealing {
+  readonly #lineage: Lineage
+  readonly #options: SealingOptions
+  readonly #log: Logger
+  readonly #onCounter: (value: bigint) => Promise<unknown>
+  #timer: NodeJS.Timeout | undefined
+  #counterTimer: NodeJS.Timeout | undefined
+  #running: Promise<void> | undefined
+  #again = false
+  #anchoredSize = 0n
+
+  /** @param onCounter records the counter's new value */
+  constructor(
+    lineage: Lineage,
+    options: SealingOptions,
+    log: Logger,
+    onCounter: (value: bigint) => Promise<unknown>,
+  ) {
+    this.#lineage = lineage
+    this.#options = options
+    this.#log = log
+    this.#onCounter = onCounter
+  }
+
+  start(): void {
+    this.#anchoredSize = this.#lineage.size
+    this.#timer = setInterval(() => void this.#tick(), Math.min(this.#options.checkpointMs, 1000)).unref()
+    this.#counterTimer = setInterval(() => void this.#anchor(), this.#options.counterMs).unref()
+  }
+
+  /** Asks for a checkpoint now: after trust transitions and revocations. Never rejects, never waits on the caller's behalf. */
+  soon(): void {
+    if (this.#running !== undefined) {
+      this.#again = true
+      return
+    }
+    this.#running = this.#sign().finally(() => {
+      this.#running = undefined
+      if (!this.#again) return
+      this.#again = false
+      this.soon()
+    })
+  }
+
+  /** Ends the timers and waits for the signature in progress. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    clearInterval(this.#counterTimer)
+    this.#again = false
+    await this.#running
+  }
+
+  #lastMs = 0
+
+  #tick(): void {
+    const behind = this.#lineage.size - BigInt(this.#lineage.latestCheckpoint()?.size ?? 0)
+    const due = Date.now() - this.#lastMs >= this.#options.checkpointMs
+    if (behind >= this.#options.checkpointEntries || (behind > 0n && due)) this.soon()
+  }
+
+  async #sign(): Promise<void> {
+    try {
+      await this.#lineage.checkpoint()
+      this.#lastMs = Date.now()
+    } catch (error) {
+      this.#log.warn({ err: error }, 'no checkpoint was signed')
+    }
+  }
+
+  async #anchor(): Promise<void> {
+    if (this.#lineage.size === this.#anchoredSize) return
+    try {
+      await this.#onCounter(await this.#lineage.anchor())
+      this.#anchoredSize = this.#lineage.size
+    } catch (error) {
+      this.#log.warn({ err: error }, 'the counter was not moved')
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
+import { DAEMON_VERSION, type DaemonParts } from './daemon.ts'
+import { bootTimeNs } from './native.ts'
+
+/** The trust gate and what it rests on, as the API says it. */
+export function statusMessage(parts: DaemonParts): AttestationStatusInput {
+  const { host, tier, history, lineage, registry, attestor } = parts
+  const { state, reasons, epoch, facts, deadlineNs } = parts.gate.snapshot()
+  const nowNs = bootTimeNs()
+  const ms = (ns: bigint) => String(ns / 1_000_000n)
+  const { appraisal, time, error } = attestor.latest
+  const { vendor } = host.identity
+  // A gate that is not open says what the last cycle lacked, too: that is what an operator has to see to.
+  const shown = state === 'ATTESTED' || error === null ? reasons : [...reasons, error]
+  return {
+    state: `GATE_STATE_${state}`,
+    reasons: shown.map(({ code, message }) => ({ code, message, at: '' })),
+    epoch: String(epoch),
+    hostId: host.id,
+    tier: `TPM_TIER_${tier.toUpperCase() as 'HARDWARE' | 'SIMULATED' | 'UNKNOWN'}`,
+    tpmDescription: `${vendor.manufacturer} ${vendor.vendorString}`.trim(),
+    ...(facts === null ? {} : { evidenceAgeMs: ms(nowNs - facts.instantNs) }),
+    leaseRemainingMs: deadlineNs === null || deadlineNs <= nowNs ? '0' : ms(deadlineNs - nowNs),
+    appraisedTime: time,
+    appraisals: String(attestor.appraisals),
+    referenceValuesDigest: history.referenceValues?.digest ?? '',
+    policyDigest: history.policy?.digest ?? '',
+    trustRootsDigest: history.trustRoots?.digest ?? '',
+    revocationEpoch: String(history.revocations.epoch),
+    ...(appraisal?.secureBoot == null ? {} : { secureBoot: appraisal.secureBoot }),
+    firmwareVersion:
+      appraisal?.firmwareVersion == null ? '' : String(BigInt(`0x${appraisal.firmwareVersion}`)),
+    executions: registry.liveCount,
+    lineageSize: String(lineage.size),
+    daemonVersion: DAEMON_VERSION,
+    daemonStartedTime: parts.startedTime,
+  }
+}
