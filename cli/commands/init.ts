@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { chown, lchown, lstat, mkdir, readdir } from 'node:fs/promises'
+import { lchown, lstat, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { tier } from '../../attestation/index.ts'
-import type { HostIdentity, Tpm } from '../../attestation/tpm2/index.ts'
-import { ProvisionError } from '../../attestation/tpm2/index.ts'
+import type { HostIdentity, HostSecrets, Tpm } from '../../attestation/tpm2/index.ts'
+import { ProvisionError, readIdentity } from '../../attestation/tpm2/index.ts'
 import { hostId, provisionHost } from '../../attestation/tpm2/provision/index.ts'
+import { Lineage } from '../../lineage/index.ts'
 import { generateKey, privateKeyToPem } from '../../signing/key.ts'
 import { addCommand, setAction } from '../command.ts'
 import { CliError } from '../error.ts'
@@ -55,7 +56,7 @@ export function addInit(program: Command): void {
     const { identity, created } = await withTpm(options, tpm =>
       provisionInto(tpm, identityDir, options.stateDir, owner, auths),
     )
-    await ensureDirectory(statePath(options.stateDir, 'lineage'), owner, 0o700)
+    await requireLineage(statePath(options.stateDir, 'lineage'))
     const id = hostId(identity)
     const label = tierLabel(tier(null, manufacturerNumber(identity.vendor.manufacturer)))
     const { hierarchies } = identity
@@ -122,9 +123,11 @@ async function provisionInto(
   const logKey = statePath(state, 'logKey')
   if (!existsSync(logKey))
     await writeDocument(logKey, privateKeyToPem(generateKey('ed25519')), { mode: 0o600 })
+  const lineage = statePath(state, 'lineage')
+  await beginLineage(tpm, lineage, result.identity, (await readIdentity(dir)).secrets)
   try {
-    for (const name of await readdir(dir)) await lchown(join(dir, name), owner.uid, owner.gid)
-    await chown(dir, owner.uid, owner.gid)
+    await giveAway(lineage, owner)
+    await giveAway(dir, owner)
   } catch (cause) {
     throw new CliError('HOST_UNFIT', `cannot give ${dir} to uid ${owner.uid}: ${systemReason(cause)}`, {
       at: dir,
@@ -133,6 +136,41 @@ async function provisionInto(
     })
   }
   return result
+}
+
+/**
+ * Begins the lineage, bound to the TPM's counter. Only here: a daemon that made one where it finds none would take the deletion of
+ * a log for a first start.
+ */
+async function beginLineage(
+  tpm: Tpm,
+  directory: string,
+  identity: HostIdentity,
+  { nvCounterAuth }: HostSecrets,
+): Promise<void> {
+  const counter = tpm.nvCounter(identity.nvCounterIndex, nvCounterAuth)
+  const lineage = await Lineage.open(directory, {
+    origin: `writ/${hostId(identity)}`,
+    create: true,
+    counter: { read: () => counter.read(), increment: async () => void (await counter.increment()) },
+  })
+  await lineage.close()
+}
+
+async function requireLineage(directory: string): Promise<void> {
+  if (existsSync(directory)) return
+  throw new CliError('HOST_UNFIT', `this host has an identity, and its lineage ${directory} is gone`, {
+    at: directory,
+    next: 'Restore it from a back-up, or move the identity away too to begin a new host.',
+  })
+}
+
+/** Gives a tree to the daemon's user, the top last. */
+async function giveAway(path: string, owner: Owner): Promise<void> {
+  if ((await lstat(path)).isDirectory()) {
+    for (const name of await readdir(path)) await giveAway(join(path, name), owner)
+  }
+  await lchown(path, owner.uid, owner.gid)
 }
 
 async function isOwnedBy(path: string, owner: Owner): Promise<boolean> {
