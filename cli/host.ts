@@ -30,3 +30,12 @@ export async function readHostIdentity(
     })
   }
 }
+
+/**
+ * The public half alone, for those who may not read the secrets.
+ *
+ * @throws CliError
+ */
+export async function readPublicIdentity(stateDirectory: string): Promise<HostIdentity> {
+  return (await readHostIdentity(stateDirectory)).identity
+}

@@ -27,8 +27,10 @@ const COMMANDS: Commands = {
     tail: async p => (await import('./commands/lineage/tail.ts')).addLineageTail(p),
     show: async p => (await import('./commands/lineage/show.ts')).addLineageShow(p),
     tree: async p => (await import('./commands/lineage/tree.ts')).addLineageTree(p),
+    export: async p => (await import('./commands/lineage/export.ts')).addLineageExport(p),
     prove: async p => (await import('./commands/lineage/prove.ts')).addLineageProve(p),
   }),
+  verify: async p => (await import('./commands/verify.ts')).addVerify(p),
   key: loadGroup('key', 'Make and show keys, name the authorities, enroll a host', {
     new: async p => (await import('./commands/key/new.ts')).addKeyNew(p),
     show: async p => (await import('./commands/key/show.ts')).addKeyShow(p),

@@ -1,0 +1,69 @@
+import type { Command } from 'commander'
+import { addCommand, setAction } from '../command.ts'
+import { CliError, EXIT } from '../error.ts'
+import { readDocument } from '../files.ts'
+import { readTrustedKey } from '../keys.ts'
+import { styled } from '../output.ts'
+import { addRootOptions, type RootOptions, readRoots } from '../roots.ts'
+import { allVerified, resultLine } from '../verify/property.ts'
+import { verifyBundle } from '../verify/verify.ts'
+import { collect } from '../workload.ts'
+
+interface Options extends RootOptions {
+  operatorKey: string
+  host?: string
+  earlier?: string[]
+  at?: string
+}
+
+export function addVerify(program: Command): void {
+  const command = addCommand(
+    program,
+    'verify <bundle>',
+    'Check an exported bundle offline: the log, its TPM signature, every decision and every appraisal.',
+    'writ verify bundle/ --operator-key operator.pub --hardware-ek-root vendor-root.pem',
+  )
+    .requiredOption('--operator-key <file>', "the operator's public key; never taken from the bundle")
+    .option('--host <id>', 'the host that it has to be of, if you know it')
+    .option(
+      '--earlier <checkpoint>',
+      'a checkpoint of this log that you have seen before (repeatable)',
+      collect,
+    )
+    .option('--at <time>', 'instant at which certificates have to be valid (default: now)')
+  addRootOptions(command)
+  command.addHelpText(
+    'after',
+    '\nEach property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that\n' +
+      'was asked is VERIFIED: all but the EK chain, the host and earlier checkpoints, which are asked by giving them.',
+  )
+  setAction<Options>(command, async ({ args, options, output }) => {
+    const operator = await readTrustedKey(options.operatorKey, "the operator's key")
+    const roots = await readRoots(options)
+    const earlier = await Promise.all((options.earlier ?? []).map(path => readDocument(path, 'a checkpoint')))
+    const at = options.at === undefined ? new Date() : new Date(options.at)
+    if (Number.isNaN(at.getTime())) {
+      throw new CliError('USAGE', `--at takes a time, not ${JSON.stringify(options.at)}`)
+    }
+    if (options.host !== undefined && !/^000b[0-9a-f]{64}$/.test(options.host)) {
+      throw new CliError(
+        'USAGE',
+        '--host takes the id that `writ status` shows: 000b and 64 hexadecimal digits',
+      )
+    }
+    const result = await verifyBundle(args[0] ?? '', {
+      operator,
+      roots,
+      hostId: options.host ?? null,
+      earlier,
+      at,
+    })
+    const verified = allVerified(result.properties)
+    output.result({ verified, ...result }, () => [
+      ...result.properties.map(resultLine),
+      '',
+      `${verified ? styled(['bold', 'green'], 'verified') : styled(['bold', 'red'], 'not verified')}: ${result.entries} entries, ${styled('bold', result.tier)}, host ${result.hostId ?? 'not proven'}`,
+    ])
+    return verified ? EXIT.done : EXIT.refused
+  })
+}

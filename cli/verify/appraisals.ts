@@ -1,0 +1,118 @@
+import {
+  appraise,
+  bindExtraData,
+  type ClockHistory,
+  type EnrolledAk,
+  type Evidence,
+  LogReplays,
+  QUOTED_SELECTION,
+  type QuoteBinding,
+  verifyQuote,
+} from '../../attestation/index.ts'
+import { hexToBytes } from '../../encoding/text.ts'
+import { CompactRange, encodeEvent, leafHash } from '../../lineage/index.ts'
+import type { Documents, ReadBlob } from './documents.ts'
+import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from './steps.ts'
+
+type AppraisalEvent = EventOf<'appraisal'>
+
+function bindingOf({ binding }: AppraisalEvent): QuoteBinding {
+  return {
+    domain: binding.domain,
+    nonce: hexToBytes(binding.nonce),
+    treeSize: BigInt(binding.treeSize),
+    lineageRoot: hexToBytes(binding.lineageRoot),
+    sessionKeySpkiDigest: hexToBytes(binding.sessionKeySpkiDigest),
+    referenceValuesDigest: hexToBytes(binding.referenceValuesDigest),
+  }
+}
+
+/**
+ * Every quote of a cycle is by the attestation key, over PCR 0 to 15, and bound to the lineage as it was: at the size that
+ * the quote names, the log had the root that it names. A quote of an appraisal that failed need not hold: that may be why.
+ */
+export async function checkQuotes(
+  entries: readonly LogEntry[],
+  ak: EnrolledAk,
+  blob: ReadBlob,
+): Promise<Holds> {
+  const range = new CompactRange()
+  const roots = new Map<number, Buffer>([[0, range.root()]])
+  const wanted = new Set(
+    entries.flatMap(({ event }) => (event.type === 'appraisal' ? [event.binding.treeSize] : [])),
+  )
+  let quotes = 0
+  for (const { index, event } of entries) {
+    if (event.type === 'appraisal' && event.verdict !== 'fail') {
+      await atEntry(index, async () => {
+        const root = roots.get(event.binding.treeSize)
+        if (root === undefined || root.toString('hex') !== event.binding.lineageRoot) {
+          throw new StepFailure('its quote is bound to another history')
+        }
+        const quote = {
+          attest: await blob(event.evidence.attest),
+          signature: await blob(event.evidence.signature),
+        }
+        verifyQuote(quote, { ak, extraData: bindExtraData(bindingOf(event)), pcrSelection: QUOTED_SELECTION })
+        quotes++
+      })
+    }
+    range.append(leafHash(encodeEvent(event)))
+    if (wanted.has(range.size)) roots.set(range.size, range.root())
+  }
+  return { detail: `${quotes} quotes, each over PCR 0 to 15 and the history before it` }
+}
+
+/** Every appraisal, made again from its evidence and the reference values that it names, comes to the same verdict. */
+export async function checkAppraisals(
+  entries: readonly LogEntry[],
+  ak: EnrolledAk,
+  documents: Documents,
+  blob: ReadBlob,
+): Promise<Holds> {
+  const replays = new LogReplays()
+  const governed = new Set<string>()
+  const verdicts = new Map<string, number>()
+  let previous: ClockHistory | null = null
+  for (const { index, event } of entries) {
+    if (event.type === 'execution-start') for (const digest of event.subjects) governed.add(digest)
+    if (event.type !== 'appraisal') continue
+    previous = await atEntry(index, async () => {
+      const reference = documents.referenceValues.get(event.binding.referenceValuesDigest)
+      if (reference === undefined)
+        throw new StepFailure("it is by reference values that the operator's key did not sign")
+      const again = appraise({
+        evidence: await readEvidence(event, blob),
+        reference,
+        expected: { ak, extraData: bindExtraData(bindingOf(event)) },
+        previous,
+        governedDigests: governed,
+        replays,
+      })
+      const codes = (list: readonly { code: string }[]) => list.map(({ code }) => code).join(' ')
+      if (again.verdict !== event.verdict || codes(again.reasons) !== codes(event.reasons)) {
+        throw new StepFailure(
+          `appraised again it is ${again.verdict} (${codes(again.reasons)}), the log says ${event.verdict}`,
+        )
+      }
+      return again.verdict === 'fail' ? previous : again.history
+    })
+    verdicts.set(event.verdict, (verdicts.get(event.verdict) ?? 0) + 1)
+  }
+  if (verdicts.size === 0) throw new StepFailure('the log has no appraisal')
+  return { detail: [...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', ') }
+}
+
+/** The evidence as raw bytes. An IMA log is kept in pieces, and its first `imaLength` bytes count. */
+async function readEvidence({ evidence }: AppraisalEvent, blob: ReadBlob): Promise<Evidence> {
+  const { attest, signature, eventLog, userspaceLog, imaLog, imaLength } = evidence
+  const pieces = await Promise.all(imaLog.map(blob))
+  const ima = Buffer.concat(pieces)
+  if (imaLength > ima.length) throw new StepFailure('pieces of the IMA log are missing')
+  return {
+    quote: { attest: await blob(attest), signature: await blob(signature) },
+    eventLog: await blob(eventLog),
+    userspaceLog: userspaceLog === null ? null : await blob(userspaceLog),
+    imaLog: pieces.length === 0 ? null : ima.subarray(0, imaLength),
+  }
+}

@@ -1,0 +1,85 @@
+import { parseReferenceValues, REFERENCE_VALUES_TYPE, type ReferenceValues } from '../../attestation/index.ts'
+import {
+  openClearance,
+  openDocument,
+  openPolicyBundle,
+  openRevocation,
+  openTrustRoots,
+} from '../../authorization/index.ts'
+import type { PublicKey } from '../../signing/key.ts'
+import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from './steps.ts'
+
+/** Gives a blob of the bundle, checked against its digest. */
+export type ReadBlob = (digest: string) => Promise<Buffer>
+
+type DocumentEvent = EventOf<
+  'trust-roots' | 'policy' | 'reference-values' | 'revocation' | 'failure-cleared' | 'tail-accepted'
+>
+
+const KINDS = {
+  'trust-roots': 'trust roots',
+  policy: 'policy',
+  'reference-values': 'reference values',
+  revocation: 'revocation',
+  'failure-cleared': 'clearance',
+  'tail-accepted': 'clearance',
+} as const
+
+/** What the operator signed and the log says was put in force. */
+export class Documents {
+  /** Reference values by digest of their payload. */
+  readonly referenceValues = new Map<string, ReferenceValues>()
+  readonly #operator: PublicKey
+  readonly #blob: ReadBlob
+
+  constructor(operator: PublicKey, blob: ReadBlob) {
+    this.#operator = operator
+    this.#blob = blob
+  }
+
+  /** Every document is signed by the operator and is the one that its entry names. */
+  async check(entries: readonly LogEntry[]): Promise<Holds> {
+    const counts = new Map<string, number>()
+    for (const { index, event } of entries) {
+      if (!(event.type in KINDS)) continue
+      const document = event as DocumentEvent
+      await atEntry(index, () => this.#open(document))
+      const kind = KINDS[document.type]
+      counts.set(kind, (counts.get(kind) ?? 0) + 1)
+    }
+    for (const kind of ['trust roots', 'policy', 'reference values']) {
+      if (!counts.has(kind)) throw new StepFailure(`the log never puts any ${kind} in force`)
+    }
+    return { detail: [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ') }
+  }
+
+  async #open(event: DocumentEvent): Promise<void> {
+    const envelope = await this.#blob(event.blob)
+    const digest = this.#read(event, envelope)
+    if (digest !== event.digest) {
+      throw new StepFailure(
+        `the ${KINDS[event.type]} in the evidence is ${digest}, the entry names ${event.digest}`,
+      )
+    }
+  }
+
+  #read(event: DocumentEvent, envelope: Buffer): string {
+    const operator = [this.#operator]
+    switch (event.type) {
+      case 'trust-roots':
+        return openTrustRoots(envelope, operator).digest
+      case 'policy':
+        return openPolicyBundle(envelope, operator).digest
+      case 'revocation':
+        return openRevocation(envelope, operator).digest
+      case 'reference-values': {
+        const { payload, digest } = openDocument(envelope, REFERENCE_VALUES_TYPE, operator)
+        this.referenceValues.set(digest, parseReferenceValues(payload))
+        return digest
+      }
+      case 'failure-cleared':
+      case 'tail-accepted':
+        return openClearance(envelope, operator).digest
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { WritError } from '../../encoding/error.ts'
+import type { LineageEvent } from '../../lineage/index.ts'
+import type { PropertyResult } from './property.ts'
+
+/** One entry of the log with its position. */
+export interface LogEntry {
+  readonly index: number
+  readonly event: LineageEvent
+}
+
+export type EventOf<T extends LineageEvent['type']> = Extract<LineageEvent, { type: T }>
+
+/** What is wrong with one thing that was verified; becomes a FAILED property. */
+export class StepFailure extends WritError<'STEP_FAILED'> {
+  constructor(message: string, file?: string) {
+    super('STEP_FAILED', message, { at: file })
+  }
+}
+
+/** A property that holds; the text says how much was looked at. */
+export interface Holds {
+  readonly detail: string
+}
+/** A property that could not be looked at, and why. */
+export interface NotLookedAt {
+  readonly notChecked: string
+}
+
+/** Runs one step. Whatever it throws is a failed property: evidence that cannot be understood proves nothing. */
+export async function property(
+  name: string,
+  step: () => Promise<Holds | NotLookedAt> | Holds | NotLookedAt,
+  asked = true,
+): Promise<PropertyResult> {
+  try {
+    const found = await step()
+    return 'detail' in found
+      ? { property: name, status: 'VERIFIED', detail: found.detail, asked }
+      : { property: name, status: 'NOT CHECKED', detail: found.notChecked, asked }
+  } catch (error) {
+    const file = error instanceof StepFailure && error.at !== undefined ? { file: error.at } : {}
+    const detail = error instanceof Error ? error.message : String(error)
+    return { property: name, status: 'FAILED', detail, asked, ...file }
+  }
+}
+
+/** Does something for an entry and says which entry it was when that fails. */
+export async function atEntry<T>(index: number, work: () => T | Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    throw new StepFailure(`entry ${index}: ${message}`, error instanceof StepFailure ? error.at : undefined)
+  }
+}

@@ -1,0 +1,76 @@
+import { join } from 'node:path'
+import { tier } from '../../attestation/index.ts'
+import { readBlob, verifyLog } from '../../lineage/index.ts'
+import { tierLabel } from '../tier.ts'
+import { checkAppraisals, checkQuotes } from './appraisals.ts'
+import { LINEAGE_PATH, readBundleHost } from './bundle.ts'
+import { checkArtifacts, checkDecisions, checkExecutions, checkUses } from './decisions.ts'
+import { Documents } from './documents.ts'
+import { checkIdentity, type IdentityTrust } from './identity.ts'
+import type { PropertyResult } from './property.ts'
+import { type LogEntry, type NotLookedAt, property } from './steps.ts'
+
+/** What the person who verifies brings. Nothing of it is ever taken from the bundle. */
+export interface VerifyTrust extends IdentityTrust {
+  /** Checkpoints that were seen before: the log has to go on from each. */
+  readonly earlier: readonly Buffer[]
+}
+
+export interface VerifyResult {
+  readonly properties: readonly PropertyResult[]
+  /** What kind of TPM made the evidence. */
+  readonly tier: ReturnType<typeof tierLabel>
+  readonly hostId: string | null
+  readonly entries: number
+}
+
+/**
+ * Verifies an exported bundle offline: who the host is, the log and its signature, what was put in force, every decision,
+ * every appraisal. Each property stands on its own; nothing is believed because the bundle says so.
+ *
+ * @param directory controlled by whoever made the bundle
+ * @throws CliError only when there is no such directory
+ */
+export async function verifyBundle(directory: string, trust: VerifyTrust): Promise<VerifyResult> {
+  const log = join(directory, LINEAGE_PATH)
+  const blob = (digest: string) => readBlob(log, digest)
+  const entries: LogEntry[] = []
+
+  const identity = await checkIdentity(await readBundleHost(directory), trust)
+  const { ak } = identity
+  const logTrust = { earlier: trust.earlier, ...(ak === null ? {} : { ak }) }
+  const lineage = await verifyLog(log, logTrust, (event, index) => entries.push({ index, event }))
+  const documents = new Documents(trust.operator, blob)
+  const noKey: NotLookedAt = { notChecked: 'nothing vouches for the attestation key' }
+
+  const properties = [
+    ...identity.results,
+    ...lineage.results.map(({ property, status, detail, file }) => ({
+      property,
+      status,
+      detail,
+      asked: property !== EARLIER || trust.earlier.length > 0,
+      ...(file === undefined ? {} : { file: `${LINEAGE_PATH}/${file}` }),
+    })),
+    await property('documents signed by the operator', () => documents.check(entries)),
+    await property('artifact signatures', () => checkArtifacts(entries, trust.operator, blob)),
+    await property('decisions evaluated again', () => checkDecisions(entries, trust.operator, blob)),
+    await property('uses of artifacts', () => checkUses(entries)),
+    await property('executions', () => checkExecutions(entries, blob)),
+    await property('quotes of the evidence', () => (ak === null ? noKey : checkQuotes(entries, ak, blob))),
+    await property('evidence appraised again', () =>
+      ak === null ? noKey : checkAppraisals(entries, ak, documents, blob),
+    ),
+  ]
+  const hostId = ak?.name.toString('hex') ?? null
+  return { properties, tier: deriveTier(identity.ek, entries), hostId, entries: entries.length }
+}
+
+/** Its name in the log's results. */
+const EARLIER = 'consistency with earlier checkpoints'
+
+/** Hardware is only ever earned by the EK's chain; that the daemon itself said it was simulated is believed. */
+function deriveTier(ek: Parameters<typeof tier>[0], entries: readonly LogEntry[]): VerifyResult['tier'] {
+  const admitted = entries.some(({ event }) => event.type === 'daemon-start' && event.tier === 'simulated')
+  return tierLabel(admitted ? 'simulated' : tier(ek))
+}
