@@ -17,7 +17,7 @@ export { LineageError, type LineageErrorCode } from './error.ts'
 export { blobsOf, type EventType, encodeEvent, type LineageEvent, parseEvent } from './events/index.ts'
 export { type ExportSummary, exportLog } from './export.ts'
 export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
-export { leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
+export { CompactRange, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
 export { formatNoteKey } from './note-key.ts'
 export {
   type LogTrust,
