@@ -88,12 +88,13 @@ export class ImaReplay {
   }
 
   /**
-   * The most entries after which PCR 10 fits, or null. A live log runs ahead of a quote by a few entries, so the search begins
-   * at its end.
+   * The most entries after which PCR 10 fits, the last of them one of PCR 10, or null. A live log runs ahead of a quote by a
+   * few entries, so the search begins at its end.
    */
   findPosition(fits: (pcr10: Buffer) => boolean): number | null {
     for (let count = this.length; count >= 0; count--) {
-      if (fits(this.pcr10After(count))) return count
+      const extended = count === 0 || this.#pcrOf(this.#offsets[count - 1]) === IMA_PCR
+      if (extended && fits(this.pcr10After(count))) return count
     }
     return null
   }
@@ -108,7 +109,7 @@ export class ImaReplay {
     const violation = this.#isViolation(start)
     return decodeEntry({
       index,
-      pcr: this.#log.readUInt32LE(start),
+      pcr: this.#pcrOf(start),
       template: this.#log.toString('latin1', start + HEAD, nameEnd),
       violation,
       columnMatches: violation || this.#column(start) === hash('sha1', data, 'latin1'),
@@ -118,6 +119,10 @@ export class ImaReplay {
 
   #column(start: number): string {
     return this.#log.toString('latin1', start + 4, start + 4 + SHA1)
+  }
+
+  #pcrOf(start = 0): number {
+    return this.#log.readUInt32LE(start)
   }
 
   #isViolation(start: number): boolean {
@@ -167,7 +172,7 @@ export class ImaReplay {
 
   #replay(index: number, start: number, data: Buffer): void {
     const scratch = this.#scratch
-    if (this.#log.readUInt32LE(start) === IMA_PCR) {
+    if (this.#pcrOf(start) === IMA_PCR) {
       // latin1 strings: a one-shot hash gives one twice as fast as a Buffer.
       if (this.#isViolation(start)) scratch.fill(0xff, SHA256)
       else if (this.extend === 'native')

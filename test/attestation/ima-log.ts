@@ -51,3 +51,33 @@ export function templateHash(fields: ImaFields, extend: 'native' | 'padded' = 'n
     ? hash('sha256', data, 'buffer')
     : Buffer.concat([hash('sha1', data, 'buffer'), Buffer.alloc(12)])
 }
+
+/**
+ * A text log (ascii_runtime_measurements) in the binary form, template `ima-ng` or `ima-sig`. What does not fit a field comes out
+ * malformed there too.
+ */
+export function readAsciiImaLog(text: string): Buffer {
+  const lines = text.split('\n').filter(line => line !== '')
+  return Buffer.concat(lines.map(asciiEntry))
+}
+
+function asciiEntry(line: string): Buffer {
+  const match = /^\s*(\d+) ([0-9a-f]+) (\S+) ([^ :]*):([0-9a-f]*) (.*)$/.exec(line)
+  // A line that is no entry becomes bytes that are none.
+  if (match === null) return Buffer.alloc(64, 0xff)
+  const [, pcr, column = '', template = '', algorithm = '', digest = '', rest = ''] = match
+  const [path, signature] = template === 'ima-sig' ? splitSignature(rest) : [rest, '']
+  const data = Buffer.concat([
+    field(Buffer.concat([Buffer.from(`${algorithm}:\0`), Buffer.from(digest, 'hex')])),
+    field(Buffer.from(`${path}\0`)),
+    ...(template === 'ima-sig' ? [field(Buffer.from(signature, 'hex'))] : []),
+  ])
+  const hashed = Buffer.alloc(20)
+  hashed.write(column, 'hex')
+  return Buffer.concat([u32le(Number(pcr)), hashed, field(Buffer.from(template)), field(data)])
+}
+
+function splitSignature(rest: string): [string, string] {
+  const match = /^(.*) ([0-9a-f]*)$/.exec(rest)
+  return match === null ? [rest, ''] : [match[1] ?? '', match[2] ?? '']
+}

@@ -83,6 +83,9 @@ describe('ImaReplay', () => {
       expect(replay.findPosition(pcr10 => pcr10.equals(wanted))).toBe(count)
     }
     expect(replay.findPosition(() => false)).toBe(null)
+    const trailing = replayImaLog(Buffer.concat([log, imaEntry({ pcr: 11 })]))
+    const end = Buffer.from(trailing.pcr10After(5))
+    expect(trailing.findPosition(pcr10 => pcr10.equals(end))).toBe(4)
   })
 
   it('gives the same result whichever pieces the log comes in', () => {
