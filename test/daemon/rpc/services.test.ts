@@ -1,0 +1,408 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { DeniedError } from '../../../daemon/core.ts'
+import { EncodingError } from '../../../encoding/error.ts'
+import { api, type CallError, type WritClient } from '../../../proto/client.ts'
+import { type Rig, startRig } from './rig.ts'
+
+const ARTIFACT = Buffer.from('{}')
+const ID = 'ab'.repeat(16)
+const failure = (promise: Promise<unknown>): Promise<CallError> =>
+  promise.then(
+    () => expect.fail('succeeded'),
+    error => error,
+  )
+
+let rig: Rig
+let client: WritClient
+
+/** A server that takes this process for somebody without a role, or with every role. */
+async function start(role: 'nobody' | 'all'): Promise<void> {
+  const has = role === 'all'
+  rig = await startRig({ listen: { roles: () => ({ governor: has, auditor: has }) } })
+  client = rig.client()
+}
+
+/** An execution as another uid has it. */
+function foreign(executionId = ID) {
+  rig.core.executions.set(executionId, {
+    executionId,
+    callerUid: 4242,
+    parentExecutionId: '',
+    state: 'EXECUTION_STATE_RUNNING',
+  })
+}
+
+afterEach(() => rig.stop())
+
+describe('whoever is neither governor nor auditor', () => {
+  beforeEach(() => start('nobody'))
+
+  it('changes nothing, whatever it brings', async () => {
+    const { governance } = api
+    const envelope = Buffer.from('{}')
+    const calls = [
+      client.call(governance.LoadPolicy, { envelope }),
+      client.call(governance.LoadTrustRoots, { envelope }),
+      client.call(governance.LoadReferenceValues, { envelope }),
+      client.call(governance.Revoke, { envelope }),
+      client.call(governance.ClearFailure, { envelope }),
+      client.call(governance.ListRevocations, {}),
+    ]
+    for (const call of calls) {
+      expect(await failure(call)).toMatchObject({ status: 'PERMISSION_DENIED', faultCode: 'NOT_ALLOWED' })
+    }
+  })
+
+  it("neither sees nor ends another's execution, and cannot tell it from one that is not there", async () => {
+    foreign()
+    const { execution } = api
+    for (const executionId of [ID, 'cd'.repeat(16)]) {
+      for (const method of [execution.Get, execution.Terminate] as const) {
+        const error = await failure(client.call<object, object>(method, { executionId }))
+        expect(error).toMatchObject({ status: 'NOT_FOUND', faultCode: 'NOT_FOUND' })
+        expect(error.message).toBe(`execution ${executionId} not found`)
+      }
+      const watch = client.read(execution.Watch, { executionId })
+      expect(await failure(watch.next())).toMatchObject({ status: 'NOT_FOUND' })
+    }
+    expect((await client.call(execution.List, { includeEnded: true })).executions).toEqual([])
+    expect(rig.core.controllers.size).toBe(0)
+  })
+
+  it("does not get another's changes", async () => {
+    const seen: string[] = []
+    const stop = new AbortController()
+    const watching = (async () => {
+      for await (const { execution } of client.read(api.execution.Watch, {}, { signal: stop.signal })) {
+        seen.push(execution?.executionId ?? '')
+        if (seen.length === 2) stop.abort()
+      }
+    })().catch(() => {})
+    const publish = (executionId: string, callerUid: number) =>
+      rig.core.changes.publish(executionId, { executionId, callerUid, parentExecutionId: '' })
+    const me = process.geteuid?.() ?? -1
+    for (let i = 0; seen.length < 1 && i < 100; i++) {
+      publish('first', me)
+      await new Promise(resolve => setTimeout(resolve, 10))
+    }
+    publish('foreign', 4242)
+    publish('last', me)
+    await watching
+    expect(seen.filter(id => id === 'foreign')).toEqual([])
+    expect(seen.at(-1)).not.toBe('foreign')
+  })
+
+  it("reads its own entries of the lineage, not another's and nobody's; no blob; no fresh checkpoint", async () => {
+    const { lineage } = api
+    await client.call(api.execution.Authorize, { artifact: ARTIFACT, workload: {} })
+    const mine = rig.core.entries[0]?.owner ?? null
+    rig.core.entries.push(
+      { index: 1n, bytes: Buffer.from('b'), owner: { callerUid: 4242, parentExecutionId: null } },
+      { index: 2n, bytes: Buffer.from('c'), owner: null },
+      { index: 3n, bytes: Buffer.from('d'), owner: mine && { ...mine, parentExecutionId: ID } },
+    )
+    const indexes: string[] = []
+    for await (const entry of client.read(lineage.ReadEntries, {})) indexes.push(entry.index)
+    expect(indexes).toEqual(['0'])
+    await client.call(lineage.GetInclusionProof, { index: 0 })
+    for (const index of [1, 2, 3]) {
+      expect(await failure(client.call(lineage.GetInclusionProof, { index }))).toMatchObject({
+        status: 'NOT_FOUND',
+      })
+    }
+    rig.core.blobs.set('0'.repeat(64), Buffer.from('evidence'))
+    const blob = client.read(lineage.GetBlob, { digest: '0'.repeat(64) })
+    expect(await failure(blob.next())).toMatchObject({ status: 'PERMISSION_DENIED' })
+    expect(await failure(client.call(lineage.GetCheckpoint, { fresh: true }))).toMatchObject({
+      status: 'PERMISSION_DENIED',
+    })
+    expect((await client.call(lineage.GetCheckpoint, {})).size).toBe('4')
+  })
+})
+
+describe('a child', () => {
+  it('sees what came through its socket, not what its uid did elsewhere', async () => {
+    await start('nobody')
+    const acceptor = await rig.server.listen({
+      path: `${rig.directory}/children/a.sock`,
+      access: 'owner',
+      parentExecution: ID,
+      roles: () => ({ governor: true, auditor: true }),
+      refuse: () => null,
+    })
+    await client.call(api.execution.Authorize, { artifact: ARTIFACT, workload: {} })
+    const { WritClient } = await import('../../../proto/client.ts')
+    const child = new WritClient(acceptor.path)
+    await child.call(api.execution.Authorize, { artifact: ARTIFACT, workload: {} })
+    const entries = async (from: WritClient) => {
+      const indexes: string[] = []
+      for await (const entry of from.read(api.lineage.ReadEntries, {})) indexes.push(entry.index)
+      return indexes
+    }
+    expect(await entries(client)).toEqual(['0'])
+    expect(await entries(child)).toEqual(['1'])
+    child.close()
+  })
+})
+
+describe('governors and auditors', () => {
+  beforeEach(() => start('all'))
+
+  it('change policy, and see everything', async () => {
+    foreign()
+    const { governance, execution, lineage } = api
+    const loaded = await client.call(governance.LoadPolicy, { envelope: Buffer.from('policy') })
+    expect(loaded).toEqual({ digest: expect.stringMatching(/^[0-9a-f]{64}$/), lineageIndex: '7' })
+    expect((await client.call(governance.Revoke, { envelope: Buffer.from('r') })).epoch).toBe('2')
+    expect((await client.call(governance.ListRevocations, {})).epoch).toBe('2')
+    expect((await client.call(governance.ClearFailure, { envelope: Buffer.from('c') })).lineageIndex).toBe(
+      '9',
+    )
+    expect((await client.call(execution.Get, { executionId: ID })).execution?.callerUid).toBe(4242)
+    rig.core.entries.push({ index: 0n, bytes: Buffer.from('x'), owner: null })
+    const got: Buffer[] = []
+    for await (const { entry } of client.read(lineage.ReadEntries, {})) got.push(entry)
+    expect(Buffer.concat(got).toString()).toBe('x')
+  })
+
+  it('get a large blob in pieces, and an empty one', async () => {
+    const read = async (digest: string) => {
+      const pieces: Buffer[] = []
+      for await (const { chunk } of client.read(api.lineage.GetBlob, { digest })) pieces.push(chunk)
+      return { bytes: Buffer.concat(pieces), pieces: pieces.length }
+    }
+    const blob = Buffer.alloc(1_000_000, 7)
+    rig.core.blobs.set('1'.repeat(64), blob).set('2'.repeat(64), Buffer.alloc(0))
+    const large = await read('1'.repeat(64))
+    expect(large.bytes.equals(blob)).toBe(true)
+    expect(large.pieces).toBeGreaterThan(1)
+    expect((await read('2'.repeat(64))).bytes).toHaveLength(0)
+    expect(await failure(read('3'.repeat(64)))).toMatchObject({ status: 'NOT_FOUND' })
+    expect(await failure(read('nonsense'))).toMatchObject({ faultCode: 'REQUEST_MALFORMED', at: 'digest' })
+  })
+
+  it('page through executions', async () => {
+    const ids = Array.from({ length: 5 }, (_, i) => `${i}`.repeat(32))
+    for (const id of ids) foreign(id)
+    const seen: string[] = []
+    let pageToken = ''
+    do {
+      const page = await client.call(api.execution.List, { pageSize: 2, pageToken })
+      expect(page.executions.length).toBeLessThanOrEqual(2)
+      seen.push(...page.executions.map(e => e.executionId))
+      pageToken = page.nextPageToken
+    } while (pageToken !== '')
+    expect(seen).toEqual(ids.toReversed())
+    expect(await failure(client.call(api.execution.List, { pageSize: 1001 }))).toMatchObject({
+      at: 'page_size',
+    })
+  })
+})
+
+describe('attestation', () => {
+  beforeEach(() => start('nobody'))
+
+  it('is told to everybody, and its changes too', async () => {
+    const { status } = await client.call(api.attestation.GetStatus, {})
+    expect(status).toMatchObject({ state: 'GATE_STATE_ATTESTED', tier: 'TPM_TIER_SIMULATED' })
+    expect(status?.evidenceAgeMs).toBeUndefined()
+    const states: string[] = []
+    for await (const { status } of client.read(api.attestation.WatchStatus, {})) {
+      states.push(status?.state ?? '')
+      if (states.length === 2) break
+      rig.core.statusChanges.publish('', { state: 'GATE_STATE_STALE' })
+    }
+    expect(states).toEqual(['GATE_STATE_ATTESTED', 'GATE_STATE_STALE'])
+  })
+
+  it('carries a report with megabytes of logs, over exactly the nonce', async () => {
+    const nonce = Buffer.alloc(32, 5)
+    const report = await client.call(api.attestation.GetReport, { nonce })
+    expect(report.nonce.equals(nonce)).toBe(true)
+    expect(report.imaLog).toHaveLength(8 * 1024 * 1024)
+    for (const length of [0, 31, 33]) {
+      expect(
+        await failure(client.call(api.attestation.GetReport, { nonce: Buffer.alloc(length) })),
+      ).toMatchObject({
+        status: 'INVALID_ARGUMENT',
+        at: 'nonce',
+      })
+    }
+  })
+})
+
+describe('requests', () => {
+  beforeEach(() => start('all'))
+
+  it('come to the daemon as they were sent, with null for what was not', async () => {
+    const call = (workload: object) => client.call(api.execution.Authorize, { artifact: ARTIFACT, workload })
+    await call({ program: '/bin/true' })
+    expect(rig.core.workloads.at(-1)).toEqual({
+      program: '/bin/true',
+      argv: null,
+      env: null,
+      cwd: null,
+      user: null,
+      stdio: null,
+      sandbox: { network: null, writable: null },
+      limits: {
+        runTimeMs: null,
+        memoryBytes: null,
+        pids: null,
+        cpuSeconds: null,
+        openFiles: null,
+        outputBytes: null,
+      },
+      devices: null,
+      children: false,
+      files: [],
+    })
+    await call({
+      program: '/p',
+      argv: ['p', ''],
+      env: { Z: '1', ['__proto__']: '2', A: '' },
+      cwd: '/w',
+      files: ['/f'],
+      user: { uid: 0, gid: 5, groups: [6] },
+      stdio: { stdin: 'STREAM_MODE_NULL', stdout: 'STREAM_MODE_PIPE', stderr: 'STREAM_MODE_PIPE' },
+      sandbox: { network: 'NETWORK_NONE', writable: ['/t'], devices: ['/dev/null'] },
+      limits: { cpuSeconds: 0, memoryBytes: '9007199254740991', pids: 3, outputBytes: 0 },
+      children: true,
+    })
+    expect(rig.core.workloads.at(-1)).toEqual({
+      program: '/p',
+      argv: ['p', ''],
+      env: [
+        { name: 'A', value: '' },
+        { name: 'Z', value: '1' },
+        { name: '__proto__', value: '2' },
+      ],
+      cwd: '/w',
+      files: ['/f'],
+      user: { uid: 0, gid: 5, groups: [6] },
+      stdio: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
+      sandbox: { network: 'none', writable: ['/t'] },
+      devices: ['/dev/null'],
+      limits: {
+        runTimeMs: null,
+        memoryBytes: 9007199254740991,
+        pids: 3,
+        cpuSeconds: 0,
+        openFiles: null,
+        outputBytes: 0,
+      },
+      children: true,
+    })
+  })
+
+  it.each<[string, object, string]>([
+    ['no workload', {}, 'workload'],
+    [
+      'a limit beyond 2^53-1',
+      { workload: { limits: { memoryBytes: '9007199254740992' } } },
+      'workload.limits.memory_bytes',
+    ],
+    ['a network of a later version', { workload: { sandbox: { network: 99 } } }, 'workload.sandbox.network'],
+    ['one stream of three', { workload: { stdio: { stdin: 'STREAM_MODE_NULL' } } }, 'workload.stdio.stdout'],
+    [
+      'a stream mode of a later version',
+      { workload: { stdio: { stdin: 9, stdout: 1, stderr: 1 } } },
+      'workload.stdio.stdin',
+    ],
+  ])('are malformed with %s', async (_name, request, at) => {
+    const error = await failure(client.call(api.execution.Authorize, { artifact: ARTIFACT, ...request }))
+    expect(error).toMatchObject({ status: 'INVALID_ARGUMENT', faultCode: 'REQUEST_MALFORMED', at })
+    expect(rig.core.callers).toHaveLength(0)
+  })
+
+  it('with an id that is none are malformed', async () => {
+    for (const executionId of ['', 'AB'.repeat(16), `${ID}0`, '../../etc/passwd']) {
+      expect(await failure(client.call(api.execution.Get, { executionId }))).toMatchObject({
+        status: 'INVALID_ARGUMENT',
+        at: 'execution_id',
+      })
+    }
+  })
+
+  it('for positions that the lineage does not have are out of range', async () => {
+    rig.core.entries.push({ index: 0n, bytes: Buffer.from('x'), owner: null })
+    const { lineage } = api
+    const calls = [
+      client.read(lineage.ReadEntries, { from: 0, to: 2 }).next(),
+      client.read(lineage.ReadEntries, { from: 2 }).next(),
+      client.call(lineage.GetInclusionProof, { index: 1 }),
+      client.call(lineage.GetInclusionProof, { index: 0, treeSize: 2 }),
+      client.call(lineage.GetInclusionProof, { index: '18446744073709551615' }),
+      client.call(lineage.GetConsistencyProof, { oldSize: 0 }),
+      client.call(lineage.GetConsistencyProof, { oldSize: 1, newSize: 2 }),
+      client.call(lineage.GetConsistencyProof, { oldSize: 2, newSize: 1 }),
+    ]
+    for (const call of calls) expect(await failure(call)).toMatchObject({ status: 'OUT_OF_RANGE' })
+    expect((await client.call(lineage.GetConsistencyProof, { oldSize: 1 })).hashes).toHaveLength(1)
+  })
+
+  it('without an envelope change nothing', async () => {
+    expect(await failure(client.call(api.governance.LoadPolicy, {}))).toMatchObject({ at: 'envelope' })
+  })
+})
+
+describe('errors', () => {
+  beforeEach(() => start('all'))
+
+  const load = () => failure(client.call(api.governance.LoadPolicy, { envelope: Buffer.from('x') }))
+
+  it('of an input keep their code and place', async () => {
+    rig.core.failWith = new EncodingError('DUPLICATE_KEY', 'JSON: key "a" twice', { at: '@7' })
+    expect(await load()).toMatchObject({
+      code: 'FAULT',
+      status: 'INVALID_ARGUMENT',
+      faultCode: 'DUPLICATE_KEY',
+      message: 'JSON: key "a" twice',
+      at: '@7',
+    })
+    expect(rig.errors).toHaveLength(0)
+  })
+
+  it.each<[string, unknown]>([
+    ['an Error', new TypeError('/secret/place is undefined')],
+    ['a text', '/secret/place'],
+    ['nothing', undefined],
+    ['an object', { code: 3, details: '/secret/place' }],
+    [
+      'a typed error that is not for callers',
+      Object.assign(new EncodingError('BAD_JSON', '/secret'), { code: 'X' }),
+    ],
+    ['a denial without a reason', new DeniedError([])],
+  ])('of the daemon itself are INTERNAL and say nothing: %s', async (_name, thrown) => {
+    rig.core.failWith = thrown === undefined ? Symbol('nothing') : thrown
+    const error = await load()
+    expect(error).toMatchObject({ status: 'INTERNAL', faultCode: 'INTERNAL' })
+    expect(error.message).toMatch(/^internal error [0-9a-f]{8}; the daemon's log has more$/)
+    expect(rig.errors).toHaveLength(1)
+    expect(rig.errors[0]).toMatchObject({ incident: /error (\S+);/.exec(error.message)?.[1] })
+  })
+
+  it('with text that no header can carry arrive all the same', async () => {
+    rig.core.failWith = new EncodingError('BAD_JSON', `lone \ud800 surrogate\u0000\n${'x'.repeat(100_000)}`)
+    const error = await load()
+    expect(error.faultCode).toBe('BAD_JSON')
+    expect(error.message.length).toBeLessThanOrEqual(400)
+    expect((await client.call(api.attestation.GetStatus, {})).status).not.toBeNull()
+  })
+
+  it('with a thousand reasons arrive with their codes', async () => {
+    rig.core.failWith = new DeniedError(
+      Array.from({ length: 1000 }, (_, i) => ({
+        code: i % 2 === 0 ? ('SCOPE_EXCEEDED' as const) : ('REVOKED' as const),
+        message: 'm'.repeat(500),
+        at: `scope.argv[${i}]`,
+      })),
+      12345678901234567n,
+    )
+    const error = await failure(client.call(api.execution.Authorize, { artifact: ARTIFACT, workload: {} }))
+    expect(error).toMatchObject({ code: 'DENIED', decisionIndex: 12345678901234567n })
+    expect(error.reasons).toHaveLength(256)
+    expect(error.reasons[0]).toMatchObject({ code: 'SCOPE_EXCEEDED', at: 'scope.argv[0]' })
+    expect(error.reasons[255]).toEqual({ code: 'REVOKED', message: '' })
+  })
+})

@@ -1,0 +1,175 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type ClientDuplexStream, credentials, loadPackageDefinition } from '@grpc/grpc-js'
+import { fromJSON, loadSync, type PackageDefinition } from '@grpc/proto-loader'
+import { protoPath as healthProto } from 'grpc-health-check'
+import protobuf from 'protobufjs'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Rig, startRig } from './rig.ts'
+
+interface ReflectionAnswer {
+  listServicesResponse?: { service: { name: string }[] } | null
+  fileDescriptorResponse?: { fileDescriptorProto: Buffer[] } | null
+  errorResponse?: { errorCode: number } | null
+}
+type Reflection = ClientDuplexStream<object, ReflectionAnswer>
+
+const REFLECTION = new URL(
+  '../../../node_modules/@grpc/reflection/build/proto/grpc/reflection/',
+  import.meta.url,
+).pathname
+
+let rig: Rig
+let closers: (() => void)[]
+beforeEach(async () => {
+  rig = await startRig()
+  closers = []
+})
+afterEach(async () => {
+  for (const close of closers) close()
+  await rig.stop()
+})
+
+/** A client made from nothing but a definition, as grpcurl makes one. */
+// biome-ignore lint/suspicious/noExplicitAny: a client whose methods are known at run time only.
+function dynamicClient(definition: PackageDefinition, service: string): any {
+  // biome-ignore lint/suspicious/noExplicitAny: as above.
+  const at = service.split('.').reduce((tree: any, name) => tree[name], loadPackageDefinition(definition))
+  const client = new at(`unix:${rig.socket}`, credentials.createInsecure())
+  closers.push(() => client.close())
+  return client
+}
+
+function reflection(version: 'v1' | 'v1alpha'): Reflection {
+  const definition = loadSync(`${REFLECTION}${version}/reflection.proto`)
+  const stream = dynamicClient(
+    definition,
+    `grpc.reflection.${version}.ServerReflection`,
+  ).ServerReflectionInfo()
+  stream.on('error', () => {})
+  return stream
+}
+
+function ask(stream: Reflection, question: object): Promise<ReflectionAnswer> {
+  const answer = new Promise<ReflectionAnswer>(resolve => stream.once('data', resolve))
+  stream.write(question)
+  return answer
+}
+
+describe('reflection', () => {
+  it.each(['v1', 'v1alpha'] as const)('%s lists every service', async version => {
+    const stream = reflection(version)
+    const answer = await ask(stream, { listServices: '*' })
+    expect(answer.listServicesResponse?.service.map(s => s.name).sort()).toEqual([
+      'grpc.health.v1.Health',
+      'writ.v1.AttestationService',
+      'writ.v1.ExecutionService',
+      'writ.v1.GovernanceService',
+      'writ.v1.LineageService',
+    ])
+    stream.end()
+  })
+
+  it('alone is enough to make a call and to read the details of a denial', async () => {
+    const stream = reflection('v1')
+    const files = async (symbol: string) =>
+      (await ask(stream, { fileContainingSymbol: symbol })).fileDescriptorResponse?.fileDescriptorProto ?? []
+    const encoded = [...(await files('writ.v1.ExecutionService')), ...(await files('google.rpc.Status'))]
+    const set = { file: encoded.map(bytes => descriptorOf(bytes)) }
+    const definition = definitionOf(set)
+    const client = dynamicClient(definition, 'writ.v1.ExecutionService')
+    const error = await new Promise<{ code: number; metadata: { get(key: string): Buffer[] } }>(resolve =>
+      client.Authorize({ workload: { program: '/bin/true' } }, resolve),
+    )
+    expect(error.code).toBe(7)
+    const typed = (name: string) => definition[name] as unknown as { deserialize(bytes: Buffer): never }
+    const status: { details: { type_url: string; value: Buffer }[] } = typed('google.rpc.Status').deserialize(
+      error.metadata.get('grpc-status-details-bin')[0] ?? Buffer.alloc(0),
+    )
+    const [any] = status.details
+    expect(any?.type_url).toBe('type.googleapis.com/writ.v1.Denial')
+    const denial: { reasons: { code: string }[] } = typed('writ.v1.Denial').deserialize(
+      any?.value ?? Buffer.alloc(0),
+    )
+    expect(denial.reasons[0]?.code).toBe('REASON_CODE_ARTIFACT_MISSING')
+    stream.end()
+  })
+
+  it('answers what it does not know with an error, and goes on', async () => {
+    const stream = reflection('v1')
+    for (const question of [
+      { fileContainingSymbol: 'writ.v1.Nothing' },
+      { fileByFilename: '../../etc/passwd' },
+      { fileContainingExtension: { containingType: 'constructor', extensionNumber: 1 } },
+      {},
+    ]) {
+      expect((await ask(stream, question)).errorResponse?.errorCode).toBeGreaterThan(0)
+    }
+    expect((await ask(stream, { listServices: '' })).listServicesResponse?.service.length).toBe(5)
+    stream.end()
+  })
+
+  it('stops reading questions of a client that does not read the answers', async () => {
+    const stream = reflection('v1')
+    stream.pause()
+    let sent = 0
+    let blocked = false
+    while (!blocked && sent < 50_000) {
+      for (let i = 0; i < 50; i++, sent++)
+        blocked = !stream.write({ fileContainingSymbol: 'writ.v1.Denial' }) || blocked
+      if (blocked) {
+        // Written out to the daemon, or is it held back?
+        await Promise.race([new Promise(resolve => stream.once('drain', resolve)), sleep(1500)])
+        blocked = stream.writableNeedDrain
+      }
+    }
+    expect(blocked).toBe(true)
+    stream.cancel()
+  })
+})
+
+describe('health', () => {
+  const check = (client: ReturnType<typeof dynamicClient>, service: string) =>
+    new Promise<string>(resolve =>
+      client.Check({ service }, (error: { code: number } | null, answer: { status: string }) =>
+        resolve(error === null ? answer.status : `error ${error.code}`),
+      ),
+    )
+
+  it('says of each service whether it serves', async () => {
+    const client = dynamicClient(loadSync(healthProto, { enums: String }), 'grpc.health.v1.Health')
+    expect(await check(client, '')).toBe('NOT_SERVING')
+    rig.server.setServing('', true)
+    rig.server.setServing('writ.v1.ExecutionService', true)
+    expect(await check(client, '')).toBe('SERVING')
+    expect(await check(client, 'writ.v1.ExecutionService')).toBe('SERVING')
+    expect(await check(client, 'writ.v1.LineageService')).toBe('NOT_SERVING')
+    expect(await check(client, 'nothing')).toBe('error 5')
+  })
+
+  it('is watched until the daemon stops', async () => {
+    const client = dynamicClient(loadSync(healthProto, { enums: String }), 'grpc.health.v1.Health')
+    const seen: string[] = []
+    const watch = client.Watch({ service: '' })
+    watch.on('error', () => {})
+    watch.on('data', (answer: { status: string }) => seen.push(answer.status))
+    const ended = new Promise(resolve => watch.once('status', resolve))
+    while (seen.length < 1) await sleep(10)
+    rig.server.setServing('', true)
+    while (seen.length < 2) await sleep(10)
+    await rig.server.close(5000)
+    await ended
+    expect(seen).toEqual(['NOT_SERVING', 'SERVING', 'NOT_SERVING'])
+  })
+})
+
+function descriptorOf(bytes: Buffer): object {
+  const type = protobuf.descriptor.FileDescriptorProto
+  return type.toObject(type.decode(bytes))
+}
+
+function definitionOf(set: object): PackageDefinition {
+  return fromJSON(protobuf.Root.fromDescriptor(set).toJSON() as protobuf.INamespace, {
+    enums: String,
+    longs: String,
+  })
+}
