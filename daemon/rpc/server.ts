@@ -1,7 +1,9 @@
 import {
+  logVerbosity,
   Server,
   ServerCredentials,
   type ServiceDefinition,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import type { HealthImplementation } from 'grpc-health-check'
@@ -76,6 +78,8 @@ export class RpcServer {
 
   constructor(options: RpcServerOptions) {
     const { core, log } = options
+    // grpc-js writes what a caller sent, such as a header that it does not like, to standard error as it is.
+    setLogVerbosity(logVerbosity.NONE)
     this.#log = log
     this.#quota = new Quota(options.quota)
     this.#limits = { ...DEFAULT_RPC_LIMITS, ...options.limits }

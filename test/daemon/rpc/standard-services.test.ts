@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ClientDuplexStream, credentials, loadPackageDefinition } from '@grpc/grpc-js'
-import { fromJSON, loadSync, type PackageDefinition } from '@grpc/proto-loader'
+import { loadFileDescriptorSetFromBuffer, loadSync, type PackageDefinition } from '@grpc/proto-loader'
 import { protoPath as healthProto } from 'grpc-health-check'
-import protobuf from 'protobufjs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Rig, startRig } from './rig.ts'
 
@@ -74,8 +73,10 @@ describe('reflection', () => {
     const files = async (symbol: string) =>
       (await ask(stream, { fileContainingSymbol: symbol })).fileDescriptorResponse?.fileDescriptorProto ?? []
     const encoded = [...(await files('writ.v1.ExecutionService')), ...(await files('google.rpc.Status'))]
-    const set = { file: encoded.map(bytes => descriptorOf(bytes)) }
-    const definition = definitionOf(set)
+    const definition = loadFileDescriptorSetFromBuffer(descriptorSet(encoded), {
+      enums: String,
+      longs: String,
+    })
     const client = dynamicClient(definition, 'writ.v1.ExecutionService')
     const error = await new Promise<{ code: number; metadata: { get(key: string): Buffer[] } }>(resolve =>
       client.Authorize({ workload: { program: '/bin/true' } }, resolve),
@@ -162,14 +163,15 @@ describe('health', () => {
   })
 })
 
-function descriptorOf(bytes: Buffer): object {
-  const type = protobuf.descriptor.FileDescriptorProto
-  return type.toObject(type.decode(bytes))
+/** A FileDescriptorSet: each file as field 1, length-delimited (protobuf's wire format). */
+function descriptorSet(files: Buffer[]): Buffer {
+  return Buffer.concat(files.flatMap(file => [Buffer.from([0x0a]), varint(file.length), file]))
 }
 
-function definitionOf(set: object): PackageDefinition {
-  return fromJSON(protobuf.Root.fromDescriptor(set).toJSON() as protobuf.INamespace, {
-    enums: String,
-    longs: String,
-  })
+function varint(value: number): Buffer {
+  const bytes: number[] = []
+  for (let rest = value; ; rest >>>= 7) {
+    if (rest < 0x80) return Buffer.from([...bytes, rest])
+    bytes.push((rest & 0x7f) | 0x80)
+  }
 }

@@ -3,7 +3,7 @@
 import type { StreamModeInput as _writ_v1_StreamModeInput, StreamMode as _writ_v1_StreamMode } from '../../writ/v1/StreamMode.ts';
 
 /**
- * Where a workload's standard streams lead.
+ * Where a workload's standard streams lead. Either all three are said or none.
  */
 export interface StdioInput {
   /**
@@ -21,7 +21,7 @@ export interface StdioInput {
 }
 
 /**
- * Where a workload's standard streams lead.
+ * Where a workload's standard streams lead. Either all three are said or none.
  */
 export interface Stdio {
   /**
