@@ -103,7 +103,6 @@ function policyStage({ input, opened, terms }: Evaluation): Reason[] {
       id: predicate?.id ?? '',
       digest: opened.digest ?? '',
       keyIds: opened.keyIds,
-      limitedUses: predicate !== undefined && predicate.validity.maxUses !== 'any',
     },
     terms,
   })

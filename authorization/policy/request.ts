@@ -18,7 +18,6 @@ export interface PolicyQuestion {
     readonly id: string
     readonly digest: string
     readonly keyIds: readonly string[]
-    readonly limitedUses: boolean
   }
   /** What the caller asks for, after the scope has allowed it. */
   readonly terms: LaunchTerms
@@ -78,12 +77,11 @@ function merge(
 function context(question: PolicyQuestion): Record<string, unknown> {
   const { caller, gate, artifact, terms } = question
   return {
-    time: { __extn: { fn: 'datetime', arg: question.now } },
+    now: Date.parse(question.now),
     host: question.hostId,
-    caller: { uid: caller.uid, gid: caller.gid, child: caller.parentExecution !== null },
+    caller: { uid: caller.uid, gid: caller.gid },
     attestation: {
       tier: gate.tier,
-      simulated: gate.tier !== 'hardware',
       ageMs: gate.evidenceAgeMs ?? 0,
       referenceValues: gate.referenceValuesDigest ?? '',
     },
@@ -93,18 +91,14 @@ function context(question: PolicyQuestion): Record<string, unknown> {
       id: artifact.id,
       digest: artifact.digest,
       keys: artifact.keyIds,
-      limitedUses: artifact.limitedUses,
     },
     files: terms.files.map(file => file.sha256),
     request: {
-      argc: terms.argv.length,
       argv: terms.argv,
       argvJson: canonicalJson(terms.argv),
       environment: terms.env.map(({ name }) => name),
       cwd: terms.cwd,
-      ownUser: terms.user === 'own',
-      // An own uid is drawn later, from a range where no other user is.
-      uid: terms.user === 'own' ? 0xffff_ffff : terms.user.uid,
+      user: terms.user === 'own' ? 'own' : String(terms.user.uid),
       network: terms.sandbox.network,
       writable: terms.sandbox.writable,
       devices: terms.devices,

@@ -19,22 +19,25 @@ export const DEFAULT_SCHEMA = `namespace Writ {
   entity Program in [Programs] { path: String };
 
   type Facts = {
-    time: datetime,
+    // Milliseconds since 1970-01-01T00:00:00Z.
+    now: Long,
     host: String,
-    caller: { uid: Long, gid: Long, child: Bool },
-    attestation: { tier: String, simulated: Bool, ageMs: Long, referenceValues: String },
+    caller: { uid: Long, gid: Long },
+    // tier is "hardware", "simulated" or "unknown".
+    attestation: { tier: String, ageMs: Long, referenceValues: String },
     // kind is "signed", "minted" or "none" (a request to mint).
-    artifact: { kind: String, issuer: String, id: String, digest: String, keys: Set<String>, limitedUses: Bool },
+    artifact: { kind: String, issuer: String, id: String, digest: String, keys: Set<String> },
+    // Digests of the other files of the closure.
     files: Set<String>,
     request: {
-      argc: Long,
       argv: Set<String>,
       // The same in order, as JSON text: joined by spaces, two vectors could read alike.
       argvJson: String,
+      // Names of the variables.
       environment: Set<String>,
       cwd: String,
-      ownUser: Bool,
-      uid: Long,
+      // "own", or a decimal uid.
+      user: String,
       network: String,
       writable: Set<String>,
       devices: Set<String>,

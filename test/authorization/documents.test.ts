@@ -1,0 +1,151 @@
+import { ECDH } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import {
+  AuthorizationError,
+  checkTrustSuccessor,
+  openRevocation,
+  openTrustRoots,
+  parseRevocation,
+  parseTrustRoots,
+  RevocationSet,
+  signRevocation,
+  signTrustRoots,
+  TRUST_PAYLOAD_TYPE,
+} from '../../authorization/index.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
+import { signEnvelope } from '../../signing/dsse.ts'
+import * as world from './scenario.ts'
+import { spki } from './scenario.ts'
+
+const failure = (work: () => unknown): string => {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof AuthorizationError) return error.code
+    throw error
+  }
+  return 'none'
+}
+const governance = [world.governance.public]
+const trust = (...authorities: object[]) =>
+  failure(() => parseTrustRoots(canonicalJsonBytes({ version: 1, authorities })))
+
+/** The same key with its point compressed (SEC 1 section 2.3.3). */
+function compressed(key: typeof world.bob): string {
+  const point = ECDH.convertKey(
+    key.public.spki.subarray(-65),
+    'prime256v1',
+    undefined,
+    undefined,
+    'compressed',
+  )
+  const header = Buffer.from('3039301306072a8648ce3d020106082a8648ce3d030107032200', 'hex')
+  return Buffer.concat([header, point as Buffer]).toString('base64')
+}
+
+describe('trust roots', () => {
+  const keys = [spki(world.alice), spki(world.bob)]
+
+  it('name the keys and the threshold of each authority', () => {
+    const roots = world.trustRoots()
+    expect(roots.authorities.get('board')).toMatchObject({ threshold: 2 })
+    expect(roots.keys).toHaveLength(3)
+  })
+
+  it('are taken only with the signature of a governance key that the reader has', () => {
+    const envelope = signTrustRoots({ version: 1, authorities: [] }, world.mallory)
+    expect(failure(() => openTrustRoots(envelope, governance))).toBe('DOCUMENT_UNSIGNED')
+    expect(failure(() => openTrustRoots(envelope, []))).toBe('DOCUMENT_UNSIGNED')
+    const other = signEnvelope('text/plain', Buffer.from('{}'), [world.governance])
+    expect(failure(() => openTrustRoots(other, governance))).toBe('DOCUMENT_MALFORMED')
+    expect(failure(() => openTrustRoots(Buffer.from('{'), governance))).toBe('DOCUMENT_MALFORMED')
+    const nonsense = signEnvelope(TRUST_PAYLOAD_TYPE, Buffer.from('[]'), [world.governance])
+    expect(failure(() => openTrustRoots(nonsense, governance))).toBe('TRUST_MALFORMED')
+  })
+
+  it('are refused when a threshold is none', () => {
+    for (const threshold of [0, -1, 3, 1.5, '1']) {
+      expect([threshold, trust({ name: 'a', threshold, keys })]).toEqual([threshold, 'TRUST_MALFORMED'])
+    }
+    expect(trust({ name: 'a', threshold: 2, keys })).toBe('none')
+    expect(trust({ name: 'a', threshold: 1, keys: [] })).toBe('TRUST_MALFORMED')
+  })
+
+  it('count no key twice, in whatever spelling', () => {
+    expect(trust({ name: 'a', threshold: 2, keys: [keys[1], keys[1]] })).toBe('TRUST_MALFORMED')
+    expect(trust({ name: 'a', threshold: 2, keys: [keys[1], compressed(world.bob)] })).toBe('TRUST_MALFORMED')
+    const trailing = Buffer.concat([world.bob.public.spki, Buffer.of(0)]).toString('base64')
+    expect(trust({ name: 'a', threshold: 2, keys: [keys[1], trailing] })).toBe('TRUST_MALFORMED')
+  })
+
+  it('are refused when an authority could be taken for a host, or is there twice', () => {
+    expect(trust({ name: `host:${world.HOST}`, threshold: 1, keys })).toBe('TRUST_MALFORMED')
+    const a = { name: 'a', threshold: 1, keys }
+    expect(trust(a, a)).toBe('TRUST_MALFORMED')
+  })
+
+  it('are refused with an unknown field or a key that is none', () => {
+    expect(trust({ name: 'a', threshold: 1, keys, x: 1 })).toBe('TRUST_MALFORMED')
+    expect(trust({ name: 'a', threshold: 1, keys: ['AAAA'] })).toBe('TRUST_MALFORMED')
+  })
+
+  it('only go up in version', () => {
+    const one = world.trustRoots()
+    const two = world.trustRoots({ version: 2 })
+    expect(failure(() => checkTrustSuccessor(one, two))).toBe('none')
+    expect(failure(() => checkTrustSuccessor(null, two))).toBe('none')
+    expect(failure(() => checkTrustSuccessor(two, two))).toBe('none')
+    expect(failure(() => checkTrustSuccessor(two, one))).toBe('ROLLED_BACK')
+    expect(failure(() => checkTrustSuccessor(one, world.trustRoots({ authorities: [] })))).toBe('ROLLED_BACK')
+  })
+})
+
+describe('revocations', () => {
+  const program = { kind: 'program', digest: world.PROGRAM_DIGEST } as const
+  const revocation = (epoch: number, ...revoke: (typeof program)[]) =>
+    openRevocation(
+      signRevocation({ version: 1, epoch, revoke: revoke.length > 0 ? revoke : [program] }, world.governance),
+      governance,
+    )
+
+  it('add up, and keep the epoch that revoked first', () => {
+    const other = { kind: 'program', digest: world.MODEL_DIGEST } as const
+    const set = RevocationSet.empty.with(revocation(2, program)).with(revocation(5, other, program))
+    expect(set.epoch).toBe(5)
+    expect(set.list()).toEqual([
+      { kind: 'program', id: world.PROGRAM_DIGEST, epoch: 2 },
+      { kind: 'program', id: world.MODEL_DIGEST, epoch: 5 },
+    ])
+    expect(RevocationSet.empty.with(revocation(2, program), revocation(5, other, program)).digest).toBe(
+      set.digest,
+    )
+    expect(set.digest).not.toBe(RevocationSet.empty.with(revocation(2, program)).digest)
+  })
+
+  it('never go back in epoch, and leave the set as it was', () => {
+    const set = RevocationSet.empty.with(revocation(5))
+    for (const epoch of [1, 5]) expect(failure(() => set.with(revocation(epoch)))).toBe('ROLLED_BACK')
+    expect(set.list()).toHaveLength(1)
+    expect(RevocationSet.empty.list()).toHaveLength(0)
+  })
+
+  it('are taken only with the signature of a governance key that the reader has', () => {
+    const envelope = signRevocation({ version: 1, epoch: 1, revoke: [program] }, world.mallory)
+    expect(failure(() => openRevocation(envelope, governance))).toBe('DOCUMENT_UNSIGNED')
+  })
+
+  it('are refused when they are not of the one form', () => {
+    const parse = (fields: object) => failure(() => parseRevocation(canonicalJsonBytes(fields)))
+    expect(parse({ version: 1, epoch: 1, revoke: [program] })).toBe('none')
+    expect(parse({ version: 2, epoch: 1, revoke: [program] })).toBe('REVOCATION_MALFORMED')
+    expect(parse({ version: 1, epoch: 0, revoke: [program] })).toBe('REVOCATION_MALFORMED')
+    expect(parse({ version: 1, epoch: 1, revoke: [] })).toBe('REVOCATION_MALFORMED')
+    expect(parse({ version: 1, epoch: 1, revoke: [{ kind: 'host', id: world.HOST }] })).toBe(
+      'REVOCATION_MALFORMED',
+    )
+    expect(parse({ version: 1, epoch: 1, revoke: [{ ...program, x: 1 }] })).toBe('REVOCATION_MALFORMED')
+    expect(parse({ version: 1, epoch: 1, revoke: [{ kind: 'execution', id: 'x' }] })).toBe(
+      'REVOCATION_MALFORMED',
+    )
+  })
+})

@@ -1,0 +1,291 @@
+import { describe, expect, it } from 'vitest'
+import {
+  AuthorizationError,
+  checkPolicySuccessor,
+  DEFAULT_SCHEMA,
+  decideAfterOpen,
+  openPolicyBundle,
+  type PolicyAnswer,
+  type PolicyBundleFields,
+  type PolicyQuestion,
+  parsePolicyBundle,
+} from '../../authorization/index.ts'
+import { newCedar } from '../../authorization/policy/engine.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
+import { signEnvelope } from '../../signing/dsse.ts'
+import * as world from './scenario.ts'
+import { codes, decide } from './scenario.ts'
+
+const anyPolicy = world.artifact(it => {
+  it.policy.digest = 'any'
+})
+const under = (
+  policies: Record<string, string>,
+  fields: Partial<world.TestInput> = {},
+  bundle: Partial<PolicyBundleFields> = {},
+) => decide({ artifact: anyPolicy, policy: world.policy({ policies, ...bundle }), ...fields })
+const load = (fields: Partial<PolicyBundleFields>) => () => world.policy(fields)
+const failure = (work: () => unknown): string => {
+  try {
+    work()
+  } catch (error) {
+    if (error instanceof AuthorizationError) return error.code
+    throw error
+  }
+  return 'none'
+}
+const when = (condition: string, effect = 'permit') =>
+  `${effect}(principal, action, resource) when { ${condition} };`
+
+describe('a policy decides on', () => {
+  const facts: [what: string, condition: string][] = [
+    ['the user that the kernel names', 'principal == Writ::User::"1000"'],
+    [
+      'the program by digest and path',
+      `resource == Writ::Program::"${world.PROGRAM_DIGEST}" && resource.path == "${world.PROGRAM}"`,
+    ],
+    ['the action', 'action == Writ::Action::"Execute"'],
+    ['attested facts', 'context.attestation.tier == "simulated" && context.attestation.ageMs < 5000'],
+    [
+      'the artifact',
+      `context.artifact.issuer == "release" && context.artifact.kind == "signed" && context.artifact.keys.contains("${world.alice.public.id}")`,
+    ],
+    [
+      'arguments as a set and in order',
+      'context.request.argv.contains("7") && context.request.argvJson like "*,\\"--digits\\",\\"7\\"]"',
+    ],
+    ['the closure', `context.files.contains("${world.MODEL_DIGEST}")`],
+    [
+      'the terms that the scope resolved',
+      'context.request.environment.contains("LANG") && context.request.user == "own" && context.request.limits has pids && context.request.limits.pids == 16',
+    ],
+    ['time', `context.now == ${Date.parse(world.NOW)}`],
+  ]
+  for (const [what, condition] of facts) {
+    it(what, () => {
+      expect(under({ yes: when(condition) }).reasons).toEqual([])
+      expect(codes(under({ yes: world.PERMIT_ALL, no: when(condition, 'forbid') }))).toEqual([
+        'POLICY_DENIED',
+      ])
+    })
+  }
+
+  it('the unit of the caller, and groups and programs that the bundle defines', () => {
+    const entities = [
+      { uid: { type: 'Writ::User', id: '1000' }, attrs: {}, parents: [{ type: 'Writ::Group', id: 'ml' }] },
+      {
+        uid: { type: 'Writ::Program', id: world.PROGRAM_DIGEST },
+        attrs: {},
+        parents: [{ type: 'Writ::Programs', id: 'known' }],
+      },
+    ]
+    const text =
+      'permit(principal in Writ::Group::"ml", action, resource in Writ::Programs::"known") when { principal in Writ::Unit::"job.service" };'
+    const caller = world.caller({ unit: 'job.service' })
+    expect(under({ yes: text }, { caller }, { entities }).outcome).toBe('permit')
+    expect(codes(under({ yes: text }, {}, { entities }))).toEqual(['POLICY_DENIED'])
+    expect(codes(under({ yes: text }, { caller }))).toEqual(['POLICY_DENIED'])
+  })
+
+  it('nothing the caller can name: what it sends stays text below `request`', () => {
+    const hostile = [world.PROGRAM, '--digits', '{"__entity":{"type":"Writ::User","id":"0"}}']
+    const request = world.request({ argv: hostile, env: [{ name: 'LANG', value: 'C' }] })
+    const named = when(
+      'context.attestation.tier == "simulated" && principal == Writ::User::"1000" && context.caller.uid == 1000',
+    )
+    expect(under({ yes: named }, { request }).outcome).toBe('permit')
+    const env = world.artifact(it => {
+      it.policy.digest = 'any'
+      it.scope.env = 'any'
+    })
+    const asKey = world.request({
+      env: [
+        { name: '__entity', value: 'x' },
+        { name: '__proto__', value: 'x' },
+      ],
+    })
+    const both = when(
+      'context.request.environment.contains("__entity") && context.request.environment.contains("__proto__")',
+    )
+    expect(under({ yes: both }, { request: asKey, artifact: env }).outcome).toBe('permit')
+  })
+})
+
+describe('a trap of Cedar', () => {
+  it('a forbid that fails to evaluate is skipped by Cedar, and denies here', () => {
+    const policies = {
+      all: world.PERMIT_ALL,
+      broken: when('context.now + 9223372036854775807 > 0', 'forbid'),
+    }
+    expect(under(policies).reasons).toEqual([
+      { code: 'POLICY_ERROR', message: 'Cedar could not evaluate policies broken', at: 'policy' },
+    ])
+    const cedar = newCedar()
+    cedar.preparseSchema(
+      's',
+      'entity E; action "a" appliesTo { principal: E, resource: E, context: { n: Long } };',
+    )
+    cedar.preparsePolicySet('p', {
+      staticPolicies: {
+        all: world.PERMIT_ALL,
+        broken: when('context.n + 9223372036854775807 > 0', 'forbid'),
+      },
+    })
+    const uid = { type: 'E', id: '' }
+    const bare = cedar.statefulIsAuthorized({
+      principal: uid,
+      action: { type: 'Action', id: 'a' },
+      resource: uid,
+      context: { n: 1 },
+      entities: [],
+      preparsedPolicySetId: 'p',
+      preparsedSchemaName: 's',
+    })
+    expect(bare).toMatchObject({ type: 'success', response: { decision: 'allow' } })
+  })
+
+  it('a permit that fails to evaluate denies even when another permits', () => {
+    const policies = { all: world.PERMIT_ALL, broken: when('context.now + 9223372036854775807 > 0') }
+    expect(codes(under(policies))).toEqual(['POLICY_ERROR'])
+  })
+
+  it('a bundle that fails to parse leaves what is in force alone', () => {
+    const good = world.policy({ policies: { all: world.PERMIT_ALL } })
+    expect(failure(load({ policies: { all: 'permit(' } }))).toBe('POLICY_INVALID')
+    expect(decide({ artifact: anyPolicy, policy: good }).outcome).toBe('permit')
+  })
+
+  it('input nested too deep throws and spoils the instance: it is refused, and other bundles go on', () => {
+    const deep = (n: number) => when(`${'('.repeat(n)}true${')'.repeat(n)}`)
+    const cedar = newCedar()
+    expect(() => cedar.checkParsePolicySet({ staticPolicies: { deep: deep(400) } })).toThrow()
+    expect(() => cedar.getCedarVersion()).toThrow()
+    const good = world.policy()
+    expect(failure(load({ policies: { deep: deep(400) } }))).toBe('POLICY_MALFORMED')
+    // Depth that no bracket shows.
+    expect(failure(load({ policies: { deep: when(`context${'.a'.repeat(5000)} == 1`) } }))).toBe(
+      'POLICY_INVALID',
+    )
+    expect(decide({ policy: good }).outcome).toBe('permit')
+  })
+
+  it('brackets in strings and comments are not nesting', () => {
+    const text = `// ${'('.repeat(99)}\n${when(`context.request.cwd != "${'['.repeat(99)}"`)}`
+    expect(under({ yes: text }).outcome).toBe('permit')
+  })
+
+  it('integers beyond 2^53 lose digits on the way in: no such number gets there', () => {
+    const payload = canonicalJsonBytes({
+      version: 1,
+      cedarVersion: '4.5',
+      policies: {},
+      schema: DEFAULT_SCHEMA,
+      entities: [],
+    })
+      .toString()
+      .replace(
+        '"entities":[]',
+        '"entities":[{"uid":{"type":"Writ::Group","id":"g"},"attrs":{"n":9007199254740993},"parents":[]}]',
+      )
+    expect(failure(() => parsePolicyBundle(Buffer.from(payload)))).toBe('POLICY_MALFORMED')
+  })
+
+  it('a policy that an object would lose is kept: one called constructor', () => {
+    const policies = { all: world.PERMIT_ALL, constructor: 'forbid(principal, action, resource);' }
+    expect(codes(under(policies))).toEqual(['POLICY_DENIED'])
+  })
+
+  it('an instance that threw is replaced', () => {
+    const policy = world.policy()
+    // A lone surrogate cannot reach Cedar through a request; from inside it makes the call throw.
+    const input = world.input({ policy })
+    const question = capture(input)
+    const broken = { ...question, hostId: '\ud800' }
+    expect(policy.evaluate(broken).outcome).toBe('failed')
+    expect(policy.evaluate(question).outcome).toBe('allow')
+  })
+})
+
+/** The question that a decision asks its policy. */
+function capture(input: world.TestInput): PolicyQuestion {
+  const asked: PolicyQuestion[] = []
+  const evaluate = (question: PolicyQuestion): PolicyAnswer => {
+    asked.push(question)
+    return { outcome: 'allow', determining: [] }
+  }
+  decideAfterOpen({ ...input, policy: { ...world.defaultPolicy, evaluate } }, world.observed())
+  const [first] = asked
+  if (first === undefined) throw new Error('the policy was not asked')
+  return first
+}
+
+describe('a bundle is refused', () => {
+  const group = { type: 'Writ::Group', id: 'g' }
+  const cases: [what: string, fields: Partial<PolicyBundleFields>, code: string][] = [
+    [
+      'with an attribute that the schema does not have',
+      { policies: { p: when('context.root') } },
+      'POLICY_INVALID',
+    ],
+    ['with a type error', { policies: { p: when('context.now == "now"') } }, 'POLICY_INVALID'],
+    ['with two policies in one text', { policies: { p: world.PERMIT_ALL.repeat(2) } }, 'POLICY_INVALID'],
+    [
+      'with a template',
+      { policies: { p: 'permit(principal == ?principal, action, resource);' } },
+      'POLICY_INVALID',
+    ],
+    ['without a schema', { schema: ' ' }, 'POLICY_INVALID'],
+    [
+      'with a schema that the requests do not fit',
+      { schema: DEFAULT_SCHEMA.replace('host: String,', '') },
+      'POLICY_INVALID',
+    ],
+    ['with a schema that cannot be parsed', { schema: 'namespace' }, 'POLICY_INVALID'],
+    ['written in a later Cedar', { cedarVersion: '4.99' }, 'POLICY_INVALID'],
+    ['written in an older major Cedar', { cedarVersion: '3.0' }, 'POLICY_INVALID'],
+    [
+      'with an entity that the schema does not have',
+      { entities: [{ uid: { type: 'Writ::Root', id: 'x' }, attrs: {}, parents: [] }] },
+      'POLICY_INVALID',
+    ],
+    [
+      'with an entity twice',
+      { entities: [1, 2].map(() => ({ uid: group, attrs: {}, parents: [] })) },
+      'POLICY_MALFORMED',
+    ],
+    [
+      'that defines an execution',
+      { entities: [{ uid: { type: 'Writ::Execution', id: 'x' }, attrs: {}, parents: [] }] },
+      'POLICY_MALFORMED',
+    ],
+    [
+      'that defines the path of a program',
+      { entities: [{ uid: { type: 'Writ::Program', id: 'x' }, attrs: { path: '/' }, parents: [] }] },
+      'POLICY_MALFORMED',
+    ],
+    ['with an id that is none', { policies: { __proto__x: 'x', '': world.PERMIT_ALL } }, 'POLICY_MALFORMED'],
+  ]
+  for (const [what, fields, code] of cases) it(what, () => expect(failure(load(fields))).toBe(code))
+
+  it('when another key signed it', () => {
+    expect(failure(() => openPolicyBundle(world.policyEnvelope(), [world.mallory.public]))).toBe(
+      'DOCUMENT_UNSIGNED',
+    )
+    expect(failure(() => openPolicyBundle(world.policyEnvelope(), []))).toBe('DOCUMENT_UNSIGNED')
+  })
+
+  it('when it was signed as something else', () => {
+    const envelope = signEnvelope('application/vnd.writ.trust.v1+json', Buffer.from('{}'), [world.governance])
+    expect(failure(() => openPolicyBundle(envelope, [world.governance.public]))).toBe('DOCUMENT_MALFORMED')
+  })
+
+  it('when its version does not go up', () => {
+    const [one, two] = [world.policy({ version: 1 }), world.policy({ version: 2 })]
+    expect(failure(() => checkPolicySuccessor(two, one))).toBe('ROLLED_BACK')
+    expect(failure(() => checkPolicySuccessor(two, world.policy({ version: 2, policies: {} })))).toBe(
+      'ROLLED_BACK',
+    )
+    expect(failure(() => checkPolicySuccessor(one, two))).toBe('none')
+    expect(failure(() => checkPolicySuccessor(one, one))).toBe('none')
+  })
+})
