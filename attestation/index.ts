@@ -1,6 +1,6 @@
 /**
- * Judging evidence: quotes, logs, reference values, reports. Pure functions over bytes; nothing here talks to a TPM
- * (that is `tpm2/index.ts`) or reads a file.
+ * Judging evidence: quotes, logs, reference values, identity, reports. Pure functions over bytes; nothing here talks to a TPM
+ * (that is `tpm2/index.ts`), reads a file or a clock.
  */
 
 export type { AppraisalReason, AppraisalReasonCode, Severity, Verdict } from './appraisal/reason.ts'

@@ -126,10 +126,9 @@ function readEvent(reader: ByteReader, banks: readonly Bank[], index: number): T
   const pcr = reader.u32le('pcrIndex')
   const type = reader.u32le('eventType')
   const count = reader.u32le('digests.count')
-  if (count > banks.length)
-    throw fail('EVENT_LOG_DIGESTS_MALFORMED', index, `${count} digests, ${banks.length} banks`)
   const seen = new Set<number>()
   const digests = new Map<HashAlgorithm, Buffer>()
+  // However large the count is: a bank that comes a second time ends the loop.
   for (let i = 0; i < count; i++) {
     const id = reader.u16le('digest.algorithmId')
     const bank = banks.find(candidate => candidate.id === id)

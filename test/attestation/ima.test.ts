@@ -127,6 +127,7 @@ describe('ImaReplay', () => {
     expect(codeOf(() => replay.append(bad))).toBe('IMA_LOG_MALFORMED')
     expect(codeOf(() => replay.append(imaEntry()))).toBe('IMA_LOG_MALFORMED')
     expect(replay.length).toBe(0)
+    expect(replay.bytes).toEqual(bad)
   })
 
   it('replays templates that it cannot decode, and says so when asked for the entry', () => {
