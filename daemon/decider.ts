@@ -22,9 +22,12 @@ import type { History } from './history.ts'
 import { rfc3339 } from './recorder.ts'
 import type { WallClock } from './wall-clock.ts'
 
+type StageUser = 'own' | { readonly uid: number; readonly gid: number }
+
 /** Opens and hashes what would run, and holds those bytes for the execution until they are used or let go. */
 export interface SubjectStage {
-  stage(executionId: string, paths: readonly string[]): Promise<ObservedSubject[]>
+  /** The first path is the program. They are opened with the rights of the user that will run them. */
+  stage(executionId: string, paths: readonly string[], user: StageUser): Promise<ObservedSubject[]>
   abandon(executionId: string): void
 }
 
@@ -84,7 +87,7 @@ export class Decider {
     if ('denied' in before) return this.#refuse(first, before.denied)
     let keep = false
     try {
-      const observed = await this.#observe(request.executionId, before)
+      const observed = await this.#observe(request, before)
       const input = look()
       const { decision, reservation } =
         operation === 'execute'
@@ -109,7 +112,6 @@ export class Decider {
     const { history, registry } = this.#o
     const wall = this.#o.clock.now()
     const gate = this.#o.gate.snapshot()
-    const full = registry.liveCount >= this.#o.maxExecutions && request.operation === 'execute'
     return {
       request,
       caller: describeCaller(caller),
@@ -122,10 +124,22 @@ export class Decider {
       parent: this.#parent(caller),
       gate: describeGate(gate, this.#o.bootNs()),
       lineage: this.#o.lineageState(),
-      fault: full ? { code: 'CAPACITY', message: `${registry.liveCount} executions are running` } : null,
+      fault: this.#fault(request, registry.liveCount),
       clock: { now: rfc3339(wall.ms), trusted: wall.untrusted === null },
       minting: { enabled: this.#o.minting, sessionKeySpki: this.#mintingSpki },
     }
+  }
+
+  /** What this host cannot do, whatever is signed: refused, never left out. */
+  #fault(request: ExecutionRequest, running: number): DecisionInput['fault'] {
+    const refuse = (message: string) => ({ code: 'CAPACITY' as const, message })
+    if (request.children) return refuse('this host gives no execution a socket of its own')
+    if (request.devices !== null && request.devices.length > 0)
+      return refuse('this host gives no execution a device')
+    if (request.operation === 'execute' && running >= this.#o.maxExecutions) {
+      return refuse(`${running} executions are running`)
+    }
+    return null
   }
 
   #parent(caller: Caller): ParentState | null {
@@ -142,10 +156,15 @@ export class Decider {
     }
   }
 
-  #observe(executionId: string, { subjects }: ToOpen): Promise<ObservedSubject[]> {
+  #observe(
+    { executionId, user }: ExecutionRequest,
+    { subjects, statement }: ToOpen,
+  ): Promise<ObservedSubject[]> {
+    const signed = statement?.predicate.scope.user ?? 'own'
     return this.#o.stage.stage(
       executionId,
       subjects.map(subject => subject.path),
+      user ?? (signed === 'any' ? 'own' : signed),
     )
   }
 

@@ -47,6 +47,7 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
     argv: terms.argv,
     env: terms.env.map(({ name, value }) => `${name}=${value}`),
     cwd: terms.cwd,
+    user: terms.user,
     groups: terms.user === 'own' ? [] : terms.user.groups,
     network: terms.sandbox.network,
     writable: terms.sandbox.writable,

@@ -72,7 +72,7 @@ static void channel_call(struct channel *channel, napi_ref reference, size_t cou
 {
   napi_value function, receiver, error;
   if (napi_get_reference_value(channel->env, reference, &function) != napi_ok ||
-      napi_get_undefined(channel->env, &receiver) != napi_ok)
+      napi_get_global(channel->env, &receiver) != napi_ok)
     return;
   if (napi_make_callback(channel->env, NULL, receiver, function, count, arguments, NULL) ==
           napi_pending_exception &&
@@ -89,7 +89,7 @@ static void channel_end(struct channel *channel, int error)
   napi_value function, receiver, exception;
   bool known = napi_get_reference_value(channel->env, on_end, &function) == napi_ok;
   channel_stop(channel);
-  if (!known || napi_get_undefined(channel->env, &receiver) != napi_ok)
+  if (!known || napi_get_global(channel->env, &receiver) != napi_ok)
     return;
   if (napi_make_callback(channel->env, NULL, receiver, function, 1, &argument, NULL) ==
           napi_pending_exception &&

@@ -1,0 +1,378 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import {
+  replayMeasuredBoot,
+  type SimulatedTpm,
+  startSimulatedTpm,
+} from '../../attestation/tpm2/swtpm/index.ts'
+
+/** The daemon's user. It needs no entry in any database. */
+export const WRITD = { uid: 64_990, gid: 64_990 } as const
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const RECORDED = fileURLToPath(new URL('../fixtures/hosts/debian13-uki', import.meta.url))
+
+export const NEEDS_ROOT =
+  process.getuid?.() === 0 ? null : 'needs root: the launcher makes namespaces and cgroups'
+
+export interface Finished {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A whole governed host on a simulated TPM that carries a recorded boot: real processes, own directory, own sockets. */
+export class GovernedHost {
+  readonly dir: string
+  readonly tpm: SimulatedTpm
+  #launcher: ChildProcess | undefined
+  #daemon: ChildProcess | undefined
+  daemonLog = ''
+  launcherLog = ''
+  hostId = ''
+
+  private constructor(dir: string, tpm: SimulatedTpm) {
+    this.dir = dir
+    this.tpm = tpm
+  }
+
+  /** Provisioned, with keys, trust roots, reference values and a policy, and both daemons running and attested. */
+  static async start(
+    options: { config?: Record<string, string>; policy?: string } = {},
+  ): Promise<GovernedHost> {
+    const dir = mkdtempSync(join(tmpdir(), 'writ-'))
+    chmodSync(dir, 0o755)
+    const tpm = await startSimulatedTpm({ dir: join(dir, 'tpm') })
+    const host = new GovernedHost(dir, tpm)
+    try {
+      await host.#provision(options)
+      await host.startLauncher()
+      await host.startDaemon()
+      await host.attested()
+      return host
+    } catch (error) {
+      await host.close()
+      throw error
+    }
+  }
+
+  path(name: string): string {
+    return join(this.dir, name)
+  }
+
+  get socket(): string {
+    return this.path('run/writd.sock')
+  }
+
+  get daemonPid(): number {
+    return this.#daemon?.pid ?? 0
+  }
+
+  get launcherPid(): number {
+    return this.#launcher?.pid ?? 0
+  }
+
+  /** Runs `writ`. Ends it after a minute. */
+  async writ(
+    args: readonly string[],
+    options: { input?: string | Buffer; uid?: number } = {},
+  ): Promise<Finished> {
+    const child = this.spawnWrit(args, options.uid)
+    const out: Buffer[] = []
+    const err: Buffer[] = []
+    child.stdout?.on('data', piece => out.push(piece))
+    child.stderr?.on('data', piece => err.push(piece))
+    child.stdin?.on('error', () => undefined)
+    child.stdin?.end(options.input ?? '')
+    const timer = setTimeout(() => child.kill('SIGKILL'), 60_000)
+    const [code] = (await once(child, 'close')) as [number | null]
+    clearTimeout(timer)
+    return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }
+  }
+
+  spawnWrit(args: readonly string[], uid?: number): ChildProcess {
+    return spawn(process.execPath, [join(ROOT, 'cli/main.ts'), ...args], {
+      env: { PATH: process.env.PATH, WRIT_SOCKET: this.socket },
+      stdio: 'pipe',
+      ...(uid === undefined ? {} : { uid, gid: uid }),
+    })
+  }
+
+  /** As {@link writ}, and throws unless it exits with 0. Gives its standard output. */
+  async ok(...args: string[]): Promise<string> {
+    const done = await this.writ(args)
+    if (done.code !== 0)
+      throw new Error(`writ ${args.join(' ')}: ${done.code}\n${done.stdout}${done.stderr}\n${this.daemonLog}`)
+    return done.stdout
+  }
+
+  /** Signs an artifact for a program and gives its path. */
+  async issue(name: string, program: readonly string[], options: readonly string[] = []): Promise<string> {
+    const out = this.path(`${name}.artifact.json`)
+    const given = new Set(options)
+    const defaults: [string, string][] = [
+      ['--key', this.path('authority.key')],
+      ['--issuer', 'release'],
+      ['--host', this.hostId],
+      ['--valid', '1h'],
+      ['--uses', 'any'],
+      ['--uid', 'any'],
+      ['--policy', 'any'],
+      ['--reference-values', 'any'],
+      ['--simulated', 'allow'],
+      ['--network', 'none'],
+    ]
+    const rest = defaults.filter(([option]) => !given.has(option)).flat()
+    await this.ok('issue', ...rest, ...options, '--out', out, '--', ...program)
+    return out
+  }
+
+  async status(): Promise<{ state: string; [key: string]: unknown }> {
+    return JSON.parse(await this.ok('status', '--json'))
+  }
+
+  /** Waits for a state of the gate. */
+  async until(state: string, withinMs = 15_000): Promise<void> {
+    const deadline = Date.now() + withinMs
+    let last = ''
+    while (Date.now() < deadline) {
+      const done = await this.writ(['status', '--json'])
+      if (done.code === 0) last = JSON.parse(done.stdout).state
+      if (last === state) return
+      await new Promise(resolve => setTimeout(resolve, 100))
+    }
+    throw new Error(`the gate is ${last}, not ${state}\n${this.daemonLog}`)
+  }
+
+  async attested(): Promise<void> {
+    await this.until('ATTESTED')
+  }
+
+  async startLauncher(): Promise<void> {
+    const child = spawn(join(ROOT, 'native/build/writ-launchd'), ['--config', this.path('launchd.conf')], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    this.#launcher = child
+    child.stderr?.on('data', piece => (this.launcherLog += piece))
+    // Its group gets the socket last of all, just before it listens.
+    await this.#appears(
+      () =>
+        (statSync(this.path('launchd/launchd.sock'), { throwIfNoEntry: false })?.mode ?? 0) % 0o100 === 0o60,
+    )
+    await new Promise(resolve => setTimeout(resolve, 50))
+  }
+
+  async startDaemon(): Promise<void> {
+    const child = spawn(
+      process.execPath,
+      [join(ROOT, 'daemon/main.ts'), '--config', this.path('writd.toml')],
+      {
+        ...WRITD,
+        env: { PATH: process.env.PATH },
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    )
+    this.#daemon = child
+    child.stderr?.on('data', piece => (this.daemonLog += piece))
+    let ended = false
+    child.once('exit', () => {
+      ended = true
+    })
+    await this.#appears(() => {
+      if (ended) throw new Error(`writd ended\n${this.daemonLog}\n${this.launcherLog}`)
+      return socketExists(this.socket)
+    })
+  }
+
+  async stopDaemon(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    return end(this.#daemon, signal)
+  }
+
+  async stopLauncher(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    return end(this.#launcher, signal)
+  }
+
+  /** Lets the daemon's user reach the simulated TPM. To be called again after the TPM was started again. */
+  openTpm(): void {
+    for (const path of [this.tpm.paths.socket, this.tpm.paths.control]) chownSync(path, WRITD.uid, WRITD.gid)
+  }
+
+  /** Boots the simulated TPM as the recorded host was booted. */
+  async boot(): Promise<void> {
+    await replayMeasuredBoot(this.tpm, {
+      eventLog: readFileSync(join(RECORDED, 'eventlog.bin')),
+      userspaceLog: readFileSync(join(RECORDED, 'tpm2-measure.log')),
+      imaLog: readFileSync(join(RECORDED, 'ima.bin')),
+    })
+    this.openTpm()
+  }
+
+  async close(): Promise<void> {
+    await end(this.#daemon, 'SIGTERM')
+    await end(this.#launcher, 'SIGTERM')
+    await this.tpm.stop()
+    rmSync(this.dir, { recursive: true, force: true })
+  }
+
+  /** Everything up to the start of the daemons. */
+  async #provision({
+    config = {},
+    policy,
+  }: {
+    config?: Record<string, string>
+    policy?: string
+  }): Promise<void> {
+    chmodSync(this.path('tpm'), 0o755)
+    await this.boot()
+    for (const name of ['eventlog.bin', 'tpm2-measure.log', 'ima.bin'])
+      cpSync(join(RECORDED, name), this.path(name))
+    mkdirSync(this.path('run'), { mode: 0o755 })
+    chownSync(this.path('run'), WRITD.uid, WRITD.gid)
+    const tpm = `swtpm:${this.tpm.paths.socket}`
+    const state = this.path('state')
+    const init = await this.ok(
+      'init',
+      '--user',
+      `${WRITD.uid}:${WRITD.gid}`,
+      '--state-dir',
+      state,
+      '--tpm',
+      tpm,
+      '--json',
+    )
+    this.hostId = JSON.parse(init).hostId
+    await this.ok('key', 'new', this.path('operator'))
+    await this.ok('key', 'new', this.path('authority'), '--algorithm', 'ecdsa-p256')
+    const operator = ['--key', this.path('operator.key')]
+    await this.ok(
+      'key',
+      'trust',
+      'sign',
+      '--version',
+      '1',
+      '--authority',
+      `release=${this.path('authority.pub')}`,
+      ...operator,
+      '--out',
+      this.path('trust.json'),
+    )
+    mkdirSync(this.path('policies'))
+    writeFileSync(this.path('policies/permit.cedar'), policy ?? 'permit (principal, action, resource);\n')
+    await this.ok(
+      'policy',
+      'sign',
+      this.path('policies'),
+      '--version',
+      '1',
+      ...operator,
+      '--out',
+      this.path('policy.json'),
+    )
+    const logs = [
+      '--event-log',
+      this.path('eventlog.bin'),
+      '--userspace-log',
+      this.path('tpm2-measure.log'),
+      '--ima-log',
+      this.path('ima.bin'),
+    ]
+    await this.ok(
+      'reference',
+      'capture',
+      '--state-dir',
+      state,
+      '--tpm',
+      tpm,
+      ...logs,
+      '--out',
+      this.path('captured.json'),
+    )
+    await this.ok(
+      'reference',
+      'sign',
+      this.path('captured.json'),
+      ...operator,
+      '--out',
+      this.path('reference.json'),
+    )
+    this.openTpm()
+    this.#writeConfigs(config)
+  }
+
+  #writeConfigs(extra: Record<string, string>): void {
+    const section = (name: string, lines: string[]): string =>
+      [`[${name}]`, ...lines, extra[name] ?? '', ''].join('\n')
+    const toml = [
+      section('daemon', [
+        `socket = "${this.socket}"`,
+        'socket_access = "all"',
+        `children_directory = "${this.path('run/children')}"`,
+        `state_directory = "${this.path('state')}"`,
+        `launcher_socket = "${this.path('launchd/launchd.sock')}"`,
+        'shutdown_grace_seconds = 1',
+      ]),
+      section('tpm', ['transport = "swtpm"', `path = "${this.tpm.paths.socket}"`]),
+      section('attestation', [
+        extra.attestation === undefined ? 'cycle_seconds = 1\nmax_evidence_age_seconds = 5' : '',
+        `reference_values = "${this.path('reference.json')}"`,
+      ]),
+      section('trust', [
+        `governance_keys = ["${this.path('operator.pub')}"]`,
+        `trust_roots = "${this.path('trust.json')}"`,
+        `policy_bundle = "${this.path('policy.json')}"`,
+      ]),
+      section('execution', ['uid_range = [70000, 70299]']),
+      ...['access', 'rpc', 'quota', 'minting', 'lineage'].map(name => section(name, [])),
+    ].join('\n')
+    writeFileSync(this.path('writd.toml'), toml, { mode: 0o644 })
+    const launchd = [
+      `socket = ${this.path('launchd/launchd.sock')}`,
+      `writd_uid = ${WRITD.uid}`,
+      `writd_gid = ${WRITD.gid}`,
+      'uids = 70000-70299',
+      `event_log = ${this.path('eventlog.bin')}`,
+      `userspace_log = ${this.path('tpm2-measure.log')}`,
+      `ima_log = ${this.path('ima.bin')}`,
+      '',
+    ].join('\n')
+    writeFileSync(this.path('launchd.conf'), launchd, { mode: 0o600 })
+  }
+
+  async #appears(there: () => boolean): Promise<void> {
+    const deadline = Date.now() + 15_000
+    while (!there()) {
+      if (Date.now() > deadline) throw new Error(`no socket\n${this.daemonLog}\n${this.launcherLog}`)
+      await new Promise(resolve => setTimeout(resolve, 20))
+    }
+  }
+}
+
+function socketExists(path: string): boolean {
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some(line => line.endsWith(` ${path}`))
+}
+
+async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<number | null> {
+  if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+    return child?.exitCode ?? null
+  const gone = once(child, 'exit')
+  child.kill(signal)
+  const timer = setTimeout(() => child.kill('SIGKILL'), 20_000)
+  const [code] = (await gone) as [number | null]
+  clearTimeout(timer)
+  return code
+}

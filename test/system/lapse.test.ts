@@ -1,0 +1,121 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
+
+/** Processes of this machine whose command line has the marker. */
+function alive(marker: string): number[] {
+  return readdirSync('/proc')
+    .filter(name => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter(pid => {
+      try {
+        const line = readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+        return line.includes(marker) && !line.includes('main.ts')
+      } catch {
+        return false
+      }
+    })
+}
+
+describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
+  let host: GovernedHost
+  beforeAll(async () => {
+    host = await GovernedHost.start()
+  }, 120_000)
+  afterAll(() => host?.close())
+
+  let count = 0
+  /** Starts a workload that forks away from its parent and ignores signals, and waits until all of it runs. */
+  async function start(): Promise<{ marker: string; ended: Promise<number | null> }> {
+    const marker = String(90_000_000 + ++count)
+    const script = `trap '' TERM INT HUP; (setsid sleep ${marker} & setsid sh -c 'sleep ${marker} & sleep ${marker}' &) ; sleep ${marker}`
+    const command = ['/bin/sh', '-c', script]
+    const artifact = await host.issue(`long-${marker}`, command)
+    const child = host.spawnWrit(['run', '--artifact', artifact, '--', ...command])
+    const ended = new Promise<number | null>(resolve => child.once('close', resolve))
+    child.stdin?.end()
+    await expect.poll(() => alive(marker).length, { timeout: 15_000 }).toBeGreaterThanOrEqual(4)
+    return { marker, ended }
+  }
+
+  test('the TPM hangs: the gate goes stale, it ends, and all is well again when the TPM is back', async () => {
+    const { marker, ended } = await start()
+    host.tpm.hang()
+    try {
+      expect(await ended).not.toBe(0)
+      expect(alive(marker)).toEqual([])
+      await host.until('STALE')
+      const denied = await host.writ([
+        'run',
+        '--artifact',
+        host.path(`long-${marker}.artifact.json`),
+        '--',
+        '/bin/true',
+      ])
+      expect(denied.code).toBe(1)
+    } finally {
+      host.tpm.resume()
+    }
+    await host.attested()
+  })
+
+  test('the daemon is killed: it ends, with nobody to order it', async () => {
+    const { marker, ended } = await start()
+    await host.stopDaemon('SIGKILL')
+    expect(await ended).not.toBe(0)
+    await expect.poll(() => alive(marker), { timeout: 15_000 }).toEqual([])
+    await host.startDaemon()
+    await host.attested()
+    expect(await host.ok('lineage', 'tail', '--json')).toContain('"execution-end"')
+  })
+
+  test('the daemon hangs: it ends by its lease', async () => {
+    const { marker, ended } = await start()
+    process.kill(host.daemonPid, 'SIGSTOP')
+    try {
+      await expect.poll(() => alive(marker), { timeout: 15_000 }).toEqual([])
+    } finally {
+      process.kill(host.daemonPid, 'SIGCONT')
+    }
+    await ended
+    await host.attested()
+  })
+
+  test('after an unclean stop an artifact with limited uses counts as used', async () => {
+    const artifact = await host.issue('limited', ['/bin/true'], ['--uses', '5'])
+    await host.stopDaemon('SIGKILL')
+    await host.startDaemon()
+    await host.attested()
+    const done = await host.writ(['run', '--artifact', artifact, '--', '/bin/true'])
+    expect(done.code).toBe(1)
+    expect(done.stderr).toContain('REPLAYED')
+  })
+
+  test('a PCR is extended: it fails, everything ends, and it stays so across a restart', async () => {
+    const { marker, ended } = await start()
+    const tpm = host.tpm.connect()
+    try {
+      await tpm.pcrExtend(4, [
+        { bank: 'sha1', digest: Buffer.alloc(20, 1) },
+        { bank: 'sha256', digest: Buffer.alloc(32, 1) },
+      ])
+    } finally {
+      await tpm.close()
+    }
+    expect(await ended).not.toBe(0)
+    expect(alive(marker)).toEqual([])
+    await host.until('FAILED')
+    const artifact = await host.issue('after', ['/bin/true'])
+    const denied = await host.writ(['run', '--artifact', artifact, '--', '/bin/true'])
+    expect(denied.code).toBe(1)
+    expect(denied.stderr).toContain('ATTESTATION_FAILED')
+    // Even a TPM that is as it should be again does not open the gate by itself.
+    await host.stopDaemon()
+    await host.boot()
+    await host.startDaemon()
+    await host.until('FAILED')
+    expect((await host.writ(['run', '--artifact', artifact, '--', '/bin/true'])).stderr).toContain(
+      'ATTESTATION_FAILED',
+    )
+  })
+})
