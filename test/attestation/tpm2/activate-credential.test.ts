@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +11,7 @@ import {
   verifyAkCertificate,
 } from '../../../attestation/identity/index.ts'
 import type { Tpm } from '../../../attestation/tpm2/index.ts'
+import { parsePublicArea, publicAreaKey } from '../../../attestation/tpm2/structures/index.ts'
 import { readPrivateKey, readPublicKey } from '../../../signing/key.ts'
 import { leftovers, type SimulatedHost, startSimulatedHost } from './simulated-host.ts'
 
@@ -42,6 +44,21 @@ describe('credential activation', () => {
     const activated = tpm.activateCredential({ ak, ekHandle: identity.ekHandle, ...credentialFor(ak.name) })
     expect(await activated).toEqual(secret)
     expect(await leftovers(tpm)).toEqual([])
+  })
+
+  it('does so for an ECC EK as well', async () => {
+    const env = { ...process.env, TPM2TOOLS_TCTI: tpm.tcti }
+    await tpm.lend(async () => {
+      execFileSync('tpm2_createek', ['-G', 'ecc', '-c', '0x81010005'], {
+        cwd: host.dir,
+        env,
+        stdio: 'ignore',
+      })
+    })
+    const area = (await tpm.readPublic(0x81010005))?.publicArea ?? Buffer.alloc(0)
+    const ek = endorsementKey(publicAreaKey(parsePublicArea(area)))
+    const credential = makeCredential(ek, host.ak.name, secret)
+    expect(await tpm.activateCredential({ ak: host.ak, ekHandle: 0x81010005, ...credential })).toEqual(secret)
   })
 
   it('does not for the Name of another key', async () => {

@@ -127,7 +127,9 @@ describe('provisioning', () => {
 describe('provisioning refuses', () => {
   it('a persistent handle with a key that it did not make', async () => {
     const before = await tpm.readPublic(host.identity.akHandle)
-    await expect(provisionHost(tpm, fresh('second host'))).rejects.toMatchObject({ code: 'HANDLE_IN_USE' })
+    await expect(
+      provisionHost(tpm, fresh('second host'), { nvCounterIndex: 0x01801019 }),
+    ).rejects.toMatchObject({ code: 'HANDLE_IN_USE', at: '0x81018001' })
     expect(await tpm.readPublic(host.identity.akHandle)).toEqual(before)
     await quoteFor(tpm, host.ak)
   })
@@ -173,6 +175,55 @@ describe('provisioning refuses', () => {
     expect(identity.hierarchies).toMatchObject({ ownerAuthSet: true, endorsementAuthSet: true })
     await tool('tpm2_changeauth', '-c', 'o', '-p', 'owner secret')
     await tool('tpm2_changeauth', '-c', 'e', '-p', 'endorsement secret')
+  })
+})
+
+describe('an EK certificate in the TPM', () => {
+  const others = join(import.meta.dirname, '../../fixtures/hosts/debian13-uki/ek-rsa.der')
+
+  it('of another key is refused, and nothing stays behind', async () => {
+    const before = await tpm.handles('PERSISTENT')
+    const { size } = await stat(others)
+    await tool('tpm2_nvundefine', '-C', 'p', '0x01c00002')
+    await tool(
+      'tpm2_nvdefine',
+      '0x01c00002',
+      '-C',
+      'p',
+      '-s',
+      `${size}`,
+      '-a',
+      'ppwrite|authread|no_da|platformcreate',
+    )
+    await tool('tpm2_nvwrite', '0x01c00002', '-C', 'p', '-i', others)
+    const options = { akHandle: 0x81018040, nvCounterIndex: 0x01801040 }
+    await expect(provision(tpm, newSecrets(), options)).rejects.toMatchObject({ code: 'EK_UNFIT' })
+    expect(await tpm.handles('PERSISTENT')).toEqual(before)
+    await expect(provisionHost(tpm, host.identityDir)).rejects.toMatchObject({ code: 'TPM_CHANGED' })
+  })
+
+  it('may be missing: the identity then says so', async () => {
+    await tool('tpm2_nvundefine', '-C', 'p', '0x01c00002')
+    const options = { akHandle: 0x81018041, nvCounterIndex: 0x01801041 }
+    const identity = await provision(tpm, newSecrets(), options)
+    expect(identity.ekCertificate).toBeNull()
+    expect(parsePublicArea(identity.ekPublicArea).type).toBe('ecc')
+    // The certificate of before goes back, for the tests that follow.
+    const certificate = join(host.dir, 'ek.der')
+    await writeFile(certificate, host.identity.ekCertificate ?? '')
+    const { size } = await stat(certificate)
+    await tool(
+      'tpm2_nvdefine',
+      '0x01c00002',
+      '-C',
+      'p',
+      '-s',
+      `${size}`,
+      '-a',
+      'ppwrite|authread|no_da|platformcreate',
+    )
+    await tool('tpm2_nvwrite', '0x01c00002', '-C', 'p', '-i', certificate)
+    expect((await provisionHost(tpm, host.identityDir)).created).toBe(false)
   })
 })
 

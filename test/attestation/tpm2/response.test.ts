@@ -2,11 +2,15 @@ import { describe, expect, it } from 'vitest'
 import { EMPTY_PASSWORD, HmacSession } from '../../../attestation/tpm2/authorization.ts'
 import { handlesCommand } from '../../../attestation/tpm2/commands/capability.ts'
 import { readClockCommand } from '../../../attestation/tpm2/commands/clock.ts'
+import { nvReadPublicCommand } from '../../../attestation/tpm2/commands/nv.ts'
+import { readPublicCommand } from '../../../attestation/tpm2/commands/object.ts'
 import { pcrExtendCommand, pcrReadCommand } from '../../../attestation/tpm2/commands/pcr.ts'
 import { getRandomCommand } from '../../../attestation/tpm2/commands/random.ts'
 import { TpmError } from '../../../attestation/tpm2/index.ts'
 import { marshalCommand, parseResponse } from '../../../attestation/tpm2/marshal.ts'
 import { describeResponseCode, isLostSession } from '../../../attestation/tpm2/response-code.ts'
+import { publicAreaName } from '../../../attestation/tpm2/structures/index.ts'
+import { sha256Hex } from '../../../encoding/digest.ts'
 import { frame } from './response-frame.ts'
 
 const clock = '0000000000000064' + '00000000000003e8' + '00000002' + '00000001' + '01'
@@ -73,6 +77,31 @@ describe('a response', () => {
     )
   })
 
+  it('with a Name that is not that of the public area is malformed', () => {
+    const area = `0023000b00050472000000100018000b0003001000${'20'}${'11'.repeat(32)}0020${'22'.repeat(32)}`
+    const name = publicAreaName(Buffer.from(area, 'hex')).toString('hex')
+    const answer = (name: string) => frame(0x8001, 0, `${sized(area)}${sized(name)}0000`)
+    expect(parseResponse(readPublicCommand(0x81000001), [], answer(name)).name.toString('hex')).toBe(name)
+    const wrong = `${name.slice(0, -2)}${name.endsWith('00') ? '01' : '00'}`
+    expect(() => parseResponse(readPublicCommand(0x81000001), [], answer(wrong))).toThrow(/Name/)
+  })
+
+  it.each([
+    ['another index', '01800002', undefined],
+    ['a Name that is not its own', '01800001', `000b${'00'.repeat(32)}`],
+  ])('about an NV index with %s is malformed', (_what, index, wrongName) => {
+    const nv = (index: string) => `${index}000b2204001400000008`
+    const nameOf = (area: string) => `000b${sha256Hex(Buffer.from(area, 'hex'))}`
+    const answer = (area: string, name: string) => frame(0x8001, 0, `${sized(area)}${sized(name)}`)
+    const command = nvReadPublicCommand(0x01800001)
+    const right = nv('01800001')
+    expect(parseResponse(command, [], answer(right, nameOf(right)))).toMatchObject({ dataSize: 8 })
+    const response = answer(nv(index), wrongName ?? nameOf(nv(index)))
+    expect(() => parseResponse(command, [], response)).toThrow(
+      expect.objectContaining({ code: 'TPM_MALFORMED' }),
+    )
+  })
+
   it('to a password has neither nonce nor HMAC', () => {
     const command = pcrExtendCommand(16, [{ bank: 'sha256', digest: Buffer.alloc(32) }])
     parseResponse(command, [EMPTY_PASSWORD], frame(0x8002, 0, '00000000' + '0000' + '01' + '0000'))
@@ -113,3 +142,7 @@ describe('a response code', () => {
     expect([0x18b, 0x9cb, 0x910, 0x98e, 0x917].some(isLostSession)).toBe(false)
   })
 })
+
+function sized(hex: string): string {
+  return `${(hex.length / 2).toString(16).padStart(4, '0')}${hex}`
+}
