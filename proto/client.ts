@@ -1,52 +1,11 @@
-import { type CallOptions, Client, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js'
+import { type CallOptions, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
-import { WritError } from '../encoding/error.ts'
-import { DETAILS_TRAILER, type DenialReason, decodeErrorDetail } from './error-details.ts'
+import { CallError, toCallError } from './call-error.ts'
 import type { ExecuteResponse } from './generated/writ/v1/ExecuteResponse.ts'
 import type { ExecuteStartInput } from './generated/writ/v1/ExecuteStart.ts'
 import { writV1 } from './load.ts'
 
-/**
- * What became of a call that did not succeed. `DENIED`: decided, and denied; `FAULT`: the daemon says what is wrong, with a
- * code of its own; the others: the call never got that far.
- */
-export type CallErrorCode =
-  | 'DENIED'
-  | 'FAULT'
-  | 'UNAVAILABLE'
-  | 'DEADLINE_EXCEEDED'
-  | 'CANCELLED'
-  | 'UNIMPLEMENTED'
-  | 'OTHER'
-
-/** A call to the daemon that failed. */
-export class CallError extends WritError<CallErrorCode> {
-  /** Name of the gRPC status, such as `PERMISSION_DENIED`. */
-  readonly status: string
-  /** Every reason of a denial; empty unless `code` is `DENIED`. */
-  readonly reasons: readonly DenialReason[]
-  /** Position of the decision in the lineage, if it has one. */
-  readonly decisionIndex: bigint | null
-  /** The daemon's own code; null unless `code` is `FAULT`. */
-  readonly faultCode: string | null
-
-  constructor(code: CallErrorCode, message: string, more: CallErrorFields) {
-    super(code, message, { at: more.at, cause: more.cause })
-    this.status = more.status
-    this.reasons = more.reasons ?? []
-    this.decisionIndex = more.decisionIndex ?? null
-    this.faultCode = more.faultCode ?? null
-  }
-}
-
-interface CallErrorFields {
-  status: string
-  reasons?: readonly DenialReason[]
-  decisionIndex?: bigint | undefined
-  faultCode?: string
-  at?: string | undefined
-  cause?: unknown
-}
+export { CallError, type CallErrorCode } from './call-error.ts'
 
 /** The services' methods, to be given to {@link WritClient.call} and {@link WritClient.read}. */
 export const api = {
@@ -219,32 +178,4 @@ function answers<Output>(
       call.cancel()
     }
   })()
-}
-
-const PLAIN_CODES: Partial<Record<number, CallErrorCode>> = {
-  [status.UNAVAILABLE]: 'UNAVAILABLE',
-  [status.DEADLINE_EXCEEDED]: 'DEADLINE_EXCEEDED',
-  [status.CANCELLED]: 'CANCELLED',
-  [status.UNIMPLEMENTED]: 'UNIMPLEMENTED',
-}
-
-/** An error of grpc-js to ours, with the structured detail if the answer carries one that agrees with its status. */
-function toCallError(error: ServiceError): CallError {
-  const name = status[error.code] ?? 'UNKNOWN'
-  const raw = error.metadata?.get(DETAILS_TRAILER)[0]
-  const detail = Buffer.isBuffer(raw) ? decodeErrorDetail(raw, error.code) : null
-  if (detail?.kind === 'denial') {
-    return new CallError('DENIED', detail.reasons.map(r => `${r.code}: ${r.message}`).join('; '), {
-      status: name,
-      reasons: detail.reasons,
-      decisionIndex: detail.decisionIndex,
-    })
-  }
-  if (detail?.kind === 'fault') {
-    return new CallError('FAULT', detail.message, { status: name, faultCode: detail.code, at: detail.at })
-  }
-  return new CallError(PLAIN_CODES[error.code] ?? 'OTHER', error.details || error.message, {
-    status: name,
-    cause: error,
-  })
 }

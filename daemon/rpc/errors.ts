@@ -1,6 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js'
-import { WritError } from '../../encoding/error.ts'
+import { ReferenceValuesError } from '../../attestation/index.ts'
+import { TpmError } from '../../attestation/tpm2/index.ts'
+import { AuthorizationError } from '../../authorization/index.ts'
+import { EncodingError, WritError } from '../../encoding/error.ts'
+import { LineageError } from '../../lineage/index.ts'
 import {
   DETAILS_TRAILER,
   type ErrorDetail,
@@ -8,7 +12,9 @@ import {
   type ReasonName,
   safeText,
 } from '../../proto/error-details.ts'
-import { DeniedError } from '../core.ts'
+import { SigningError } from '../../signing/error.ts'
+import { DeniedError, NotFoundError } from '../core.ts'
+import { GovernanceError } from '../governance.ts'
 
 export type RequestErrorCode = 'REQUEST_MALFORMED' | 'OUT_OF_RANGE' | 'NOT_ALLOWED' | 'TIMED_OUT'
 
@@ -45,56 +51,97 @@ export const REASON_STATUS: Readonly<Record<ReasonName, status>> = {
   INTERNAL: status.INTERNAL,
 }
 
-/** Codes of typed errors whose text may leave the daemon, by what the caller can do about them. Any other code is INTERNAL. */
-const FAULT_CODES: ReadonlyMap<status, readonly string[]> = new Map([
-  [
-    status.INVALID_ARGUMENT,
-    [
-      'REQUEST_MALFORMED',
-      // encoding
-      'TRUNCATED',
-      'TRAILING_BYTES',
-      'TOO_LARGE',
-      'TOO_DEEP',
-      'BAD_UTF8',
-      'BAD_JSON',
-      'DUPLICATE_KEY',
-      'BAD_NUMBER',
-      'BAD_HEX',
-      'BAD_BASE64',
-      // signing
-      'KEY_MALFORMED',
-      'KEY_UNSUPPORTED',
-      'KEY_WEAK',
-      'ENVELOPE_MALFORMED',
-      'PAYLOAD_TYPE_UNEXPECTED',
-      'THRESHOLD_INVALID',
-      // documents of governance
-      'STATEMENT_MALFORMED',
-      'TRUST_MALFORMED',
-      'POLICY_MALFORMED',
-      'POLICY_INVALID',
-      'REVOCATION_MALFORMED',
-      'DOCUMENT_MALFORMED',
-      'REFERENCE_MALFORMED',
-    ],
-  ],
-  [status.PERMISSION_DENIED, ['NOT_ALLOWED', 'DOCUMENT_UNSIGNED', 'NOT_PERMITTED']],
-  [status.FAILED_PRECONDITION, ['ROLLED_BACK', 'LINEAGE_BROKEN', 'LINEAGE_ROLLED_BACK', 'LINEAGE_ABSENT']],
-  [status.OUT_OF_RANGE, ['OUT_OF_RANGE', 'RANGE_INVALID']],
-  [status.NOT_FOUND, ['NOT_FOUND', 'BLOB_ABSENT']],
-  [status.RESOURCE_EXHAUSTED, ['TPM_BUSY', 'ENTRY_TOO_LARGE', 'BLOB_TOO_LARGE']],
-  [status.DEADLINE_EXCEEDED, ['TIMED_OUT']],
-  [
-    status.UNAVAILABLE,
-    ['LINEAGE_UNAVAILABLE', 'LINEAGE_CLOSED', 'TPM_UNAVAILABLE', 'TPM_TIMEOUT', 'TPM_CLOSED'],
-  ],
-])
+type StatusOf<Code extends string> = Readonly<Partial<Record<Code, status>>>
 
-/** The gRPC status of each code of {@link WritError} that may be shown. */
-export const FAULT_STATUS: ReadonlyMap<string, status> = new Map(
-  [...FAULT_CODES].flatMap(([code, names]) => names.map(name => [name, code] as const)),
-)
+/** Statuses of one class of errors. A code that is left out is INTERNAL. */
+class FaultRule {
+  readonly #covers: (error: WritError) => boolean
+  readonly #statuses: Readonly<Record<string, status | undefined>>
+
+  private constructor(covers: (error: WritError) => boolean, statuses: StatusOf<string>) {
+    this.#covers = covers
+    this.#statuses = statuses
+  }
+
+  static of<Code extends string>(
+    type: new (...args: never[]) => WritError<Code>,
+    statuses: StatusOf<Code>,
+  ): FaultRule {
+    return new FaultRule(error => error instanceof type, statuses)
+  }
+
+  statusOf(error: WritError): status | undefined {
+    return this.#covers(error) && Object.hasOwn(this.#statuses, error.code)
+      ? this.#statuses[error.code]
+      : undefined
+  }
+}
+
+/** The typed errors whose text may leave the daemon, by what the caller can do about them. */
+const FAULT_RULES: readonly FaultRule[] = [
+  FaultRule.of(RequestError, {
+    REQUEST_MALFORMED: status.INVALID_ARGUMENT,
+    OUT_OF_RANGE: status.OUT_OF_RANGE,
+    NOT_ALLOWED: status.PERMISSION_DENIED,
+    TIMED_OUT: status.DEADLINE_EXCEEDED,
+  }),
+  FaultRule.of(NotFoundError, { NOT_FOUND: status.NOT_FOUND }),
+  FaultRule.of(EncodingError, {
+    TRUNCATED: status.INVALID_ARGUMENT,
+    TRAILING_BYTES: status.INVALID_ARGUMENT,
+    TOO_LARGE: status.INVALID_ARGUMENT,
+    TOO_DEEP: status.INVALID_ARGUMENT,
+    BAD_UTF8: status.INVALID_ARGUMENT,
+    BAD_JSON: status.INVALID_ARGUMENT,
+    DUPLICATE_KEY: status.INVALID_ARGUMENT,
+    BAD_NUMBER: status.INVALID_ARGUMENT,
+    BAD_HEX: status.INVALID_ARGUMENT,
+    BAD_BASE64: status.INVALID_ARGUMENT,
+  }),
+  FaultRule.of(SigningError, {
+    KEY_MALFORMED: status.INVALID_ARGUMENT,
+    KEY_UNSUPPORTED: status.INVALID_ARGUMENT,
+    KEY_WEAK: status.INVALID_ARGUMENT,
+    ENVELOPE_MALFORMED: status.INVALID_ARGUMENT,
+    PAYLOAD_TYPE_UNEXPECTED: status.INVALID_ARGUMENT,
+    THRESHOLD_INVALID: status.INVALID_ARGUMENT,
+  }),
+  FaultRule.of(AuthorizationError, {
+    STATEMENT_MALFORMED: status.INVALID_ARGUMENT,
+    REQUEST_MALFORMED: status.INVALID_ARGUMENT,
+    TRUST_MALFORMED: status.INVALID_ARGUMENT,
+    POLICY_MALFORMED: status.INVALID_ARGUMENT,
+    POLICY_INVALID: status.INVALID_ARGUMENT,
+    REVOCATION_MALFORMED: status.INVALID_ARGUMENT,
+    DOCUMENT_MALFORMED: status.INVALID_ARGUMENT,
+    DOCUMENT_UNSIGNED: status.PERMISSION_DENIED,
+    NOT_PERMITTED: status.PERMISSION_DENIED,
+    ROLLED_BACK: status.FAILED_PRECONDITION,
+  }),
+  FaultRule.of(ReferenceValuesError, { REFERENCE_MALFORMED: status.INVALID_ARGUMENT }),
+  FaultRule.of(GovernanceError, { CLEARANCE_NOT_APPLICABLE: status.FAILED_PRECONDITION }),
+  FaultRule.of(LineageError, {
+    RANGE_INVALID: status.OUT_OF_RANGE,
+    BLOB_ABSENT: status.NOT_FOUND,
+    ENTRY_TOO_LARGE: status.RESOURCE_EXHAUSTED,
+    BLOB_TOO_LARGE: status.RESOURCE_EXHAUSTED,
+    LINEAGE_BROKEN: status.FAILED_PRECONDITION,
+    LINEAGE_ROLLED_BACK: status.FAILED_PRECONDITION,
+    LINEAGE_UNAVAILABLE: status.UNAVAILABLE,
+    LINEAGE_CLOSED: status.UNAVAILABLE,
+  }),
+  FaultRule.of(TpmError, {
+    TPM_UNAVAILABLE: status.UNAVAILABLE,
+    TPM_TIMEOUT: status.UNAVAILABLE,
+    TPM_CLOSED: status.UNAVAILABLE,
+    TPM_BUSY: status.RESOURCE_EXHAUSTED,
+  }),
+]
+
+/** The gRPC status of an error that may be shown; undefined for every other. */
+function faultStatus(error: WritError): status | undefined {
+  return FAULT_RULES.map(rule => rule.statusOf(error)).find(found => found !== undefined)
+}
 
 /** Where an error goes whose text must not leave the daemon. */
 export type ReportInternal = (error: unknown, incident: string) => void
@@ -113,7 +160,7 @@ export function toStatus(error: unknown, decision: boolean, report: ReportIntern
       decisionIndex: error.decisionIndex,
     })
   }
-  const code = error instanceof WritError ? FAULT_STATUS.get(error.code) : undefined
+  const code = error instanceof WritError ? faultStatus(error) : undefined
   if (error instanceof WritError && code !== undefined) {
     return partialStatus(code, error.message, {
       kind: 'fault',

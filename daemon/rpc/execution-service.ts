@@ -10,6 +10,9 @@ import { envelopeOf, executionIdOf, malformed, workloadOf } from './request.ts'
 /** Largest piece of output in one message. */
 const OUTPUT_CHUNK = 64 * 1024
 
+/** How long Terminate waits for the confirmed death of what it has ordered to be killed. */
+const TERMINATE_WAIT_MS = 10_000
+
 /** `writ.v1.ExecutionService` over the daemon. */
 export function executionService(core: DaemonCore, context: HandlerContext): ExecutionServiceHandlers {
   const visible = (caller: Caller) => (execution: ExecutionInput) => mayTouch(caller, ownershipOf(execution))
@@ -66,7 +69,8 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
 
     Terminate: unary(context, async (caller, request, signal) => {
       find(caller, request.executionId)
-      return { execution: await core.terminate(caller, request.executionId, signal) }
+      const wait = AbortSignal.any([signal, AbortSignal.timeout(TERMINATE_WAIT_MS)])
+      return { execution: await core.terminate(caller, request.executionId, wait) }
     }),
 
     Watch: serverStream(context, async (caller, request, send, signal) => {

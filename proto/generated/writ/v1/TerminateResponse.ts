@@ -7,7 +7,7 @@ import type { ExecutionInput as _writ_v1_ExecutionInput, Execution as _writ_v1_E
  */
 export interface TerminateResponseInput {
   /**
-   * The execution as it is once it is confirmed dead, or when the call's deadline is near: then still ENDING.
+   * The execution as it is once it is confirmed dead, or after ten seconds: then still ENDING.
    */
   'execution'?: (_writ_v1_ExecutionInput | null);
 }
@@ -17,7 +17,7 @@ export interface TerminateResponseInput {
  */
 export interface TerminateResponse {
   /**
-   * The execution as it is once it is confirmed dead, or when the call's deadline is near: then still ENDING.
+   * The execution as it is once it is confirmed dead, or after ten seconds: then still ENDING.
    */
   'execution': (_writ_v1_Execution | null);
 }
