@@ -46,6 +46,7 @@ export interface IndexedEntry {
  * durable entries only. After {@link Lineage.failed} has resolved every write is refused: the process is to end.
  */
 export class Lineage {
+  readonly directory: string
   /** Whether an earlier writer ended without {@link close}: limited uses issued before then are in doubt. */
   readonly openedAfterUncleanStop: boolean
   /** Entries that were in the log when it was opened: those below are the tail that an operator accepts after an unclean stop. */
@@ -53,7 +54,6 @@ export class Lineage {
   /** Resolves with the reason when nothing can be written any more. */
   readonly failed: Promise<LineageError>
 
-  readonly #directory: string
   readonly #lock: WriterLock
   readonly #health: Health
   readonly #tree: Tree
@@ -74,7 +74,7 @@ export class Lineage {
     from: Recovered,
   ) {
     const { scratch } = layout(directory)
-    this.#directory = directory
+    this.directory = directory
     this.#lock = lock
     this.#health = health
     this.#tree = from.tree
@@ -260,7 +260,7 @@ export class Lineage {
 
   #assertOpen(): void {
     if (this.#closed)
-      throw new LineageError('LINEAGE_CLOSED', 'the lineage is closed', { at: this.#directory })
+      throw new LineageError('LINEAGE_CLOSED', 'the lineage is closed', { at: this.directory })
   }
 }
 

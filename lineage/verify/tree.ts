@@ -5,7 +5,7 @@ import { decodeBundle, MAX_BUNDLE_BYTES } from '../entry-bundle.ts'
 import { CompactRange, HASH_SIZE, leafHash } from '../merkle.ts'
 import { TILE_WIDTH, tilePath } from '../tile-path.ts'
 import { splitTile } from '../tile-store.ts'
-import { failed, failedBy, type PropertyResult, verified } from './result.ts'
+import { failed, failedBy, notChecked, type PropertyResult, verified } from './result.ts'
 
 export const ROOT = 'Merkle root'
 export const TILES = 'hash tiles'
@@ -109,9 +109,9 @@ async function blame(
   const file = first === undefined ? 'checkpoint' : tilesHold ? (first.bundle ?? first.tile) : first.tile
   return [
     failed(ROOT, 'the entries make another root than the checkpoint says', file),
-    differing.length === 0
-      ? verified(TILES, 'every tile is byte for byte what the entries make')
-      : failed(TILES, `${differing.length} tiles are not what the entries make`, first?.tile),
+    tilesHold || first === undefined
+      ? notChecked(TILES, 'the entries to compare them with are not the signed ones')
+      : failed(TILES, `${differing.length} tiles are not what the entries make`, first.tile),
     failed(INCLUSION, 'at least one entry is not the one that was signed', file),
   ]
 }

@@ -119,7 +119,7 @@ describe.each(EFFECTS)('any single system call that fails and %s', effect => {
       await life(temporaryDirectory(), rehearsal, [], [])
       const total = rehearsal.counts[call]
       expect(total).toBeGreaterThan(0)
-      for (let nth = 1; nth <= total; nth += Math.max(1, Math.floor(total / 12))) {
+      for (let nth = 1; nth <= total; nth += Math.max(1, Math.floor(total / 4))) {
         const directory = temporaryDirectory()
         const io = faultyIo()
         const acknowledged: number[] = []
