@@ -1,0 +1,389 @@
+import { EventEmitter } from 'node:events'
+import { closeSync } from 'node:fs'
+import { Socket } from 'node:net'
+import type { Readable, Writable } from 'node:stream'
+import { type LeasePage, SeqpacketChannel, sealedMemfd } from '../native.ts'
+import { LauncherError } from './error.ts'
+import type {
+  KillOrder,
+  KillSent,
+  LaunchEnded,
+  LauncherFeatures,
+  LaunchOrder,
+  ListedExecution,
+  Prepared,
+  StagedSubject,
+} from './types.ts'
+import {
+  decodeEnded,
+  decodeFailure,
+  decodeHello,
+  decodeKillSent,
+  decodeList,
+  decodeMessage,
+  decodePrepared,
+  decodeStaged,
+  encodeKill,
+  encodeLapse,
+  encodeList,
+  encodeOpenLog,
+  encodeOrder,
+  encodePrepare,
+  encodeStage,
+  encodeStart,
+  encodeStrings,
+  errnoName,
+  idBytes,
+  MESSAGE,
+  type Message,
+} from './wire.ts'
+
+export type { LaunchEnded, LaunchOrder, Prepared, StagedSubject } from './types.ts'
+
+/** Subjects are bounded together by the launcher's `max_staged_bytes`; each for itself only by what a file can be. */
+const MAX_SUBJECT_BYTES = 1n << 40n
+/** What LIST shows before an execution may have processes, and after the last of them has been seen dead. */
+const WITHOUT_PROCESSES: ReadonlySet<ListedExecution['state']> = new Set([
+  'FREE',
+  'STAGING',
+  'STAGED',
+  'DEAD',
+])
+const ENOENT = 2
+
+interface Waiting {
+  readonly what: string
+  /** Reads the answer and resolves, in the turn in which it came: before any event that follows it. */
+  accept(message: Message, descriptors: number[]): void
+  reject(error: LauncherError): void
+}
+
+interface Events {
+  'kill-sent': [KillSent]
+  /** Every process is dead: seen, not assumed. */
+  ended: [LaunchEnded]
+  /** The connection is over; the supervisors end what runs when its lease does. */
+  disconnected: [LauncherError]
+}
+
+/**
+ * `writd`'s side of the launcher's socket. Orders are answered in any order; each promise rejects with a
+ * {@link LauncherError}. Nothing blocks, and a KILL or LAPSE is on its way when the call returns.
+ */
+export class LauncherClient extends EventEmitter<Events> {
+  readonly #channel: SeqpacketChannel
+  readonly #waiting = new Map<bigint, Waiting>()
+  /** Executions that may have processes. */
+  readonly #live = new Set<string>()
+  /** Streams of executions that have not been started. */
+  readonly #streams = new Map<string, (Readable | Writable)[]>()
+  #next = 1n
+  #over: LauncherError | null = null
+  #features: LauncherFeatures = { landlockAbi: 0, controllers: [], superseded: 0 }
+
+  private constructor(socketPath: string) {
+    super()
+    this.#channel = new SeqpacketChannel(socketPath, {
+      message: (bytes, descriptors) => this.#receive(bytes, descriptors),
+      end: error =>
+        this.#end(new LauncherError('DISCONNECTED', `the launcher is gone${error ? ` (${error})` : ''}`)),
+    })
+  }
+
+  /**
+   * Connects and hands over the lease page. Executions of an earlier page are killed by the launcher; {@link knows} says
+   * which of them are not dead yet.
+   *
+   * @throws LauncherError `UNREACHABLE` when nobody listens or this process may not connect, or the launcher's refusal
+   */
+  static async connect(socketPath: string, page: LeasePage): Promise<LauncherClient> {
+    let client: LauncherClient
+    try {
+      client = new LauncherClient(socketPath)
+    } catch (cause) {
+      throw new LauncherError('UNREACHABLE', `no launcher at ${socketPath}: ${(cause as Error).message}`, {
+        cause,
+      })
+    }
+    try {
+      client.#features = await client.#order(
+        'HELLO',
+        MESSAGE.hello,
+        Buffer.alloc(0),
+        ({ body }) => decodeHello(body),
+        {
+          descriptors: [page.fd],
+        },
+      )
+      await client.list()
+      return client
+    } catch (error) {
+      client.close()
+      throw error
+    }
+  }
+
+  get features(): LauncherFeatures {
+    return this.#features
+  }
+
+  /** Opens a measurement log of this host; null when it has none. The caller closes the descriptor. */
+  async openLog(kind: 'eventlog' | 'userspace' | 'ima'): Promise<number | null> {
+    try {
+      return await this.#order('OPEN_LOG', MESSAGE.openLog, encodeOpenLog(kind), (_, descriptors) => {
+        const [fd] = exactly(descriptors, 1)
+        return fd ?? null
+      })
+    } catch (error) {
+      if (error instanceof LauncherError && error.code === 'LOG_UNAVAILABLE' && error.errno === ENOENT)
+        return null
+      throw error
+    }
+  }
+
+  /**
+   * Has the subjects opened, hashed while copied, and sealed, with the rights of the uid that will run them; the first is the
+   * program. If one of them cannot be used, none is kept. A script's interpreter has to be among them, under the path that the
+   * script names.
+   *
+   * @param user whose rights; `own` is an unprivileged uid that nobody else has
+   * @throws LauncherError for a fault that is not about one subject: `CAPACITY`, `UID_REFUSED`, `STAGE_TIMEOUT`, …
+   */
+  async stage(
+    executionId: string,
+    paths: readonly string[],
+    user: 'own' | { uid: number; gid: number } = 'own',
+  ): Promise<StagedSubject[]> {
+    const body = encodeStage(executionId, paths.length, MAX_SUBJECT_BYTES, user === 'own' ? null : user)
+    const { subjects } = await this.#order(
+      'STAGE',
+      MESSAGE.stage,
+      body,
+      message => decodeStaged(message.body),
+      {
+        strings: encodeStrings(paths),
+      },
+    )
+    if (subjects.length !== paths.length)
+      throw new LauncherError('PROTOCOL', 'the launcher staged something else')
+    return subjects.map(({ code, errno, sha256, size }, i) => {
+      const path = paths[i] ?? ''
+      const name = errnoName(errno)
+      return code === 'OK'
+        ? { path, sha256, size }
+        : { path, error: name === undefined ? code : `${code} (${name})` }
+    })
+  }
+
+  /**
+   * Makes an execution ready, in a frozen cgroup, from the staged subjects. The launcher refuses a digest that differs from
+   * what it hashed. The caller then starts it or abandons it.
+   */
+  async prepare(order: LaunchOrder): Promise<Prepared> {
+    const { executionId, stdio } = order
+    const { body, strings } = encodePrepare(order)
+    // From here on there may be processes; until the answer nothing else is told about them.
+    this.#live.add(executionId)
+    try {
+      return await this.#order(
+        'PREPARE',
+        MESSAGE.prepare,
+        body,
+        (message, descriptors) => {
+          const streams = openStreams(stdio, descriptors)
+          this.#streams.set(
+            executionId,
+            Object.values(streams).filter(stream => stream !== null),
+          )
+          return { ...decodePrepared(message.body), ...streams }
+        },
+        { strings },
+      )
+    } catch (error) {
+      if (this.#over === null) this.#live.delete(executionId)
+      throw error
+    }
+  }
+
+  /**
+   * Lets a prepared execution run. Epoch, deadlines and parent are looked at once more, in C. Resolves when the program has
+   * been executed.
+   */
+  async start(executionId: string, epoch: bigint): Promise<void> {
+    await this.#order('START', MESSAGE.start, encodeStart(executionId, epoch), empty)
+    this.#streams.delete(executionId)
+  }
+
+  /** Orders the end of an execution. What becomes of it is told by events; one that has ended already stays that. */
+  kill(executionId: string, order: KillOrder): void {
+    this.#send('KILL', MESSAGE.kill, encodeKill(executionId, order))
+  }
+
+  /** Orders the end of every execution of this epoch and earlier ones, at once. */
+  lapse(epoch: bigint): void {
+    this.#send('LAPSE', MESSAGE.lapse, encodeLapse(epoch))
+  }
+
+  /** Lets go of what was staged or prepared and will not be started. One that runs already is not touched. */
+  abandon(executionId: string): void {
+    for (const stream of this.#streams.get(executionId) ?? []) stream.destroy()
+    this.#streams.delete(executionId)
+    this.#send('ABANDON', MESSAGE.abandon, idBytes(executionId))
+  }
+
+  /** Whether the launcher may still have processes of this execution. */
+  knows(executionId: string): boolean {
+    return this.#live.has(executionId)
+  }
+
+  /** All that the launcher holds now. */
+  async list(): Promise<ListedExecution[]> {
+    const found: ListedExecution[] = []
+    for (;;) {
+      const { total, executions } = await this.#order(
+        'LIST',
+        MESSAGE.list,
+        encodeList(found.length),
+        ({ body }) => {
+          const part = decodeList(body)
+          for (const { executionId, state } of part.executions) {
+            if (!WITHOUT_PROCESSES.has(state)) this.#live.add(executionId)
+          }
+          return part
+        },
+      )
+      found.push(...executions)
+      if (executions.length === 0 || found.length >= total) return found
+    }
+  }
+
+  /** Ends the connection. What runs lives on until its lease ends. */
+  close(): void {
+    this.#over ??= new LauncherError('DISCONNECTED', 'the connection was closed')
+    this.#channel.close()
+    this.#rejectAll(this.#over)
+  }
+
+  /** An order that nobody waits for: its refusal changes nothing that an event would not tell. */
+  #send(what: string, type: number, body: Buffer): void {
+    this.#order(what, type, body, empty).catch(() => undefined)
+  }
+
+  /**
+   * Sends an order and reads its answer. `strings` go along in a sealed memfd, `descriptors` as they are; both can be
+   * forgotten by the caller at once only when they are `strings`.
+   */
+  #order<T>(
+    what: string,
+    type: number,
+    body: Buffer,
+    read: (message: Message, descriptors: number[]) => T,
+    along: { strings?: Buffer; descriptors?: number[] } = {},
+  ): Promise<T> {
+    return new Promise((resolve, reject) => {
+      if (this.#over !== null) {
+        reject(this.#over)
+        return
+      }
+      const request = this.#next++
+      const accept = (message: Message, descriptors: number[]) => resolve(read(message, descriptors))
+      this.#waiting.set(request, { what, accept, reject })
+      try {
+        const table = along.strings === undefined ? null : sealedMemfd(along.strings)
+        const descriptors = [...(along.descriptors ?? []), ...(table === null ? [] : [table])]
+        this.#channel.send(
+          encodeOrder(type, request, body),
+          descriptors,
+          () => table !== null && closeSync(table),
+        )
+      } catch (cause) {
+        this.#channel.close()
+        this.#end(new LauncherError('DISCONNECTED', `${what} could not be sent`, { cause }))
+      }
+    })
+  }
+
+  #receive(bytes: Buffer, descriptors: number[]): void {
+    try {
+      const message = decodeMessage(bytes)
+      if (message.isAnswer) this.#answer(message, descriptors)
+      else this.#event(message)
+    } catch (error) {
+      const fault =
+        error instanceof LauncherError
+          ? error
+          : new LauncherError('PROTOCOL', String(error), { cause: error })
+      for (const fd of descriptors) closeSync(fd)
+      this.#channel.close()
+      this.#end(fault)
+    }
+  }
+
+  #answer(message: Message, descriptors: number[]): void {
+    const waiting = this.#waiting.get(message.request)
+    if (waiting === undefined) throw new LauncherError('PROTOCOL', 'the launcher answered what was not asked')
+    if (message.status === 0) waiting.accept(message, descriptors)
+    else waiting.reject(decodeFailure(message, waiting.what))
+    this.#waiting.delete(message.request)
+  }
+
+  #event({ type, body }: Message): void {
+    if (type === MESSAGE.killSent) {
+      this.emit('kill-sent', decodeKillSent(body))
+    } else if (type === MESSAGE.ended) {
+      const ended = decodeEnded(body)
+      this.#live.delete(ended.executionId)
+      this.#streams.delete(ended.executionId)
+      this.emit('ended', ended)
+    } else {
+      throw new LauncherError('PROTOCOL', 'the launcher sent an unknown event')
+    }
+  }
+
+  #end(error: LauncherError): void {
+    if (this.#over !== null) return
+    this.#over = error
+    this.#rejectAll(error)
+    this.emit('disconnected', error)
+  }
+
+  #rejectAll(error: LauncherError): void {
+    for (const { reject } of this.#waiting.values()) reject(error)
+    this.#waiting.clear()
+  }
+}
+
+function empty({ body }: Message): void {
+  body.end()
+}
+
+function exactly(descriptors: number[], count: number): number[] {
+  if (descriptors.length !== count) {
+    throw new LauncherError(
+      'PROTOCOL',
+      `the launcher sent ${descriptors.length} descriptors, expected ${count}`,
+    )
+  }
+  return descriptors
+}
+
+/** The descriptors in the order stdin, stdout, stderr, as far as each was asked for. */
+function openStreams(
+  stdio: LaunchOrder['stdio'],
+  descriptors: number[],
+): Pick<Prepared, 'stdin' | 'stdout' | 'stderr'> {
+  const wanted = [stdio.stdin, stdio.stdout, stdio.stderr].filter(end => end === 'pipe').length
+  const ends = exactly(descriptors, wanted)[Symbol.iterator]()
+  const open = (end: 'pipe' | 'null', writable: boolean): Socket | null => {
+    const next = end === 'pipe' ? ends.next().value : undefined
+    // A workload that goes away is no error of ours: one listener is always there.
+    return next === undefined
+      ? null
+      : new Socket({ fd: next, readable: !writable, writable }).on('error', () => undefined)
+  }
+  return {
+    stdin: open(stdio.stdin, true),
+    stdout: open(stdio.stdout, false),
+    stderr: open(stdio.stderr, false),
+  }
+}

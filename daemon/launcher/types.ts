@@ -1,0 +1,134 @@
+import type { Readable, Writable } from 'node:stream'
+
+/** What a subject is, as `execve(2)` would see it. Only the last three can be a program. */
+export type SubjectFormat = 'data' | 'elf-static' | 'elf-dynamic' | 'script'
+
+/** A subject as the launcher hashed it and holds it, or why it cannot be used. */
+export type StagedSubject =
+  | { readonly path: string; readonly sha256: string; readonly size: number }
+  | { readonly path: string; readonly error: string }
+
+/** Why `writd` itself ends an execution. */
+export type KillOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE' | 'DAEMON'
+
+/** Why an execution ended: `EXITED` by itself, a {@link KillOrder}, or what launcher and supervisor decided in C. */
+export type EndCause =
+  | KillOrder
+  | 'NONE'
+  | 'EXITED'
+  | 'EPOCH'
+  | 'LEASE'
+  | 'EXPIRY'
+  | 'RUN_TIME'
+  | 'CPU_TIME'
+  | 'PARENT'
+  | 'LAUNCHER_STOP'
+  | 'SUPERVISOR_LOST'
+  | 'INIT_LOST'
+  | 'SUPERSEDED'
+  | 'ABANDONED'
+  | 'NOT_STARTED'
+  | 'LAPSE'
+
+/** Null and absent mean none. What the host cannot enforce is refused with `LIMIT_UNENFORCEABLE`. */
+export interface LaunchLimits {
+  /** From START. */
+  readonly runTimeNs?: bigint | null
+  /** Of all processes together; the supervisor measures it. */
+  readonly cpuTimeNs?: bigint | null
+  /** Of all processes together; needs the memory controller of cgroup v2. */
+  readonly memoryBytes?: number | null
+  /** Needs the pids controller, or an own uid. */
+  readonly pids?: number | null
+  readonly openFiles?: number | null
+  /** Of each process. */
+  readonly addressSpaceBytes?: number | null
+  /** Of each file that is written. */
+  readonly fileBytes?: number | null
+}
+
+/** Everything about one execution that was decided. Its subjects have been staged under the same id. */
+export interface LaunchOrder {
+  /** 32 lower-case hexadecimal digits. */
+  readonly executionId: string
+  readonly parentExecution: string | null
+  readonly epoch: bigint
+  /** Boot-clock instant. */
+  readonly expiryBootNs: bigint
+  readonly maxEvidenceAgeNs: bigint
+  /** SHA-256 of each staged subject, in the order of staging (the program first), in hexadecimal. */
+  readonly digests: readonly string[]
+  readonly argv: readonly string[]
+  /** `NAME=value`; nothing is added. */
+  readonly env: readonly string[]
+  readonly cwd: string
+  /** `own` (the default): a uid that no other execution has. Others only where the launcher's configuration names them. */
+  readonly user?: 'own' | { readonly uid: number; readonly gid: number }
+  readonly groups?: readonly number[]
+  readonly network: 'none' | 'host'
+  /** Directories, files and sockets of the host that it may change or reach, besides its own /tmp and /dev/shm. */
+  readonly writable: readonly string[]
+  readonly stdio: {
+    readonly stdin: 'pipe' | 'null'
+    readonly stdout: 'pipe' | 'null'
+    readonly stderr: 'pipe' | 'null'
+  }
+  readonly limits: LaunchLimits
+}
+
+/** An execution that is ready and frozen. Streams that were not asked for are null. */
+export interface Prepared {
+  /** Of the execution's init, as the host sees it. */
+  readonly pid: number
+  readonly uid: number
+  /** Path in the cgroup v2 hierarchy, as `/proc/PID/cgroup` shows it. */
+  readonly cgroup: string
+  readonly stdin: Writable | null
+  readonly stdout: Readable | null
+  readonly stderr: Readable | null
+}
+
+export interface KillSent {
+  readonly executionId: string
+  readonly cause: EndCause
+  readonly bootNs: bigint
+}
+
+/** An execution of which no process is left. */
+export interface LaunchEnded {
+  readonly executionId: string
+  readonly cause: EndCause | 'LAUNCHER_LOST'
+  /** Null when the program did not exit by itself. */
+  readonly exitCode: number | null
+  readonly signal: number | null
+  readonly rusage: { readonly userUs: number; readonly systemUs: number; readonly maxRssKib: number }
+  /** Boot-clock instant at which its cgroup was seen empty. */
+  readonly bootNs: bigint
+  readonly confirmedDead: boolean
+}
+
+export interface ListedExecution {
+  readonly executionId: string
+  readonly epoch: bigint
+  readonly state:
+    | 'FREE'
+    | 'STAGING'
+    | 'STAGED'
+    | 'PREPARING'
+    | 'READY'
+    | 'STARTING'
+    | 'RUNNING'
+    | 'ENDING'
+    | 'DEAD'
+  readonly pid: number
+}
+
+/** What the host can do, as the launcher found it. */
+export interface LauncherFeatures {
+  /** 0: the kernel has no Landlock. */
+  readonly landlockAbi: number
+  /** cgroup v2 controllers that limits can use: `memory`, `pids`. */
+  readonly controllers: readonly string[]
+  /** Executions of an earlier lease page, which are being killed. */
+  readonly superseded: number
+}

@@ -1,0 +1,254 @@
+#include "cgroup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "../shared/cleanup.h"
+#include "log.h"
+
+#define CGROUP2_SUPER_MAGIC 0x63677270 /* include/uapi/linux/magic.h */
+
+static const char *const MOUNTS[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
+
+static bool write_file(int dir, const char *name, const char *text)
+{
+  CLEANUP_FD int fd = openat(dir, name, O_WRONLY | O_CLOEXEC);
+  return fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+}
+
+static bool read_file(int fd, char *text, size_t size)
+{
+  ssize_t length = pread(fd, text, size - 1, 0);
+  if (length < 0)
+    return false;
+  text[length] = '\0';
+  return true;
+}
+
+/* Where the v2 hierarchy is mounted: alone, or beside v1 ("hybrid"). */
+static const char *hierarchy(void)
+{
+  struct statfs status;
+  for (size_t i = 0; i < sizeof MOUNTS / sizeof *MOUNTS; i++)
+    if (statfs(MOUNTS[i], &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC)
+      return MOUNTS[i];
+  errno = ENOSYS;
+  return NULL;
+}
+
+/* The launcher's own cgroup, below the hierarchy's mount; "/writ" when it lives in the root cgroup. */
+static bool own_cgroup(char *path, size_t size)
+{
+  char line[4096];
+  CLEANUP_FILE FILE *file = fopen("/proc/self/cgroup", "re");
+  while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+    line[strcspn(line, "\n")] = '\0';
+    if (strncmp(line, "0::/", 4) != 0)
+      continue;
+    return (size_t)snprintf(path, size, "%s", line[4] == '\0' ? "/writ" : line + 3) < size;
+  }
+  errno = ENOENT;
+  return false;
+}
+
+/*
+ * A cgroup with processes of its own cannot hand controllers to its children (no internal processes, cgroups(7)): in a
+ * delegated cgroup the launcher first moves itself into a child.
+ */
+static bool leave_base(int base, const char *base_path)
+{
+  char own[4096], pid[16];
+  if (!own_cgroup(own, sizeof own) || strcmp(own, base_path) != 0)
+    return true;
+  if (mkdirat(base, "launchd", 0755) != 0 && errno != EEXIST)
+    return false;
+  snprintf(pid, sizeof pid, "%d", (int)getpid());
+  return write_file(base, "launchd/cgroup.procs", pid);
+}
+
+static uint32_t enable_controllers(int base, int executions)
+{
+  static const struct {
+    const char *file, *enable;
+    uint32_t bit;
+  } wanted[] = {{"memory.max", "+memory", CONTROLLER_MEMORY}, {"pids.max", "+pids", CONTROLLER_PIDS}};
+  uint32_t enabled = 0;
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+    if (write_file(base, "cgroup.subtree_control", wanted[i].enable) &&
+        write_file(executions, "cgroup.subtree_control", wanted[i].enable))
+      enabled |= wanted[i].bit;
+  return enabled;
+}
+
+bool interior_open(const char *configured, struct interior *interior)
+{
+  const char *mount = hierarchy();
+  if (mount == NULL)
+    return false;
+  size_t prefix = strlen(mount);
+  char below[4096], base_path[4200];
+  if (strcmp(configured, "auto") == 0) {
+    if (!own_cgroup(below, sizeof below))
+      return false;
+  } else if (strncmp(configured, mount, prefix) == 0 && configured[prefix] == '/') {
+    snprintf(below, sizeof below, "%s", configured + prefix);
+  } else {
+    errno = EXDEV;
+    return false;
+  }
+  snprintf(base_path, sizeof base_path, "%s%s", mount, below);
+  if (mkdir(base_path, 0755) != 0 && errno != EEXIST)
+    return false;
+  CLEANUP_FD int base = open(base_path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (base < 0 || !leave_base(base, below) || (mkdirat(base, "executions", 0755) != 0 && errno != EEXIST))
+    return false;
+  CLEANUP_FD int executions = openat(base, "executions", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (executions < 0)
+    return false;
+  interior->controllers = enable_controllers(base, executions);
+  if ((size_t)snprintf(interior->path, sizeof interior->path, "%s/executions", below) >= sizeof interior->path) {
+    errno = ENAMETOOLONG;
+    return false;
+  }
+  interior->dir = steal_fd(&executions);
+  return true;
+}
+
+static bool leaf_open(const struct interior *interior, const char *name, struct leaf *leaf)
+{
+  *leaf = (struct leaf){-1, -1, -1, -1, -1};
+  leaf->dir = openat(interior->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (leaf->dir >= 0) {
+    leaf->freeze = openat(leaf->dir, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+    leaf->kill = openat(leaf->dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+    leaf->events = openat(leaf->dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
+    leaf->cpu = openat(leaf->dir, "cpu.stat", O_RDONLY | O_CLOEXEC);
+  }
+  if (leaf->freeze >= 0 && leaf->kill >= 0 && leaf->events >= 0 && leaf->cpu >= 0)
+    return true;
+  leaf_close(leaf);
+  return false;
+}
+
+static bool set_limits(const struct leaf *leaf, uint64_t memory, uint32_t pids)
+{
+  char value[24];
+  if (memory != 0) {
+    snprintf(value, sizeof value, "%llu", (unsigned long long)memory);
+    /* Swap would only move the excess elsewhere; a host without swap accounting has no such file. */
+    if (!write_file(leaf->dir, "memory.max", value) || !write_file(leaf->dir, "memory.oom.group", "1") ||
+        (!write_file(leaf->dir, "memory.swap.max", "0") && errno != ENOENT))
+      return false;
+  }
+  if (pids != 0) {
+    snprintf(value, sizeof value, "%u", pids + 1); /* the execution's init counts as well */
+    if (!write_file(leaf->dir, "pids.max", value))
+      return false;
+  }
+  return true;
+}
+
+bool leaf_create(const struct interior *interior, const char *name, uint64_t memory, uint32_t pids, struct leaf *leaf)
+{
+  *leaf = (struct leaf){-1, -1, -1, -1, -1};
+  if (mkdirat(interior->dir, name, 0755) != 0) /* EEXIST too: a leaf is never used twice */
+    return false;
+  if (leaf_open(interior, name, leaf) && set_limits(leaf, memory, pids))
+    return true;
+  int saved = errno;
+  leaf_close(leaf);
+  leaf_remove(interior, name);
+  errno = saved;
+  return false;
+}
+
+void leaf_name(const uint8_t id[WIRE_ID_SIZE], char name[LEAF_NAME_SIZE])
+{
+  for (size_t i = 0; i < WIRE_ID_SIZE; i++)
+    snprintf(name + 2 * i, 3, "%02x", id[i]);
+}
+
+void leaf_close(struct leaf *leaf)
+{
+  close_fd(&leaf->dir);
+  close_fd(&leaf->freeze);
+  close_fd(&leaf->kill);
+  close_fd(&leaf->events);
+  close_fd(&leaf->cpu);
+}
+
+bool leaf_freeze(const struct leaf *leaf, bool frozen)
+{
+  return pwrite(leaf->freeze, frozen ? "1" : "0", 1, 0) == 1;
+}
+
+bool leaf_kill(const struct leaf *leaf)
+{
+  return pwrite(leaf->kill, "1", 1, 0) == 1;
+}
+
+bool leaf_populated(const struct leaf *leaf)
+{
+  char text[128];
+  return !read_file(leaf->events, text, sizeof text) || strstr(text, "populated 0") == NULL;
+}
+
+static uint64_t stat_value(const char *text, const char *name)
+{
+  const char *found = strstr(text, name);
+  return found == NULL ? 0 : strtoull(found + strlen(name), NULL, 10);
+}
+
+bool leaf_usage(const struct leaf *leaf, struct leaf_usage *usage)
+{
+  char text[1024];
+  if (!read_file(leaf->cpu, text, sizeof text))
+    return false;
+  usage->user_us = stat_value(text, "user_usec ");
+  usage->system_us = stat_value(text, "system_usec ");
+  return true;
+}
+
+bool leaf_remove(const struct interior *interior, const char *name)
+{
+  return unlinkat(interior->dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+/* Kills one leaf of an earlier run and waits for its end; `budget_ms` is shared by all. */
+static bool sweep_leaf(const struct interior *interior, const char *name, unsigned *budget_ms)
+{
+  struct leaf leaf;
+  if (!leaf_open(interior, name, &leaf))
+    return errno == ENOENT;
+  leaf_kill(&leaf);
+  while (leaf_populated(&leaf) && *budget_ms > 0) {
+    poll(NULL, 0, 1);
+    *budget_ms -= 1;
+  }
+  bool dead = !leaf_populated(&leaf);
+  leaf_close(&leaf);
+  log_line(dead ? "ended what an earlier run left in %s" : "what an earlier run left in %s does not end", name);
+  return leaf_remove(interior, name) && dead;
+}
+
+bool interior_sweep(const struct interior *interior, unsigned timeout_ms)
+{
+  int copy = openat(interior->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *directory = copy < 0 ? NULL : fdopendir(copy);
+  if (directory == NULL)
+    return false;
+  bool swept = true;
+  for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+      swept = sweep_leaf(interior, entry->d_name, &timeout_ms) && swept;
+  closedir(directory);
+  return swept;
+}

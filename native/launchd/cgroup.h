@@ -1,0 +1,55 @@
+/* The launcher's cgroups: one interior cgroup, under it one fresh leaf per execution. cgroup v2 only. */
+#ifndef WRIT_CGROUP_H
+#define WRIT_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../shared/wire.h"
+
+struct interior {
+  int dir;              /* the directory under which the leaves are made */
+  uint32_t controllers; /* wire_controller: what leaves can be limited by */
+  char path[WIRE_CGROUP_SIZE - 40]; /* as /proc/PID/cgroup shows it */
+};
+
+/* Open files of a leaf, so that freezing and killing need no path and no memory. */
+struct leaf {
+  int dir;
+  int freeze;
+  int kill;
+  int events;
+  int cpu;
+};
+
+#define LEAF_NAME_SIZE (2 * WIRE_ID_SIZE + 1)
+
+struct leaf_usage {
+  uint64_t user_us;
+  uint64_t system_us;
+};
+
+/*
+ * Opens or makes the interior cgroup at `configured` (a path, or "auto" for the launcher's own cgroup, which the service
+ * manager has delegated), and enables the controllers that the host offers.
+ */
+bool interior_open(const char *configured, struct interior *interior);
+
+/* Kills and removes the leaves of an earlier run. False when some did not die in `timeout_ms`. */
+bool interior_sweep(const struct interior *interior, unsigned timeout_ms);
+
+/* Makes a leaf that did not exist before; memory and pids are limits, 0 for none. */
+bool leaf_create(const struct interior *interior, const char *name, uint64_t memory, uint32_t pids, struct leaf *leaf);
+void leaf_name(const uint8_t id[WIRE_ID_SIZE], char name[LEAF_NAME_SIZE]);
+void leaf_close(struct leaf *leaf);
+bool leaf_freeze(const struct leaf *leaf, bool frozen);
+/* Kills every process of the leaf, also those that are just being forked (cgroup.kill, Linux 5.14). */
+bool leaf_kill(const struct leaf *leaf);
+/* Whether processes are left; true when that cannot be read, so that nobody is called dead by mistake. */
+bool leaf_populated(const struct leaf *leaf);
+bool leaf_usage(const struct leaf *leaf, struct leaf_usage *usage);
+/* Removes the leaf's directory. False (EBUSY) while something is left in it. */
+bool leaf_remove(const struct interior *interior, const char *name);
+
+#endif

@@ -1,0 +1,257 @@
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../shared/cleanup.h"
+#include "strings.h"
+
+#define EXECUTIONS_MAX 4096
+
+__attribute__((format(printf, 3, 4))) static bool fail(struct config_error *error, unsigned line, const char *format, ...)
+{
+  va_list arguments;
+  va_start(arguments, format);
+  error->line = line;
+  vsnprintf(error->text, sizeof error->text, format, arguments);
+  va_end(arguments);
+  return false;
+}
+
+static bool number(const char *text, uint64_t max, uint64_t *value)
+{
+  if (text[0] < '0' || text[0] > '9' || strlen(text) > 19)
+    return false;
+  char *end;
+  *value = strtoull(text, &end, 10);
+  return *end == '\0' && *value <= max;
+}
+
+static bool number32(const char *text, uint32_t *value)
+{
+  uint64_t wide;
+  if (!number(text, UINT32_MAX - 1, &wide))
+    return false;
+  *value = (uint32_t)wide;
+  return true;
+}
+
+static bool range(char *text, struct id_range *value)
+{
+  char *dash = strchr(text, '-');
+  if (dash != NULL)
+    *dash = '\0';
+  return number32(text, &value->first) && number32(dash == NULL ? text : dash + 1, &value->last) &&
+         value->first <= value->last;
+}
+
+/* "none", or numbers and ranges with commas between them: "1000-1999,3000". */
+static bool ranges(char *text, struct id_ranges *value)
+{
+  value->count = 0;
+  if (strcmp(text, "none") == 0)
+    return true;
+  for (char *next; text != NULL; text = next) {
+    next = strchr(text, ',');
+    if (next != NULL)
+      *next++ = '\0';
+    if (value->count == CONFIG_RANGES_MAX || !range(text, &value->items[value->count++]))
+      return false;
+  }
+  return true;
+}
+
+static bool path(const char *text, char value[CONFIG_PATH_MAX])
+{
+  if (!path_is_plain(text) || strlen(text) >= CONFIG_PATH_MAX)
+    return false;
+  strcpy(value, text);
+  return true;
+}
+
+static bool cgroup(const char *text, char value[CONFIG_PATH_MAX])
+{
+  if (strcmp(text, "auto") != 0)
+    return path(text, value);
+  strcpy(value, text);
+  return true;
+}
+
+static bool choice(const char *text, const char *yes, const char *no, bool *value)
+{
+  *value = strcmp(text, yes) == 0;
+  return *value || strcmp(text, no) == 0;
+}
+
+enum key { SOCKET, CGROUP, EVENT_LOG, USERSPACE_LOG, IMA_LOG, WRITD_UID, WRITD_GID, MIN_UID, UIDS, SHARED_UIDS, GROUPS,
+           MAX_EXECUTIONS, MAX_STAGED_BYTES, STAGE_SECONDS, TMP_BYTES, LANDLOCK, KEYS };
+
+static const struct {
+  const char *name;
+  bool required;
+} KEY[KEYS] = {
+    [SOCKET] = {"socket", true},
+    [CGROUP] = {"cgroup", false},
+    [EVENT_LOG] = {"event_log", false},
+    [USERSPACE_LOG] = {"userspace_log", false},
+    [IMA_LOG] = {"ima_log", false},
+    [WRITD_UID] = {"writd_uid", true},
+    [WRITD_GID] = {"writd_gid", true},
+    [MIN_UID] = {"min_uid", false},
+    [UIDS] = {"uids", true},
+    [SHARED_UIDS] = {"shared_uids", false},
+    [GROUPS] = {"groups", false},
+    [MAX_EXECUTIONS] = {"max_executions", false},
+    [MAX_STAGED_BYTES] = {"max_staged_bytes", false},
+    [STAGE_SECONDS] = {"stage_seconds", false},
+    [TMP_BYTES] = {"tmp_bytes", false},
+    [LANDLOCK] = {"landlock", false},
+};
+
+static bool set(struct config *config, enum key key, char *value)
+{
+  uint64_t wide = 0;
+  switch (key) {
+  case SOCKET:
+    return path(value, config->socket);
+  case CGROUP:
+    return cgroup(value, config->cgroup);
+  case EVENT_LOG:
+    return path(value, config->event_log);
+  case USERSPACE_LOG:
+    return path(value, config->userspace_log);
+  case IMA_LOG:
+    return path(value, config->ima_log);
+  case WRITD_UID:
+    return number32(value, &config->writd_uid);
+  case WRITD_GID:
+    return number32(value, &config->writd_gid);
+  case MIN_UID:
+    return number32(value, &config->min_uid);
+  case UIDS:
+    return range(value, &config->uids);
+  case SHARED_UIDS:
+    return ranges(value, &config->shared_uids);
+  case GROUPS:
+    return ranges(value, &config->groups);
+  case MAX_EXECUTIONS:
+    return number32(value, &config->max_executions) && config->max_executions >= 1 &&
+           config->max_executions <= EXECUTIONS_MAX;
+  case MAX_STAGED_BYTES:
+    return number(value, UINT64_C(1) << 50, &config->max_staged_bytes);
+  case STAGE_SECONDS:
+    return number(value, 3600, &wide) && wide >= 1 && (config->stage_seconds = (uint32_t)wide, true);
+  case TMP_BYTES:
+    return number(value, UINT64_C(1) << 50, &config->tmp_bytes) && config->tmp_bytes >= 4096;
+  case LANDLOCK:
+    return choice(value, "required", "optional", &config->landlock_required);
+  default:
+    return false;
+  }
+}
+
+static char *trim(char *text)
+{
+  text += strspn(text, " \t");
+  size_t length = strlen(text);
+  while (length > 0 && strchr(" \t\r", text[length - 1]) != NULL)
+    text[--length] = '\0';
+  return text;
+}
+
+static bool parse_line(char *line, unsigned at, bool seen[KEYS], struct config *config, struct config_error *error)
+{
+  line[strcspn(line, "#")] = '\0';
+  line = trim(line);
+  if (line[0] == '\0')
+    return true;
+  char *equals = strchr(line, '=');
+  if (equals == NULL)
+    return fail(error, at, "expected: key = value");
+  *equals = '\0';
+  const char *name = trim(line);
+  for (enum key key = 0; key < KEYS; key++) {
+    if (strcmp(name, KEY[key].name) != 0)
+      continue;
+    if (seen[key])
+      return fail(error, at, "%s is given twice", KEY[key].name);
+    seen[key] = true;
+    return set(config, key, trim(equals + 1)) || fail(error, at, "%s has a bad value", KEY[key].name);
+  }
+  return fail(error, at, "unknown key %.64s", name);
+}
+
+/* Rules that concern more than one key. */
+static bool check(const struct config *config, struct config_error *error)
+{
+  if (config->writd_uid == 0)
+    return fail(error, 0, "writd_uid must not be root");
+  if (config->min_uid == 0)
+    return fail(error, 0, "min_uid must be at least 1");
+  if (config->uids.first < config->min_uid)
+    return fail(error, 0, "uids begins below min_uid");
+  if (config->writd_uid >= config->uids.first && config->writd_uid <= config->uids.last)
+    return fail(error, 0, "uids contains writd_uid");
+  return true;
+}
+
+bool config_parse(char *text, struct config *config, struct config_error *error)
+{
+  bool seen[KEYS] = {false};
+  *config = (struct config){
+      .cgroup = "auto",
+      .min_uid = 1000,
+      .max_executions = 256,
+      .max_staged_bytes = UINT64_C(1) << 30,
+      .stage_seconds = 60,
+      .tmp_bytes = UINT64_C(64) << 20,
+      .landlock_required = true,
+  };
+  unsigned at = 1;
+  for (char *line = text; line != NULL; at++) {
+    char *next = strchr(line, '\n');
+    if (next != NULL)
+      *next++ = '\0';
+    if (!parse_line(line, at, seen, config, error))
+      return false;
+    line = next;
+  }
+  for (enum key key = 0; key < KEYS; key++)
+    if (KEY[key].required && !seen[key])
+      return fail(error, 0, "%s is missing", KEY[key].name);
+  return check(config, error);
+}
+
+bool config_load(const char *name, struct config *config, struct config_error *error)
+{
+  struct stat status;
+  CLEANUP_FD int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &status) != 0)
+    return fail(error, 0, "%s", strerror(errno));
+  if (!S_ISREG(status.st_mode) || status.st_uid != 0 || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return fail(error, 0, "must be a regular file that is owned by root and writable by nobody else");
+  CLEANUP_FREE char *text = malloc(CONFIG_TEXT_MAX);
+  if (text == NULL)
+    return fail(error, 0, "out of memory");
+  ssize_t length = read(fd, text, CONFIG_TEXT_MAX);
+  if (length < 0)
+    return fail(error, 0, "%s", strerror(errno));
+  if (length == CONFIG_TEXT_MAX || memchr(text, '\0', (size_t)length) != NULL)
+    return fail(error, 0, "is too long or not text");
+  text[length] = '\0';
+  return config_parse(text, config, error);
+}
+
+bool id_in_ranges(const struct id_ranges *list, uint32_t id)
+{
+  for (size_t i = 0; i < list->count; i++)
+    if (id >= list->items[i].first && id <= list->items[i].last)
+      return true;
+  return false;
+}

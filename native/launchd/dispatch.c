@@ -1,0 +1,177 @@
+/* Orders, one function each. What an order may ask for is judged here and in stage.c and prepare.c. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../shared/cleanup.h"
+#include "../shared/clock.h"
+#include "launcher.h"
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010 /* linux/fcntl.h, Linux 5.1 */
+#endif
+
+static const struct failure OK = {.status = STATUS_OK, .index = WIRE_NONE};
+
+/* A page that nobody can shrink under the supervisors (a read would fault) or write through another mapping. */
+static const struct lease_page *map_page(int fd, struct stat *status)
+{
+  const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
+  int seals = fcntl(fd, F_GET_SEALS);
+  if (seals < 0 || (seals & sealed) != sealed || fstat(fd, status) != 0 || status->st_size != LEASE_PAGE_SIZE)
+    return NULL;
+  const struct lease_page *page = mmap(NULL, LEASE_PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+  if (page == MAP_FAILED)
+    return NULL;
+  if (page->magic == LEASE_PAGE_MAGIC)
+    return page;
+  munmap((void *)(uintptr_t)page, LEASE_PAGE_SIZE);
+  return NULL;
+}
+
+/* A greeting with another page than before comes from another writd: what belonged to the earlier one ends. */
+static struct failure hello(struct launcher *launcher, const struct order *order, int fd)
+{
+  struct stat status;
+  if (launcher->connection.greeted)
+    return failed(STATUS_BAD_STATE, 0, WIRE_NONE);
+  const struct lease_page *page = map_page(fd, &status);
+  if (page == NULL)
+    return failed(STATUS_BAD_LEASE, errno, WIRE_NONE);
+  struct wire_hello_answer body = {.landlock_abi = (uint32_t)landlock_abi(), .controllers = launcher->interior.controllers};
+  if (launcher->page != NULL) {
+    if (status.st_dev != launcher->page_device || status.st_ino != launcher->page_inode) {
+      body.superseded = launcher->executions.live;
+      end_all(launcher, UINT64_MAX, CAUSE_SUPERSEDED);
+    }
+    munmap((void *)(uintptr_t)launcher->page, LEASE_PAGE_SIZE);
+  }
+  launcher->page = page;
+  launcher->page_device = status.st_dev;
+  launcher->page_inode = status.st_ino;
+  answer(launcher, order->type, order->request, &body, sizeof body);
+  launcher->connection.greeted = true;
+  connection_flush(&launcher->connection);
+  return OK;
+}
+
+static struct failure open_log(struct launcher *launcher, const struct order *order)
+{
+  const struct config *config = &launcher->config;
+  const char *path = order->open_log.kind == LOG_EVENT       ? config->event_log
+                     : order->open_log.kind == LOG_USERSPACE ? config->userspace_log
+                                                             : config->ima_log;
+  if (path[0] == '\0')
+    return failed(STATUS_LOG_UNAVAILABLE, ENOENT, WIRE_NONE);
+  int fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0)
+    return failed(STATUS_LOG_UNAVAILABLE, errno, WIRE_NONE);
+  answer_with(launcher, order->type, order->request, NULL, 0, &fd, 1);
+  return OK;
+}
+
+static struct failure start(struct launcher *launcher, const struct order *order)
+{
+  struct execution *execution = executions_find(&launcher->executions, order->start.id);
+  if (execution == NULL)
+    return failed(STATUS_UNKNOWN_EXECUTION, 0, WIRE_NONE);
+  if (execution->state != EXECUTION_READY)
+    return failed(execution->state > EXECUTION_RUNNING ? STATUS_ENDED : STATUS_BAD_STATE, 0, WIRE_NONE);
+  if (execution->epoch != order->start.epoch || lease_read(launcher->page).epoch != execution->epoch)
+    return failed(STATUS_EPOCH_OVER, 0, WIRE_NONE);
+  if (execution->has_parent) {
+    const struct execution *parent = executions_find(&launcher->executions, execution->parent);
+    if (parent == NULL || parent->state != EXECUTION_RUNNING)
+      return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
+  }
+  /* The supervisor looks at epoch and deadlines itself before it lets go. */
+  struct command command = {.type = COMMAND_START};
+  if (write(execution->channel, &command, sizeof command) != sizeof command)
+    return failed(STATUS_ENDED, errno, WIRE_NONE);
+  execution->state = EXECUTION_STARTING;
+  execution->request = order->request;
+  return OK;
+}
+
+static struct failure kill_one(struct launcher *launcher, const struct order *order)
+{
+  struct execution *execution = executions_find(&launcher->executions, order->kill.id);
+  if (execution == NULL)
+    return failed(STATUS_UNKNOWN_EXECUTION, 0, WIRE_NONE);
+  end_execution(launcher, execution, (enum wire_cause)order->kill.cause);
+  answer(launcher, order->type, order->request, NULL, 0);
+  return OK;
+}
+
+static struct failure abandon(struct launcher *launcher, const struct order *order)
+{
+  struct execution *execution = executions_find(&launcher->executions, order->abandon.id);
+  if (execution == NULL)
+    return failed(STATUS_UNKNOWN_EXECUTION, 0, WIRE_NONE);
+  if (execution->state == EXECUTION_STARTING || execution->state == EXECUTION_RUNNING)
+    return failed(STATUS_BAD_STATE, 0, WIRE_NONE);
+  end_execution(launcher, execution, CAUSE_ABANDONED);
+  answer(launcher, order->type, order->request, NULL, 0);
+  return OK;
+}
+
+static struct failure list(struct launcher *launcher, const struct order *order)
+{
+  static struct {
+    struct wire_list_answer head;
+    struct wire_listed items[WIRE_LIST_MAX];
+  } body;
+  body.head = (struct wire_list_answer){.total = launcher->executions.live};
+  uint32_t seen = 0;
+  for (uint32_t i = 0; i < launcher->executions.size && body.head.count < WIRE_LIST_MAX; i++) {
+    const struct execution *execution = &launcher->executions.items[i];
+    if (execution->state == EXECUTION_FREE || seen++ < order->list.offset)
+      continue;
+    struct wire_listed *listed = &body.items[body.head.count++];
+    *listed = (struct wire_listed){
+        .epoch = execution->epoch, .state = execution->state, .pid = (uint32_t)execution->init};
+    memcpy(listed->id, execution->id, WIRE_ID_SIZE);
+  }
+  answer(launcher, order->type, order->request, &body, sizeof body.head + body.head.count * sizeof *body.items);
+  return OK;
+}
+
+static struct failure handle(struct launcher *launcher, const struct order *order, const int *fds)
+{
+  if (order->type != WIRE_HELLO && !launcher->connection.greeted)
+    return failed(STATUS_NOT_GREETED, 0, WIRE_NONE);
+  switch (order->type) {
+  case WIRE_HELLO:
+    return hello(launcher, order, fds[0]);
+  case WIRE_OPEN_LOG:
+    return open_log(launcher, order);
+  case WIRE_STAGE:
+    return stage(launcher, order, fds[0]);
+  case WIRE_PREPARE:
+    return prepare(launcher, order, fds[0]);
+  case WIRE_START:
+    return start(launcher, order);
+  case WIRE_KILL:
+    return kill_one(launcher, order);
+  case WIRE_LAPSE:
+    end_all(launcher, order->lapse.epoch, CAUSE_LAPSE);
+    answer(launcher, order->type, order->request, NULL, 0);
+    return OK;
+  case WIRE_ABANDON:
+    return abandon(launcher, order);
+  case WIRE_LIST:
+    return list(launcher, order);
+  default:
+    return failed(STATUS_MALFORMED, 0, WIRE_NONE);
+  }
+}
+
+void dispatch(struct launcher *launcher, const struct order *order, const int *fds)
+{
+  struct failure failure = handle(launcher, order, fds);
+  if (failure.status != STATUS_OK)
+    refuse(launcher, order->type, order->request, failure);
+}

@@ -1,0 +1,71 @@
+/* The launcher as a whole, and the parts that orders and reports are handled by. One thread; nothing in it waits. */
+#ifndef WRIT_LAUNCHER_H
+#define WRIT_LAUNCHER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../shared/lease_page.h"
+#include "cgroup.h"
+#include "config.h"
+#include "connection.h"
+#include "executions.h"
+#include "orders.h"
+#include "supervisor.h"
+
+struct launcher {
+  struct config config;
+  struct interior interior;
+  struct executions executions;
+  struct connection connection;
+  bool broken; /* the connection is to be closed once the message at hand is done with */
+  const struct lease_page *page; /* NULL before the first HELLO */
+  dev_t page_device;
+  ino_t page_inode;
+  int epoll;
+  int listener;
+  int signals;
+  bool stopping;
+};
+
+/* answers.c: to an order, and events. */
+void answer(struct launcher *launcher, uint16_t order, uint64_t request, const void *body, size_t size);
+void answer_with(struct launcher *launcher, uint16_t order, uint64_t request, const void *body, size_t size, int *fds,
+                 size_t count);
+void refuse(struct launcher *launcher, uint16_t order, uint64_t request, struct failure failure);
+void announce(struct launcher *launcher, uint16_t event, const void *body, size_t size);
+
+/* dispatch.c: handles one order; `fds` stay the caller's. */
+void dispatch(struct launcher *launcher, const struct order *order, const int *fds);
+
+/* stage.c and prepare.c: the two orders that make processes. They give STATUS_OK when the answer comes later. */
+struct failure stage(struct launcher *launcher, const struct order *order, int table);
+/* Gives an execution a uid that an order names, where the configuration allows it. */
+struct failure take_shared_identity(const struct launcher *launcher, struct execution *execution, uid_t uid, gid_t gid);
+void stage_finished(struct launcher *launcher, struct execution *execution);
+struct failure prepare(struct launcher *launcher, const struct order *order, int table);
+
+/* ending.c */
+/* Ends an execution in whatever state it is; the kill is written before anything is said. */
+void end_execution(struct launcher *launcher, struct execution *execution, enum wire_cause cause);
+/* Notes that an execution is being ended: event, pending answer, children. For whoever has just written the kill. */
+void note_ending(struct launcher *launcher, struct execution *execution, enum wire_cause cause, uint64_t boot_ns);
+void end_all(struct launcher *launcher, uint64_t up_to_epoch, enum wire_cause cause);
+void release_execution(struct launcher *launcher, struct execution *execution);
+/* Tries again to remove leaves that were not empty enough, and gives up what was staged and never prepared. */
+void tend(struct launcher *launcher);
+
+/* reports.c: what stagers and supervisors say, and their deaths. */
+void on_channel(struct launcher *launcher, struct execution *execution);
+void on_child_exited(struct launcher *launcher, pid_t process);
+
+/* Forks. In the child, `channel` is the other end of the execution's new channel; gives the pid, 0 in the child, or -1. */
+pid_t fork_with_channel(struct launcher *launcher, struct execution *execution, int *channel);
+
+static inline struct failure failed(enum wire_status status, int error, uint32_t index)
+{
+  return (struct failure){.status = status, .error = error, .index = index};
+}
+
+#endif

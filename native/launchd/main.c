@@ -1,0 +1,252 @@
+/*
+ * writ-launchd: starts and ends executions for writd, as root, in one thread around one epoll set. Nothing slow happens
+ * here: files are read by stagers, executions are made and watched by supervisors, each a process of its own.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../shared/cleanup.h"
+#include "../shared/clock.h"
+#include "../shared/notify.h"
+#include "launcher.h"
+#include "listener.h"
+#include "log.h"
+
+#define SWEEP_MS 10000
+#define STOP_NS (10 * NS_PER_SECOND)
+#define TEND_MS 100
+#define EVENTS 64
+#define MESSAGES_PER_TURN 32
+
+/* What an epoll event is about; smaller numbers are places in the table of executions. */
+enum { ABOUT_LISTENER = INT32_MAX - 2, ABOUT_CONNECTION, ABOUT_SIGNALS };
+
+static void watch(struct launcher *launcher, int fd, uint32_t events, uint64_t about, int how)
+{
+  struct epoll_event event = {.events = events, .data.u64 = about};
+  if (epoll_ctl(launcher->epoll, how, fd, &event) != 0)
+    die_errno("epoll_ctl");
+}
+
+/* ------------------------------------------------------------------ writd */
+
+static void on_disconnect(struct launcher *launcher)
+{
+  log_line("writd is gone");
+  epoll_ctl(launcher->epoll, EPOLL_CTL_DEL, launcher->connection.fd, NULL);
+  connection_close(&launcher->connection);
+  launcher->broken = false;
+  /* What runs lives on until its lease ends; what never began has nobody left to begin it. */
+  for (uint32_t i = 0; i < launcher->executions.size; i++) {
+    struct execution *execution = &launcher->executions.items[i];
+    execution->request = 0;
+    if (execution->state >= EXECUTION_STAGING && execution->state <= EXECUTION_READY)
+      end_execution(launcher, execution, CAUSE_ABANDONED);
+  }
+}
+
+static void on_message(struct launcher *launcher, const struct incoming *incoming)
+{
+  static struct order order;
+  if (order_read(incoming->bytes, incoming->length, incoming->count, &order))
+    dispatch(launcher, &order, incoming->fds);
+  else if (order.request != 0)
+    refuse(launcher, order.type, order.request, failed(STATUS_MALFORMED, 0, WIRE_NONE));
+  else
+    launcher->broken = true; /* not our protocol at all */
+}
+
+static void on_connection(struct launcher *launcher, uint32_t events)
+{
+  static struct incoming incoming;
+  if ((events & EPOLLOUT) != 0)
+    connection_flush(&launcher->connection);
+  for (int i = 0; i < MESSAGES_PER_TURN && !launcher->broken; i++) {
+    if (launcher->connection.greeted && launcher->connection.first != NULL)
+      break; /* no new orders while answers wait */
+    enum receive_result result = connection_receive(&launcher->connection, &incoming);
+    if (result == RECEIVE_NOTHING)
+      break;
+    if (result == RECEIVE_END) {
+      launcher->broken = true;
+      break;
+    }
+    on_message(launcher, &incoming);
+    for (size_t k = 0; k < incoming.count; k++)
+      close_fd(&incoming.fds[k]);
+  }
+}
+
+static void on_listener(struct launcher *launcher)
+{
+  CLEANUP_FD int fd = listener_accept(launcher->listener, launcher->config.writd_uid);
+  if (fd < 0)
+    return;
+  if (launcher->connection.fd >= 0) {
+    log_line("refused a second connection of writd");
+    return;
+  }
+  launcher->connection.fd = steal_fd(&fd);
+  watch(launcher, launcher->connection.fd, EPOLLIN, ABOUT_CONNECTION, EPOLL_CTL_ADD);
+}
+
+/* Reading stops while something waits to be written, and the other way round. */
+static void settle_connection(struct launcher *launcher)
+{
+  struct connection *connection = &launcher->connection;
+  if (launcher->broken && connection->fd >= 0)
+    on_disconnect(launcher);
+  if (connection->fd < 0)
+    return;
+  bool waits = connection->greeted && connection->first != NULL;
+  watch(launcher, connection->fd, waits ? EPOLLOUT : EPOLLIN, ABOUT_CONNECTION, EPOLL_CTL_MOD);
+}
+
+/* ------------------------------------------------------------------ loop */
+
+static void on_signals(struct launcher *launcher)
+{
+  struct signalfd_siginfo signals[16];
+  ssize_t length = read(launcher->signals, signals, sizeof signals);
+  for (size_t i = 0; length > 0 && i < (size_t)length / sizeof *signals; i++)
+    if (signals[i].ssi_signo != SIGCHLD)
+      launcher->stopping = true;
+  /* One SIGCHLD may stand for many deaths. Unknown ones are stagers that are done, and orphans of lost supervisors. */
+  for (pid_t process; (process = waitpid(-1, NULL, WNOHANG)) > 0;)
+    on_child_exited(launcher, process);
+}
+
+static void on_event(struct launcher *launcher, const struct epoll_event *event)
+{
+  uint64_t about = event->data.u64;
+  if (about == ABOUT_LISTENER)
+    on_listener(launcher);
+  else if (about == ABOUT_CONNECTION && launcher->connection.fd >= 0)
+    on_connection(launcher, event->events);
+  else if (about == ABOUT_SIGNALS)
+    on_signals(launcher);
+  else if (about < launcher->executions.size && launcher->executions.items[about].state != EXECUTION_FREE)
+    on_channel(launcher, &launcher->executions.items[about]); /* whose place it is now; nothing to read is fine */
+}
+
+/* Whether something needs a look without an event. */
+static bool needs_tending(const struct launcher *launcher)
+{
+  for (uint32_t i = 0; i < launcher->executions.size; i++) {
+    enum execution_state state = launcher->executions.items[i].state;
+    if (state == EXECUTION_STAGING || state == EXECUTION_STAGED || state == EXECUTION_DEAD)
+      return true;
+  }
+  return false;
+}
+
+static void turn(struct launcher *launcher, int timeout_ms)
+{
+  struct epoll_event events[EVENTS];
+  int count = epoll_wait(launcher->epoll, events, EVENTS, timeout_ms);
+  if (count < 0 && errno != EINTR)
+    die_errno("epoll_wait");
+  for (int i = 0; i < count; i++)
+    on_event(launcher, &events[i]);
+  settle_connection(launcher);
+}
+
+static void run(struct launcher *launcher)
+{
+  while (!launcher->stopping) {
+    turn(launcher, needs_tending(launcher) ? TEND_MS : -1);
+    tend(launcher);
+  }
+}
+
+/* Everything ends with the launcher; the supervisors would see to it, but a stop can also wait for it. */
+static void stop(struct launcher *launcher)
+{
+  uint64_t until = boot_time_ns() + STOP_NS;
+  notify_manager("STOPPING=1");
+  end_all(launcher, UINT64_MAX, CAUSE_LAUNCHER_STOP);
+  while (launcher->executions.live > 0 && boot_time_ns() < until) {
+    turn(launcher, TEND_MS);
+    tend(launcher);
+  }
+  unlink(launcher->config.socket);
+}
+
+/* ------------------------------------------------------------------ start */
+
+static void load_config(struct launcher *launcher, int argc, char **argv)
+{
+  struct config_error error;
+  if (argc != 3 || strcmp(argv[1], "--config") != 0) {
+    fprintf(stderr, "usage: writ-launchd --config FILE\n");
+    exit(2);
+  }
+  if (geteuid() != 0)
+    die("must be started as root");
+  if (!config_load(argv[2], &launcher->config, &error)) {
+    if (error.line > 0)
+      die("%s, line %u: %s", argv[2], error.line, error.text);
+    die("%s: %s", argv[2], error.text);
+  }
+}
+
+/* Nothing from outside shapes what is inherited by executions; whoever started us may have left files open. */
+static void settle_process(void)
+{
+  umask(022);
+  close_range(3, ~0U, 0);
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || chdir("/") != 0)
+    die_errno("prctl");
+}
+
+static int open_signals(void)
+{
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+    return -1;
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int main(int argc, char **argv)
+{
+  static struct launcher launcher;
+  load_config(&launcher, argc, argv);
+  settle_process();
+  connection_start(&launcher.connection);
+  if (launcher.config.landlock_required && landlock_abi() == 0)
+    die("this kernel has no Landlock (landlock = optional runs without)");
+  if (!executions_create(&launcher.config, &launcher.executions))
+    die_errno("table of executions");
+  /* The listener first: its lock says that no other launcher works on these cgroups. */
+  if ((launcher.listener = listener_open(&launcher.config)) < 0)
+    die_errno("%s", launcher.config.socket);
+  if (!interior_open(launcher.config.cgroup, &launcher.interior))
+    die_errno("cgroup %s", launcher.config.cgroup);
+  if (!interior_sweep(&launcher.interior, SWEEP_MS))
+    die("what an earlier run left behind does not end");
+  launcher.epoll = epoll_create1(EPOLL_CLOEXEC);
+  launcher.signals = open_signals();
+  if (launcher.epoll < 0 || launcher.signals < 0)
+    die_errno("epoll");
+  watch(&launcher, launcher.listener, EPOLLIN, ABOUT_LISTENER, EPOLL_CTL_ADD);
+  watch(&launcher, launcher.signals, EPOLLIN, ABOUT_SIGNALS, EPOLL_CTL_ADD);
+  log_line("ready; Landlock ABI %d, controllers%s%s", landlock_abi(),
+           (launcher.interior.controllers & CONTROLLER_MEMORY) != 0 ? " memory" : "",
+           (launcher.interior.controllers & CONTROLLER_PIDS) != 0 ? " pids" : "");
+  notify_manager("READY=1");
+  run(&launcher);
+  stop(&launcher);
+  return 0;
+}

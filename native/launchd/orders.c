@@ -1,0 +1,93 @@
+#include "orders.h"
+
+#include <string.h>
+
+/* Copies the next `size` bytes out of the message. */
+struct cursor {
+  const unsigned char *at;
+  size_t left;
+};
+
+static bool take(struct cursor *cursor, void *into, size_t size)
+{
+  if (cursor->left < size)
+    return false;
+  memcpy(into, cursor->at, size);
+  cursor->at += size;
+  cursor->left -= size;
+  return true;
+}
+
+static bool stage_read(struct cursor *cursor, struct order *order)
+{
+  struct wire_stage *stage = &order->stage;
+  return take(cursor, stage, sizeof *stage) && stage->count >= 1 && stage->count <= WIRE_SUBJECTS_MAX &&
+         stage->program < stage->count && take(cursor, order->max_bytes, stage->count * sizeof(uint64_t));
+}
+
+static bool prepare_read(struct cursor *cursor, struct order *order)
+{
+  struct wire_prepare *prepare = &order->prepare;
+  return take(cursor, prepare, sizeof *prepare) && prepare->zero == 0 && prepare->subject_count >= 1 &&
+         prepare->subject_count <= WIRE_SUBJECTS_MAX && prepare->group_count <= WIRE_GROUPS_MAX &&
+         prepare->writable_count <= WIRE_WRITABLE_MAX && prepare->argument_count >= 1 &&
+         prepare->argument_count <= WIRE_STRINGS_MAX && prepare->environment_count <= WIRE_STRINGS_MAX &&
+         prepare->network <= NETWORK_HOST && (prepare->stdio & ~(uint32_t)STDIO_ALL) == 0 &&
+         take(cursor, order->digests, (size_t)prepare->subject_count * WIRE_DIGEST_SIZE);
+}
+
+static bool body_read(struct cursor *cursor, struct order *order)
+{
+  switch (order->type) {
+  case WIRE_HELLO:
+    return true;
+  case WIRE_OPEN_LOG:
+    return take(cursor, &order->open_log, sizeof order->open_log) && order->open_log.zero == 0 &&
+           order->open_log.kind >= LOG_EVENT && order->open_log.kind <= LOG_IMA;
+  case WIRE_STAGE:
+    return stage_read(cursor, order);
+  case WIRE_PREPARE:
+    return prepare_read(cursor, order);
+  case WIRE_START:
+    return take(cursor, &order->start, sizeof order->start);
+  case WIRE_KILL:
+    return take(cursor, &order->kill, sizeof order->kill) && order->kill.zero == 0 &&
+           order->kill.cause >= CAUSE_ORDERED_FIRST && order->kill.cause < CAUSE_ORDERED_END;
+  case WIRE_LAPSE:
+    return take(cursor, &order->lapse, sizeof order->lapse);
+  case WIRE_ABANDON:
+    return take(cursor, &order->abandon, sizeof order->abandon);
+  case WIRE_LIST:
+    return take(cursor, &order->list, sizeof order->list) && order->list.zero == 0;
+  default:
+    return false;
+  }
+}
+
+static size_t descriptors_expected(uint16_t type)
+{
+  return type == WIRE_HELLO || type == WIRE_STAGE || type == WIRE_PREPARE ? 1 : 0;
+}
+
+bool order_read(const void *message, size_t length, size_t descriptors, struct order *order)
+{
+  memset(order, 0, sizeof *order);
+  struct cursor cursor = {.at = message, .left = length};
+  struct wire_header header;
+  if (!take(&cursor, &header, sizeof header) || header.magic != WIRE_MAGIC || header.version != WIRE_VERSION)
+    return false;
+  order->request = header.request;
+  order->type = header.type;
+  return header.length == length && header.status == 0 && header.request != 0 &&
+         descriptors == descriptors_expected(header.type) && body_read(&cursor, order) && cursor.left == 0;
+}
+
+size_t order_string_count(const struct order *order)
+{
+  if (order->type == WIRE_STAGE)
+    return order->stage.count;
+  if (order->type == WIRE_PREPARE)
+    return (size_t)order->prepare.argument_count + order->prepare.environment_count +
+           order->prepare.writable_count + 1;
+  return 0;
+}

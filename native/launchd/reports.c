@@ -1,0 +1,180 @@
+/* What stagers and supervisors say, and what happens when one of them dies. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../shared/cleanup.h"
+#include "../shared/clock.h"
+#include "launcher.h"
+#include "log.h"
+
+pid_t fork_with_channel(struct launcher *launcher, struct execution *execution, int *channel)
+{
+  int sockets[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
+    return -1;
+  pid_t process = fork();
+  if (process == 0) {
+    close(sockets[0]);
+    *channel = sockets[1];
+    return 0;
+  }
+  close(sockets[1]);
+  if (process < 0) {
+    close_fd(&sockets[0]);
+    return -1;
+  }
+  if (execution->channel >= 0) {
+    epoll_ctl(launcher->epoll, EPOLL_CTL_DEL, execution->channel, NULL);
+    close_fd(&execution->channel);
+  }
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = executions_index(&launcher->executions, execution)};
+  epoll_ctl(launcher->epoll, EPOLL_CTL_ADD, sockets[0], &event);
+  execution->channel = sockets[0];
+  execution->process = process;
+  return process;
+}
+
+/* ------------------------------------------------------------------ reports */
+
+static void on_ready(struct launcher *launcher, struct execution *execution, const struct report *report)
+{
+  char name[LEAF_NAME_SIZE];
+  struct wire_prepared_answer body = {.pid = report->pid, .uid = execution->uid};
+  int fds[3];
+  size_t count = 0;
+  if (execution->state != EXECUTION_PREPARING)
+    return;
+  leaf_name(execution->id, name);
+  snprintf(body.cgroup, sizeof body.cgroup, "%s/%s", launcher->interior.path, name);
+  for (int i = 0; i < 3; i++)
+    if (execution->pipes[i] >= 0)
+      fds[count++] = steal_fd(&execution->pipes[i]);
+  execution->state = EXECUTION_READY;
+  execution->init = (pid_t)report->pid;
+  execution->announced = true;
+  staging_free(&execution->staging); /* init has what it needs */
+  answer_with(launcher, WIRE_PREPARE, execution->request, &body, sizeof body, fds, count);
+  execution->request = 0;
+}
+
+static void on_failed(struct launcher *launcher, struct execution *execution, uint16_t order, struct failure failure)
+{
+  if (execution->request != 0)
+    refuse(launcher, order, execution->request, failure);
+  execution->request = 0;
+}
+
+static void on_started(struct launcher *launcher, struct execution *execution)
+{
+  if (execution->state != EXECUTION_STARTING)
+    return;
+  execution->state = EXECUTION_RUNNING;
+  answer(launcher, WIRE_START, execution->request, NULL, 0);
+  execution->request = 0;
+}
+
+static void on_ended(struct launcher *launcher, struct execution *execution, const struct report *report)
+{
+  struct wire_ended body = {.boot_ns = report->boot_ns,
+                            .cause = execution->cause,
+                            .exit_code = -1,
+                            .user_us = report->user_us,
+                            .system_us = report->system_us,
+                            .max_rss_kib = report->max_rss_kib};
+  memcpy(body.id, execution->id, WIRE_ID_SIZE);
+  if (report->exited && WIFEXITED(report->wait_status))
+    body.exit_code = WEXITSTATUS(report->wait_status);
+  else
+    body.signal = report->exited ? (uint32_t)WTERMSIG(report->wait_status) : SIGKILL;
+  if (execution->announced)
+    announce(launcher, WIRE_ENDED, &body, sizeof body);
+  release_execution(launcher, execution);
+}
+
+static void on_report(struct launcher *launcher, struct execution *execution, const struct report *report)
+{
+  switch (report->type) {
+  case REPORT_READY:
+    on_ready(launcher, execution, report);
+    break;
+  case REPORT_FAILED:
+    on_failed(launcher, execution, WIRE_PREPARE, report->failure);
+    break;
+  case REPORT_STARTED:
+    on_started(launcher, execution);
+    break;
+  case REPORT_START_FAILED:
+    on_failed(launcher, execution, WIRE_START, report->failure);
+    break;
+  case REPORT_ENDING:
+    if (execution->state < EXECUTION_ENDING)
+      note_ending(launcher, execution, (enum wire_cause)report->cause, report->boot_ns);
+    break;
+  case REPORT_ENDED:
+    if (execution->state < EXECUTION_ENDING)
+      note_ending(launcher, execution, (enum wire_cause)report->cause, report->boot_ns);
+    on_ended(launcher, execution, report);
+    break;
+  default:
+    break;
+  }
+}
+
+void on_channel(struct launcher *launcher, struct execution *execution)
+{
+  if (execution->state == EXECUTION_STAGING) {
+    stage_finished(launcher, execution);
+    return;
+  }
+  struct report report;
+  while (execution->state != EXECUTION_FREE && execution->channel >= 0) {
+    ssize_t length = recv(execution->channel, &report, sizeof report, MSG_DONTWAIT);
+    if (length < 0 && (errno == EAGAIN || errno == EINTR))
+      return;
+    if (length != sizeof report) { /* the process is gone; on_child_exited has the rest */
+      epoll_ctl(launcher->epoll, EPOLL_CTL_DEL, execution->channel, NULL);
+      close_fd(&execution->channel);
+      return;
+    }
+    on_report(launcher, execution, &report);
+  }
+}
+
+/* ------------------------------------------------------------------ deaths */
+
+/* A supervisor was killed: its execution cannot be watched any more, so it ends; another process sees to that. */
+static void on_supervisor_lost(struct launcher *launcher, struct execution *execution)
+{
+  leaf_freeze(&execution->leaf, true);
+  leaf_kill(&execution->leaf);
+  if (execution->state < EXECUTION_ENDING) {
+    log_line("a supervisor was lost; its execution is ended");
+    note_ending(launcher, execution, CAUSE_SUPERVISOR_LOST, boot_time_ns());
+  }
+  int channel;
+  pid_t process = fork_with_channel(launcher, execution, &channel);
+  if (process == 0)
+    supervisor_finish(&execution->leaf, channel, execution->cause);
+  if (process < 0) {
+    log_line("cannot watch an execution die: %s", strerror(errno));
+    execution->process = 0;
+  }
+}
+
+void on_child_exited(struct launcher *launcher, pid_t process)
+{
+  struct execution *execution = executions_of_process(&launcher->executions, process);
+  if (execution == NULL)
+    return;
+  on_channel(launcher, execution); /* what it said before it died */
+  if (execution->process != process || execution->state == EXECUTION_FREE)
+    return;
+  execution->process = 0;
+  if (execution->state >= EXECUTION_PREPARING && execution->state < EXECUTION_DEAD)
+    on_supervisor_lost(launcher, execution);
+}

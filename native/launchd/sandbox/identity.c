@@ -1,0 +1,73 @@
+/* Who the workload is, and what it can never become again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/securebits.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "sandbox.h"
+
+/* A root user gains nothing by being root, nobody can change that back, and no ambient capability can be raised. */
+#define SECUREBITS                                                                                                  \
+  (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |                  \
+   SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
+
+/* Until the kernel knows no further capability (EINVAL): a newer kernel may have more than these headers. */
+static bool empty_bounding_set(void)
+{
+  for (unsigned long capability = 0; capability < 64; capability++)
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+      return errno == EINVAL && capability > CAP_AUDIT_READ;
+  return true;
+}
+
+static bool drop_capabilities(void)
+{
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct none[2] = {{0}};
+  return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 && syscall(SYS_capset, &header, none) == 0;
+}
+
+/* Looks again: a set*id call that failed without saying so would leave root behind. */
+static bool verify(uid_t uid, gid_t gid)
+{
+  uid_t real, effective, saved;
+  gid_t real_gid, effective_gid, saved_gid;
+  if (getresuid(&real, &effective, &saved) != 0 || getresgid(&real_gid, &effective_gid, &saved_gid) != 0)
+    return false;
+  errno = EPERM;
+  return uid != 0 && real == uid && effective == uid && saved == uid && real_gid == gid && effective_gid == gid &&
+         saved_gid == gid && setuid(0) != 0;
+}
+
+bool identity_take(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count)
+{
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && empty_bounding_set() &&
+         prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) == 0 && setgroups(group_count, groups) == 0 &&
+         setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0 && drop_capabilities() && verify(uid, gid);
+}
+
+static int ascending(const void *left, const void *right)
+{
+  const int *a = left, *b = right;
+  return (*a > *b) - (*a < *b);
+}
+
+void keep_only(int *keep, size_t count)
+{
+  qsort(keep, count, sizeof *keep, ascending);
+  unsigned from = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (keep[i] < 0)
+      continue;
+    unsigned kept = (unsigned)keep[i];
+    if (kept > from)
+      close_range(from, kept - 1, 0);
+    from = kept + 1;
+  }
+  close_range(from, ~0U, 0);
+}

@@ -1,0 +1,155 @@
+/*
+ * PID 1 of an execution: closes itself in, says that it is ready, waits for GO, forks the workload, reaps, and passes on
+ * how the workload ended. When it exits, the kernel kills what is left in its PID namespace.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../shared/clock.h"
+#include "sandbox.h"
+
+__attribute__((noreturn)) static void give_up(int control, struct failure failure)
+{
+  struct init_report report = {.message = INIT_FAILED, .failure = failure};
+  send(control, &report, sizeof report, MSG_NOSIGNAL);
+  _exit(1);
+}
+
+static void require(int control, enum step step, bool done)
+{
+  if (!done)
+    give_up(control, (struct failure){.status = STATUS_SANDBOX_FAILED, .error = errno, .index = step});
+}
+
+/* Gives up what it is, in the one order that works; then nothing here has rights any more. */
+static void close_in(const struct plan *plan, int control)
+{
+  struct failure failure;
+  if (!mounts_build(plan, &failure))
+    give_up(control, failure);
+  require(control, STEP_NETWORK, sethostname("writ", 4) == 0 && (plan->network || loopback_up()));
+  require(control, STEP_IDENTITY, identity_take(plan->uid, plan->gid, plan->groups, plan->group_count));
+  /* After the identity: a change of credentials resets both (prctl(2)). Nobody of the same uid may look into init. */
+  require(control, STEP_IDENTITY, prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0);
+  require(control, STEP_LANDLOCK, landlock_restrict(plan));
+  require(control, STEP_SECCOMP, seccomp_install());
+}
+
+static bool limit(__rlimit_resource_t resource, uint64_t value)
+{
+  struct rlimit both = {.rlim_cur = value, .rlim_max = value};
+  return setrlimit(resource, &both) == 0;
+}
+
+static bool set_limits(const struct limits *limits)
+{
+  uint64_t cpu_seconds = (limits->cpu_time_ns + NS_PER_SECOND - 1) / NS_PER_SECOND;
+  return limit(RLIMIT_CORE, 0) && (limits->open_files == 0 || limit(RLIMIT_NOFILE, limits->open_files)) &&
+         (limits->file_bytes == 0 || limit(RLIMIT_FSIZE, limits->file_bytes)) &&
+         (limits->cpu_time_ns == 0 || limit(RLIMIT_CPU, cpu_seconds)) &&
+         /* One more: init counts as well. */
+         (limits->processes == 0 || limit(RLIMIT_NPROC, (uint64_t)limits->processes + 1)) &&
+         (limits->address_space_bytes == 0 || limit(RLIMIT_AS, limits->address_space_bytes));
+}
+
+/* Puts the workload's ends where programs expect them. Ends may already lie at 0, 1 or 2, so they move up first. */
+static bool set_stdio(const int ends[3])
+{
+  int moved[3];
+  for (int i = 0; i < 3; i++) {
+    moved[i] = ends[i] >= 0 ? fcntl(ends[i], F_DUPFD_CLOEXEC, 3) : open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (moved[i] < 0)
+      return false;
+  }
+  for (int i = 0; i < 3; i++)
+    if (dup2(moved[i], i) < 0) /* a duplicate stays open over exec */
+      return false;
+  return true;
+}
+
+static void default_signals(void)
+{
+  sigset_t none;
+  sigemptyset(&none);
+  for (int number = 1; number < NSIG; number++)
+    signal(number, SIG_DFL);
+  sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void execute(const struct plan *plan)
+{
+  const struct staged *program = &plan->staging.subjects[plan->staging.program];
+  /* A static program runs from the sealed bytes; otherwise its path shows a copy that nobody can change (place.h). */
+  if (program->result.format == FORMAT_ELF_STATIC)
+    syscall(SYS_execveat, program->fd, "", plan->arguments, plan->environment, AT_EMPTY_PATH);
+  else
+    execve(program->path, plan->arguments, plan->environment);
+}
+
+/* The workload's process, up to its first instruction. The pipe `executed` is closed by a good exec, else gets errno. */
+__attribute__((noreturn)) static void workload_run(const struct plan *plan, int executed)
+{
+  errno = 0;
+  setsid();
+  default_signals();
+  if (set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_limits(&plan->limits)) {
+    /* The last look: what lapsed since GO was sent never runs an instruction. */
+    errno = ESTALE;
+    if (lease_read(plan->page).epoch == plan->epoch)
+      execute(plan);
+  }
+  int error = errno;
+  ssize_t ignored = write(executed, &error, sizeof error);
+  (void)ignored;
+  _exit(127);
+}
+
+/* Reaps everything that ends up here until the workload itself has ended; gives its wait status. */
+static int reap(pid_t workload)
+{
+  int status;
+  for (;;) {
+    pid_t ended = waitpid(-1, &status, 0);
+    if (ended == workload)
+      return status;
+    if (ended < 0 && errno != EINTR)
+      return SIGKILL; /* cannot be: the workload is a child */
+  }
+}
+
+void init_run(const struct plan *plan, int control, int executed)
+{
+  const struct staged *program = &plan->staging.subjects[plan->staging.program];
+  setsid();
+  close_in(plan, control);
+  /* The copies are made; of the sealed bytes only those that will be executed from are still needed. */
+  int keep[] = {control, executed, plan->stdio[0], plan->stdio[1], plan->stdio[2],
+                program->result.format == FORMAT_ELF_STATIC ? program->fd : -1};
+  keep_only(keep, sizeof keep / sizeof *keep);
+
+  struct init_report report = {.message = INIT_READY};
+  if (send(control, &report, sizeof report, MSG_NOSIGNAL) != sizeof report)
+    _exit(1);
+  /* End of file: the supervisor died before the parent-death signal was set. */
+  if (recv(control, &report, sizeof report, 0) != sizeof report || report.message != INIT_GO)
+    _exit(1);
+
+  pid_t workload = fork();
+  if (workload < 0)
+    give_up(control, (struct failure){.status = STATUS_EXEC_FAILED, .error = errno, .index = WIRE_NONE});
+  if (workload == 0)
+    workload_run(plan, executed);
+  int left[] = {control};
+  keep_only(left, 1);
+  report = (struct init_report){.message = INIT_EXITED, .wait_status = reap(workload)};
+  send(control, &report, sizeof report, MSG_NOSIGNAL);
+  _exit(0);
+}

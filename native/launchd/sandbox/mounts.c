@@ -1,0 +1,293 @@
+/*
+ * The execution's view of the file system: the host's, read-only, with its own /tmp, /run, /dev and /proc, the subjects
+ * as they were hashed, and the writable paths. Steps run in the order of mounts_build.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "../../shared/cleanup.h"
+#include "mount_calls.h"
+#include "place.h"
+#include "sandbox.h"
+
+#define STORE "/run/writ-subjects"
+#define OVERHEAD (UINT64_C(4) << 20) /* inodes, directories and rounding to pages */
+#define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+#define RESOLVER "/run/systemd/resolve" /* /etc/resolv.conf often points here */
+
+struct copy {
+  dev_t device;
+  ino_t inode;
+};
+
+struct build {
+  const struct plan *plan;
+  struct failure *failure;
+  struct own_filesystems own;
+  struct copy copies[WIRE_SUBJECTS_MAX];
+  int sources[WIRE_WRITABLE_MAX]; /* what the writable paths stand for on the host */
+  int targets[WIRE_WRITABLE_MAX]; /* where they go */
+  int resolver;
+};
+
+static bool fail(struct build *build, enum wire_status status, uint32_t index)
+{
+  *build->failure = (struct failure){.status = status, .error = errno, .index = index};
+  return false;
+}
+
+static bool step(struct build *build, enum step at, bool done)
+{
+  return done || fail(build, STATUS_SANDBOX_FAILED, at);
+}
+
+/* A mount that the host made read-only stays that. Looked at before all mounts become read-only here. */
+static bool is_writable_mount(int fd)
+{
+  struct statvfs status;
+  if (fstatvfs(fd, &status) != 0)
+    return false;
+  errno = EROFS;
+  return (status.f_flag & ST_RDONLY) == 0;
+}
+
+/*
+ * Opens the writable paths before anything covers them, with the rights of the uid: a directory that it cannot reach on
+ * the host is not handed to it here. fsuid also takes the file capabilities away and gives them back (capabilities(7)).
+ */
+static bool open_sources(struct build *build)
+{
+  const struct plan *plan = build->plan;
+  struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
+  uint32_t i = 0;
+  struct stat status;
+  setfsgid(plan->gid);
+  setfsuid(plan->uid);
+  for (; i < plan->writable_count; i++) {
+    build->sources[i] = (int)syscall(SYS_openat2, AT_FDCWD, plan->writable[i], &how, sizeof how);
+    if (build->sources[i] < 0 || fstat(build->sources[i], &status) != 0)
+      break;
+    errno = EINVAL;
+    if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode) && !S_ISSOCK(status.st_mode))
+      break;
+    if (!S_ISSOCK(status.st_mode) && !is_writable_mount(build->sources[i]))
+      break;
+  }
+  setfsuid(0);
+  setfsgid(0);
+  return i == plan->writable_count || fail(build, STATUS_WRITABLE_REFUSED, i);
+}
+
+/* Mounts of the host keep the host's propagation otherwise: ours would appear there. */
+static bool make_private(void)
+{
+  return mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+}
+
+static bool own_tmpfs(struct build *build, const char *path, uint64_t bytes, const char *mode, uint64_t attributes)
+{
+  CLEANUP_FD int tmpfs = new_tmpfs(bytes, mode, attributes);
+  return tmpfs >= 0 && attach_path(tmpfs, path) && own_add(&build->own, tmpfs);
+}
+
+static uint64_t staged_bytes(const struct staging *staging)
+{
+  uint64_t total = OVERHEAD;
+  for (uint32_t i = 0; i < staging->count; i++)
+    total += staging->subjects[i].result.size + 4096;
+  return total;
+}
+
+/* A program that is static runs from its sealed memfd; everything else is found by its path. */
+static bool is_placed(const struct staging *staging, uint32_t index)
+{
+  return index != staging->program || staging->subjects[index].result.format != FORMAT_ELF_STATIC;
+}
+
+static bool copy_subject(struct build *build, uint32_t index)
+{
+  const struct staged *subject = &build->plan->staging.subjects[index];
+  char name[64];
+  struct stat status;
+  snprintf(name, sizeof name, STORE "/%u", index);
+  CLEANUP_FD int file = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  off_t from = 0;
+  while (file >= 0 && (uint64_t)from < subject->result.size)
+    if (sendfile(file, subject->fd, &from, subject->result.size - (uint64_t)from) <= 0)
+      return false;
+  if (file < 0 || fchmod(file, 0555) != 0 || fstat(file, &status) != 0)
+    return false;
+  build->copies[index] = (struct copy){.device = status.st_dev, .inode = status.st_ino};
+  return true;
+}
+
+/* The private /run also keeps the copies, in a directory that only root may enter. */
+static bool make_store(struct build *build)
+{
+  const struct staging *staging = &build->plan->staging;
+  build->resolver = build->plan->network ? open(RESOLVER, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  if (!own_tmpfs(build, "/run", staged_bytes(staging), "0755", SAFE) ||
+      !own_tmpfs(build, "/tmp", build->plan->tmp_bytes, "0755", SAFE) || mkdir(STORE, 0700) != 0)
+    return false;
+  for (uint32_t i = 0; i < staging->count; i++)
+    if (is_placed(staging, i) && !copy_subject(build, i))
+      return false;
+  return true;
+}
+
+static bool shows_copy(const struct build *build, int fd, uint32_t index)
+{
+  struct stat status;
+  const struct staging *staging = &build->plan->staging;
+  if (fstat(fd, &status) != 0)
+    return false;
+  for (uint32_t i = 0; i < staging->count; i++)
+    if (build->copies[i].inode == status.st_ino && build->copies[i].device == status.st_dev)
+      return memcmp(staging->subjects[i].result.digest, staging->subjects[index].result.digest, WIRE_DIGEST_SIZE) == 0;
+  return false;
+}
+
+/* Binds the copy over the subject's path. Two paths may lead to one file (a symbolic link): the first copy serves both. */
+static bool place_subject(struct build *build, uint32_t index)
+{
+  char name[64];
+  snprintf(name, sizeof name, STORE "/%u", index);
+  CLEANUP_FD int target = place_open(build->plan->staging.subjects[index].path, false, PLACE_COVER, &build->own);
+  if (target >= 0 && shows_copy(build, target, index))
+    return true;
+  CLEANUP_FD int file = open(name, O_PATH | O_CLOEXEC);
+  CLEANUP_FD int bind = file < 0 ? -1 : copy_of(file, false);
+  return target >= 0 && bind >= 0 && attach(bind, target);
+}
+
+static bool place_subjects(struct build *build)
+{
+  for (uint32_t i = 0; i < build->plan->staging.count; i++)
+    if (is_placed(&build->plan->staging, i) && !place_subject(build, i))
+      return fail(build, STATUS_SUBJECT_HIDDEN, i);
+  return true;
+}
+
+static bool place_writable(struct build *build)
+{
+  struct stat status;
+  for (uint32_t i = 0; i < build->plan->writable_count; i++) {
+    if (fstat(build->sources[i], &status) != 0)
+      return fail(build, STATUS_WRITABLE_REFUSED, i);
+    build->targets[i] = place_open(build->plan->writable[i], S_ISDIR(status.st_mode), PLACE_WITHIN, &build->own);
+    if (build->targets[i] < 0)
+      return fail(build, STATUS_WRITABLE_REFUSED, i);
+  }
+  return true;
+}
+
+static bool place_resolver(struct build *build)
+{
+  if (build->resolver < 0)
+    return true;
+  CLEANUP_FD int target = place_open(RESOLVER, true, PLACE_COVER, &build->own);
+  CLEANUP_FD int bind = copy_of(build->resolver, false);
+  close_fd(&build->resolver);
+  return target >= 0 && bind >= 0 && attach(bind, target);
+}
+
+/* All mounts there are now; what is mounted after this has attributes of its own. */
+static bool make_read_only(void)
+{
+  return change_attributes(AT_FDCWD, "/", true, MOUNT_ATTR_RDONLY | SAFE, 0) &&
+         change_attributes(AT_FDCWD, "/tmp", false, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY) && chmod("/tmp", 01777) == 0;
+}
+
+/* Binds the writable paths. What can be written cannot be executed. */
+static bool bind_writable(struct build *build)
+{
+  for (uint32_t i = 0; i < build->plan->writable_count; i++) {
+    CLEANUP_FD int bind = copy_of(build->sources[i], false);
+    if (bind < 0 || !change_attributes(bind, "", false, SAFE | MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY) ||
+        !attach(bind, build->targets[i]))
+      return fail(build, STATUS_WRITABLE_REFUSED, i);
+    close_fd(&build->sources[i]);
+    close_fd(&build->targets[i]);
+  }
+  return true;
+}
+
+static bool make_devices(const struct plan *plan)
+{
+  static const struct {
+    const char *name;
+    unsigned minor;
+  } devices[] = {{"null", 3}, {"zero", 5}, {"full", 7}, {"random", 8}, {"urandom", 9}}; /* major 1, devices.txt */
+  static const char *const links[][2] = {
+      {"/proc/self/fd", "fd"}, {"/proc/self/fd/0", "stdin"}, {"/proc/self/fd/1", "stdout"}, {"/proc/self/fd/2", "stderr"}};
+  CLEANUP_FD int dev = new_tmpfs(1 << 20, "0755", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+  CLEANUP_FD int shm = new_tmpfs(plan->tmp_bytes, "1777", SAFE | MOUNT_ATTR_NOEXEC);
+  if (dev < 0 || shm < 0)
+    return false;
+  for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
+    if (mknodat(dev, devices[i].name, S_IFCHR | 0666, makedev(1, devices[i].minor)) != 0)
+      return false;
+  for (size_t i = 0; i < sizeof links / sizeof *links; i++)
+    if (symlinkat(links[i][0], dev, links[i][1]) != 0)
+      return false;
+  return mkdirat(dev, "shm", 0755) == 0 && change_attributes(dev, "", false, MOUNT_ATTR_RDONLY, 0) &&
+         attach_path(dev, "/dev") && attach_path(shm, "/dev/shm");
+}
+
+static bool make_proc(void)
+{
+  const char *const options[] = {"hidepid", "invisible", NULL};
+  CLEANUP_FD int proc = new_filesystem("proc", options, MOUNT_ATTR_RDONLY | SAFE | MOUNT_ATTR_NOEXEC);
+  return proc >= 0 && attach_path(proc, "/proc");
+}
+
+/* Looks once more, the way the workload will: every subject's path must show its copy (a writable path could cover it). */
+static bool verify_subjects(struct build *build)
+{
+  const struct staging *staging = &build->plan->staging;
+  for (uint32_t i = 0; i < staging->count; i++) {
+    if (!is_placed(staging, i))
+      continue;
+    CLEANUP_FD int shown = open(staging->subjects[i].path, O_PATH | O_CLOEXEC);
+    if (shown < 0 || !shows_copy(build, shown, i))
+      return fail(build, STATUS_SUBJECT_HIDDEN, i);
+  }
+  return true;
+}
+
+/* With the rights of the uid, as for the sources. */
+static bool enter_directory(struct build *build)
+{
+  setfsgid(build->plan->gid);
+  setfsuid(build->plan->uid);
+  bool entered = chdir(build->plan->directory) == 0;
+  int error = errno;
+  setfsuid(0);
+  setfsgid(0);
+  errno = error;
+  return entered || fail(build, STATUS_CWD_REFUSED, WIRE_NONE);
+}
+
+bool mounts_build(const struct plan *plan, struct failure *failure)
+{
+  static struct build build; /* large, and there is one init per process */
+  build.plan = plan;
+  build.failure = failure;
+  umask(0);
+  return open_sources(&build) && step(&build, STEP_PRIVATE, make_private()) &&
+         step(&build, STEP_STORE, make_store(&build)) && place_subjects(&build) && place_writable(&build) &&
+         step(&build, STEP_PLACE, place_resolver(&build)) && step(&build, STEP_READ_ONLY, make_read_only()) &&
+         step(&build, STEP_DEVICES, make_devices(plan)) && step(&build, STEP_PROC, make_proc()) &&
+         bind_writable(&build) && verify_subjects(&build) && enter_directory(&build);
+}

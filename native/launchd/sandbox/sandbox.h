@@ -1,0 +1,88 @@
+/*
+ * What an execution is closed into, from the inside: these functions run in its init (PID 1 of its PID namespace), which
+ * gives up one right after another and in the end forks the workload. Whatever fails ends the execution before it began.
+ */
+#ifndef WRIT_SANDBOX_H
+#define WRIT_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "../../shared/lease_page.h"
+#include "../../shared/wire.h"
+#include "../staging.h"
+
+struct limits {
+  uint64_t cpu_time_ns; /* all: 0 means none */
+  uint64_t address_space_bytes;
+  uint64_t file_bytes;
+  uint32_t processes; /* by RLIMIT_NPROC: only where the uid is this execution's alone */
+  uint32_t open_files;
+};
+
+struct plan {
+  struct staging staging;
+  char **arguments;   /* NULL-terminated */
+  char **environment; /* NULL-terminated */
+  char **writable;
+  uint32_t writable_count;
+  const char *directory;
+  uid_t uid;
+  gid_t gid;
+  gid_t groups[WIRE_GROUPS_MAX];
+  uint32_t group_count;
+  bool network;  /* the host's */
+  int stdio[3];  /* the workload's ends; -1 for /dev/null */
+  struct limits limits;
+  uint64_t tmp_bytes;
+  bool landlock_required;
+  const struct lease_page *page;
+  uint64_t epoch;
+};
+
+/* Why preparing failed; goes to writd as it is. */
+struct failure {
+  uint32_t status; /* wire_status */
+  int32_t error;
+  uint32_t index; /* of a subject, a writable path, or a step */
+};
+
+/* Steps, for STATUS_SANDBOX_FAILED; daemon/launcher/wire.ts names them. */
+enum step { STEP_CLONE, STEP_PRIVATE, STEP_STORE, STEP_PLACE, STEP_READ_ONLY, STEP_DEVICES, STEP_PROC, STEP_NETWORK,
+            STEP_IDENTITY, STEP_LANDLOCK, STEP_SECCOMP, STEP_FILES, STEP_TIMEOUT };
+
+/* identity.c */
+/* Becomes uid, gid and groups for good, with no capability left, none to be gained, and no_new_privs. */
+bool identity_take(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count);
+
+/* mounts.c: the private root. Fills *failure. */
+bool mounts_build(const struct plan *plan, struct failure *failure);
+
+/* landlock.c */
+int landlock_abi(void); /* 0: none */
+/* No writes outside /tmp, /dev and the writable paths; no abstract sockets and signals to the outside (ABI 6). */
+bool landlock_restrict(const struct plan *plan);
+
+/* seccomp.c */
+bool seccomp_install(void);
+
+/* network.c */
+bool loopback_up(void);
+
+/* init.c: runs in the new namespaces; `control` is the supervisor's socket, `executed` closes at a good exec. */
+__attribute__((noreturn)) void init_run(const struct plan *plan, int control, int executed);
+
+/* What init and supervisor say to each other, one message each. */
+enum init_message { INIT_READY = 1, INIT_FAILED, INIT_EXITED, INIT_GO };
+struct init_report {
+  uint32_t message;
+  int32_t wait_status; /* INIT_EXITED: as from wait(2) */
+  struct failure failure;
+};
+
+/* Closes every descriptor that is not named; -1 entries are skipped, `keep` is sorted in place. */
+void keep_only(int *keep, size_t count);
+
+#endif

@@ -1,0 +1,405 @@
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../shared/cleanup.h"
+#include "../shared/clock.h"
+
+#define PREPARE_TIMEOUT_NS (30 * NS_PER_SECOND)
+#define SHORTEST_LOOK_NS (10 * NS_PER_MS)
+
+enum phase { PREPARING, READY, STARTING, RUNNING, ENDING };
+
+struct supervisor {
+  const struct plan *plan;
+  const struct deadlines *deadlines;
+  const struct leaf *leaf;
+  int control;  /* to the launcher */
+  int init;     /* to init */
+  int executed; /* end of file: the workload has been executed */
+  int timer;
+  pid_t init_pid;
+  enum phase phase;
+  uint64_t prepared_by; /* PREPARING: when to give up */
+  uint64_t run_until;   /* from START; UINT64_MAX: no limit */
+  uint64_t lease_until; /* what the evidence seen so far covers */
+  uint64_t cpu_look;    /* when the CPU time can have run out at the earliest */
+  long processors;
+  struct report end;
+};
+
+/* ------------------------------------------------------------------ deadlines */
+
+static uint64_t sum_or_max(uint64_t a, uint64_t b)
+{
+  uint64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+enum wire_status lease_status(struct lease lease, const struct deadlines *deadlines, uint64_t now)
+{
+  if (lease.epoch != deadlines->epoch)
+    return STATUS_EPOCH_OVER;
+  if (lease.instant == 0 || now >= sum_or_max(lease.instant, deadlines->max_evidence_age_ns))
+    return STATUS_LEASE_OVER;
+  return now >= deadlines->expiry_ns ? STATUS_EXPIRED : STATUS_OK;
+}
+
+/*
+ * Looks at the lease page. Evidence newer than what the last deadline covered means that there was a time without any:
+ * then the execution ends, even if this look came too late to see it happen.
+ */
+static enum wire_cause look_at_lease(struct supervisor *self, uint64_t now)
+{
+  struct lease lease = lease_read(self->plan->page);
+  if (lease.epoch != self->deadlines->epoch)
+    return CAUSE_EPOCH;
+  uint64_t until = sum_or_max(lease.instant, self->deadlines->max_evidence_age_ns);
+  if (lease.instant == 0 || lease.instant > self->lease_until || now >= until)
+    return CAUSE_LEASE;
+  self->lease_until = until;
+  return CAUSE_NONE;
+}
+
+static enum wire_cause look_at_cpu(struct supervisor *self, uint64_t now)
+{
+  uint64_t most = self->plan->limits.cpu_time_ns;
+  struct leaf_usage usage;
+  if (most == 0 || now < self->cpu_look)
+    return CAUSE_NONE;
+  if (!leaf_usage(self->leaf, &usage))
+    return CAUSE_CPU_TIME;
+  uint64_t used = (usage.user_us + usage.system_us) * 1000;
+  if (used >= most)
+    return CAUSE_CPU_TIME;
+  /* Not before all processors together could have used the rest. */
+  uint64_t earliest = (most - used) / (uint64_t)self->processors;
+  self->cpu_look = now + (earliest < SHORTEST_LOOK_NS ? SHORTEST_LOOK_NS : earliest);
+  return CAUSE_NONE;
+}
+
+static enum wire_cause look(struct supervisor *self)
+{
+  uint64_t now = boot_time_ns();
+  enum wire_cause cause = look_at_lease(self, now);
+  if (cause == CAUSE_NONE && now >= self->deadlines->expiry_ns)
+    cause = CAUSE_EXPIRY;
+  if (cause == CAUSE_NONE && now >= self->run_until)
+    cause = CAUSE_RUN_TIME;
+  return cause == CAUSE_NONE ? look_at_cpu(self, now) : cause;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+  return a < b ? a : b;
+}
+
+/* Arms the timer for the next look: the next deadline, and half of what is left of the lease, so that each renewal is seen. */
+static void arm(struct supervisor *self)
+{
+  uint64_t now = boot_time_ns();
+  uint64_t left = self->lease_until > now ? self->lease_until - now : 0;
+  uint64_t at = least(self->lease_until, now + (left / 2 < SHORTEST_LOOK_NS ? SHORTEST_LOOK_NS : left / 2));
+  at = least(at, least(self->deadlines->expiry_ns, self->run_until));
+  if (self->plan->limits.cpu_time_ns != 0)
+    at = least(at, self->cpu_look);
+  if (self->phase == PREPARING)
+    at = least(at, self->prepared_by);
+  struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at / NS_PER_SECOND), .tv_nsec = (long)(at % NS_PER_SECOND)}};
+  if (at == 0)
+    when.it_value.tv_nsec = 1; /* zero would disarm */
+  timerfd_settime(self->timer, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* ------------------------------------------------------------------ the end */
+
+static void tell(int control, const struct report *report)
+{
+  /* Blocking is right here: what had to be killed has been killed. */
+  send(control, report, sizeof *report, MSG_NOSIGNAL);
+}
+
+/* Freezes so that nothing forks on, then kills all at once; says so afterwards. Only the first cause counts. */
+static void begin_end(struct supervisor *self, enum wire_cause cause)
+{
+  if (self->phase == ENDING)
+    return;
+  leaf_freeze(self->leaf, true);
+  leaf_kill(self->leaf);
+  self->phase = ENDING;
+  self->end.cause = cause;
+  struct report report = {.type = REPORT_ENDING, .cause = cause, .boot_ns = boot_time_ns()};
+  tell(self->control, &report);
+}
+
+/*
+ * Waits, as long as it takes, until nobody is left: a process in an uninterruptible call ends when that call does. The
+ * kernel tells of changes of cgroup.events at most every 10 ms (CGROUP_FILE_NOTIFY_MIN_INTV, kernel/cgroup/cgroup.c).
+ */
+static void wait_until_empty(const struct leaf *leaf)
+{
+  struct pollfd events = {.fd = leaf->events, .events = POLLPRI};
+  while (leaf_populated(leaf)) {
+    poll(&events, 1, 100);
+    leaf_kill(leaf);
+  }
+}
+
+__attribute__((noreturn)) static void finish(const struct leaf *leaf, int control, pid_t init, struct report *end)
+{
+  struct rusage usage;
+  struct leaf_usage all;
+  /* The kernel lets an init end only after all of its PID namespace, so this is mostly the whole wait. */
+  if (init > 0 && wait4(init, NULL, 0, &usage) == init)
+    end->max_rss_kib = (uint64_t)usage.ru_maxrss;
+  wait_until_empty(leaf);
+  end->type = REPORT_ENDED;
+  end->boot_ns = boot_time_ns();
+  if (leaf_usage(leaf, &all)) {
+    end->user_us = all.user_us;
+    end->system_us = all.system_us;
+  }
+  tell(control, end);
+  _exit(0);
+}
+
+void supervisor_finish(const struct leaf *leaf, int control, enum wire_cause cause)
+{
+  struct report end = {.cause = cause};
+  int keep[] = {control, leaf->freeze, leaf->kill, leaf->events, leaf->cpu, STDERR_FILENO};
+  keep_only(keep, sizeof keep / sizeof *keep);
+  leaf_kill(leaf);
+  finish(leaf, control, 0, &end);
+}
+
+/* ------------------------------------------------------------------ what happens */
+
+static void on_ready(struct supervisor *self)
+{
+  /* Until START nothing moves in the leaf, whatever init might be made to do. */
+  leaf_freeze(self->leaf, true);
+  self->phase = READY;
+  struct report report = {.type = REPORT_READY, .pid = (uint32_t)self->init_pid};
+  tell(self->control, &report);
+}
+
+static void on_failed(struct supervisor *self, struct failure failure)
+{
+  bool starting = self->phase == STARTING;
+  struct report report = {.type = starting ? REPORT_START_FAILED : REPORT_FAILED, .failure = failure};
+  tell(self->control, &report);
+  begin_end(self, CAUSE_NOT_STARTED);
+}
+
+static void on_executed(struct supervisor *self)
+{
+  int error = 0;
+  ssize_t length = read(self->executed, &error, sizeof error);
+  close_fd(&self->executed);
+  if (self->phase != STARTING)
+    return;
+  if (length == sizeof error) {
+    enum wire_status status = error == ESTALE ? STATUS_EPOCH_OVER : STATUS_EXEC_FAILED;
+    on_failed(self, (struct failure){.status = status, .error = error, .index = WIRE_NONE});
+    return;
+  }
+  self->phase = RUNNING;
+  struct report report = {.type = REPORT_STARTED};
+  tell(self->control, &report);
+}
+
+static void on_init(struct supervisor *self)
+{
+  struct init_report report;
+  ssize_t length = recv(self->init, &report, sizeof report, MSG_DONTWAIT);
+  if (length < 0 && (errno == EAGAIN || errno == EINTR))
+    return;
+  if (length != sizeof report) {
+    close_fd(&self->init);
+    if (self->phase == PREPARING || self->phase == STARTING)
+      on_failed(self, (struct failure){.status = STATUS_ENDED, .index = WIRE_NONE});
+    begin_end(self, CAUSE_INIT_LOST);
+  } else if (report.message == INIT_READY && self->phase == PREPARING) {
+    on_ready(self);
+  } else if (report.message == INIT_FAILED) {
+    on_failed(self, report.failure);
+  } else if (report.message == INIT_EXITED) {
+    if (self->phase == STARTING) /* poll can see the end of a short program before its beginning */
+      on_executed(self);
+    self->end.exited = 1;
+    self->end.wait_status = report.wait_status;
+    begin_end(self, CAUSE_EXITED);
+  }
+}
+
+/* START: the lease is looked at again, here, where nothing can come between the look and the thaw but the kernel. */
+static void on_start(struct supervisor *self)
+{
+  uint64_t now = boot_time_ns();
+  enum wire_status status = lease_status(lease_read(self->plan->page), self->deadlines, now);
+  struct init_report go = {.message = INIT_GO};
+  self->phase = STARTING;
+  if (status != STATUS_OK) {
+    on_failed(self, (struct failure){.status = status, .index = WIRE_NONE});
+    return;
+  }
+  if (self->deadlines->run_time_ns != 0)
+    self->run_until = sum_or_max(now, self->deadlines->run_time_ns);
+  if (!leaf_freeze(self->leaf, false) || send(self->init, &go, sizeof go, MSG_NOSIGNAL) != sizeof go)
+    on_failed(self, (struct failure){.status = STATUS_INTERNAL, .error = errno, .index = WIRE_NONE});
+}
+
+static void on_control(struct supervisor *self)
+{
+  struct command command;
+  ssize_t length = recv(self->control, &command, sizeof command, MSG_DONTWAIT);
+  if (length < 0 && (errno == EAGAIN || errno == EINTR))
+    return;
+  if (length != sizeof command)
+    begin_end(self, CAUSE_LAUNCHER_STOP);
+  else if (command.type == COMMAND_END)
+    begin_end(self, (enum wire_cause)command.cause);
+  else if (command.type == COMMAND_START && self->phase == READY)
+    on_start(self);
+}
+
+static void on_timer(struct supervisor *self)
+{
+  uint64_t expirations;
+  ssize_t ignored = read(self->timer, &expirations, sizeof expirations);
+  (void)ignored;
+  if (self->phase == PREPARING && boot_time_ns() >= self->prepared_by)
+    on_failed(self, (struct failure){.status = STATUS_SANDBOX_FAILED, .error = ETIMEDOUT, .index = STEP_TIMEOUT});
+}
+
+__attribute__((noreturn)) static void loop(struct supervisor *self)
+{
+  while (self->phase != ENDING) {
+    arm(self);
+    struct pollfd waiting[] = {{.fd = self->control, .events = POLLIN},
+                               {.fd = self->timer, .events = POLLIN},
+                               {.fd = self->executed, .events = POLLIN},
+                               {.fd = self->init, .events = POLLIN}};
+    if (poll(waiting, sizeof waiting / sizeof *waiting, -1) < 0 && errno != EINTR)
+      begin_end(self, CAUSE_SUPERVISOR_LOST);
+    enum wire_cause cause = look(self);
+    if (cause != CAUSE_NONE)
+      begin_end(self, cause);
+    if (self->phase != ENDING && waiting[0].revents != 0)
+      on_control(self);
+    if (self->phase != ENDING && waiting[1].revents != 0)
+      on_timer(self);
+    if (self->phase != ENDING && waiting[2].revents != 0)
+      on_executed(self);
+    if (self->phase != ENDING && waiting[3].revents != 0)
+      on_init(self);
+  }
+  finish(self->leaf, self->control, self->init_pid, &self->end);
+}
+
+/* ------------------------------------------------------------------ the beginning */
+
+static pid_t clone_init(struct supervisor *self)
+{
+  struct clone_args arguments = {
+      .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_INTO_CGROUP |
+               (self->plan->network ? 0 : CLONE_NEWNET),
+      .exit_signal = SIGCHLD,
+      .cgroup = (uint64_t)self->leaf->dir,
+  };
+  return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
+/* The supervisor needs no right any more: its files are open, and its only child is its own to wait for. */
+static void drop_rights(void)
+{
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct none[2] = {{0}};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  syscall(SYS_capset, &header, none);
+}
+
+static bool create_init(struct supervisor *self)
+{
+  int sockets[2] = {-1, -1}, pipes[2] = {-1, -1};
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0 || pipe2(pipes, O_CLOEXEC) != 0)
+    return false;
+  self->init = sockets[0];
+  self->executed = pipes[0];
+  self->init_pid = clone_init(self);
+  if (self->init_pid == 0) {
+    close(self->control); /* else nobody would see that the launcher's end is the only one left */
+    close(sockets[0]);
+    close(pipes[0]);
+    init_run(self->plan, sockets[1], pipes[1]);
+  }
+  close(sockets[1]);
+  close(pipes[1]);
+  return self->init_pid > 0;
+}
+
+/* Closes what came with the fork: other executions' sockets, pipes and cgroups are none of its business. */
+static void keep_own(const struct supervisor *self)
+{
+  const struct plan *plan = self->plan;
+  int keep[WIRE_SUBJECTS_MAX + 16];
+  size_t count = 0;
+  for (uint32_t i = 0; i < plan->staging.count; i++)
+    keep[count++] = plan->staging.subjects[i].fd;
+  for (int i = 0; i < 3; i++)
+    keep[count++] = plan->stdio[i];
+  const struct leaf *leaf = self->leaf;
+  const int others[] = {leaf->dir, leaf->freeze, leaf->kill, leaf->events, leaf->cpu, self->control, STDERR_FILENO};
+  for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+    keep[count++] = others[i];
+  keep_only(keep, count);
+}
+
+/* What only init needs is closed here, so that pipes end when the workload closes them. */
+static void release_inits(struct supervisor *self)
+{
+  int keep[] = {self->control, self->init, self->executed, self->timer, self->leaf->freeze,
+                self->leaf->kill, self->leaf->events, self->leaf->cpu, STDERR_FILENO};
+  keep_only(keep, sizeof keep / sizeof *keep);
+}
+
+void supervisor_run(const struct plan *plan, const struct deadlines *deadlines, const struct leaf *leaf, int control)
+{
+  struct supervisor self = {
+      .plan = plan,
+      .deadlines = deadlines,
+      .leaf = leaf,
+      .control = control,
+      .init = -1,
+      .executed = -1,
+      .timer = -1,
+      .prepared_by = boot_time_ns() + PREPARE_TIMEOUT_NS,
+      .run_until = UINT64_MAX,
+      .lease_until = sum_or_max(lease_read(plan->page).instant, deadlines->max_evidence_age_ns),
+      .processors = sysconf(_SC_NPROCESSORS_ONLN),
+  };
+  prctl(PR_SET_NAME, "writ-supervisor");
+  if (self.processors < 1)
+    self.processors = 1;
+  keep_own(&self);
+  self.timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+  if (self.timer < 0 || !create_init(&self))
+    on_failed(&self, (struct failure){.status = STATUS_SANDBOX_FAILED, .error = errno, .index = STEP_CLONE});
+  release_inits(&self);
+  drop_rights();
+  loop(&self);
+}
