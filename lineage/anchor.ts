@@ -5,7 +5,8 @@ import type { StateFiles, StateRecord } from './state.ts'
 /** A TPM NV index of type counter: it only ever goes up, by one, whatever happens to the disk. */
 export interface NvCounter {
   read(): Promise<bigint>
-  increment(): Promise<void>
+  /** Adds one. After an error it may have moved or not. */
+  increment(): Promise<unknown>
 }
 
 /**

@@ -14,11 +14,12 @@ class TestCounter implements NvCounter {
     return this.value
   }
 
-  async increment(): Promise<void> {
+  async increment(): Promise<bigint> {
     const fault = this.fault
     this.fault = undefined
     if (fault !== 'did not persist') this.value++
     if (fault !== undefined) throw new Error('the TPM is gone')
+    return this.value
   }
 }
 
@@ -139,7 +140,7 @@ describe('the counter', () => {
     const increment = counter.increment.bind(counter)
     counter.increment = async () => {
       await increment()
-      await increment()
+      return increment()
     }
     await expect(log.anchor()).rejects.toMatchObject(rolledBack)
     await expect(log.close()).rejects.toMatchObject(rolledBack)
