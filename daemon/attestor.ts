@@ -119,6 +119,8 @@ export class Attestor {
     const logs = await this.#logs.read()
     const appraisal = this.#appraise(binding, quote, logs, reference)
     this.appraisals++
+    // What proves nothing or goes back leaves the history as it was.
+    this.#previous = appraisal.history
 
     // Closing waits for nothing, so it comes before the record; opening comes after it.
     if (appraisal.verdict === 'fail') {
@@ -130,7 +132,6 @@ export class Attestor {
     }
     const appraisalIndex = await this.#record(binding, quote, logs, appraisal)
     if (appraisal.verdict !== 'fail') {
-      this.#previous = appraisal.history
       // Reference values that were replaced in the meantime have judged nothing yet.
       if (this.#o.reference()?.digest === reference.digest) {
         if (this.#o.recoverByItself) {

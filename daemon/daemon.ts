@@ -78,7 +78,6 @@ export async function assemble(config: Config, log: Logger): Promise<DaemonParts
 }
 
 function openLineage(config: Config, host: Host): Promise<Lineage> {
-  const counter = host.tpm.nvCounter(host.identity.nvCounterIndex, host.secrets.nvCounterAuth)
   return Lineage.open(join(config.daemon.stateDirectory, 'lineage'), {
     origin: `writ/${host.id}`,
     signer: {
@@ -92,7 +91,7 @@ function openLineage(config: Config, host: Host): Promise<Lineage> {
           requester: { kind: 'checkpoint' },
         }),
     },
-    counter: { read: () => counter.read(), increment: async () => void (await counter.increment()) },
+    counter: host.tpm.nvCounter(host.identity.nvCounterIndex, host.secrets.nvCounterAuth),
   })
 }
 

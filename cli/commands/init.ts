@@ -152,7 +152,7 @@ async function beginLineage(
   const lineage = await Lineage.open(directory, {
     origin: `writ/${hostId(identity)}`,
     create: true,
-    counter: { read: () => counter.read(), increment: async () => void (await counter.increment()) },
+    counter,
   })
   await lineage.close()
 }
