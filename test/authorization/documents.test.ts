@@ -3,11 +3,13 @@ import { describe, expect, it } from 'vitest'
 import {
   AuthorizationError,
   checkTrustSuccessor,
+  openClearance,
   openRevocation,
   openTrustRoots,
   parseRevocation,
   parseTrustRoots,
   RevocationSet,
+  signClearance,
   signRevocation,
   signTrustRoots,
   TRUST_PAYLOAD_TYPE,
@@ -75,7 +77,8 @@ describe('trust roots', () => {
     expect(trust({ name: 'a', threshold: 2, keys: [keys[1], keys[1]] })).toBe('TRUST_MALFORMED')
     expect(trust({ name: 'a', threshold: 2, keys: [keys[1], compressed(world.bob)] })).toBe('TRUST_MALFORMED')
     const trailing = Buffer.concat([world.bob.public.spki, Buffer.of(0)]).toString('base64')
-    expect(trust({ name: 'a', threshold: 2, keys: [keys[1], trailing] })).toBe('TRUST_MALFORMED')
+    expect(trust({ name: 'a', threshold: 1, keys: [trailing] })).toBe('TRUST_MALFORMED')
+  })).toBe('TRUST_MALFORMED')
   })
 
   it('are refused when an authority could be taken for a host, or is there twice', () => {
@@ -147,5 +150,19 @@ describe('revocations', () => {
     expect(parse({ version: 1, epoch: 1, revoke: [{ kind: 'execution', id: 'x' }] })).toBe(
       'REVOCATION_MALFORMED',
     )
+  })
+})
+
+describe('clearances', () => {
+  const fields = { version: 1, host: world.HOST, clears: { kind: 'tail', tail: 7 } } as const
+
+  it('say what is cleared, on which host', () => {
+    expect(openClearance(signClearance(fields, world.governance), governance)).toMatchObject(fields)
+  })
+
+  it('are taken only with the signature of a governance key that the reader has, and for their own purpose', () => {
+    expect(failure(() => openClearance(signClearance(fields, world.mallory), governance))).toBe('DOCUMENT_UNSIGNED')
+    const other = signEnvelope(TRUST_PAYLOAD_TYPE, canonicalJsonBytes(fields), [world.governance])
+    expect(failure(() => openClearance(other, governance))).toBe('DOCUMENT_MALFORMED')
   })
 })

@@ -2,12 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   AuthorizationError,
+  parseClearance,
   parsePolicyBundle,
   parseRecord,
   parseRequest,
   parseRevocation,
   parseStatement,
   parseTrustRoots,
+  signClearance,
   signRevocation,
   statementBytes,
 } from '../../authorization/index.ts'
@@ -20,11 +22,17 @@ const revocation = signRevocation(
   world.governance,
 )
 
+const clearance = signClearance(
+  { version: 1, host: world.HOST, clears: { kind: 'failure', transition: 12 } },
+  world.governance,
+)
+
 const PARSERS: [name: string, valid: Buffer, parse: (bytes: Uint8Array) => unknown][] = [
   ['statement', statementBytes(world.SUBJECTS, world.authorization()), parseStatement],
   ['trust roots', payload(world.defaultTrust.envelope), parseTrustRoots],
   ['policy bundle', payload(world.policyEnvelope()), parsePolicyBundle],
   ['revocation', payload(revocation), parseRevocation],
+  ['clearance', payload(clearance), parseClearance],
   ['record', world.decide().record, parseRecord],
   ['request', Buffer.from(JSON.stringify(world.request())), bytes => parseRequest(readJson(bytes))],
 ]

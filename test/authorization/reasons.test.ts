@@ -32,7 +32,11 @@ const ALONE: readonly [
     { artifact: null, request: world.request({ operation: 'authorize' }) },
   ],
   ['ARTIFACT_MALFORMED', 'not JSON', { artifact: Buffer.from('hello') }],
-  ['ARTIFACT_MALFORMED', 'too long', { artifact: Buffer.alloc(MAX_ARTIFACT_BYTES + 1, 0x20) }],
+  [
+    'ARTIFACT_MALFORMED',
+    'too long',
+    { artifact: Buffer.concat([world.artifact(), Buffer.alloc(MAX_ARTIFACT_BYTES, ' ')]) },
+  ],
   [
     'ARTIFACT_MALFORMED',
     'another payload type',
