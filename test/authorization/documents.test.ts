@@ -78,7 +78,6 @@ describe('trust roots', () => {
     expect(trust({ name: 'a', threshold: 2, keys: [keys[1], compressed(world.bob)] })).toBe('TRUST_MALFORMED')
     const trailing = Buffer.concat([world.bob.public.spki, Buffer.of(0)]).toString('base64')
     expect(trust({ name: 'a', threshold: 1, keys: [trailing] })).toBe('TRUST_MALFORMED')
-  })).toBe('TRUST_MALFORMED')
   })
 
   it('are refused when an authority could be taken for a host, or is there twice', () => {
@@ -161,7 +160,9 @@ describe('clearances', () => {
   })
 
   it('are taken only with the signature of a governance key that the reader has, and for their own purpose', () => {
-    expect(failure(() => openClearance(signClearance(fields, world.mallory), governance))).toBe('DOCUMENT_UNSIGNED')
+    expect(failure(() => openClearance(signClearance(fields, world.mallory), governance))).toBe(
+      'DOCUMENT_UNSIGNED',
+    )
     const other = signEnvelope(TRUST_PAYLOAD_TYPE, canonicalJsonBytes(fields), [world.governance])
     expect(failure(() => openClearance(other, governance))).toBe('DOCUMENT_MALFORMED')
   })
