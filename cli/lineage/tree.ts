@@ -1,5 +1,5 @@
 import { WritError } from '../../encoding/error.ts'
-import { type JsonValue, parseJson } from '../../encoding/json.ts'
+import { parseRecord, parseStatement } from '../../authorization/index.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { printable, styled } from '../output.ts'
 import { eventText, short } from './line.ts'
@@ -142,34 +142,31 @@ function numbers(entries: readonly number[]): string {
 }
 
 /**
- * What a decision record says of the request and of the artifact.
+ * What a decision record says of the request, and its artifact of who issued it.
  *
- * @param record canonical JSON, controlled by whoever wrote the log
- * @param artifact payload of the artifact, if it is at hand
+ * @param bytes the record, controlled by whoever wrote the log
+ * @param payload of the artifact; null if it is not at hand
  */
-export function summarize(record: Buffer, artifact: Buffer | null): DecisionSummary | null {
+export function summarize(bytes: Buffer, payload: Buffer | null): DecisionSummary | null {
   try {
-    const request = member(member(parseJson(record, { maxBytes: 4 << 20 }), 'input'), 'request')
-    const argv = member(request, 'argv')
-    const program = text(member(request, 'program'))
-    const rest = Array.isArray(argv) ? argv.slice(1).map(text) : []
-    const predicate = artifact === null ? null : member(parseJson(artifact), 'predicate')
-    return {
-      command: [program ?? '?', ...rest].join(' ').slice(0, 120),
-      issuer: text(member(predicate, 'issuer')),
-      id: text(member(predicate, 'id')),
-    }
+    const request = parseRecord(bytes).inputs?.request
+    if (request === undefined) return null
+    const command = [request.program, ...(request.argv?.slice(1) ?? [])].join(' ')
+    return { command: command.slice(0, 120), ...issuerOf(payload) }
   } catch (error) {
     if (error instanceof WritError) return null
     throw error
   }
 }
 
-function member(value: JsonValue | undefined, key: string): JsonValue {
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) return null
-  return value[key] ?? null
-}
-
-function text(value: JsonValue): string | null {
-  return typeof value === 'string' ? value : null
+/** An artifact that was denied need not be one. */
+function issuerOf(payload: Buffer | null): { issuer: string | null; id: string | null } {
+  try {
+    if (payload === null) return { issuer: null, id: null }
+    const { issuer, id } = parseStatement(payload).predicate
+    return { issuer, id }
+  } catch (error) {
+    if (error instanceof WritError) return { issuer: null, id: null }
+    throw error
+  }
 }

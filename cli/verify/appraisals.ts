@@ -74,7 +74,10 @@ export async function checkAppraisals(
   const governed = new Set<string>()
   const verdicts = new Map<string, number>()
   let previous: ClockHistory | null = null
+  let lastGood: ClockHistory | null = null
   for (const { index, event } of entries) {
+    // A daemon that starts goes on from the newest appraisal that did not fail.
+    if (event.type === 'daemon-start') previous = lastGood
     if (event.type === 'execution-start') for (const digest of event.subjects) governed.add(digest)
     if (event.type !== 'appraisal') continue
     previous = await atEntry(index, async () => {
@@ -95,8 +98,9 @@ export async function checkAppraisals(
           `appraised again it is ${again.verdict} (${codes(again.reasons)}), the log says ${event.verdict}`,
         )
       }
-      return again.verdict === 'fail' ? previous : again.history
+      return again.history
     })
+    if (event.verdict !== 'fail') lastGood = previous
     verdicts.set(event.verdict, (verdicts.get(event.verdict) ?? 0) + 1)
   }
   if (verdicts.size === 0) throw new StepFailure('the log has no appraisal')
