@@ -30,9 +30,8 @@ export class Workspace {
     // Other users of the demo have to get through; what is secret in it has a mode of its own.
     await chmod(directory, 0o755)
     const workspace = new Workspace(directory)
-    if (!process.env.KEEP)
-      // The demo's programs keep what Node has compiled, each user for itself: that makes every command faster.
-      const compiled = join(directory, 'compiled')
+    // The demo's programs keep what Node has compiled, each user for itself: that makes every command faster.
+    const compiled = join(directory, 'compiled')
     await mkdir(compiled)
     await chmod(compiled, 0o1777)
     process.env.NODE_COMPILE_CACHE = compiled
