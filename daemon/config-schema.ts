@@ -39,7 +39,6 @@ export const sections = {
   daemon: v.strictObject({
     socket: v.optional(path, '/run/writ/writd.sock'),
     socket_access: v.optional(v.picklist(['owner', 'group', 'all']), 'group'),
-    children_directory: v.optional(path, '/run/writ/children'),
     state_directory: v.optional(path, '/var/lib/writ'),
     launcher_socket: v.optional(path, '/run/writ-launchd/launchd.sock'),
     log_level: v.optional(v.picklist(['debug', 'info', 'warn', 'error']), 'info'),
@@ -67,7 +66,6 @@ export const sections = {
     auditors: v.optional(distinct(uid, 1000), [0]),
   }),
   execution: v.strictObject({
-    on_lapse: v.optional(v.picklist(['kill', 'freeze']), 'kill'),
     uid_range: v.optional(v.tuple([whole(1000, 0xfffffffe), whole(1000, 0xfffffffe)]), [60600, 61183]),
     max_executions: v.optional(whole(1, 10_000), 200),
     max_output_bytes: v.optional(whole(0, Number.MAX_SAFE_INTEGER), 16 * GIB),
@@ -90,14 +88,12 @@ export const sections = {
   }),
   minting: v.strictObject({
     enabled: v.optional(v.boolean(), false),
-    lifetime_seconds: v.optional(whole(1, 7200), 20),
   }),
   lineage: v.strictObject({
     checkpoint_seconds: v.optional(whole(1, 3600), 60),
     checkpoint_entries: v.optional(whole(1, 1_000_000), 1000),
     // An NV counter wears out at about 500,000 cycles; a longer interval leaves more of a roll-back unseen.
     counter_minutes: v.optional(whole(1, 15), 15),
-    reserve_bytes: v.optional(whole(MIB, GIB), 16 * MIB),
   }),
 } as const
 
@@ -140,12 +136,6 @@ export const CROSS_RULES: readonly CrossRule[] = [
     key: 'attestation.max_evidence_age_seconds',
     message: 'has to be longer than attestation.cycle_seconds, or the gate closes between two cycles',
     holds: c => c.attestation.maxEvidenceAgeSeconds > c.attestation.cycleSeconds,
-  },
-  {
-    key: 'minting.lifetime_seconds',
-    message:
-      'may not be longer than attestation.max_evidence_age_seconds: a minted artifact never outlives the evidence',
-    holds: c => !c.minting.enabled || c.minting.lifetimeSeconds <= c.attestation.maxEvidenceAgeSeconds,
   },
   {
     key: 'tpm.path',

@@ -89,13 +89,6 @@ describe('what is refused', () => {
       undefined,
     ],
     [
-      'minted artifacts that outlive the evidence',
-      `${MINIMAL}[minting]\nenabled = true\nlifetime_seconds = 31\n`,
-      'CONFIG_BAD_VALUE',
-      'minting.lifetime_seconds',
-      5,
-    ],
-    [
       'swtpm without its socket',
       `${MINIMAL}[tpm]\ntransport = "swtpm"\n`,
       'CONFIG_BAD_VALUE',
@@ -187,11 +180,9 @@ describe('numbers', () => {
     ['quota', 'byte_burst', 1024, 107374182400],
     ['quota', 'connections', 1, 10_000],
     ['quota', 'calls', 1, 10_000],
-    ['minting', 'lifetime_seconds', 1, 7200],
     ['lineage', 'checkpoint_seconds', 1, 3600],
     ['lineage', 'checkpoint_entries', 1, 1_000_000],
     ['lineage', 'counter_minutes', 1, 15],
-    ['lineage', 'reserve_bytes', 1048576, 1073741824],
   ]
   it.each(ranges)('%s.%s is from %d to %d, whole', (section, key, least, most) => {
     const text = (value: string) => `${MINIMAL}[${section}]\n${key} = ${value}\n`

@@ -319,7 +319,6 @@ export class GovernedHost {
       section('daemon', [
         `socket = "${this.socket}"`,
         'socket_access = "all"',
-        `children_directory = "${this.path('run/children')}"`,
         `state_directory = "${this.path('state')}"`,
         `launcher_socket = "${this.path('launchd/launchd.sock')}"`,
         'shutdown_grace_seconds = 1',
