@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { type Decision, decideBeforeOpen, type Reason, reason } from '../../authorization/index.ts'
+import {
+  type Decision,
+  decideAfterOpen,
+  decideBeforeOpen,
+  type Reason,
+  reason,
+} from '../../authorization/index.ts'
 import * as world from './scenario.ts'
 import { codes, decide, payloadDigest, revoked, usedBefore } from './scenario.ts'
 
@@ -132,6 +138,19 @@ describe('a denial for several reasons', () => {
     const before = decideBeforeOpen(world.input({ policy, caller: world.caller({ uid: 1001 }) }))
     expect('denied' in before && codes(before.denied)).toEqual(['INITIATOR_MISMATCH'])
     expect(asked).toBe(false)
+  })
+
+  it('does not take over what was opened under other trust, or of another artifact', () => {
+    const first = world.input()
+    const before = decideBeforeOpen(first)
+    if (!('opened' in before)) throw new Error('denied')
+    const later = (fields: Partial<world.TestInput>) =>
+      codes(decideAfterOpen({ ...first, ...fields }, world.observed(), before.opened))
+    expect(later({})).toEqual([])
+    const trustRoots = world.trustRoots({ version: 2, authorities: [] })
+    expect(later({ trustRoots })).toEqual(['SIGNER_UNTRUSTED'])
+    expect(later({ artifact: world.artifact(undefined, [world.mallory]) })).toEqual(['SIGNER_UNTRUSTED'])
+    expect(later({ artifact: null })).toEqual(['ARTIFACT_MISSING'])
   })
 
   it('says first what to open, the program before the files', () => {
