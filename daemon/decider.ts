@@ -145,8 +145,8 @@ export class Decider {
   #parent(caller: Caller): ParentState | null {
     if (caller.parentExecution === null) return null
     const parent = this.#o.registry.get(caller.parentExecution)
-    if (parent === undefined)
-      throw new DeniedError([{ code: 'PARENT_ENDED', message: 'the parent has ended', at: 'parent' }])
+    // The decision itself denies a parent that is gone, and so the denial has a record.
+    if (parent === undefined) return null
     return {
       executionId: parent.executionId,
       live: parent.state === 'RUNNING',
@@ -214,9 +214,12 @@ export function describeCaller({ uid, gid, pid, cgroup, parentExecution }: Calle
   return { uid, gid, pid, cgroup: cgroup ?? '', unit: unitOf(cgroup), parentExecution }
 }
 
-/** The innermost service, scope or slice-less unit in a cgroup path (systemd, "Control Group APIs and Delegation"). */
+/**
+ * The outermost service or scope in a cgroup path: the unit of the system's service manager. A user's own manager makes units below that one
+ * under any name it likes (systemd, "Control Group APIs and Delegation").
+ */
 export function unitOf(cgroup: string | null): string | null {
-  const parts = (cgroup ?? '').split('/').reverse()
+  const parts = (cgroup ?? '').split('/')
   return parts.find(part => /^[A-Za-z0-9:_.@\\-]{1,240}\.(?:service|scope)$/.test(part)) ?? null
 }
 

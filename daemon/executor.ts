@@ -129,10 +129,7 @@ export class Executor {
         executionIds: this.#lineOf(execution.executionId),
       }
       const goodKeys = revocations.goodKeys(execution.signerKeyIds).length
-      return (
-        revocations.hits(revocable).length > 0 ||
-        goodKeys < Math.min(execution.threshold, execution.signerKeyIds.length)
-      )
+      return revocations.hits(revocable).length > 0 || goodKeys < execution.threshold
     })
     for (const { executionId } of hit) this.kill(executionId, 'REVOKED')
     return hit.map(execution => execution.executionId)
