@@ -65,29 +65,25 @@ describe('modes', () => {
 
   it('are never wider, not even between bind and chmod, under any umask', async () => {
     const path = join(root, 'run', 'writd.sock')
+    const server = createServer()
+    const listenAsEver = server.listen.bind(server) as (...args: unknown[]) => Server
+    const modes: string[] = []
+    // Looked at as soon as bind(2) has made it, before anything else can run.
+    server.listen = (...args: unknown[]) => {
+      const listening = listenAsEver(...args)
+      modes.push(modeOf(path))
+      return listening
+    }
     const before = process.umask(0)
     try {
-      const server = createServer()
-      servers.push(server)
-      const listening = listenSafely(server, path, 'owner')
-      // What a watcher sees at every moment from here until the promise resolves.
-      const seen = new Set<string>()
-      let done = false
-      const watch = (async () => {
-        while (!done) {
-          if (existsSync(path)) seen.add(modeOf(path))
-          await new Promise(resolve => setImmediate(resolve))
-        }
-      })()
-      open.push(await listening)
-      done = true
-      await watch
-      seen.add(modeOf(path))
-      expect([...seen]).toEqual(['600'])
-      expect(modeOf(join(root, 'run'))).toBe('700')
+      open.push(await listenSafely(server, path, 'group'))
     } finally {
       process.umask(before)
     }
+    modes.push(modeOf(path))
+    expect(modes).toEqual(['600', '660'])
+    expect(modeOf(join(root, 'run'))).toBe('750')
+    expect(modeOf(`${path}.lock`)).toBe('600')
   })
 
   it('do not depend on the umask of the process, which is as before afterwards', async () => {
