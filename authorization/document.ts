@@ -1,5 +1,11 @@
 import { sha256Hex } from '../encoding/digest.ts'
-import { checkSignatures, type Envelope, parseEnvelope, signEnvelope } from '../signing/dsse.ts'
+import {
+  checkSignatures,
+  type Envelope,
+  MAX_ENVELOPE_BYTES,
+  parseEnvelope,
+  signEnvelope,
+} from '../signing/dsse.ts'
 import type { PrivateKey, PublicKey } from '../signing/key.ts'
 import { AuthorizationError } from './error.ts'
 
@@ -20,16 +26,18 @@ export interface GovernanceDocument {
  *
  * @param bytes controlled by whoever sent them
  * @param governance the keys that the *verifier* trusts; never taken from the document
+ * @param maxBytes most bytes that are read
  * @throws AuthorizationError `DOCUMENT_MALFORMED` or `DOCUMENT_UNSIGNED`
  */
 export function openDocument(
   bytes: Uint8Array,
   payloadType: string,
   governance: readonly PublicKey[],
+  maxBytes: number = MAX_ENVELOPE_BYTES,
 ): GovernanceDocument {
   let envelope: Envelope
   try {
-    envelope = parseEnvelope(bytes)
+    envelope = parseEnvelope(bytes, maxBytes)
   } catch (cause) {
     throw new AuthorizationError(
       'DOCUMENT_MALFORMED',

@@ -1,4 +1,9 @@
-import { parseReferenceValues, REFERENCE_VALUES_TYPE, type ReferenceValues } from '../attestation/index.ts'
+import {
+  MAX_REFERENCE_ENVELOPE_BYTES,
+  parseReferenceValues,
+  REFERENCE_VALUES_TYPE,
+  type ReferenceValues,
+} from '../attestation/index.ts'
 import { openDocument } from '../authorization/index.ts'
 import type { PublicKey } from '../signing/key.ts'
 
@@ -8,5 +13,7 @@ import type { PublicKey } from '../signing/key.ts'
  * @throws AuthorizationError for envelope and signature, ReferenceValuesError for the document
  */
 export function openReferenceValues(envelope: Uint8Array, operator: PublicKey): ReferenceValues {
-  return parseReferenceValues(openDocument(envelope, REFERENCE_VALUES_TYPE, [operator]).payload)
+  return parseReferenceValues(
+    openDocument(envelope, REFERENCE_VALUES_TYPE, [operator], MAX_REFERENCE_ENVELOPE_BYTES).payload,
+  )
 }

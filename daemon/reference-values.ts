@@ -1,4 +1,9 @@
-import { parseReferenceValues, REFERENCE_VALUES_TYPE, type ReferenceValues } from '../attestation/index.ts'
+import {
+  MAX_REFERENCE_ENVELOPE_BYTES,
+  parseReferenceValues,
+  REFERENCE_VALUES_TYPE,
+  type ReferenceValues,
+} from '../attestation/index.ts'
 import { openDocument } from '../authorization/index.ts'
 import type { PublicKey } from '../signing/key.ts'
 
@@ -19,7 +24,7 @@ export function openReferenceValues(
   envelope: Uint8Array,
   governance: readonly PublicKey[],
 ): SignedReferenceValues {
-  const document = openDocument(envelope, REFERENCE_VALUES_TYPE, governance)
+  const document = openDocument(envelope, REFERENCE_VALUES_TYPE, governance, MAX_REFERENCE_ENVELOPE_BYTES)
   return {
     values: parseReferenceValues(document.payload),
     digest: document.digest,

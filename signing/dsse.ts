@@ -13,7 +13,7 @@ export interface Envelope {
 
 /** Most signatures that are looked at; more is an error, so that checking stays cheap. */
 export const MAX_SIGNATURES = 16
-/** Most bytes of an envelope. */
+/** Most bytes of an envelope, where its kind has no limit of its own. */
 export const MAX_ENVELOPE_BYTES = 1 << 20
 
 /** Pre-authentication encoding, the bytes that are signed (DSSE protocol v1.0.2, "Signature Definition"). */

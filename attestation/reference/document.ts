@@ -8,6 +8,8 @@ export const REFERENCE_VALUES_TYPE = 'application/vnd.writ.reference-values.v1+j
 
 /** Most bytes of a payload: a host with 100,000 measured files has about 15 MB. */
 export const MAX_REFERENCE_BYTES = 32 << 20
+/** Most bytes of the envelope around it: base64 and a few signatures. */
+export const MAX_REFERENCE_ENVELOPE_BYTES = Math.ceil(MAX_REFERENCE_BYTES / 3) * 4 + (16 << 10)
 
 const sha256Digest = v.pipe(
   v.string(),

@@ -2,6 +2,7 @@ export { type CaptureInput, captureReferenceValues } from './capture.ts'
 export {
   encodeReferenceValues,
   MAX_REFERENCE_BYTES,
+  MAX_REFERENCE_ENVELOPE_BYTES,
   type PcrRule,
   parseReferenceValues,
   REFERENCE_VALUES_TYPE,

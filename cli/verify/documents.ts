@@ -1,4 +1,9 @@
-import { parseReferenceValues, REFERENCE_VALUES_TYPE, type ReferenceValues } from '../../attestation/index.ts'
+import {
+  MAX_REFERENCE_ENVELOPE_BYTES,
+  parseReferenceValues,
+  REFERENCE_VALUES_TYPE,
+  type ReferenceValues,
+} from '../../attestation/index.ts'
 import {
   openClearance,
   openDocument,
@@ -73,7 +78,12 @@ export class Documents {
       case 'revocation':
         return openRevocation(envelope, operator).digest
       case 'reference-values': {
-        const { payload, digest } = openDocument(envelope, REFERENCE_VALUES_TYPE, operator)
+        const { payload, digest } = openDocument(
+          envelope,
+          REFERENCE_VALUES_TYPE,
+          operator,
+          MAX_REFERENCE_ENVELOPE_BYTES,
+        )
         this.referenceValues.set(digest, parseReferenceValues(payload))
         return digest
       }

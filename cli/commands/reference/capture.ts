@@ -6,14 +6,17 @@ import {
   encodeReferenceValues,
   QUOTED_SELECTION,
   QuoteError,
+  type ReferenceDocument,
   ReferenceValuesError,
 } from '../../../attestation/index.ts'
 import { addCommand, setAction } from '../../command.ts'
 import { CliError } from '../../error.ts'
 import { readDocument, writeDocument } from '../../files.ts'
 import { readHostIdentity } from '../../host.ts'
+import { measureFiles } from '../../measured-files.ts'
 import { DEFAULT_STATE_DIRECTORY } from '../../state-directory.ts'
 import { addTpmOption, type TpmSelection, withTpm } from '../../tpm.ts'
+import { collect } from '../../workload.ts'
 
 interface Options extends TpmSelection {
   stateDir: string
@@ -21,6 +24,7 @@ interface Options extends TpmSelection {
   userspaceLog: string
   imaLog: string
   name: string
+  files?: string[]
   out: string
 }
 
@@ -32,7 +36,7 @@ export function addReferenceCapture(parent: Command): void {
     parent,
     'capture',
     'Write reference values from this host as it is now. Do it on a host that is as it should be; nobody is bound until the operator signs them.',
-    'writ reference capture --out captured.json',
+    'writ reference capture --files /usr --out captured.json',
   )
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .option(
@@ -47,6 +51,11 @@ export function addReferenceCapture(parent: Command): void {
       '/sys/kernel/security/ima/binary_runtime_measurements',
     )
     .option('--name <text>', 'for people: which hosts these are for', hostname())
+    .option(
+      '--files <directory>',
+      'accept every file below it as it is now, measured already or not: an installed system (repeatable)',
+      collect,
+    )
     .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
   addTpmOption(command)
   setAction<Options>(command, async ({ options, output }) => {
@@ -71,12 +80,13 @@ export function addReferenceCapture(parent: Command): void {
       imaLog: await optional(options.imaLog, 'the IMA log'),
     }
     try {
-      const document = captureReferenceValues({
+      const captured = captureReferenceValues({
         evidence,
         expected: { ak, extraData },
         name: options.name,
         created: new Date().toISOString(),
       })
+      const document = await withFiles(captured, options.files ?? [])
       const payload = encodeReferenceValues(document)
       await writeDocument(options.out, payload)
       output.result(
@@ -87,7 +97,7 @@ export function addReferenceCapture(parent: Command): void {
           secureBoot: document.secureBoot,
         },
         () => [
-          `${options.out}  ${document.pcrs.length} PCRs, ${document.ima.files.length} measured files, not signed yet`,
+          `${options.out}  ${document.pcrs.length} PCRs, ${document.ima.files.length} files, not signed yet`,
           'sign it: writ reference sign',
         ],
       )
@@ -101,4 +111,20 @@ export function addReferenceCapture(parent: Command): void {
     }
     return undefined
   })
+}
+
+/** Adds what is installed and may be measured later. A path that may change while it is measured stays one. */
+async function withFiles(
+  document: ReferenceDocument,
+  directories: readonly string[],
+): Promise<ReferenceDocument> {
+  const files = new Map(document.ima.files.map(file => [file.path, new Set(file.digests)]))
+  const changing = new Set(document.ima.violations)
+  for (const directory of directories) {
+    for (const { path, digest } of await measureFiles(directory)) {
+      if (!changing.has(path)) files.set(path, (files.get(path) ?? new Set()).add(digest))
+    }
+  }
+  const listed = Array.from(files, ([path, digests]) => ({ path, digests: [...digests] }))
+  return { ...document, ima: { ...document.ima, files: listed } }
 }
