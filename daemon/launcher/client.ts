@@ -79,6 +79,9 @@ export class LauncherClient extends EventEmitter<Events> {
   readonly #streams = new Map<string, (Readable | Writable)[]>()
   #next = 1n
   #over: LauncherError | null = null
+  #connected = false
+  /** Ends that happened while no `writd` was connected, or during {@link connect}, when nobody could listen yet. */
+  readonly earlierEnds: LaunchEnded[] = []
   #features: LauncherFeatures = { landlockAbi: 0, controllers: [], superseded: 0 }
 
   private constructor(socketPath: string) {
@@ -116,6 +119,7 @@ export class LauncherClient extends EventEmitter<Events> {
         },
       )
       await client.list()
+      client.#connected = true
       return client
     } catch (error) {
       client.close()
@@ -210,8 +214,14 @@ export class LauncherClient extends EventEmitter<Events> {
    * been executed.
    */
   async start(executionId: string, epoch: bigint): Promise<void> {
-    await this.#order('START', MESSAGE.start, encodeStart(executionId, epoch), empty)
-    this.#streams.delete(executionId)
+    try {
+      await this.#order('START', MESSAGE.start, encodeStart(executionId, epoch), empty)
+      this.#streams.delete(executionId)
+    } catch (error) {
+      // It was prepared, and has ended since: the launcher has forgotten it already.
+      const forgotten = error instanceof LauncherError && error.code === 'UNKNOWN_EXECUTION'
+      throw forgotten ? new LauncherError('ENDED', 'START: the execution has ended', { cause: error }) : error
+    }
   }
 
   /** Orders the end of an execution. What becomes of it is told by events; one that has ended already stays that. */
@@ -334,7 +344,8 @@ export class LauncherClient extends EventEmitter<Events> {
       const ended = decodeEnded(body)
       this.#live.delete(ended.executionId)
       this.#streams.delete(ended.executionId)
-      this.emit('ended', ended)
+      if (this.#connected) this.emit('ended', ended)
+      else this.earlierEnds.push(ended)
     } else {
       throw new LauncherError('PROTOCOL', 'the launcher sent an unknown event')
     }

@@ -3,6 +3,7 @@
  * here: files are read by stagers, executions are made and watched by supervisors, each a process of its own.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -202,6 +203,9 @@ static void load_config(struct launcher *launcher, int argc, char **argv)
 static void settle_process(void)
 {
   umask(022);
+  while (fcntl(STDERR_FILENO, F_GETFD) < 0) /* else a socket or pipe of ours would become standard something */
+    if (open("/dev/null", O_RDWR) < 0)
+      die_errno("/dev/null");
   close_range(3, ~0U, 0);
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || chdir("/") != 0)
     die_errno("prctl");

@@ -324,13 +324,16 @@ static pid_t clone_init(struct supervisor *self)
   return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
-/* The supervisor needs no right any more: its files are open, and its only child is its own to wait for. */
+/*
+ * The supervisor needs one right: CAP_KILL, with which the kernel sends init its parent-death signal in the supervisor's
+ * name (forget_original_parent, kernel/exit.c). Its files are open, and its only child is its own to wait for.
+ */
 static void drop_rights(void)
 {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-  struct __user_cap_data_struct none[2] = {{0}};
+  struct __user_cap_data_struct kept[2] = {{.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  syscall(SYS_capset, &header, none);
+  syscall(SYS_capset, &header, kept);
 }
 
 static bool create_init(struct supervisor *self)

@@ -178,6 +178,7 @@ export class Writd {
   constructor(client: LauncherClient, page: LeasePage) {
     this.client = client
     this.page = page
+    for (const end of client.earlierEnds) this.#ends.set(end.executionId, end)
     client.on('kill-sent', ({ executionId, cause }) => this.events.push(`kill-sent ${executionId} ${cause}`))
     client.on('ended', end => {
       this.events.push(`ended ${end.executionId} ${end.cause}`)
@@ -246,6 +247,10 @@ export class Writd {
 async function collect(stream: Readable | null): Promise<string> {
   let text = ''
   if (stream === null) return text
-  for await (const piece of stream) text += piece
+  try {
+    for await (const piece of stream) text += piece
+  } catch {
+    // Destroyed, because its execution was abandoned.
+  }
   return text
 }

@@ -60,17 +60,21 @@ static bool set_limits(const struct limits *limits)
          (limits->address_space_bytes == 0 || limit(RLIMIT_AS, limits->address_space_bytes));
 }
 
-/* Puts the workload's ends where programs expect them. Ends may already lie at 0, 1 or 2, so they move up first. */
+/*
+ * Puts the workload's ends where programs expect them. 0, 1 and 2 may be free here, and an end may lie at one of them: so
+ * all move up first. dup2 of a descriptor onto itself would leave it to be closed by exec.
+ */
 static bool set_stdio(const int ends[3])
 {
   int moved[3];
   for (int i = 0; i < 3; i++) {
-    moved[i] = ends[i] >= 0 ? fcntl(ends[i], F_DUPFD_CLOEXEC, 3) : open("/dev/null", O_RDWR | O_CLOEXEC);
+    int end = ends[i] >= 0 ? ends[i] : open("/dev/null", O_RDWR | O_CLOEXEC);
+    moved[i] = end < 0 ? -1 : fcntl(end, F_DUPFD_CLOEXEC, 3);
     if (moved[i] < 0)
       return false;
   }
   for (int i = 0; i < 3; i++)
-    if (dup2(moved[i], i) < 0) /* a duplicate stays open over exec */
+    if (dup2(moved[i], i) < 0)
       return false;
   return true;
 }
