@@ -34,5 +34,7 @@ export function statusMessage(parts: DaemonParts): AttestationStatusInput {
     lineageSize: String(lineage.size),
     daemonVersion: DAEMON_VERSION,
     daemonStartedTime: parts.startedTime,
+    ...(history.failureIndex === null ? {} : { failureEntry: String(history.failureIndex) }),
+    ...(history.uncleanTail === null ? {} : { doubtfulTail: String(history.uncleanTail) }),
   }
 }

@@ -89,8 +89,19 @@ export interface AttestationStatusInput {
    * When the daemon started.
    */
   'daemonStartedTime'?: (string);
+  /**
+   * Position in the lineage of the failure in force, which a clearance has to name; absent unless the state is FAILED.
+   */
+  'failureEntry'?: (number | string | Long);
+  /**
+   * Entries that the lineage had at an unclean stop that no operator has accepted; absent if there is none. Until then artifacts
+   * with limited uses that were issued before are denied as REPLAYED.
+   */
+  'doubtfulTail'?: (number | string | Long);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
+  '_failureEntry'?: "failureEntry";
+  '_doubtfulTail'?: "doubtfulTail";
 }
 
 /**
@@ -177,6 +188,17 @@ export interface AttestationStatus {
    * When the daemon started.
    */
   'daemonStartedTime': (string);
+  /**
+   * Position in the lineage of the failure in force, which a clearance has to name; absent unless the state is FAILED.
+   */
+  'failureEntry'?: (string);
+  /**
+   * Entries that the lineage had at an unclean stop that no operator has accepted; absent if there is none. Until then artifacts
+   * with limited uses that were issued before are denied as REPLAYED.
+   */
+  'doubtfulTail'?: (string);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
+  '_failureEntry'?: "failureEntry";
+  '_doubtfulTail'?: "doubtfulTail";
 }
