@@ -23,6 +23,7 @@ const COMMANDS: Commands = {
     show: async p => (await import('./commands/policy/show.ts')).addPolicyShow(p),
     load: async p => (await import('./commands/policy/load.ts')).addPolicyLoad(p),
   }),
+  clear: async p => (await import('./commands/clear.ts')).addClear(p),
   lineage: loadGroup('lineage', 'Read the log of everything that was decided and seen', {
     tail: async p => (await import('./commands/lineage/tail.ts')).addLineageTail(p),
     show: async p => (await import('./commands/lineage/show.ts')).addLineageShow(p),

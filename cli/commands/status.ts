@@ -44,7 +44,8 @@ function present(status: AttestationStatus | null): AttestationStatus {
 const stateName = (status: AttestationStatus) => String(status.state).replace(/^GATE_STATE_/, '')
 
 function shown(status: AttestationStatus) {
-  const { _evidenceAgeMs, _secureBoot, ...rest } = status as AttestationStatus & Record<string, unknown>
+  const { _evidenceAgeMs, _secureBoot, _failureEntry, _doubtfulTail, ...rest } = status as AttestationStatus &
+    Record<string, unknown>
   return { ...rest, state: stateName(status), tier: tierLabelOf(status.tier) }
 }
 
@@ -79,6 +80,30 @@ function statusLines(status: AttestationStatus): string[] {
     `executions        ${status.executions}`,
     `lineage           ${status.lineageSize} entries`,
     `daemon            ${printable(status.daemonVersion)}, since ${status.daemonStartedTime}`,
+    ...adviceLines(status),
+  ]
+}
+
+/** What an operator has to decide before all goes on, and the command that says so. */
+function adviceLines({ failureEntry, doubtfulTail }: AttestationStatus): string[] {
+  const advice = (what: string, kind: 'failure' | 'tail') => [
+    '',
+    styled('yellow', what),
+    `  writ clear --${kind} --key operator.key`,
+  ]
+  return [
+    ...(failureEntry === undefined
+      ? []
+      : advice(
+          `The host failed its appraisal (entry ${failureEntry} of the lineage) and stays so until an operator has looked at it:`,
+          'failure',
+        )),
+    ...(doubtfulTail === undefined
+      ? []
+      : advice(
+          `After an unclean stop at ${doubtfulTail} entries, artifacts with limited uses issued before it count as used until an operator accepts the end of the log:`,
+          'tail',
+        )),
   ]
 }
 
