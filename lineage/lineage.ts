@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { WritError } from '../encoding/error.ts'
 import { advanceAnchor, type NvCounter } from './anchor.ts'
 import { BlobStore } from './blob-store.ts'
 import type { CheckpointSigner, SignedCheckpoint } from './checkpoint.ts'
@@ -7,7 +8,7 @@ import { makeDirectory } from './durable.ts'
 import { LineageError } from './error.ts'
 import { encodeEvent, isReserved, type LineageEvent } from './events/index.ts'
 import { Health } from './health.ts'
-import { type Io, systemIo } from './io.ts'
+import { errno, type Io, systemIo } from './io.ts'
 import type { Journal } from './journal.ts'
 import { takeWriterLock, type WriterLock } from './lock.ts'
 import { isKeyName } from './note.ts'
@@ -64,6 +65,7 @@ export class Lineage {
   readonly #counter: NvCounter | undefined
   #anchoring: Promise<unknown> = Promise.resolve()
   #closed = false
+  #closing: Promise<void> | undefined
 
   private constructor(
     directory: string,
@@ -124,7 +126,11 @@ export class Lineage {
       return lineage
     } catch (error) {
       lock.release()
-      throw error
+      if (error instanceof WritError || errno(error) === undefined) throw error
+      throw new LineageError('LINEAGE_UNAVAILABLE', `the lineage cannot be opened: ${String(error)}`, {
+        at: directory,
+        cause: error,
+      })
     }
   }
 
@@ -237,8 +243,12 @@ export class Lineage {
    * A clean stop: waits for what was appended, moves the counter and leaves the mark that the next start looks for. After a failure it only lets go of the files. Safe
    * to call twice.
    */
-  async close(): Promise<void> {
-    if (this.#closed) return
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
     try {
       if (this.#health.failure === undefined) await this.#stopCleanly()
     } finally {

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkAnchor, type NvCounter } from './anchor.ts'
-import { parseCheckpoint, type SignedCheckpoint, type TreeHead } from './checkpoint.ts'
+import { type Checkpoint, parseCheckpoint, type SignedCheckpoint, type TreeHead } from './checkpoint.ts'
 import { makeDirectory } from './durable.ts'
 import { LineageError } from './error.ts'
 import type { Health } from './health.ts'
@@ -72,12 +72,17 @@ export async function recover(
   const unclean = !created && !(await wasStopped(tree, state))
 
   const tail = new Tail(io, paths.tail, segments.length)
-  const start = tree.size - (tree.size % TILE_WIDTH)
-  await tail.rotate(start, await rangeRoot(tree.node, 0, start), entries.slice(start - first))
-  tail.prepare()
-  await state.remove('stop')
   const journal = new Journal({ health, tail, tiles, tree, entries, first })
-  await journal.tile()
+  try {
+    const start = tree.size - (tree.size % TILE_WIDTH)
+    await tail.rotate(start, await rangeRoot(tree.node, 0, start), entries.slice(start - first))
+    tail.prepare()
+    await state.remove('stop')
+    await journal.tile()
+  } catch (error) {
+    await journal.close()
+    throw error
+  }
   return { tree, journal, state, checkpoint, created, unclean }
 }
 
@@ -124,7 +129,12 @@ function replay(segments: readonly SegmentContent[], tree: Tree): Buffer[] {
 function readCheckpoint(path: string, origin: string): SignedCheckpoint | undefined {
   if (!existsSync(path)) return undefined
   const note = readFileSync(path)
-  const checkpoint = parseCheckpoint(note)
+  let checkpoint: Checkpoint
+  try {
+    checkpoint = parseCheckpoint(note)
+  } catch (cause) {
+    throw new LineageError('LINEAGE_BROKEN', 'the checkpoint is damaged', { at: 'checkpoint', cause })
+  }
   if (checkpoint.origin !== origin) {
     throw new LineageError(
       'LINEAGE_BROKEN',

@@ -22,7 +22,7 @@ export interface LogTrust {
   readonly logKey?: PublicKey
   /** The name that the log has to have. */
   readonly origin?: string
-  /** Checkpoints of this log that were seen before: the log has to go on from each. */
+  /** Checkpoints that the verifier kept: the log has to go on from each. Their signatures are not checked again. */
   readonly earlier?: readonly Uint8Array[]
 }
 

@@ -185,6 +185,20 @@ describe('opening', () => {
     await expect(openLog(directory)).rejects.toMatchObject({ code })
   })
 
+  it('refuses tiles that are not those under its tail, also after an unclean stop', async () => {
+    const directory = temporaryDirectory()
+    const log = await openLog(directory)
+    await fill(log, 0, 310)
+    await log.close()
+    await (await openLog(directory)).close()
+    rmSync(join(directory, 'state/stop'))
+    const path = join(directory, 'tile/0/000')
+    const bytes = readFileSync(path)
+    bytes.writeUInt8(bytes.readUInt8(150) ^ 1, 150)
+    writeFileSync(path, bytes)
+    await expect(openLog(directory)).rejects.toMatchObject({ code: 'LINEAGE_BROKEN' })
+  })
+
   it('refuses a lineage whose tail is gone', async () => {
     const directory = temporaryDirectory()
     const log = await openLog(directory)

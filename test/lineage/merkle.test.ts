@@ -96,6 +96,12 @@ describe('merkle tree', () => {
     )
   })
 
+  it('takes no proof that is too short, though what it comes to is the root', () => {
+    const root = roots[2] as Buffer
+    expect(verifyInclusion({ leafHash: root, index: 0n, size: 2n, proof: [], root })).toBe(false)
+    expect(verifyConsistency({ size1: 1n, size2: 2n, proof: [], root1: root, root2: root })).toBe(false)
+  })
+
   it('takes no proof of absurd length and no hash of another length', () => {
     const leaf = leaves[0] as Buffer
     const proof = Array.from({ length: 100_000 }, () => leaf)

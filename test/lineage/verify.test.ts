@@ -242,6 +242,17 @@ describe('an export that was tampered with', () => {
     expect([statusOf(results, 'evidence'), statusOf(results, 'files')]).toEqual(['FAILED', 'FAILED'])
   })
 
+  it('fails with no entries', async () => {
+    const log = await openLog(join(temporaryDirectory(), 'log'), { signer })
+    await log.checkpoint()
+    await log.close()
+    const directory = join(temporaryDirectory(), 'export')
+    await exportLog(log.directory, directory)
+    const { results } = await verifyLog(directory, trust)
+    expect(new Set(results.map(({ status }) => status))).toEqual(new Set(['FAILED']))
+    expect(results[0]).toMatchObject({ property: 'checkpoint form', file: 'checkpoint' })
+  })
+
   it('fails when it is signed with a key that it brings along', async () => {
     const attacker = testSigner()
     const log = await makeLog(join(temporaryDirectory(), 'forged'), attacker, 10)

@@ -1,4 +1,5 @@
 import {
+  type BigIntStats,
   fstatSync,
   lstatSync,
   mkdirSync,
@@ -10,13 +11,16 @@ import {
 import { join } from 'node:path'
 import { type Io, systemIo } from '../../../lineage/io.ts'
 
-/** Names in a directory, with their inodes; null is a directory. */
-type Names = ReadonlyMap<string, number | null>
+/** A file whatever its name: inode numbers are used again, so the time of its making belongs to it. */
+type FileId = string
 
-/** What would be on the disk if the power went now: per directory the synced names, per inode the synced bytes. */
+/** Names in a directory, with their files; null is a directory. */
+type Names = ReadonlyMap<string, FileId | null>
+
+/** What would be on the disk if the power went now: per directory the synced names, per file the synced bytes. */
 export interface DiskImage {
   readonly names: ReadonlyMap<string, Names>
-  readonly bytes: ReadonlyMap<number, Buffer>
+  readonly bytes: ReadonlyMap<FileId, Buffer>
 }
 
 export interface PowerLossIo extends Io {
@@ -26,9 +30,13 @@ export interface PowerLossIo extends Io {
   beforeSync: () => void
 }
 
-function inodeOf(path: string): number | null {
-  const stat = lstatSync(path)
-  return stat.isDirectory() ? null : stat.ino
+function fileId({ ino, birthtimeNs }: BigIntStats): FileId {
+  return `${ino} ${birthtimeNs}`
+}
+
+function fileAt(path: string): FileId | null {
+  const stat = lstatSync(path, { bigint: true })
+  return stat.isDirectory() ? null : fileId(stat)
 }
 
 /**
@@ -37,12 +45,12 @@ function inodeOf(path: string): number | null {
  */
 export function powerLossIo(): PowerLossIo {
   const names = new Map<string, Names>()
-  const bytes = new Map<number, Buffer>()
+  const bytes = new Map<FileId, Buffer>()
   const remember = (fd: number) => {
     const path = readlinkSync(`/proc/self/fd/${fd}`)
-    const stat = fstatSync(fd)
-    if (!stat.isDirectory()) bytes.set(stat.ino, readFileSync(`/proc/self/fd/${fd}`))
-    else names.set(path, new Map(readdirSync(path).map(name => [name, inodeOf(join(path, name))])))
+    const stat = fstatSync(fd, { bigint: true })
+    if (!stat.isDirectory()) bytes.set(fileId(stat), readFileSync(`/proc/self/fd/${fd}`))
+    else names.set(path, new Map(readdirSync(path).map(name => [name, fileAt(join(path, name))])))
   }
   const io: PowerLossIo = {
     ...systemIo,
@@ -65,8 +73,8 @@ export function powerLossIo(): PowerLossIo {
 /** Writes an image of `source` to another directory. A file whose bytes were never synced is empty. */
 export function materialise({ names, bytes }: DiskImage, source: string, target: string): void {
   mkdirSync(target, { recursive: true })
-  for (const [name, inode] of names.get(source) ?? []) {
-    if (inode === null) materialise({ names, bytes }, join(source, name), join(target, name))
-    else writeFileSync(join(target, name), bytes.get(inode) ?? '')
+  for (const [name, file] of names.get(source) ?? []) {
+    if (file === null) materialise({ names, bytes }, join(source, name), join(target, name))
+    else writeFileSync(join(target, name), bytes.get(file) ?? '')
   }
 }
