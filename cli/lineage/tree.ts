@@ -1,5 +1,5 @@
-import { WritError } from '../../encoding/error.ts'
 import { parseRecord, parseStatement } from '../../authorization/index.ts'
+import { WritError } from '../../encoding/error.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { printable, styled } from '../output.ts'
 import { eventText, short } from './line.ts'

@@ -8,7 +8,7 @@ import { checkArtifacts, checkDecisions, checkExecutions, checkUses } from './de
 import { Documents } from './documents.ts'
 import { checkIdentity, type IdentityTrust } from './identity.ts'
 import type { PropertyResult } from './property.ts'
-import { type LogEntry, type NotLookedAt, property } from './steps.ts'
+import { type Holds, type LogEntry, type NotLookedAt, property, StepFailure } from './steps.ts'
 
 /** What the person who verifies brings. Nothing of it is ever taken from the bundle. */
 export interface VerifyTrust extends IdentityTrust {
@@ -41,6 +41,13 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
   const logTrust = { earlier: trust.earlier, ...(ak === null ? {} : { ak }) }
   const lineage = await verifyLog(log, logTrust, (event, index) => entries.push({ index, event }))
   const documents = new Documents(trust.operator, blob)
+  const whole = entries.length > 0 && entries.length === lineage.checkpoint?.size
+  const overEntries = (name: string, step: () => Promise<Holds | NotLookedAt> | Holds | NotLookedAt) =>
+    property(name, () => {
+      // What is said of every entry is said of nothing when not all of them could be read.
+      if (!whole) throw new StepFailure('the log could not be read as a whole')
+      return step()
+    })
   const noKey: NotLookedAt = { notChecked: 'nothing vouches for the attestation key' }
 
   const properties = [
@@ -52,13 +59,13 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
       asked: property !== EARLIER || trust.earlier.length > 0,
       ...(file === undefined ? {} : { file: `${LINEAGE_PATH}/${file}` }),
     })),
-    await property('documents signed by the operator', () => documents.check(entries)),
-    await property('artifact signatures', () => checkArtifacts(entries, trust.operator, blob)),
-    await property('decisions evaluated again', () => checkDecisions(entries, trust.operator, blob)),
-    await property('uses of artifacts', () => checkUses(entries)),
-    await property('executions', () => checkExecutions(entries, blob)),
-    await property('quotes of the evidence', () => (ak === null ? noKey : checkQuotes(entries, ak, blob))),
-    await property('evidence appraised again', () =>
+    await overEntries('documents signed by the operator', () => documents.check(entries)),
+    await overEntries('artifact signatures', () => checkArtifacts(entries, trust.operator, blob)),
+    await overEntries('decisions evaluated again', () => checkDecisions(entries, trust.operator, blob)),
+    await overEntries('uses of artifacts', () => checkUses(entries)),
+    await overEntries('executions', () => checkExecutions(entries, blob)),
+    await overEntries('quotes of the evidence', () => (ak === null ? noKey : checkQuotes(entries, ak, blob))),
+    await overEntries('evidence appraised again', () =>
       ak === null ? noKey : checkAppraisals(entries, ak, documents, blob),
     ),
   ]

@@ -7,7 +7,14 @@ const dir = temporaryDirectory()
 afterAll(() => dir.remove())
 
 /** Every command that does something. */
-const COMMANDS = ['key new', 'key show', 'run', 'status']
+const COMMANDS = [
+  ...['init', 'run', 'issue', 'status', 'revoke', 'clear', 'verify'],
+  ...['key new', 'key show', 'key trust sign', 'key trust show', 'key trust load'],
+  ...['request', 'challenge', 'answer', 'certify', 'install'].map(step => `key enroll ${step}`),
+  ...['reference capture', 'reference sign', 'reference show', 'reference load'],
+  ...['policy sign', 'policy show', 'policy load', 'report create', 'report verify'],
+  ...['tail', 'show', 'tree', 'export', 'prove'].map(what => `lineage ${what}`),
+]
 
 describe('the command line', () => {
   test.each(COMMANDS)('%s has help with an example and --json', async command => {

@@ -1,0 +1,466 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readCertificateFile } from '../../attestation/index.ts'
+import { parseRecord } from '../../authorization/index.ts'
+import { allVerified, type PropertyResult } from '../../cli/verify/property.ts'
+import { type VerifyTrust, verifyBundle } from '../../cli/verify/verify.ts'
+import type { Site } from '../../demo/steps/serve.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
+import type { LineageEvent } from '../../lineage/index.ts'
+import { parseEnvelope } from '../../signing/dsse.ts'
+import { readPublicKey } from '../../signing/key.ts'
+import { eventsOf, filesOf, forge } from './forge.ts'
+import { at, IS_ROOT, issueOptions, NEEDS_ROOT, startSite } from './site.ts'
+
+type EventOf<T extends LineageEvent['type']> = Extract<LineageEvent, { type: T }>
+
+describe.skipIf(!IS_ROOT)(`the offline verifier on a real bundle (${NEEDS_ROOT})`, () => {
+  let site: Site
+  let close: () => Promise<void>
+  let writ: ReturnType<typeof at>
+  let bundle: string
+  let trust: VerifyTrust
+  const scratch = (name: string) => join(site.workspace.directory, name)
+
+  beforeAll(async () => {
+    const started = await startSite()
+    site = started.site
+    close = () => started.workspace.close()
+    writ = at(site)
+    const artifact = scratch('artifact.json')
+    const more = ['--uses', '1', '--id', 'once']
+    expect((await writ([...issueOptions(site, artifact, more), '/usr/bin/true'])).stderr).toBe('')
+    const run = ['run', '--artifact', artifact, '--', '/usr/bin/true']
+    expect((await writ(run)).status).toBe(0)
+    expect((await writ(run)).stderr).toContain('REPLAYED')
+    expect((await writ(['run', '/usr/bin/true'])).stderr).toContain('ARTIFACT_MISSING')
+    await writ(['revoke', '--artifact', artifact, '--key', join(site.operator, 'operator.key')])
+    expect((await writ(run)).stderr).toContain('REVOKED')
+    bundle = scratch('bundle')
+    const exported = await writ(['lineage', 'export', bundle, '--state-dir', site.stateDirectory])
+    expect(exported).toMatchObject({ status: 0, stderr: '' })
+    trust = {
+      operator: readPublicKey(readFileSync(join(site.operator, 'operator.pub'), 'utf8')),
+      roots: { hardware: [], other: readCertificateFile(readFileSync(site.tpm.paths.rootCertificate)) },
+      hostId: null,
+      at: new Date(),
+      earlier: [],
+    }
+  }, 180_000)
+  afterAll(() => close?.(), 60_000)
+
+  const find = (results: readonly PropertyResult[], name: string) =>
+    results.find(({ property }) => property === name) ?? expect.fail(`no property ${name}`)
+
+  test('verifies all that was asked, and says what was not', async () => {
+    const { properties, tier, hostId } = await verifyBundle(bundle, trust)
+    expect(properties.filter(p => p.status !== 'VERIFIED').map(p => p.property)).toEqual([
+      'host that was asked for',
+      'consistency with earlier checkpoints',
+    ])
+    expect(allVerified(properties)).toBe(true)
+    expect(tier).toBe('simulated TPM')
+    expect(hostId).toBe(site.hostId)
+  })
+
+  test('as a program: exit status 0, one line for each property', async () => {
+    const root = ['--ek-root', site.tpm.paths.rootCertificate]
+    const key = ['--operator-key', join(site.operator, 'operator.pub')]
+    const checkpoint = join(bundle, 'lineage/checkpoint')
+    const { status, stdout } = await writ([
+      ...['verify', bundle, ...key, ...root, '--host', site.hostId, '--earlier', checkpoint],
+    ])
+    expect(stdout).not.toMatch(/FAILED|NOT CHECKED/)
+    expect(stdout).toMatch(/\nverified: \d+ entries, simulated TPM, host 000b[0-9a-f]{64}\n$/)
+    expect(status).toBe(0)
+    const elsewhere = await writ(['verify', bundle, ...key, '--host', `000b${'0'.repeat(64)}`])
+    expect(elsewhere.status).toBe(1)
+    expect(elsewhere.stdout).toMatch(/FAILED +host that was asked for/)
+    expect((await writ(['verify', scratch('none'), ...key])).status).toBe(2)
+    expect((await writ(['verify', bundle])).status).toBe(2)
+    expect((await writ(['verify', bundle, ...key, '--at', 'x'])).status).toBe(2)
+  })
+
+  test('finds a flipped byte in any file, and names the file', async () => {
+    const copy = scratch('flipped')
+    cpSync(bundle, copy, { recursive: true })
+    for (const file of await filesOf(bundle)) {
+      const path = join(copy, file)
+      const bytes = readFileSync(path)
+      if (bytes.length === 0) continue
+      const changed = Buffer.from(bytes)
+      const byte = Math.floor(Math.random() * bytes.length)
+      changed.writeUInt8(changed.readUInt8(byte) ^ (1 << Math.floor(Math.random() * 8)), byte)
+      writeFileSync(path, changed)
+      const { properties } = await verifyBundle(copy, trust)
+      writeFileSync(path, bytes)
+      expect(
+        properties.filter(p => p.status === 'FAILED').map(p => p.file),
+        `${file}, byte ${byte}`,
+      ).toContain(file)
+    }
+    expect(allVerified((await verifyBundle(copy, trust)).properties)).toBe(true)
+    rmSync(copy, { recursive: true })
+  }, 240_000)
+
+  test.each(['host/identity.json', 'lineage/checkpoint', 'host/ak-certificate.der'])(
+    'finds a flipped bit wherever it is in %s',
+    async file => {
+      const copy = scratch('bits')
+      cpSync(bundle, copy, { recursive: true })
+      const path = join(copy, file)
+      const bytes = readFileSync(path)
+      for (let byte = 0; byte < bytes.length; byte += Math.ceil(bytes.length / 40)) {
+        const changed = Buffer.from(bytes)
+        changed.writeUInt8(changed.readUInt8(byte) ^ 0x20, byte)
+        writeFileSync(path, changed)
+        const { properties } = await verifyBundle(copy, trust)
+        expect(
+          properties.filter(p => p.status === 'FAILED').map(p => p.file),
+          `byte ${byte}`,
+        ).toContain(file)
+      }
+      rmSync(copy, { recursive: true })
+    },
+    240_000,
+  )
+
+  test('finds what is missing and what rides along', async () => {
+    const copy = scratch('files')
+    const files = await filesOf(bundle)
+    const kinds = [
+      'host/identity.json',
+      'lineage/checkpoint',
+      'lineage/tile/0/',
+      'lineage/tile/entries/',
+      'lineage/evidence/',
+    ]
+    for (const kind of kinds) {
+      cpSync(bundle, copy, { recursive: true })
+      const file = files.find(path => path.startsWith(kind)) ?? expect.fail(kind)
+      rmSync(join(copy, file))
+      const { properties } = await verifyBundle(copy, trust)
+      expect(
+        properties.filter(p => p.status === 'FAILED').map(p => p.file),
+        file,
+      ).toContain(file)
+      rmSync(copy, { recursive: true })
+    }
+    for (const stray of ['operator.pub', 'host/extra', 'lineage/extra', 'lineage/evidence/sha256/00/x']) {
+      cpSync(bundle, copy, { recursive: true })
+      mkdirSync(join(copy, stray, '..'), { recursive: true })
+      writeFileSync(join(copy, stray), 'x')
+      const { properties } = await verifyBundle(copy, trust)
+      expect(
+        properties.filter(p => p.status === 'FAILED').map(p => p.file),
+        stray,
+      ).toContain(stray)
+      rmSync(copy, { recursive: true })
+    }
+    cpSync(bundle, copy, { recursive: true })
+    rmSync(join(copy, 'lineage'), { recursive: true })
+    symlinkSync(join(bundle, 'lineage'), join(copy, 'lineage'))
+    expect(allVerified((await verifyBundle(copy, trust)).properties)).toBe(false)
+    rmSync(copy, { recursive: true })
+  })
+
+  test('an empty directory verifies nothing', async () => {
+    mkdirSync(scratch('empty'))
+    const { properties, tier, hostId } = await verifyBundle(scratch('empty'), trust)
+    expect(properties.filter(p => p.status === 'VERIFIED')).toEqual([])
+    expect(allVerified(properties)).toBe(false)
+    expect({ tier, hostId }).toEqual({ tier: 'TPM of unknown kind', hostId: null })
+    expect(allVerified([])).toBe(false)
+  })
+
+  test('a bundle whose keys only the bundle vouches for fails', async () => {
+    const stranger = readPublicKey(readFileSync(join(site.operator, 'stranger.pub'), 'utf8'))
+    const { properties, hostId } = await verifyBundle(bundle, { ...trust, operator: stranger })
+    for (const name of [
+      'AK–EK binding, certified by the operator',
+      'documents signed by the operator',
+      'artifact signatures',
+      'decisions evaluated again',
+    ]) {
+      expect(find(properties, name).status, name).toBe('FAILED')
+    }
+    expect(find(properties, 'TPM signature of the checkpoint').status).toBe('NOT CHECKED')
+    expect(hostId).toBeNull()
+    expect(allVerified(properties)).toBe(false)
+  })
+
+  test('without the certificate of the AK, its binding reads NOT CHECKED and nothing is signed', async () => {
+    const copy = scratch('uncertified')
+    cpSync(bundle, copy, { recursive: true })
+    rmSync(join(copy, 'host/ak-certificate.der'))
+    const { properties } = await verifyBundle(copy, trust)
+    expect(find(properties, 'AK–EK binding, certified by the operator').status).toBe('NOT CHECKED')
+    expect(find(properties, 'TPM signature of the checkpoint').status).toBe('NOT CHECKED')
+    expect(allVerified(properties)).toBe(false)
+    // Whoever knows the host's key from elsewhere has something to check the signature by.
+    const known = await verifyBundle(copy, { ...trust, roots: null, hostId: site.hostId })
+    expect(find(known.properties, 'TPM signature of the checkpoint').status).toBe('VERIFIED')
+    expect(allVerified(known.properties)).toBe(true)
+  })
+
+  test('an EK certificate that leads elsewhere fails; without a root it is not checked', async () => {
+    const other = readCertificateFile(readFileSync('test/fixtures/hosts/ca/swtpm-localca-rootca-cert.pem'))
+    const wrong = await verifyBundle(bundle, { ...trust, roots: { hardware: [], other } })
+    expect(find(wrong.properties, 'EK certificate chain')).toMatchObject({
+      status: 'FAILED',
+      file: 'host/identity.json',
+    })
+    const none = await verifyBundle(bundle, { ...trust, roots: null })
+    expect(find(none.properties, 'EK certificate chain').status).toBe('NOT CHECKED')
+    // What ran on a simulated TPM never reads as hardware, whatever root is trusted.
+    const { roots } = trust
+    const flattered = await verifyBundle(bundle, {
+      ...trust,
+      roots: { hardware: roots?.other ?? [], other: [] },
+    })
+    expect(flattered.tier).toBe('simulated TPM')
+  })
+
+  /** Another history, properly signed by the same TPM; gives what the verifier says of one property. */
+  let counter = 0
+  async function forged(property: string, change: Parameters<typeof forge>[3]): Promise<PropertyResult> {
+    const to = await forge(site, bundle, scratch(`forged-${counter++}`), change)
+    const { properties } = await verifyBundle(to, trust)
+    for (const name of ['Merkle root', 'TPM signature of the checkpoint', 'evidence', 'files']) {
+      expect(find(properties, name).status, name).toBe('VERIFIED')
+    }
+    expect(allVerified(properties)).toBe(false)
+    rmSync(to, { recursive: true })
+    return find(properties, property)
+  }
+  const is =
+    <T extends LineageEvent['type']>(type: T) =>
+    (event: LineageEvent): event is EventOf<T> =>
+      event.type === type
+  const isPermit = (event: LineageEvent): event is EventOf<'decision'> =>
+    event.type === 'decision' && event.outcome === 'permit'
+  const FAILED = (text: string) => ({ status: 'FAILED', detail: expect.stringContaining(text) })
+
+  test('the same history, signed again, verifies: what the tests below find is what they change', async () => {
+    const to = await forge(site, bundle, scratch('again'), events => events)
+    expect(allVerified((await verifyBundle(to, trust)).properties)).toBe(true)
+  })
+
+  test('a denial that is left out is seen: the quotes are bound to another history', async () => {
+    const events = await eventsOf(bundle)
+    const denial = events.find(event => event.type === 'decision' && event.outcome === 'deny')
+    const later = events.slice(events.indexOf(denial as LineageEvent)).some(is('appraisal'))
+    expect(later).toBe(true)
+    expect(
+      await forged('quotes of the evidence', all => all.filter(event => event.time !== denial?.time)),
+    ).toMatchObject(FAILED('another history'))
+  })
+
+  test('a START without a permit', async () => {
+    const found = await forged('executions', all => all.filter(event => !isPermit(event)))
+    expect(found).toMatchObject(FAILED('without a permit'))
+  })
+
+  test('a START of other bytes than were permitted', async () => {
+    const found = await forged('executions', all =>
+      all.map(event => (is('execution-start')(event) ? { ...event, subjects: ['0'.repeat(64)] } : event)),
+    )
+    expect(found).toMatchObject(FAILED('other bytes'))
+  })
+
+  test('a second permit, a START under another permit, a second END', async () => {
+    const found = async (change: (all: LineageEvent[]) => LineageEvent[]) =>
+      (await forged('executions', change)).detail
+    expect(await found(all => [...all, all.find(isPermit) ?? expect.fail()])).toContain('a second permit')
+    expect(
+      await found(all => all.map(e => (is('execution-start')(e) ? { ...e, decision: e.decision + 1 } : e))),
+    ).toContain('names another permit')
+    expect(await found(all => [...all, all.find(is('execution-end')) ?? expect.fail()])).toContain(
+      'or a second one',
+    )
+  })
+
+  test('an artifact that its issuer did not sign', async () => {
+    const other = scratch('strange.json')
+    const key = join(site.operator, 'stranger.key')
+    await writ([
+      ...issueOptions(site, other, ['--id', 'once']).map(o => (o.endsWith('release.key') ? key : o)),
+      '/usr/bin/true',
+    ])
+    const found = await forged('artifact signatures', async (all, putBlob) => {
+      const permit = all.find(isPermit) ?? expect.fail()
+      const record = parseRecord(await blobOf(permit.record))
+      const envelope = readFileSync(other)
+      const artifact = { digest: await putBlob(envelope), size: envelope.length }
+      const changed = await putBlob(canonicalJsonBytes({ ...record, inputs: { ...record.inputs, artifact } }))
+      const digest = sha256Hex(parseEnvelope(envelope).payload)
+      return all.map(e =>
+        e === permit
+          ? { ...permit, record: changed, artifact: digest, inputs: [...permit.inputs, artifact.digest] }
+          : e,
+      )
+    })
+    expect(found).toMatchObject(FAILED("is not signed by 1 of release's keys"))
+    const swapped = await forged('artifact signatures', all =>
+      all.map(e => (isPermit(e) ? { ...e, artifact: '0'.repeat(64) } : e)),
+    )
+    expect(swapped).toMatchObject(FAILED('not the one that the entry names'))
+  })
+
+  test('an END that was not confirmed', async () => {
+    const found = await forged('executions', all =>
+      all.map(event => (is('execution-end')(event) ? { ...event, confirmedDead: false } : event)),
+    )
+    expect(found).toMatchObject(FAILED('not confirmed dead'))
+  })
+
+  test('a second use of an artifact with one use', async () => {
+    const found = await forged('uses of artifacts', all => {
+      const permit = all.find(isPermit) ?? expect.fail()
+      return [...all, { ...permit, executionId: 'f'.repeat(32) }]
+    })
+    expect(found).toMatchObject(FAILED('use 2 of an artifact that allows 1'))
+  })
+
+  test('two artifacts under one id', async () => {
+    const found = await forged('uses of artifacts', all => {
+      const permit = all.find(isPermit) ?? expect.fail()
+      return [...all, { ...permit, executionId: 'f'.repeat(32), artifact: '0'.repeat(64) }]
+    })
+    expect(found).toMatchObject(FAILED('stands for two artifacts'))
+  })
+
+  test('an entry that says something else than its record', async () => {
+    for (const change of [
+      { outcome: 'deny' },
+      { artifact: null },
+      { use: null },
+      { executionId: '0'.repeat(32) },
+    ] as const) {
+      const found = await forged('decisions evaluated again', all =>
+        all.map(event => (isPermit(event) ? { ...event, ...change } : event)),
+      )
+      expect(found).toMatchObject(FAILED('entry and record differ'))
+    }
+  })
+
+  test('a denial that is rewritten as a permit', async () => {
+    const found = await forged('decisions evaluated again', async (all, putBlob) => {
+      const permit = all.find(isPermit) ?? expect.fail()
+      const denial = all.find(
+        event => event.type === 'decision' && event.outcome === 'deny' && event.artifact !== null,
+      )
+      if (denial?.type !== 'decision') return expect.fail()
+      const record = parseRecord(await blobOf(denial.record))
+      const granted = parseRecord(await blobOf(permit.record))
+      const rewritten = {
+        ...record,
+        outcome: 'permit',
+        stage: null,
+        reasons: [],
+        terms: granted.terms,
+        use: granted.use,
+      }
+      const digest = await putBlob(canonicalJsonBytes(rewritten))
+      return all.map(event =>
+        event === denial
+          ? {
+              ...permit,
+              time: denial.time,
+              executionId: denial.executionId,
+              record: digest,
+              inputs: denial.inputs,
+            }
+          : event,
+      )
+    })
+    expect(found).toMatchObject(FAILED('the decision is another one'))
+  })
+
+  test('a permit that rests on no appraisal, or on a policy that was not in force', async () => {
+    const found = await forged('decisions evaluated again', all =>
+      all.map(event => (is('appraisal')(event) ? { ...event, verdict: 'fail' as const } : event)),
+    )
+    expect(found).toMatchObject(FAILED('no good appraisal'))
+    const late = await forged('decisions evaluated again', all => {
+      const policy = all.find(is('policy')) ?? expect.fail()
+      // The place is kept, so that the entries that are named by their position stay where they are.
+      return [
+        ...all.map(event =>
+          event === policy ? { ...policy, type: 'daemon-stop' as const, cause: 'x' } : event,
+        ),
+        policy,
+      ].map(strip)
+    })
+    expect(late).toMatchObject(FAILED('not put in force'))
+  })
+
+  test('documents that another key signed, or that are not there', async () => {
+    const other = scratch('stranger-trust.json')
+    const key = join(site.operator, 'stranger.key')
+    await writ([
+      ...['key', 'trust', 'sign', '--authority', `release=${join(site.operator, 'release.pub')}`],
+      ...['--version', '1', '--key', key, '--out', other],
+    ])
+    const found = await forged('documents signed by the operator', async (all, putBlob) => {
+      const blob = await putBlob(readFileSync(other))
+      return all.map(event => (is('trust-roots')(event) ? { ...event, blob } : event))
+    })
+    expect(found).toMatchObject(FAILED('no governance key signed'))
+    const none = await forged('documents signed by the operator', all =>
+      all.filter(event => !is('policy')(event)),
+    )
+    expect(none).toMatchObject(FAILED('never puts any policy in force'))
+    const digest = await forged('documents signed by the operator', all =>
+      all.map(event => (is('reference-values')(event) ? { ...event, digest: '0'.repeat(64) } : event)),
+    )
+    expect(digest).toMatchObject(FAILED('the entry names'))
+  })
+
+  test('an appraisal that comes to another verdict, or stands on other evidence', async () => {
+    const verdict = await forged('evidence appraised again', all =>
+      all.map(event => (is('appraisal')(event) ? { ...event, verdict: 'degraded' as const } : event)),
+    )
+    expect(verdict).toMatchObject(FAILED('appraised again it is pass'))
+    const log = await forged('evidence appraised again', all =>
+      all.map(event =>
+        is('appraisal')(event) ? { ...event, evidence: { ...event.evidence, userspaceLog: null } } : event,
+      ),
+    )
+    expect(log).toMatchObject(FAILED('appraised again it is fail'))
+    const reference = await forged('evidence appraised again', all =>
+      all.map(event =>
+        is('appraisal')(event)
+          ? { ...event, binding: { ...event.binding, referenceValuesDigest: '0'.repeat(64) } }
+          : event,
+      ),
+    )
+    expect(reference).toMatchObject(FAILED("operator's key did not sign"))
+    const none = await forged('evidence appraised again', all => all.filter(event => !is('appraisal')(event)))
+    expect(none).toMatchObject(FAILED('no appraisal'))
+  })
+
+  test('a quote of another cycle', async () => {
+    const found = await forged('quotes of the evidence', all => {
+      const [first, second] = all.filter(is('appraisal'))
+      if (first === undefined || second === undefined) return expect.fail('two appraisals are needed')
+      const { attest, signature } = first.evidence
+      return all.map(event =>
+        event === second ? { ...second, evidence: { ...second.evidence, attest, signature } } : event,
+      )
+    })
+    expect(found.status).toBe('FAILED')
+  })
+
+  const blobOf = async (digest: string) =>
+    readFileSync(join(bundle, 'lineage/evidence/sha256', digest.slice(0, 2), digest.slice(2)))
+
+  /** A `daemon-stop` with the fields of the event whose place it takes has too many. */
+  function strip(event: LineageEvent): LineageEvent {
+    if (event.type !== 'daemon-stop') return event
+    const { v, type, time, bootNs, cause } = event
+    return { v, type, time, bootNs, cause }
+  }
+})
