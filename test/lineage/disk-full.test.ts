@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, statfsSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { parseEvent } from '../../lineage/index.ts'
 import { large, numbered, openLog, testSigner } from './support/log.ts'
 
@@ -25,6 +25,8 @@ describe.skipIf(!root)('a full disk (skipped unless root, who can mount one)', (
     const unavailable = { code: 'LINEAGE_UNAVAILABLE' }
     let failed = false
     const log = await openLog(directory, { signer: testSigner() })
+    // A test that fails half-way would keep the mount busy.
+    onTestFinished(() => log.close().catch(() => undefined))
     void log.failed.then(() => {
       failed = true
     })
