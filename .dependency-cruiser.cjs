@@ -4,6 +4,7 @@
 const FACES = {
   attestation: ['attestation/index.ts'],
   tpm: ['attestation/tpm2/index.ts', 'attestation/tpm2/swtpm/index.ts'],
+  provisioning: ['attestation/tpm2/provision/index.ts'],
   authorization: ['authorization/index.ts'],
   lineage: ['lineage/index.ts'],
 }
@@ -22,7 +23,7 @@ const MAY_IMPORT = {
   },
   cli: {
     rooms: ['encoding', 'signing', 'proto'],
-    faces: ['attestation', 'tpm', 'authorization', 'lineage'],
+    faces: ['attestation', 'tpm', 'provisioning', 'authorization', 'lineage'],
   },
   // The demo starts the real programs; it knows only the simulated TPM.
   demo: { rooms: ['encoding'], faces: ['tpm'] },

@@ -17,6 +17,7 @@ export {
   type ClockInfo,
   type HashAlgorithm,
   type PcrSelection,
+  parseQuoteAttest,
   QUOTED_SELECTION,
 } from './tpm2/structures/index.ts'
 export * from './userspace/index.ts'

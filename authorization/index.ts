@@ -21,7 +21,8 @@ export {
 } from './decision.ts'
 export { type GovernanceDocument, openDocument, signDocument } from './document.ts'
 export { AuthorizationError, type AuthorizationErrorCode } from './error.ts'
-export type { DecisionInput, GateSnapshot, ParentState, PlainInput, UseView } from './input.ts'
+export type { GateSnapshot } from './gate-snapshot.ts'
+export type { DecisionInput, ParentState, PlainInput } from './input.ts'
 export { issueArtifact, type SubjectDigest, statementBytes } from './issue.ts'
 export { mintArtifact } from './mint.ts'
 export {
@@ -79,4 +80,4 @@ export {
   type TrustRoots,
   type TrustRootsFields,
 } from './trust.ts'
-export { type UseClaim, type UseLedger, type UseReservation, UseTable } from './uses.ts'
+export { type UseClaim, type UseLedger, type UseReservation, UseTable, type UseView } from './uses.ts'

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { gateSchema } from './gate-snapshot.ts'
 import type { PolicyBundle } from './policy/compiled.ts'
 import { type Caller, callerSchema, type ExecutionRequest, requestSchema } from './request.ts'
 import type { RevocationSet } from './revocation.ts'
@@ -9,33 +10,6 @@ import type { UseLedger } from './uses.ts'
 
 const shortText = v.pipe(v.string(), v.maxLength(300))
 const milliseconds = integer(0, Number.MAX_SAFE_INTEGER)
-
-/** One look at the trust gate, and which appraisal it stands on. */
-export const gateSchema = v.strictObject({
-  state: v.picklist(['UNATTESTED', 'ATTESTED', 'STALE', 'FAILED']),
-  epoch: integer(0, Number.MAX_SAFE_INTEGER),
-  /** Age of the evidence at the decision; null while none counts. */
-  evidenceAgeMs: v.nullable(milliseconds),
-  /** Time that is left until the evidence no longer counts; null while none does. */
-  deadlineInMs: v.nullable(milliseconds),
-  referenceValuesDigest: v.nullable(digest),
-  tier: v.picklist(['hardware', 'simulated', 'unknown']),
-  /** Position of the appraisal in the lineage, in decimal. */
-  appraisalIndex: v.nullable(v.pipe(v.string(), v.regex(/^(?:0|[1-9][0-9]{0,19})$/))),
-  reasons: v.pipe(v.array(v.strictObject({ code: shortText, message: v.string() })), v.maxLength(64)),
-})
-export type GateSnapshot = v.InferOutput<typeof gateSchema>
-
-/** What the table of uses says of one artifact. */
-export const useViewSchema = v.strictObject({
-  /** Permits under this payload so far, those that are being made durable included. */
-  used: integer(0, Number.MAX_SAFE_INTEGER),
-  /** Digest of another payload that was permitted under the same issuer and id. */
-  otherPayload: v.nullable(digest),
-  /** When the daemon last started after an unclean stop whose tail no operator has accepted yet. */
-  uncleanSince: v.nullable(time),
-})
-export type UseView = v.InferOutput<typeof useViewSchema>
 
 /** The inputs that a record holds as they are; all others it holds by digest. */
 export const plainInputSchema = v.strictObject({

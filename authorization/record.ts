@@ -1,10 +1,11 @@
 import * as v from 'valibot'
 import { canonicalJsonBytes } from '../encoding/json.ts'
-import { parentSchema, plainInputSchema, useViewSchema } from './input.ts'
+import { parentSchema, plainInputSchema } from './input.ts'
 import { REASON_CODES } from './reason.ts'
 import { observedSchema } from './request.ts'
 import { digest, integer, parseDocument } from './schema.ts'
 import { termsSchema } from './terms.ts'
+import { useViewSchema } from './uses.ts'
 
 export const RECORD_TYPE = 'https://writ.dev/decision/v1'
 

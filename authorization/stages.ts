@@ -5,16 +5,16 @@ import {
   openArtifact,
   type SentArtifact,
 } from './artifact.ts'
-import type { DecisionInput, UseView } from './input.ts'
+import type { DecisionInput } from './input.ts'
 import { checkIntegrity } from './integrity.ts'
-import { subjectsToMint, termsToMint } from './mint.ts'
+import { subjectsToMint, termsToMint } from './mint-terms.ts'
 import { checkNarrower } from './narrow.ts'
 import { type Reason, reason } from './reason.ts'
 import type { Stage } from './record.ts'
 import type { ObservedSubject } from './request.ts'
 import { checkSubjects, resolveTerms, type SubjectToOpen, subjectsToOpen } from './scope.ts'
 import type { LaunchTerms } from './terms.ts'
-import type { UseClaim } from './uses.ts'
+import type { UseClaim, UseView } from './uses.ts'
 
 /** One decision on its way. The stages fill in what the later ones and the record need. */
 export interface Evaluation {

@@ -1,4 +1,16 @@
-import type { UseView } from './input.ts'
+import * as v from 'valibot'
+import { digest, integer, time } from './schema.ts'
+
+/** What the table of uses says of one artifact. */
+export const useViewSchema = v.strictObject({
+  /** Permits under this payload so far, those that are being made durable included. */
+  used: integer(0, Number.MAX_SAFE_INTEGER),
+  /** Digest of another payload that was permitted under the same issuer and id. */
+  otherPayload: v.nullable(digest),
+  /** When the daemon last started after an unclean stop whose tail no operator has accepted yet. */
+  uncleanSince: v.nullable(time),
+})
+export type UseView = v.InferOutput<typeof useViewSchema>
 
 /** What a permit consumes. The lineage entry of the permit carries it, so that the table is a fold of the log. */
 export interface UseClaim {

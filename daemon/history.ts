@@ -1,5 +1,4 @@
-import type { ClockHistory } from '../attestation/index.ts'
-import { parseQuoteAttest } from '../attestation/tpm2/structures/index.ts'
+import { type ClockHistory, parseQuoteAttest } from '../attestation/index.ts'
 import {
   openPolicyBundle,
   openRevocation,
@@ -75,7 +74,7 @@ export class History {
     return this.#owners.get(executionId)
   }
 
-  /** The newest accepted quote's clock, against which the next one is judged. */
+  /** The newest verified quote's clock, against which the next one is judged. */
   async clockHistory(): Promise<ClockHistory | null> {
     if (this.#attest === null) return null
     const { clock, firmwareVersion } = parseQuoteAttest(await this.#blob(this.#attest))
@@ -109,7 +108,9 @@ export class History {
         this.#clearFailure()
         return
       case 'appraisal':
-        if (event.verdict !== 'fail') this.#attest = event.evidence.attest
+        // As the running attestor keeps it: every verified quote counts, also of a host that fails, unless its clock went back.
+        if (event.clock !== null && !event.reasons.some(({ code }) => code === 'CLOCK_ROLLED_BACK'))
+          this.#attest = event.evidence.attest
         return
       case 'decision':
         this.#applyDecision(event)

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { TPM_RH } from './constants.ts'
 import { TpmError } from './error.ts'
-import { sized, u8, u32 } from './marshal.ts'
+import { sized, u8, u32 } from './integers.ts'
 
 /** TPMS_AUTH_RESPONSE (TPM 2.0 Part 2, section 10.13.3). */
 export interface ResponseAuthorization {

@@ -4,6 +4,7 @@ import { EncodingError } from '../../encoding/error.ts'
 import type { Authorization, ResponseAuthorization } from './authorization.ts'
 import { TPM_ST } from './constants.ts'
 import { TpmError } from './error.ts'
+import { u8, u32 } from './integers.ts'
 import { StructureError } from './structures/index.ts'
 
 /** Most bytes of one command or response: TPM_PT_MAX_COMMAND_SIZE of all TPMs met, and TPM_BUFSIZE of the kernel. */
@@ -32,24 +33,6 @@ export interface TpmCommand<T> {
   readonly returnsHandle?: boolean
   /** Reads the response's parameters; that nothing is left after them is checked by the caller. */
   readonly parse: (reader: ByteReader, handle: number) => T
-}
-
-export function u8(value: number): Buffer {
-  return Buffer.of(value)
-}
-export function u16(value: number): Buffer {
-  const out = Buffer.alloc(2)
-  out.writeUInt16BE(value)
-  return out
-}
-export function u32(value: number): Buffer {
-  const out = Buffer.alloc(4)
-  out.writeUInt32BE(value)
-  return out
-}
-/** A TPM2B: 16-bit size and the bytes. */
-export function sized(bytes: Uint8Array): Buffer {
-  return Buffer.concat([u16(bytes.length), bytes])
 }
 
 /** cpHash with SHA-256 (Part 1, section 16.7): command code, Name of each handle, parameters. */

@@ -1,6 +1,6 @@
 import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
 import { canonicalJson } from '../../encoding/json.ts'
-import type { GateSnapshot } from '../input.ts'
+import type { GateSnapshot } from '../gate-snapshot.ts'
 import type { Caller } from '../request.ts'
 import type { LaunchTerms } from '../terms.ts'
 import type { CedarCall, CedarUid } from './engine.ts'

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto'
 import { ByteReader } from '../../../encoding/byte-reader.ts'
 import { TPM_CC } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { type Entity, permanent, type TpmCommand, u16 } from '../marshal.ts'
+import { u16 } from '../integers.ts'
+import { type Entity, permanent, type TpmCommand } from '../marshal.ts'
 import { hashFromId } from '../structures/index.ts'
 
 /** TPMS_NV_PUBLIC (TPM 2.0 Part 2, section 13.6). */

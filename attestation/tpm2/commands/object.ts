@@ -1,6 +1,7 @@
 import { TPM_CC } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { permanent, type TpmCommand, u32 } from '../marshal.ts'
+import { u32 } from '../integers.ts'
+import { permanent, type TpmCommand } from '../marshal.ts'
 import { publicAreaName } from '../structures/index.ts'
 
 /** What is public about an object in the TPM. */

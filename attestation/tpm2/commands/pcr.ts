@@ -1,7 +1,8 @@
 import type { ByteReader } from '../../../encoding/byte-reader.ts'
 import { TPM_CC } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { permanent, type TpmCommand, u16, u32 } from '../marshal.ts'
+import { u16, u32 } from '../integers.ts'
+import { permanent, type TpmCommand } from '../marshal.ts'
 import {
   type HashAlgorithm,
   hashFromId,

@@ -1,5 +1,6 @@
 import { TPM_CC } from '../constants.ts'
-import { type Entity, sized, type TpmCommand, u16 } from '../marshal.ts'
+import { sized, u16 } from '../integers.ts'
+import type { Entity, TpmCommand } from '../marshal.ts'
 import {
   ALG,
   type PcrSelection,

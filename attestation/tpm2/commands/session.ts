@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { TPM_CC, TPM_RH, type TPM_SE } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { type Entity, permanent, sized, type TpmCommand, u8, u16, u32 } from '../marshal.ts'
+import { sized, u8, u16, u32 } from '../integers.ts'
+import { type Entity, permanent, type TpmCommand } from '../marshal.ts'
 import { ALG } from '../structures/index.ts'
 
 /** Bytes of a nonce: that of the session's hash, SHA-256. */
