@@ -4,7 +4,7 @@ import { EncodingError } from '../../encoding/error.ts'
 import type { Authorization, ResponseAuthorization } from './authorization.ts'
 import { TPM_ST } from './constants.ts'
 import { TpmError } from './error.ts'
-import { u8, u32 } from './integers.ts'
+import { u32 } from './integers.ts'
 import { StructureError } from './structures/index.ts'
 
 /** Most bytes of one command or response: TPM_PT_MAX_COMMAND_SIZE of all TPMs met, and TPM_BUFSIZE of the kernel. */
