@@ -19,7 +19,7 @@ import { EvidenceStore } from './evidence-store.ts'
 import type { TrustGate, TrustReason } from './gate.ts'
 import { HostLogReader, type HostLogs, type OpenLog } from './host-logs.ts'
 import type { Recorder } from './recorder.ts'
-import { recordedReason } from './recorder.ts'
+import { recordedReasons } from './recorder.ts'
 import type { SignedReferenceValues } from './reference-values.ts'
 
 export interface AttestorOptions {
@@ -200,7 +200,7 @@ export class Attestor {
         referenceValuesDigest: hex(binding.referenceValuesDigest),
       },
       clock: clock && { ...clock, clock: String(clock.clock) },
-      reasons: appraisal.reasons.map(recordedReason),
+      reasons: recordedReasons(appraisal.reasons),
     })
   }
 

@@ -18,7 +18,7 @@ import { History } from './history.ts'
 import { type Host, hostTier, openHost } from './host.ts'
 import { LauncherClient } from './launcher/client.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
-import { Recorder, recordedReason } from './recorder.ts'
+import { Recorder, recordedReasons } from './recorder.ts'
 import { Sealing } from './sealing.ts'
 import { WallClock } from './wall-clock.ts'
 
@@ -232,7 +232,7 @@ function onTransition(parts: DaemonParts, { from, to, epoch, reasons }: TrustTra
       from,
       to,
       epoch: Number(epoch),
-      reasons: reasons.slice(0, 64).map(recordedReason),
+      reasons: recordedReasons(reasons),
     })
     .then(index => {
       if (to === 'FAILED') {

@@ -1,7 +1,7 @@
 import type { Caller, Decision } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import type { Lineage } from '../lineage/index.ts'
-import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
+import { type Recorder, recordedReasons, rfc3339 } from './recorder.ts'
 
 /** Denials of one uid that get an entry of their own at once, and how many more each second. */
 const DENIAL_BURST = 50
@@ -67,7 +67,7 @@ export class DecisionLog {
       outcome: decision.outcome,
       record,
       inputs: [...new Set(decision.references)],
-      reasons: decision.reasons.map(recordedReason),
+      reasons: recordedReasons(decision.reasons),
       artifact: decision.artifactDigest,
       executionId,
       caller: { uid: caller.uid, gid: caller.gid, pid: caller.pid, cgroup: caller.cgroup, unit: caller.unit },
@@ -109,9 +109,20 @@ export class DecisionLog {
           to: rfc3339(Date.now()),
         })
       } catch (error) {
+        this.#keepCounting(uid, { count, reasons, fromMs })
         this.#onError(error)
       }
     }
+  }
+
+  /** What could not be written is written with the next count. */
+  #keepCounting(uid: number, before: Counted): void {
+    const since = this.#counted.get(uid)
+    for (const [code, count] of since?.reasons ?? []) {
+      before.reasons.set(code, (before.reasons.get(code) ?? 0) + count)
+    }
+    this.#counted.set(uid, { ...before, count: before.count + (since?.count ?? 0) })
+    this.#timer ??= setTimeout(() => void this.flush(), COUNT_MS).unref()
   }
 
   async #store(decision: Decision, artifact: Buffer | null): Promise<string> {

@@ -36,11 +36,37 @@ export class Recorder {
   }
 }
 
-/** Cuts a reason to what the lineage takes. */
-export function recordedReason(reason: { code: string; message: string; at?: string | undefined }): {
+interface RecordedReason {
+  readonly code: string
+  readonly message: string
+  readonly at: string | null
+}
+
+/** Most reasons that one entry takes, and how much of an entry (65,535 bytes in all) they may fill. */
+const MAX_REASONS = 64
+const MAX_REASON_BYTES = 32 << 10
+
+/** Cuts a reason to what the lineage takes. The cut may go through a character, half of which is not text. */
+export function recordedReason(reason: {
   code: string
   message: string
-  at: string | null
-} {
-  return { code: reason.code, message: reason.message.slice(0, 512), at: reason.at?.slice(0, 128) ?? null }
+  at?: string | undefined
+}): RecordedReason {
+  return {
+    code: reason.code,
+    message: reason.message.slice(0, 512).toWellFormed(),
+    at: reason.at?.slice(0, 128).toWellFormed() ?? null,
+  }
+}
+
+/** The first reasons, as many as fit an entry: callers have a say in how many there are, and how long. */
+export function recordedReasons(reasons: readonly Parameters<typeof recordedReason>[0][]): RecordedReason[] {
+  const kept: RecordedReason[] = []
+  let bytes = 0
+  for (const reason of reasons.slice(0, MAX_REASONS).map(recordedReason)) {
+    bytes += Buffer.byteLength(JSON.stringify(reason))
+    if (bytes > MAX_REASON_BYTES) break
+    kept.push(reason)
+  }
+  return kept
 }
