@@ -1,5 +1,5 @@
 import type { Quote } from '../attestation/index.ts'
-import type { Lineage, LineageEvent } from '../lineage/index.ts'
+import { type Lineage, type LineageEvent, MAX_BLOB_BYTES } from '../lineage/index.ts'
 import type { HostLogs } from './host-logs.ts'
 
 type KeptEvidence = (LineageEvent & { type: 'appraisal' })['evidence']
@@ -44,10 +44,11 @@ export class EvidenceStore {
     if (imaLog === null || imaNew === null) return { pieces: [], length: 0 }
     const goesOn = this.#ima.length + imaNew.length === imaLog.length
     if (!goesOn || this.#ima.pieces.length >= MAX_PIECES) this.#ima = { pieces: [], length: 0 }
-    const rest = imaLog.subarray(this.#ima.length)
-    if (rest.length === 0) return this.#ima
-    const digest = await this.#lineage.putBlob(rest)
-    this.#ima = { pieces: [...this.#ima.pieces, digest], length: imaLog.length }
+    const pieces = [...this.#ima.pieces]
+    for (let at = this.#ima.length; at < imaLog.length; at += MAX_BLOB_BYTES) {
+      pieces.push(await this.#lineage.putBlob(imaLog.subarray(at, at + MAX_BLOB_BYTES)))
+    }
+    this.#ima = { pieces, length: imaLog.length }
     return this.#ima
   }
 }
