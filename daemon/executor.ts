@@ -67,6 +67,7 @@ export class Executor {
     const terms = this.#register(permit, caller)
     const ended = this.#awaitEnd(executionId)
     const onAbort = () => this.kill(executionId, 'CALLER_GONE')
+    let output: Output | null = null
     try {
       const prepared = await this.#prepare(permit, terms)
       await this.#recordStart(permit, prepared)
@@ -74,8 +75,8 @@ export class Executor {
       if (signal.aborted) throw new LauncherError('ENDED', 'the caller is gone')
       signal.addEventListener('abort', onAbort, { once: true })
       await this.#o.launcher.start(executionId, BigInt(permit.input.gate.epoch))
-      this.#o.registry.update(executionId, { state: 'RUNNING', startedTime: rfc3339(this.#o.wallMs()) })
-      const output = this.#connect(executionId, terms, prepared, streams)
+      output = this.#connect(executionId, terms, prepared, streams)
+      this.#isRunning(executionId)
       await streams.started({
         executionId,
         decisionIndex: String(permit.index),
@@ -87,6 +88,13 @@ export class Executor {
       await output.finished()
       return message
     } catch (error) {
+      if (output !== null) {
+        // It runs, and there is nobody that it could run for: what is let go of runs on.
+        this.kill(executionId, 'CALLER_GONE')
+        output.discard()
+        await this.#conclude(executionId, await ended)
+        throw error
+      }
       this.#o.launcher.abandon(executionId)
       const failed = await this.#notStarted(executionId, error, ended)
       if (error instanceof DeniedError) throw error
@@ -169,6 +177,13 @@ export class Executor {
       this.#o.registry.update(parent, { childrenStarted: started + 1 })
     }
     return terms
+  }
+
+  /** An end that was ordered while it was started stays ordered. */
+  #isRunning(executionId: string): void {
+    const { registry, wallMs } = this.#o
+    const state = registry.get(executionId)?.state === 'PREPARING' ? ({ state: 'RUNNING' } as const) : {}
+    registry.update(executionId, { ...state, startedTime: rfc3339(wallMs()) })
   }
 
   #awaitEnd(executionId: string): Promise<LaunchEnded> {
@@ -292,7 +307,12 @@ export class Executor {
   ): Promise<ExecutionEndInput | null> {
     const reason = error instanceof LauncherError || error instanceof DeniedError ? error : null
     this.#o.log.warn({ executionId, reason: reason?.code ?? 'INTERNAL', err: error }, 'not started')
-    const settled = await Promise.race([ended, new Promise<null>(resolve => setTimeout(resolve, 2000, null))])
+    // Of one that never had a process the launcher tells nothing.
+    const patienceMs = this.#o.launcher.knows(executionId) ? 2000 : 0
+    const settled = await Promise.race([
+      ended,
+      new Promise<null>(resolve => setTimeout(resolve, patienceMs, null)),
+    ])
     const end: LaunchEnded = settled ?? {
       executionId,
       cause: 'NOT_STARTED',

@@ -36,6 +36,7 @@ export class Output {
   readonly #sources: { readonly name: 'stdout' | 'stderr'; readonly readable: Readable }[]
   readonly #onLimit: () => void
   #left: number
+  #limited = false
   #pumps: Promise<void> = Promise.resolve()
 
   /**
@@ -64,6 +65,11 @@ export class Output {
     )
   }
 
+  /** Lets go of the pipes without reading them. */
+  discard(): void {
+    for (const { readable } of this.#sources) readable.destroy()
+  }
+
   /**
    * Resolves when all output has been given on. Everything that could write is dead by then, so the pipes end; a caller that
    * is gone takes the rest at once, and one that reads slowly gets all of it.
@@ -77,11 +83,13 @@ export class Output {
       for await (const piece of readable as AsyncIterable<Buffer>) {
         const fits = piece.subarray(0, Math.max(0, this.#left))
         this.#left -= piece.length
-        if (fits.length > 0) await this.#streams.output(name, fits)
-        if (this.#left < 0) {
+        const over = this.#left < 0
+        if (over && !this.#limited) {
+          this.#limited = true
           this.#onLimit()
-          return
         }
+        if (fits.length > 0) await this.#streams.output(name, fits)
+        if (over) return
       }
     } catch {
       // A pipe that breaks ends like one that closes; how the execution ended is said elsewhere.
