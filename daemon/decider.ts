@@ -13,6 +13,7 @@ import {
   type ToOpen,
   type UseReservation,
 } from '../authorization/index.ts'
+import { WritError } from '../encoding/error.ts'
 import type { PrivateKey } from '../signing/key.ts'
 import { type Caller, DeniedError, type WorkloadRequest } from './core.ts'
 import type { DecisionLog } from './decision-log.ts'
@@ -61,6 +62,8 @@ export interface Permit {
 export class Decider {
   readonly #o: DeciderOptions
   readonly #mintingSpki: string
+  /** Executions that have a permit, or are getting one, and that the registry does not know yet. */
+  readonly #permitting = new Set<string>()
 
   constructor(options: DeciderOptions) {
     this.#o = options
@@ -87,18 +90,23 @@ export class Decider {
     if ('denied' in before) return this.#refuse(first, before.denied)
     let keep = false
     try {
-      const observed = await this.#observe(request, before)
-      const input = look()
+      const { observed, fault } = await this.#observe(request, before)
+      const now = look()
+      const input = { ...now, fault: now.fault ?? fault }
       const { decision, reservation } =
         operation === 'execute'
           ? decideAndReserve({ ...input, uses: this.#o.history.uses }, observed, before.opened)
           : { decision: decideAfterOpen(input, observed, before.opened), reservation: null }
       if (decision.outcome === 'deny') return await this.#refuse(input, decision)
+      if (operation === 'execute') this.#permitting.add(request.executionId)
       const index = await this.#persist(input, decision, reservation)
       keep = operation === 'execute'
       return { input, decision, index }
     } finally {
-      if (!keep) this.#o.stage.abandon(request.executionId)
+      if (!keep) {
+        this.#permitting.delete(request.executionId)
+        this.#o.stage.abandon(request.executionId)
+      }
     }
   }
 
@@ -109,7 +117,7 @@ export class Decider {
 
   /** Everything a decision depends on, as it is at this instant. */
   #input(caller: Caller, request: ExecutionRequest, artifact: Buffer | null): DecisionInput {
-    const { history, registry } = this.#o
+    const { history } = this.#o
     const wall = this.#o.clock.now()
     const gate = this.#o.gate.snapshot()
     return {
@@ -124,10 +132,17 @@ export class Decider {
       parent: this.#parent(caller),
       gate: describeGate(gate, this.#o.bootNs()),
       lineage: this.#o.lineageState(),
-      fault: this.#fault(request, registry.liveCount),
+      fault: this.#fault(request, this.#running()),
       clock: { now: rfc3339(wall.ms), trusted: wall.untrusted === null },
       minting: { enabled: this.#o.minting, sessionKeySpki: this.#mintingSpki },
     }
+  }
+
+  /** Live executions, and those that will be in a moment: else a burst of requests would all see the same last place. */
+  #running(): number {
+    const { registry } = this.#o
+    for (const id of this.#permitting) if (registry.get(id) !== undefined) this.#permitting.delete(id)
+    return registry.liveCount + this.#permitting.size
   }
 
   /** What this host cannot do, whatever is signed: refused, never left out. */
@@ -156,16 +171,22 @@ export class Decider {
     }
   }
 
-  #observe(
+  /** What is to be run, as the launcher found it; or what kept it from looking, which denies the request. */
+  async #observe(
     { executionId, user }: ExecutionRequest,
     { subjects, statement }: ToOpen,
-  ): Promise<ObservedSubject[]> {
+  ): Promise<{ observed: ObservedSubject[] | null; fault: DecisionInput['fault'] }> {
     const signed = statement?.predicate.scope.user ?? 'own'
-    return this.#o.stage.stage(
-      executionId,
-      subjects.map(subject => subject.path),
-      user ?? (signed === 'any' ? 'own' : signed),
-    )
+    try {
+      const observed = await this.#o.stage.stage(
+        executionId,
+        subjects.map(subject => subject.path),
+        user ?? (signed === 'any' ? 'own' : signed),
+      )
+      return { observed, fault: null }
+    } catch (error) {
+      return { observed: null, fault: stageFault(error) }
+    }
   }
 
   async #refuse(input: DecisionInput, decision: Decision): Promise<never> {
@@ -206,6 +227,15 @@ export class Decider {
       request.executionId,
       artifact === null ? null : Buffer.from(artifact),
     )
+  }
+}
+
+/** Why nothing could be staged: for want of room, or something that is not the caller's concern. */
+function stageFault(error: unknown): DecisionInput['fault'] {
+  const code = error instanceof WritError ? error.code : 'UNKNOWN'
+  return {
+    code: code === 'CAPACITY' ? 'CAPACITY' : 'INTERNAL',
+    message: `the subjects could not be staged (${code})`,
   }
 }
 
