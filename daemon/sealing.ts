@@ -84,10 +84,12 @@ export class Sealing {
   }
 
   async #anchor(): Promise<void> {
-    if (this.#lineage.size === this.#anchoredSize) return
+    const { size } = this.#lineage
+    if (size === this.#anchoredSize) return
     try {
       await this.#onCounter(await this.#lineage.anchor())
-      this.#anchoredSize = this.#lineage.size
+      // The entry about the counter itself does not move it again; what came in beside it does.
+      this.#anchoredSize = size + 1n
     } catch (error) {
       this.#log.warn({ err: error }, 'the counter was not moved')
     }
