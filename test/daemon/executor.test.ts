@@ -1,0 +1,289 @@
+import { describe, expect, test } from 'vitest'
+import type { Permit } from '../../daemon/decider.ts'
+import { LauncherError } from '../../daemon/launcher/error.ts'
+import { artifact, PROGRAM_DIGEST, payloadDigest } from '../authorization/scenario.ts'
+import { faultyIo } from '../lineage/support/faulty-io.ts'
+import { type Counted, counted } from './support/counted-streams.ts'
+import { ofType, peer, streams, type World, workload, world } from './support/world.ts'
+
+const unlimited = artifact(it => {
+  it.validity.maxUses = 'any'
+})
+const permit = (w: World, sent = unlimited): Promise<Permit> =>
+  w.decider.decide(peer(), 'execute', sent, workload())
+const idOf = ({ input }: Permit) => input.request.executionId
+const never = () => new AbortController().signal
+
+/** Runs a permit until its program runs. */
+async function running(w: World, who = peer(), given = streams(), signal = never()) {
+  const it = await permit(w)
+  const started = Promise.withResolvers<void>()
+  const done = w.executor.run(
+    it,
+    who,
+    {
+      ...given,
+      started: async message => {
+        await given.started(message)
+        started.resolve()
+      },
+    },
+    signal,
+  )
+  await Promise.race([started.promise, done])
+  return { id: idOf(it), done }
+}
+
+describe('a start', () => {
+  test('waits for the log: prepare, START durable, start, end durable', async () => {
+    const w = await world()
+    const seen: string[] = []
+    w.launcher.at.start = async id => {
+      const last = (await w.events()).at(-1)
+      expect(last).toMatchObject({ type: 'execution-start', executionId: id, pid: 77, epoch: 1 })
+      seen.push(id)
+    }
+    const { id, done } = await running(w)
+    expect(w.history.governed.has(PROGRAM_DIGEST)).toBe(true)
+    expect(w.registry.get(id)).toMatchObject({ state: 'RUNNING', pid: 77, uid: 70_001 })
+    w.launcher.end(id, { exitCode: 7 })
+    expect(await done).toMatchObject({ cause: 'END_CAUSE_EXIT', exitCode: 7, confirmedDead: true })
+    expect(seen).toEqual([id])
+    expect(w.launcher.steps).toEqual(['prepare', 'start 1'])
+    const [start] = ofType(await w.events(), 'execution-start')
+    expect((await w.events())[start?.decision ?? -1]).toMatchObject({ outcome: 'permit', executionId: id })
+    expect((await w.events()).at(-1)).toMatchObject({
+      type: 'execution-end',
+      cause: 'EXITED',
+      exitCode: 7,
+      rusage: { userUs: 1, systemUs: 2, maxRssKib: 3 },
+    })
+    expect(w.registry.get(id)?.state).toBe('ENDED')
+  })
+
+  test.each(['did not persist', 'did persist'] as const)(
+    'that cannot be recorded (%s) does not happen',
+    async effect => {
+      const io = faultyIo()
+      const w = await world({ io })
+      const it = await permit(w)
+      w.launcher.at.prepare = () => io.fail('fdatasync', 1, effect)
+      await expect(w.executor.run(it, peer(), streams(), never())).rejects.toMatchObject({
+        code: 'LINEAGE_UNAVAILABLE',
+      })
+      expect(w.launcher.steps).toEqual(['prepare', 'abandon'])
+      expect(w.registry.liveCount).toBe(0)
+    },
+  )
+
+  const parent = 'ee'.repeat(16)
+  const lapses: [string, (w: World) => unknown, string][] = [
+    ['the gate closed', w => w.gate.close('STALE', []), 'ATTESTATION_STALE'],
+    ['the host failed', w => w.gate.close('FAILED', []), 'ATTESTATION_FAILED'],
+    [
+      'the gate closed and opened again',
+      w => {
+        w.gate.close('STALE', [])
+        expect(w.attest()).toBe(true)
+      },
+      'ATTESTATION_STALE',
+    ],
+    ['the evidence got too old', w => (w.time.bootNs += 31_000_000_000n), 'ATTESTATION_STALE'],
+    [
+      'its artifact was revoked',
+      w => w.revoke(1, { kind: 'artifact', digest: payloadDigest(unlimited) }),
+      'REVOKED',
+    ],
+    ['its program was revoked', w => w.revoke(1, { kind: 'program', digest: PROGRAM_DIGEST }), 'REVOKED'],
+    ['it expired', w => (w.time.wallMs = Date.parse('2026-11-22T00:00:00.000Z')), 'ARTIFACT_EXPIRED'],
+  ]
+  test.each(lapses)('does not happen when, since the permit, %s', async (_, lapse, code) => {
+    const w = await world()
+    const it = await permit(w)
+    w.launcher.at.prepare = async () => void (await lapse(w))
+    await expect(w.executor.run(it, peer(), streams(), never())).rejects.toMatchObject({
+      reasons: expect.arrayContaining([expect.objectContaining({ code })]),
+    })
+    expect(w.launcher.steps.filter(step => step.startsWith('start'))).toEqual([])
+    expect(w.launcher.steps).toContain('abandon')
+    const types = (await w.events()).map(({ type }) => type)
+    expect(types.slice(types.indexOf('execution-start'))).toContain('execution-end')
+  })
+
+  test('does not happen when the parent has ended since the permit', async () => {
+    const w = await world()
+    const it = await permit(w)
+    const caller = { ...peer(), parentExecution: parent }
+    const child: Permit = {
+      ...it,
+      input: { ...it.input, caller: { ...(it.input.caller ?? expect.fail()), parentExecution: parent } },
+    }
+    await expect(w.executor.run(child, caller, streams(), never())).rejects.toMatchObject({
+      reasons: [expect.objectContaining({ code: 'PARENT_ENDED' })],
+    })
+    expect(w.launcher.steps).toEqual(['prepare', 'abandon'])
+  })
+
+  test('does not happen when the caller is gone', async () => {
+    const w = await world()
+    const gone = new AbortController()
+    const it = await permit(w)
+    w.launcher.at.prepare = () => gone.abort()
+    expect(await w.executor.run(it, peer(), streams(), gone.signal)).toMatchObject({
+      cause: 'END_CAUSE_START_FAILED',
+    })
+    expect(w.launcher.steps).toEqual(['prepare', 'abandon'])
+  })
+
+  test('that the launcher refuses is told at once, with its reason, and recorded', async () => {
+    const w = await world()
+    const it = await permit(w)
+    w.launcher.at.prepare = () => {
+      throw new LauncherError('DIGEST_MISMATCH', 'another digest')
+    }
+    const before = performance.now()
+    expect(await w.executor.run(it, peer(), streams(), never())).toMatchObject({
+      cause: 'END_CAUSE_START_FAILED',
+      confirmedDead: true,
+      message: 'another digest',
+    })
+    expect(performance.now() - before).toBeLessThan(1500)
+    expect(ofType(await w.events(), 'execution-end')).toMatchObject([{ cause: 'NOT_STARTED' }])
+    expect(w.registry.liveCount).toBe(0)
+  })
+})
+
+describe('an end', () => {
+  test('is ordered before anything is written, and recorded once', async () => {
+    const w = await world()
+    const { id, done } = await running(w)
+    const size = w.lineage.size
+    w.executor.kill(id, 'TERMINATED')
+    expect(w.launcher.steps.at(-1)).toBe('kill TERMINATED')
+    expect(w.lineage.size).toBe(size)
+    w.launcher.emit('kill-sent', { executionId: id, cause: 'TERMINATED', bootNs: 1n })
+    w.launcher.emit('kill-sent', { executionId: id, cause: 'TERMINATED', bootNs: 1n })
+    expect(w.registry.get(id)?.state).toBe('ENDING')
+    w.time.bootNs = 8_000_000_000n
+    w.launcher.end(id, { cause: 'TERMINATED', signal: 9 })
+    expect(await done).toMatchObject({ cause: 'END_CAUSE_TERMINATED', signal: 9 })
+    expect(ofType(await w.events(), 'kill-sent')).toHaveLength(1)
+  })
+
+  test('happens though the log is gone', async () => {
+    const io = faultyIo()
+    const w = await world({ io })
+    const { id, done } = await running(w)
+    io.fail('fdatasync', 1, 'did not persist')
+    w.executor.kill(id, 'REVOKED')
+    w.launcher.emit('kill-sent', { executionId: id, cause: 'REVOKED', bootNs: 1n })
+    w.launcher.end(id, { cause: 'REVOKED', signal: 9 })
+    expect(await done).toMatchObject({ cause: 'END_CAUSE_REVOKED', confirmedDead: true })
+    expect(io.happened).toBe(true)
+    expect(w.launcher.steps).toContain('kill REVOKED')
+    expect(w.registry.get(id)?.state).toBe('ENDED')
+  })
+
+  test('of all of an epoch is one order to the launcher, at once', async () => {
+    const w = await world()
+    const { id, done } = await running(w)
+    w.gate.on('transition', ({ epoch }) => w.executor.lapse(epoch - 1n))
+    w.gate.close('FAILED', [])
+    expect(w.launcher.steps.at(-1)).toBe('lapse 1')
+    expect(w.registry.get(id)?.state).toBe('ENDING')
+    w.launcher.end(id, { cause: 'LAPSE', signal: 9, bootNs: w.time.bootNs + 3_000_000n })
+    expect(await done).toMatchObject({ cause: 'END_CAUSE_ATTESTATION_FAILED', killMs: 3 })
+  })
+
+  test('that was ordered during the start stays ordered', async () => {
+    const w = await world()
+    w.launcher.at.start = id => w.executor.kill(id, 'TERMINATED')
+    const { id, done } = await running(w)
+    expect(w.registry.get(id)?.state).toBe('ENDING')
+    w.launcher.end(id, { cause: 'TERMINATED', signal: 9 })
+    await done
+  })
+
+  test('is ordered when the caller goes, also if it goes before it is told of the start', async () => {
+    const w = await world()
+    w.launcher.at.kill = id => w.launcher.end(id, { cause: 'CALLER_GONE', signal: 9 })
+    const gone = new AbortController()
+    const first = await running(w, peer(), streams(), gone.signal)
+    gone.abort()
+    expect(await first.done).toMatchObject({ cause: 'END_CAUSE_CALLER_GONE' })
+
+    const failing = streams({ started: () => Promise.reject(new Error('the stream is gone')) })
+    const it = await permit(w)
+    await expect(w.executor.run(it, peer(), failing, never())).rejects.toThrow('the stream is gone')
+    expect(w.launcher.steps.at(-1)).toBe('kill CALLER_GONE')
+    expect(ofType(await w.events(), 'execution-end').map(({ cause }) => cause)).toEqual([
+      'CALLER_GONE',
+      'CALLER_GONE',
+    ])
+    expect(w.registry.liveCount).toBe(0)
+  })
+
+  test('is assumed, and said not to be confirmed, when the launcher is gone', async () => {
+    const w = await world()
+    const { done } = await running(w)
+    w.launcher.emit('disconnected', new LauncherError('DISCONNECTED', 'gone'))
+    w.launcher.stdout.end()
+    w.launcher.stderr.end()
+    expect(await done).toMatchObject({ cause: 'END_CAUSE_LEASE_LAPSED', confirmedDead: false })
+    expect((await w.events()).at(-1)).toMatchObject({ cause: 'LAUNCHER_LOST', confirmedDead: false })
+  })
+
+  test('follows when both streams together pass the limit; the caller gets exactly what is within it', async () => {
+    const w = await world({ maxOutputBytes: 100_000 })
+    w.launcher.at.kill = id => w.launcher.end(id, { cause: 'OUTPUT_LIMIT', signal: 9 })
+    const given: Counted = counted()
+    const { done } = await running(w, peer(), given.streams)
+    w.launcher.stdout.write(Buffer.alloc(60_000, 1))
+    w.launcher.stderr.write(Buffer.alloc(60_000, 2))
+    expect(await done).toMatchObject({ cause: 'END_CAUSE_LIMIT' })
+    expect(given.stdout + given.stderr).toBe(100_000)
+    expect(w.launcher.steps.filter(step => step.startsWith('kill'))).toEqual(['kill OUTPUT_LIMIT'])
+  })
+
+  test('of a parent ends its children; a revoked ancestor is enough', async () => {
+    const w = await world()
+    const first = await running(w)
+    const second = await running(w)
+    const entry = w.registry.get(second.id) ?? expect.fail()
+    w.registry.end(second.id, {})
+    const grown = 'dd'.repeat(16)
+    w.registry.add({ ...entry, executionId: grown, parentExecutionId: first.id })
+    await w.revoke(1, { kind: 'execution', id: first.id })
+    expect(w.executor.endRevoked()).toEqual([first.id, grown])
+    w.launcher.end(first.id, { cause: 'REVOKED' })
+    await first.done
+    w.launcher.end(second.id)
+    await second.done
+  })
+
+  test('follows from the revocation of a key that its threshold needed', async () => {
+    const w = await world()
+    const { id, done } = await running(w)
+    await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
+    expect(w.executor.endRevoked()).toEqual([])
+    const [key = ''] = w.registry.get(id)?.signerKeyIds ?? []
+    await w.revoke(2, { kind: 'key', id: key })
+    expect(w.executor.endRevoked()).toEqual([id])
+    expect(w.launcher.steps.at(-1)).toBe('kill REVOKED')
+    w.launcher.end(id, { cause: 'REVOKED' })
+    await done
+  })
+
+  test('of everything, for a stop, waits until all are dead, and not for ever', async () => {
+    const w = await world()
+    const { id, done } = await running(w)
+    const before = performance.now()
+    await w.executor.endAll(60)
+    expect(performance.now() - before).toBeLessThan(1000)
+    expect(w.registry.liveCount).toBe(1)
+    w.launcher.at.kill = () => w.launcher.end(id, { cause: 'DAEMON', signal: 9 })
+    await w.executor.endAll(5000)
+    expect(w.registry.liveCount).toBe(0)
+    await done
+  })
+})

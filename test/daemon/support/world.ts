@@ -1,0 +1,246 @@
+import { EventEmitter } from 'node:events'
+import { PassThrough } from 'node:stream'
+import { pino } from 'pino'
+import { onTestFinished } from 'vitest'
+import { type ObservedSubject, RevocationSet, signRevocation } from '../../../authorization/index.ts'
+import type { Caller, ExecuteStreams, WorkloadRequest } from '../../../daemon/core.ts'
+import { Decider, type SubjectStage } from '../../../daemon/decider.ts'
+import { DecisionLog } from '../../../daemon/decision-log.ts'
+import { ExecutionRegistry } from '../../../daemon/execution-registry.ts'
+import { Executor } from '../../../daemon/executor.ts'
+import { TrustGate } from '../../../daemon/gate.ts'
+import { Governance } from '../../../daemon/governance.ts'
+import { History } from '../../../daemon/history.ts'
+import type { LaunchEnded, LauncherClient, LaunchOrder, Prepared } from '../../../daemon/launcher/client.ts'
+import { LeasePage } from '../../../daemon/native.ts'
+import { Recorder } from '../../../daemon/recorder.ts'
+import { WallClock } from '../../../daemon/wall-clock.ts'
+import { type Lineage, type LineageEvent, parseEvent } from '../../../lineage/index.ts'
+import type { Io } from '../../../lineage/io.ts'
+import {
+  defaultTrust,
+  governance,
+  HOST,
+  NOW,
+  observed,
+  PROGRAM,
+  policyEnvelope,
+  REFERENCE,
+  session,
+} from '../../authorization/scenario.ts'
+import { openLog, temporaryDirectory } from '../../lineage/support/log.ts'
+
+export const MAX_AGE_NS = 30_000_000_000n
+export const silent = pino({ level: 'silent' })
+
+/** The kernel's word about a caller that the artifacts of the scenario name. */
+export function peer(fields: Partial<Caller> = {}): Caller {
+  return {
+    connection: 'c1',
+    uid: 1000,
+    gid: 1000,
+    pid: 4242,
+    pidfd: null,
+    cgroup: '/user.slice',
+    parentExecution: null,
+    governor: false,
+    auditor: false,
+    ...fields,
+  }
+}
+
+/** What the artifacts of the scenario permit. */
+export function workload(fields: Partial<WorkloadRequest> = {}): WorkloadRequest {
+  return {
+    program: PROGRAM,
+    argv: [PROGRAM, '--digits', '7'],
+    env: null,
+    cwd: null,
+    user: null,
+    stdio: null,
+    sandbox: { network: null, writable: null },
+    limits: {
+      runTimeMs: null,
+      memoryBytes: null,
+      pids: null,
+      cpuSeconds: null,
+      openFiles: null,
+      outputBytes: null,
+    },
+    devices: null,
+    children: false,
+    files: [],
+    ...fields,
+  }
+}
+
+/** Stands where the launcher stages, and remembers what it holds. `during` is what happens in the meantime. */
+export class Stage implements SubjectStage {
+  readonly staged: string[] = []
+  readonly abandoned: string[] = []
+  during: () => void | Promise<void> = () => undefined
+
+  async stage(executionId: string): Promise<ObservedSubject[]> {
+    this.staged.push(executionId)
+    await this.during()
+    return observed()
+  }
+
+  abandon(executionId: string): void {
+    this.abandoned.push(executionId)
+  }
+}
+
+/** Stands where the launcher is, for the order of the executor's steps: it says what it was told, and when. */
+export class StepLauncher extends EventEmitter {
+  readonly steps: string[] = []
+  readonly orders: LaunchOrder[] = []
+  readonly stdin = new PassThrough()
+  readonly stdout = new PassThrough()
+  readonly stderr = new PassThrough()
+  /** What happens while an order is carried out; what it throws is the answer. */
+  at: Partial<Record<'prepare' | 'start' | 'kill' | 'lapse', (id: string) => void | Promise<void>>> = {}
+  readonly live = new Set<string>()
+
+  async prepare(order: LaunchOrder): Promise<Prepared> {
+    this.steps.push('prepare')
+    this.orders.push(order)
+    await this.at.prepare?.(order.executionId)
+    this.live.add(order.executionId)
+    const { stdin, stdout, stderr } = this
+    return { pid: 77, uid: 70_001, cgroup: '/writ/x', stdin, stdout, stderr }
+  }
+
+  async start(executionId: string, epoch: bigint): Promise<void> {
+    this.steps.push(`start ${epoch}`)
+    await this.at.start?.(executionId)
+  }
+
+  kill(executionId: string, order: string): void {
+    this.steps.push(`kill ${order}`)
+    void this.at.kill?.(executionId)
+  }
+
+  lapse(epoch: bigint): void {
+    this.steps.push(`lapse ${epoch}`)
+    void this.at.lapse?.('')
+  }
+
+  abandon(executionId: string): void {
+    this.steps.push('abandon')
+    if (this.live.has(executionId)) this.end(executionId, { cause: 'ABANDONED' })
+  }
+
+  knows(executionId: string): boolean {
+    return this.live.has(executionId)
+  }
+
+  /** The launcher says that no process is left. */
+  end(executionId: string, how: Partial<LaunchEnded> = {}): void {
+    this.live.delete(executionId)
+    this.stdout.end()
+    this.stderr.end()
+    this.emit('ended', {
+      executionId,
+      cause: 'EXITED',
+      exitCode: null,
+      signal: null,
+      rusage: { userUs: 1, systemUs: 2, maxRssKib: 3 },
+      bootNs: 9_000_000_000n,
+      confirmedDead: true,
+      ...how,
+    } satisfies LaunchEnded)
+  }
+}
+
+/** The streams of a caller that reads everything. */
+export function streams(change: Partial<ExecuteStreams> = {}): ExecuteStreams & { out: Buffer[] } {
+  const out: Buffer[] = []
+  return {
+    out,
+    stdin: (async function* () {})(),
+    started: async () => undefined,
+    output: async (_, bytes) => void out.push(bytes),
+    ...change,
+  }
+}
+
+/** The parts of a daemon on one real lineage and one real lease page, with both clocks in the test's hand. */
+export async function world(options: { maxExecutions?: number; io?: Io; maxOutputBytes?: number } = {}) {
+  const dir = temporaryDirectory()
+  const lineage = await openLog(dir, options.io === undefined ? {} : { io: options.io })
+  onTestFinished(() => lineage.close().catch(() => undefined))
+  const time = { wallMs: Date.parse(NOW), bootNs: 5_000_000_000n }
+  const bootNs = () => time.bootNs
+  const wallMs = () => time.wallMs
+  const recorder = new Recorder(lineage, bootNs, wallMs)
+  const history = await History.fold(lineage, [governance.public])
+  const page = LeasePage.create()
+  const gate = new TrustGate({ lease: page, maxEvidenceAgeNs: MAX_AGE_NS, now: bootNs })
+  const rules = new Governance({
+    ...{ history, lineage, recorder, gate },
+    keys: [governance.public],
+    hostId: HOST,
+  })
+  await lineage.putBlob(RevocationSet.empty.manifest)
+  await rules.loadTrustRoots(Buffer.from(defaultTrust.envelope))
+  await rules.loadPolicy(policyEnvelope())
+  const registry = new ExecutionRegistry()
+  const uncounted: unknown[] = []
+  const decisions = new DecisionLog(lineage, recorder, error => uncounted.push(error))
+  const stage = new Stage()
+  const decider = new Decider({
+    ...{ history, gate, registry, decisions, stage, bootNs },
+    hostId: HOST,
+    clock: new WallClock(wallMs, bootNs, history.newestMs),
+    sessionKey: session,
+    minting: false,
+    maxExecutions: options.maxExecutions ?? 100,
+    lineageState: () => 'ok',
+  })
+  const launcher = new StepLauncher()
+  const executor = new Executor({
+    ...{ registry, recorder, gate, history, bootNs, wallMs, log: silent },
+    launcher: launcher as unknown as LauncherClient,
+    maxEvidenceAgeNs: MAX_AGE_NS,
+    maxOutputBytes: options.maxOutputBytes ?? 1 << 20,
+  })
+  /** A passing appraisal comes in. */
+  const attest = () => {
+    time.bootNs += 1n
+    return gate.renew({
+      instantNs: time.bootNs,
+      referenceValuesDigest: REFERENCE,
+      tier: 'simulated',
+      appraisalIndex: 0n,
+    })
+  }
+  attest()
+  return {
+    ...{ dir, lineage, time, recorder, history, page, gate, governance: rules, registry },
+    ...{ decisions, uncounted, stage, decider, launcher, executor, attest, bootNs, wallMs },
+    events: () => eventsOf(lineage),
+    revoke: (epoch: number, ...revoke: Parameters<typeof signRevocation>[0]['revoke']) =>
+      rules.revoke(signRevocation({ version: 1, epoch, revoke }, governance)),
+  }
+}
+export type World = Awaited<ReturnType<typeof world>>
+
+/** All durable entries. */
+export async function eventsOf(lineage: Lineage): Promise<LineageEvent[]> {
+  const events: LineageEvent[] = []
+  while (BigInt(events.length) < lineage.size) {
+    for (const { bytes } of await lineage.readEntries(BigInt(events.length), lineage.size)) {
+      events.push(parseEvent(bytes))
+    }
+  }
+  return events
+}
+
+/** The events of one type. */
+export function ofType<T extends LineageEvent['type']>(
+  events: readonly LineageEvent[],
+  type: T,
+): (LineageEvent & { type: T })[] {
+  return events.filter((event): event is LineageEvent & { type: T } => event.type === type)
+}
