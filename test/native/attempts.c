@@ -5,6 +5,7 @@
 #include <linux/bpf.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -94,6 +96,16 @@ static long try_i386(void)
 }
 #endif
 
+/* A path, or the name of an abstract socket. */
+static void connect_to(const char *name)
+{
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  size_t length = strlen(name);
+  memcpy(address.sun_path + (name[0] == '/' ? 0 : 1), name, length);
+  int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  result("connect", connect(fd, (struct sockaddr *)&address, offsetof(struct sockaddr_un, sun_path) + 1 + length));
+}
+
 int main(int argc, char **argv)
 {
   static const struct {
@@ -112,9 +124,10 @@ int main(int argc, char **argv)
       {"x32", try_x32}, {"i386", try_i386},
 #endif
   };
-  if (argc > 1 && strcmp(argv[1], "spin") == 0)
-    for (;;)
-      continue;
+  if (argc == 3 && strcmp(argv[1], "connect") == 0) {
+    connect_to(argv[2]);
+    return 0;
+  }
   for (size_t i = 0; i < sizeof attempts / sizeof *attempts; i++)
     in_child(attempts[i].name, attempts[i].attempt);
   printf("survived\n");

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isRoot, TestHost, until, type Writd } from './host.ts'
+import { peerCredentials } from '../../daemon/native.ts'
+import { isRoot, newId, TestHost, until, type Writd } from './host.ts'
 
 /** The baseline that no order can lower. Needs root, as the launcher does. */
 describe.skipIf(!isRoot)('an execution is closed in', () => {
@@ -135,6 +137,20 @@ describe.skipIf(!isRoot)('an execution is closed in', () => {
     expect(mnt).not.toBe(execFileSync('readlink', ['/proc/self/ns/mnt'], { encoding: 'utf8' }).trim())
   })
 
+  it('reaches no abstract socket of the host, even on its network (Landlock, ABI 6)', async () => {
+    const name = `writ-${newId()}`
+    const server = createServer(socket => socket.on('error', () => undefined).end('reached')).listen(
+      `\0${name}`,
+    )
+    await new Promise(resolve => server.once('listening', resolve))
+    try {
+      const { stdout } = await writd.run([attempts, 'connect', name], { network: 'host' })
+      expect(stdout).toBe(writd.client.features.landlockAbi >= 6 ? 'connect EPERM\n' : 'connect done\n')
+    } finally {
+      server.close()
+    }
+  })
+
   it('is denied what no workload needs', async () => {
     const { stdout, end } = await writd.run([attempts])
     const outcome = Object.fromEntries(
@@ -164,10 +180,44 @@ describe.skipIf(!isRoot)('an execution is closed in', () => {
     })
     for (const name of ['etc', 'var-tmp', 'cgroup', 'sysctl', 'mknod', 'init-memory', 'init-environment'])
       expect([name, outcome[name]]).toEqual([name, expect.stringMatching(/^(EACCES|EROFS|EPERM|ENOENT)$/)])
+    // The mount says no before anybody else is asked.
+    expect(outcome).toMatchObject({ 'var-tmp': 'EROFS' })
     expect(outcome).toMatchObject({ tmp: 'done', shm: 'done', 'execute-tmp': 'EACCES' })
     if (process.arch === 'x64') expect(outcome).toMatchObject({ x32: 'SIGSYS', i386: 'SIGSYS' })
     expect(stdout).toContain('survived') // a signal to its init did nothing
     expect(end.exitCode).toBe(0)
+  })
+
+  it('reaches a socket that was ordered, and is known there by its cgroup', async () => {
+    const path = join(host.directory, 'children.sock')
+    let cgroup: string | null = null
+    const server = createServer(socket => {
+      const peer = peerCredentials((socket as unknown as { _handle: { fd: number } })._handle.fd)
+      if (peer.pidfd !== null) closeSync(peer.pidfd)
+      cgroup = peer.cgroup
+      socket.on('error', () => undefined).end('reached')
+    }).listen(path)
+    await new Promise(resolve => server.once('listening', resolve))
+    chmodSync(path, 0o777)
+    try {
+      const running = await writd.start([attempts, 'connect', path], { writable: [path] })
+      expect(await running.output).toBe('connect done\n')
+      expect(cgroup).toBe(running.cgroup)
+      expect((await writd.run([attempts, 'connect', path])).stdout).toBe('connect ENOENT\n')
+    } finally {
+      server.close()
+    }
+  })
+
+  it('is an ordinary process: umask, priority, out-of-memory score', async () => {
+    const { stdout } = await writd.sh('umask; nice; cat /proc/self/oom_score_adj')
+    expect(stdout).toBe('0022\n0\n0\n')
+  })
+
+  it('runs what needs more than a shell', async () => {
+    const script = 'setTimeout(async () => console.log(await Promise.resolve(6) * 7), 5)'
+    const { stdout, stderr } = await writd.run([process.execPath, '-e', script])
+    expect([stdout, stderr]).toEqual(['42\n', ''])
   })
 
   it('keeps /tmp to itself and throws it away', async () => {

@@ -93,10 +93,16 @@ describe.skipIf(!isRoot)('the launcher’s socket', () => {
     channel.send(encodeOrder(MESSAGE.list, 1n, Buffer.alloc(8)))
     await until(() => received.length === 1)
     expect(codeOf(received[0])).toBe('NOT_GREETED')
-    const unsealed = sealedMemfd(Buffer.alloc(4096)) // sealed, but no lease page
-    channel.send(encodeOrder(MESSAGE.hello, 2n, Buffer.alloc(0)), [unsealed])
-    await until(() => received.length === 2)
-    expect(codeOf(received[1])).toBe('BAD_LEASE')
+    const noPage = sealedMemfd(Buffer.alloc(4096))
+    const otherwiseSealed = sealedMemfd(readFileSync(`/proc/self/fd/${LeasePage.create().fd}`))
+    for (const fd of [noPage, otherwiseSealed]) {
+      const before = received.length
+      channel.send(encodeOrder(MESSAGE.hello, 2n, Buffer.alloc(0)), [fd])
+      await until(() => received.length > before)
+      expect(codeOf(received.at(-1))).toBe('BAD_LEASE')
+      closeSync(fd)
+    }
+    received.length = 2
     channel.send(encodeOrder(MESSAGE.hello, 3n, Buffer.alloc(0)), [LeasePage.create().fd])
     await until(() => received.length === 3)
     expect(decodeMessage(received[2] ?? Buffer.alloc(0)).status).toBe(0)

@@ -9,10 +9,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../shared/cleanup.h"
 #include "../../shared/clock.h"
 #include "sandbox.h"
 
@@ -29,10 +31,18 @@ static void require(int control, enum step step, bool done)
     give_up(control, (struct failure){.status = STATUS_SANDBOX_FAILED, .error = errno, .index = step});
 }
 
+/* A service manager may protect the launcher from the out-of-memory killer; its workloads are not to be. */
+static bool be_ordinary(void)
+{
+  CLEANUP_FD int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  return fd >= 0 && write(fd, "0", 1) == 1;
+}
+
 /* Gives up what it is, in the one order that works; then nothing here has rights any more. */
 static void close_in(const struct plan *plan, int control)
 {
   struct failure failure;
+  require(control, STEP_FILES, be_ordinary());
   if (!mounts_build(plan, &failure))
     give_up(control, failure);
   require(control, STEP_NETWORK, sethostname("writ", 4) == 0 && (plan->network || loopback_up()));
@@ -103,6 +113,7 @@ __attribute__((noreturn)) static void workload_run(const struct plan *plan, int 
 {
   errno = 0;
   setsid();
+  umask(022);
   default_signals();
   if (set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_limits(&plan->limits)) {
     /* The last look: what lapsed since GO was sent never runs an instruction. */
