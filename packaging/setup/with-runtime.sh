@@ -10,7 +10,8 @@ case $(uname -m) in
 esac
 runtime=$root/node_modules/node-linux-$arch
 [ -x "$runtime/bin/node" ] || { echo "writ: the pinned runtime is missing; run: npm run setup" >&2; exit 2; }
-PATH=$runtime/bin:$root/node_modules/.bin:$PATH
+# biome's own package asks for the binaries of every platform, and a registry that lacks one makes `npm ci` fail.
+PATH=$runtime/bin:$root/node_modules/.bin:$root/node_modules/@biomejs/cli-linux-$arch:$PATH
 WRIT_NODE_INCLUDE=$runtime/include/node
 export PATH WRIT_NODE_INCLUDE
 exec "$@"
