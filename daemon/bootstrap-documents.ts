@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { RevocationSet } from '../authorization/index.ts'
 import type { DaemonParts } from './daemon.ts'
 import { HostError } from './host.ts'
 
@@ -8,8 +9,15 @@ import { HostError } from './host.ts'
  *
  * @throws HostError, AuthorizationError, ReferenceError
  */
-export async function bootstrapDocuments({ config, governance, history }: DaemonParts): Promise<void> {
+export async function bootstrapDocuments({
+  config,
+  governance,
+  history,
+  lineage,
+}: DaemonParts): Promise<void> {
   const { trust, attestation } = config
+  // No revocation brings it along, and the records of decisions name it until there is one.
+  await lineage.putBlob(RevocationSet.empty.manifest)
   if (trust.trustRoots !== undefined && history.trustRoots === null) {
     await governance.loadTrustRoots(read(trust.trustRoots))
   }

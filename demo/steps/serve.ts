@@ -121,7 +121,6 @@ async function writeConfiguration(
     `[daemon]
 socket = ${text(socket)}
 socket_access = "all"
-children_directory = ${text(workspace.path('run', 'children'))}
 state_directory = ${text(host.stateDirectory)}
 launcher_socket = ${text(workspace.path('launchd', 'launchd.sock'))}
 
