@@ -100,9 +100,11 @@ export class ExecutionRegistry {
     after: string | null
   }): ExecutionInput[] {
     const all = [...this.#byId.values()].reverse()
-    const start = options.after === null ? 0 : all.findIndex(e => e.executionId === options.after) + 1
+    const at = options.after === null ? -1 : all.findIndex(e => e.executionId === options.after)
+    // What came before one that has been forgotten is not known any more; a page never begins anew.
+    const rest = at < 0 && options.after !== null ? [] : all.slice(at + 1)
     const out: ExecutionInput[] = []
-    for (const execution of all.slice(start)) {
+    for (const execution of rest) {
       if (out.length >= options.limit) break
       const shown = toMessage(execution)
       if ((options.includeEnded || execution.state !== 'ENDED') && options.visible(shown)) out.push(shown)
