@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest'
+import { entryOwner } from '../../daemon/entry-owner.ts'
+import { History } from '../../daemon/history.ts'
+import { parseEvent } from '../../lineage/index.ts'
+import { artifact, governance } from '../authorization/scenario.ts'
+import { peer, streams, workload, world } from './support/world.ts'
+
+test('decisions, starts, kills and ends are their caller’s, all else is nobody’s, before and after a restart', async () => {
+  const w = await world()
+  const who = peer({ uid: 1000 })
+  const permit = await w.decider.decide(who, 'execute', artifact(), workload())
+  const { executionId } = permit.input.request
+  w.launcher.at.start = id => {
+    w.launcher.emit('kill-sent', { executionId: id, cause: 'REVOKED', bootNs: 1n })
+    queueMicrotask(() => w.launcher.end(id))
+  }
+  await w.executor.run(permit, who, streams(), new AbortController().signal)
+  await w.decider.decide(peer({ uid: 7 }), 'execute', null, workload()).catch(() => undefined)
+  w.decisions.count(9, ['CAPACITY'])
+  await w.decisions.flush()
+  await w.recorder.record({ type: 'kill-sent', executionId: 'ff'.repeat(16), cause: 'REVOKED' })
+
+  const folded = await History.fold(w.lineage, [governance.public])
+  for (const history of [w.history, folded]) {
+    const owners: [string, number | null][] = []
+    for (const { bytes } of await w.lineage.readEntries(0n, w.lineage.size)) {
+      const owner = entryOwner(bytes, history)
+      owners.push([parseEvent(bytes).type, owner?.callerUid ?? null])
+    }
+    expect(owners.toSorted()).toEqual(
+      [
+        ['trust-roots', null],
+        ['policy', null],
+        ['decision', 1000],
+        ['execution-start', 1000],
+        ['kill-sent', 1000],
+        ['execution-end', 1000],
+        ['decision', 7],
+        ['denials-counted', 9],
+        ['kill-sent', null],
+      ].toSorted(),
+    )
+    expect(history.ownerOf(executionId)).toEqual({ callerUid: 1000, parentExecutionId: null })
+  }
+})

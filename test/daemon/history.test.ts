@@ -1,0 +1,237 @@
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { signClearance, signRevocation } from '../../authorization/index.ts'
+import type { Caller } from '../../daemon/core.ts'
+import { History } from '../../daemon/history.ts'
+import type { EventBody } from '../../daemon/recorder.ts'
+import { recordedHost } from '../attestation/recorded-host.ts'
+import {
+  artifact,
+  governance,
+  HOST,
+  mallory,
+  PROGRAM_DIGEST,
+  payloadDigest,
+  policyEnvelope,
+} from '../authorization/scenario.ts'
+import { openLog, temporaryDirectory } from '../lineage/support/log.ts'
+import { referenceEnvelope } from './support/reference.ts'
+import { peer, streams, type World, workload, world } from './support/world.ts'
+
+const fold = (w: Pick<World, 'lineage'>, key = governance) => History.fold(w.lineage, [key.public])
+const sent = artifact(it => {
+  it.validity.maxUses = 5
+})
+const claim = { payload: payloadDigest(sent), issuer: 'release', id: 'job-1', maxUses: 5 }
+
+/** Everything that the fold and the running daemon both know. */
+function state(history: History, executions: readonly string[]) {
+  return {
+    trust: history.trustRoots?.digest,
+    policy: history.policy?.digest,
+    reference: history.referenceValues?.digest,
+    revocations: history.revocations.digest,
+    uses: history.uses.view(claim),
+    failure: history.failure,
+    failureIndex: history.failureIndex,
+    uncleanTail: history.uncleanTail,
+    governed: [...history.governed].sort(),
+    owners: executions.map(id => history.ownerOf(id)),
+  }
+}
+
+async function execute(w: World, who: Caller): Promise<string> {
+  const permit = await w.decider.decide(who, 'execute', sent, workload())
+  const { executionId } = permit.input.request
+  w.launcher.at.start = id => queueMicrotask(() => w.launcher.end(id))
+  await w.executor.run(permit, who, streams(), new AbortController().signal)
+  return executionId
+}
+
+const transition = (from: string, to: string, code = 'PCR_VALUE_UNKNOWN') =>
+  ({
+    type: 'trust-transition',
+    from,
+    to,
+    epoch: 2,
+    reasons: [{ code, message: `${from} to ${to}`, at: null }],
+  }) as EventBody
+
+describe('the fold of the log', () => {
+  test('is what the running daemon keeps', async () => {
+    const w = await world()
+    const first = await execute(w, peer())
+    await w.governance.loadReferenceValues(referenceEnvelope('a', governance))
+    await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
+    await w.revoke(2, { kind: 'artifact', digest: 'cd'.repeat(32) })
+    await w.governance.loadPolicy(policyEnvelope({ version: 2 }))
+    const second = await execute(w, peer({ gid: 7 })).catch(error => error)
+    expect(String(second)).toContain('POLICY_MISMATCH')
+    const folded = await fold(w)
+    expect(state(folded, [first])).toEqual(state(w.history, [first]))
+    expect(folded.uses.view(claim).used).toBe(1)
+    expect(folded.ownerOf(first)).toEqual({ callerUid: 1000, parentExecutionId: null })
+    expect(folded.governed.has(PROGRAM_DIGEST)).toBe(true)
+    expect(folded.openExecutions).toEqual([])
+    expect(folded.newestMs).toBe(w.time.wallMs)
+    expect(folded.unvouched).toEqual([])
+  })
+
+  test('names what was running, and whose it was', async () => {
+    const w = await world()
+    const who = peer()
+    const permit = await w.decider.decide(who, 'execute', sent, workload())
+    const gone = w.executor.run(permit, who, streams(), new AbortController().signal)
+    await expect.poll(() => w.launcher.steps).toContain('start 1')
+    const { executionId } = permit.input.request
+    expect((await fold(w)).openExecutions).toEqual([{ executionId, decision: permit.index }])
+    w.launcher.end(executionId)
+    await gone
+    expect((await fold(w)).openExecutions).toEqual([])
+  })
+
+  test('of an empty log forbids everything', async () => {
+    const lineage = await openLog(temporaryDirectory())
+    const empty = await History.fold(lineage, [governance.public])
+    await lineage.close()
+    expect(empty).toMatchObject({ trustRoots: null, policy: null, referenceValues: null, newestMs: 0 })
+  })
+})
+
+describe('a failure', () => {
+  test('outlives the process, whatever the gate said afterwards', async () => {
+    const w = await world()
+    await w.recorder.record(transition('ATTESTED', 'STALE'))
+    const index = await w.recorder.record(transition('STALE', 'FAILED'))
+    await w.recorder.record(transition('UNATTESTED', 'ATTESTED'))
+    expect(await fold(w)).toMatchObject({
+      failure: [{ code: 'PCR_VALUE_UNKNOWN', message: 'STALE to FAILED' }],
+      failureIndex: index,
+    })
+  })
+
+  test('ends with an operator’s clearance, or with the way out that the configuration allows', async () => {
+    const w = await world()
+    w.history.failureIndex = await w.recorder.record(transition('STALE', 'FAILED'))
+    const clears = { kind: 'failure' as const, transition: Number(w.history.failureIndex) }
+    await w.governance.clear(signClearance({ version: 1, host: HOST, clears }, governance))
+    expect(await fold(w)).toMatchObject({ failure: null, failureIndex: null })
+    await w.recorder.record(transition('UNATTESTED', 'FAILED'))
+    expect((await fold(w)).failure).not.toBeNull()
+    await w.recorder.record(transition('FAILED', 'UNATTESTED'))
+    expect(await fold(w)).toMatchObject({ failure: null, failureIndex: null })
+  })
+})
+
+test('after an unclean stop limited uses are in doubt, until an operator accepts the tail', async () => {
+  const before = await world()
+  await execute(before, peer())
+  // What a crash leaves: the files as they are, with no stop.
+  const dir = join(temporaryDirectory(), 'copy')
+  cpSync(before.dir, dir, { recursive: true })
+  const lineage = await openLog(dir)
+  onTestFinished(() => lineage.close())
+  expect(lineage.openedAfterUncleanStop).toBe(true)
+  const tail = Number(lineage.tailIndex)
+  const time = '2026-11-21T03:00:00.000Z'
+  await lineage.append({ v: 1, type: 'recovery', time, bootNs: '1', tail })
+  const doubtful = await fold({ lineage })
+  expect(doubtful.uncleanTail).toBe(BigInt(tail))
+  expect(doubtful.uses.view(claim)).toMatchObject({ used: 1, uncleanSince: time })
+  const accepted = '2026-11-21T03:01:00.000Z'
+  const digest = await lineage.putBlob(Buffer.from('clearance'))
+  await lineage.append({
+    v: 1,
+    type: 'tail-accepted',
+    time: accepted,
+    bootNs: '2',
+    tail,
+    digest,
+    blob: digest,
+  })
+  const trusted = await fold({ lineage })
+  expect(trusted.uncleanTail).toBeNull()
+  expect(trusted.uses.view(claim)).toMatchObject({ used: 1, uncleanSince: null })
+})
+
+describe('a document that the configured key does not vouch for', () => {
+  test('is not in force, is named, and leaves the one before in force', async () => {
+    const w = await world()
+    const policy = w.history.policy?.digest
+    await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
+    const { digest: revoked } = w.history.revocations
+    const blob = await w.lineage.putBlob(policyEnvelope({ version: 9 }).fill(0x20, 5, 6))
+    const digest = 'ab'.repeat(32)
+    const bad = await w.recorder.record({ type: 'policy', digest, version: 9, blob })
+    const foreign = signRevocation(
+      { version: 1, epoch: 2, revoke: [{ kind: 'key', id: 'cd'.repeat(32) }] },
+      mallory,
+    )
+    const other = await w.recorder.record({
+      type: 'revocation',
+      digest,
+      epoch: 2,
+      blob: await w.lineage.putBlob(foreign),
+    })
+    const folded = await fold(w)
+    expect(folded.policy?.digest).toBe(policy)
+    expect(folded.revocations.digest).toBe(revoked)
+    expect(folded.unvouched.map(({ index }) => index)).toEqual([bad, other])
+  })
+
+  test('includes all of them when the configured key is another', async () => {
+    const w = await world()
+    await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
+    const folded = await fold(w, mallory)
+    expect(folded).toMatchObject({ trustRoots: null, policy: null })
+    expect(folded.revocations.epoch).toBe(0)
+    expect(folded.unvouched).toHaveLength(3)
+  })
+})
+
+describe('the clock that the next quote is held against', () => {
+  const clock = { clock: '5', resetCount: 1, restartCount: 0, safe: true }
+  async function appraised(w: World, verdict: 'pass' | 'fail', change: object): Promise<void> {
+    const attest = await w.lineage.putBlob(recordedHost('debian13-uki').evidence.quote.attest)
+    const blob = await w.lineage.putBlob(Buffer.from('x'))
+    const digest = 'ab'.repeat(32)
+    await w.recorder.record({
+      type: 'appraisal',
+      verdict,
+      evidence: {
+        attest,
+        signature: blob,
+        eventLog: blob,
+        userspaceLog: null,
+        imaLog: [],
+        imaLength: 0,
+      },
+      binding: {
+        domain: 'writ/v1/cycle',
+        nonce: digest,
+        treeSize: 1,
+        lineageRoot: digest,
+        sessionKeySpkiDigest: digest,
+        referenceValuesDigest: digest,
+      },
+      clock,
+      reasons: [],
+      ...change,
+    })
+  }
+
+  test('is that of the newest verified quote, also of a host that failed', async () => {
+    const w = await world()
+    expect(await (await fold(w)).clockHistory()).toBeNull()
+    await appraised(w, 'fail', {})
+    expect(await (await fold(w)).clockHistory()).toMatchObject({ resetCount: expect.any(Number) })
+  })
+
+  test('is not that of a quote that proved nothing, or went back', async () => {
+    const w = await world()
+    await appraised(w, 'fail', { clock: null })
+    await appraised(w, 'fail', { reasons: [{ code: 'CLOCK_ROLLED_BACK', message: 'back', at: null }] })
+    expect(await (await fold(w)).clockHistory()).toBeNull()
+  })
+})
