@@ -24,6 +24,7 @@ export class Sealing {
   #running: Promise<void> | undefined
   #again = false
   #anchoredSize = 0n
+  #anchoring = false
 
   /** @param onCounter records the counter's new value */
   constructor(
@@ -85,13 +86,16 @@ export class Sealing {
 
   async #anchor(): Promise<void> {
     const { size } = this.#lineage
-    if (size === this.#anchoredSize) return
+    if (size === this.#anchoredSize || this.#anchoring) return
+    this.#anchoring = true
     try {
       await this.#onCounter(await this.#lineage.anchor())
       // The entry about the counter itself does not move it again; what came in beside it does.
       this.#anchoredSize = size + 1n
     } catch (error) {
       this.#log.warn({ err: error }, 'the counter was not moved')
+    } finally {
+      this.#anchoring = false
     }
   }
 }
