@@ -1,0 +1,192 @@
+import { describe, expect, test } from 'vitest'
+import { signClearance, signPolicyBundle, signRevocation, signTrustRoots } from '../../authorization/index.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
+import {
+  alice,
+  governance,
+  HOST,
+  mallory,
+  OTHER_HOST,
+  policyEnvelope,
+  spki,
+} from '../authorization/scenario.ts'
+import { faultyIo } from '../lineage/support/faulty-io.ts'
+import { referenceEnvelope } from './support/reference.ts'
+import { ofType, type World, world } from './support/world.ts'
+
+const roots = (version: number, key = governance) =>
+  signTrustRoots({ version, authorities: [{ name: 'release', threshold: 1, keys: [spki(alice)] }] }, key)
+const revocation = (epoch: number, key = governance) =>
+  signRevocation({ version: 1, epoch, revoke: [{ kind: 'key', id: 'ab'.repeat(32) }] }, key)
+const foreignPolicy = () => {
+  const { payload } = JSON.parse(policyEnvelope({ version: 5 }).toString())
+  return signPolicyBundle(JSON.parse(Buffer.from(payload, 'base64').toString()), mallory)
+}
+const clearance = (clears: Parameters<typeof signClearance>[0]['clears'], host = HOST, key = governance) =>
+  signClearance({ version: 1, host, clears }, key)
+
+const inForce = ({ history }: World) => [
+  history.policy?.digest,
+  history.trustRoots?.digest,
+  history.referenceValues?.digest,
+  history.revocations.digest,
+  history.failureIndex,
+  history.uncleanTail,
+]
+
+describe('a change', () => {
+  test('is durable, with all that it needs, before it is in force', async () => {
+    const w = await world()
+    const append = w.lineage.append.bind(w.lineage)
+    const seen: unknown[] = []
+    Object.assign(w.lineage, {
+      append: async (event: Parameters<typeof append>[0]) => {
+        const before = inForce(w)
+        const done = await append(event)
+        seen.push([before, inForce(w)])
+        return done
+      },
+    })
+    const policy = policyEnvelope({ version: 2 })
+    const { digest, lineageIndex } = await w.governance.loadPolicy(policy)
+    await w.governance.loadTrustRoots(roots(2))
+    await w.governance.loadReferenceValues(referenceEnvelope('a', governance))
+    await w.governance.revoke(revocation(1))
+    expect(seen).toHaveLength(4)
+    for (const [before, after] of seen as [unknown, unknown][]) expect(after).toEqual(before)
+    expect(w.history.policy?.digest).toBe(digest)
+    const events = await w.events()
+    expect(events[Number(lineageIndex)]).toMatchObject({ type: 'policy', digest, version: 2 })
+    for (const event of events.filter(event => 'blob' in event)) {
+      await expect(w.lineage.getBlob('blob' in event ? event.blob : '')).resolves.toBeDefined()
+    }
+    expect(await w.lineage.getBlob(w.history.revocations.digest)).toEqual(w.history.revocations.manifest)
+    expect(await w.lineage.getBlob(sha256Hex(policy))).toEqual(policy)
+  })
+
+  const bad: [string, (w: World) => Promise<unknown>, string][] = [
+    ['an older policy', w => w.governance.loadPolicy(policyEnvelope({ version: 1 })), 'ROLLED_BACK'],
+    [
+      'another policy of the same version',
+      w => w.governance.loadPolicy(policyEnvelope({ version: 3, policies: {} })),
+      'ROLLED_BACK',
+    ],
+    ['older trust', w => w.governance.loadTrustRoots(roots(1)), 'ROLLED_BACK'],
+    ['an older revocation', w => w.governance.revoke(revocation(1)), 'ROLLED_BACK'],
+    ['a policy of another key', w => w.governance.loadPolicy(foreignPolicy()), 'DOCUMENT_UNSIGNED'],
+    ['trust of another key', w => w.governance.loadTrustRoots(roots(9, mallory)), 'DOCUMENT_UNSIGNED'],
+    ['a revocation of another key', w => w.governance.revoke(revocation(9, mallory)), 'DOCUMENT_UNSIGNED'],
+    [
+      'reference values of another key',
+      w => w.governance.loadReferenceValues(referenceEnvelope('b', mallory)),
+      'DOCUMENT_UNSIGNED',
+    ],
+    [
+      'a clearance of another key',
+      w => w.governance.clear(clearance({ kind: 'failure', transition: 0 }, HOST, mallory)),
+      'DOCUMENT_UNSIGNED',
+    ],
+    ['a document of another kind', w => w.governance.loadPolicy(roots(9)), 'DOCUMENT_MALFORMED'],
+    ['no document', w => w.governance.revoke(Buffer.from('{}')), 'DOCUMENT_MALFORMED'],
+  ]
+  test('that does not verify, or goes back, leaves the old in force and the log as it was', async () => {
+    const w = await world()
+    await w.governance.loadPolicy(policyEnvelope({ version: 3 }))
+    await w.governance.loadTrustRoots(roots(3))
+    await w.governance.revoke(revocation(3))
+    const before = [inForce(w), w.lineage.size]
+    for (const [what, change, code] of bad) {
+      await expect(change(w), what).rejects.toMatchObject({ code })
+      expect([inForce(w), w.lineage.size], what).toEqual(before)
+    }
+  })
+
+  test('that cannot be recorded is not in force', async () => {
+    const io = faultyIo()
+    const w = await world({ io })
+    const before = inForce(w)
+    io.fail('open', 1, 'did not persist', 'ENOSPC')
+    await expect(w.governance.revoke(revocation(1))).rejects.toMatchObject({ code: 'LINEAGE_UNAVAILABLE' })
+    expect(inForce(w)).toEqual(before)
+    io.fail('fdatasync', 1, 'did persist')
+    await expect(w.governance.loadTrustRoots(roots(2))).rejects.toMatchObject({ code: 'LINEAGE_UNAVAILABLE' })
+    expect(inForce(w)).toEqual(before)
+  })
+
+  test('waits for the one before: of many at once the log has an order, and each sees the last', async () => {
+    const w = await world()
+    const epochs = [1, 2, 2, 1, 3]
+    const results = await Promise.allSettled(epochs.map(epoch => w.governance.revoke(revocation(epoch))))
+    expect(results.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'rejected',
+      'fulfilled',
+    ])
+    expect(ofType(await w.events(), 'revocation').map(({ epoch }) => epoch)).toEqual([1, 2, 3])
+    expect(w.history.revocations.epoch).toBe(3)
+  })
+})
+
+describe('a clearance', () => {
+  async function failed(): Promise<World> {
+    const w = await world()
+    w.gate.close('FAILED', [{ code: 'PCR_VALUE_UNKNOWN', message: 'PCR 7' }])
+    w.history.failure = [{ code: 'PCR_VALUE_UNKNOWN', message: 'PCR 7' }]
+    w.history.failureIndex = 17n
+    return w
+  }
+
+  test('for this host and this failure leads to UNATTESTED, once', async () => {
+    const w = await failed()
+    const document = clearance({ kind: 'failure', transition: 17 })
+    await w.governance.clear(document)
+    expect(w.gate.snapshot().state).toBe('UNATTESTED')
+    expect(w.history).toMatchObject({ failure: null, failureIndex: null })
+    expect(ofType(await w.events(), 'failure-cleared')).toHaveLength(1)
+    w.gate.close('FAILED', [])
+    w.history.failureIndex = 23n
+    await expect(w.governance.clear(document)).rejects.toMatchObject({ code: 'CLEARANCE_NOT_APPLICABLE' })
+    expect(w.gate.snapshot().state).toBe('FAILED')
+  })
+
+  test.each([
+    ['another host', clearance({ kind: 'failure', transition: 17 }, OTHER_HOST)],
+    ['another failure', clearance({ kind: 'failure', transition: 16 })],
+    ['a tail that is not in doubt', clearance({ kind: 'tail', tail: 17 })],
+  ])('for %s changes nothing', async (_, document) => {
+    const w = await failed()
+    const { size } = w.lineage
+    await expect(w.governance.clear(document)).rejects.toMatchObject({ code: 'CLEARANCE_NOT_APPLICABLE' })
+    expect(w.gate.snapshot().state).toBe('FAILED')
+    expect([w.history.failureIndex, w.lineage.size]).toEqual([17n, size])
+  })
+
+  test('for the tail in doubt lets limited uses count again', async () => {
+    const w = await world()
+    w.history.uncleanTail = 5n
+    w.history.uses.setUncleanSince('2026-11-21T02:00:00.000Z')
+    const claim = { payload: 'ab'.repeat(32), issuer: 'release', id: 'x', maxUses: 1 }
+    await expect(w.governance.clear(clearance({ kind: 'tail', tail: 4 }))).rejects.toMatchObject({
+      code: 'CLEARANCE_NOT_APPLICABLE',
+    })
+    expect(w.history.uses.view(claim).uncleanSince).not.toBeNull()
+    await w.governance.clear(clearance({ kind: 'tail', tail: 5 }))
+    expect(w.history.uncleanTail).toBeNull()
+    expect(w.history.uses.view(claim).uncleanSince).toBeNull()
+  })
+
+  test('that could not be recorded clears nothing', async () => {
+    const io = faultyIo()
+    const w = await world({ io })
+    w.gate.close('FAILED', [])
+    w.history.failureIndex = 17n
+    io.fail('fdatasync', 1, 'did not persist')
+    await expect(w.governance.clear(clearance({ kind: 'failure', transition: 17 }))).rejects.toMatchObject({
+      code: 'LINEAGE_UNAVAILABLE',
+    })
+    expect(w.gate.snapshot().state).toBe('FAILED')
+    expect(w.history.failureIndex).toBe(17n)
+  })
+})
