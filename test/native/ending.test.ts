@@ -85,8 +85,11 @@ describe.skipIf(!isRoot)('an execution ends', () => {
     process.kill(supervisor, 'SIGSTOP')
     await sleep(700)
     writd.page.renew(1n, bootTimeNs())
+    const renewed = writd.page.read().instantNs
     process.kill(supervisor, 'SIGCONT')
-    expect((await running.ended).cause).toBe('LEASE')
+    const end = await running.ended
+    expect(end.cause).toBe('LEASE')
+    expect(end.bootNs - renewed).toBeLessThan(SECOND / 3n) // long before what the renewal alone would give it
   })
 
   it('when its epoch is over, also if the gate opens again before anybody looks', async () => {
@@ -174,9 +177,9 @@ describe.skipIf(!isRoot)('an execution ends', () => {
     writd.client.kill(parent.executionId, 'TERMINATED')
     expect((await parent.ended).cause).toBe('TERMINATED')
     for (const { ended } of [child, grandchild, ready]) expect((await ended).cause).toBe('PARENT')
-    const orphan = writd.run(SLEEP, { parentExecution: parent.executionId })
+    const orphan = writd.prepare(SLEEP, { parentExecution: parent.executionId })
     await expect(orphan).rejects.toMatchObject({ code: 'PARENT_ENDED' })
-    const unknown = writd.run(SLEEP, { parentExecution: newId() })
+    const unknown = writd.prepare(SLEEP, { parentExecution: newId() })
     await expect(unknown).rejects.toMatchObject({ code: 'PARENT_ENDED' })
   })
 

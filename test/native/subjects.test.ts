@@ -173,27 +173,30 @@ describe.skipIf(!isRoot)('subjects', () => {
     writd.client.abandon(third)
   })
 
-  it('keep their path when somebody swaps the directory under it', async () => {
-    // Not below /tmp, which is private in any case.
-    const owned = join('/var/tmp', `writ-swap-${newId()}`)
-    execFileSync('mkdir', ['-p', join(owned, 'a')])
-    try {
-      writeFileSync(join(owned, 'a/script'), '#!/bin/sh\ncat "$0" >/dev/null && echo original\n', {
-        mode: 0o755,
-      })
-      for (const path of [owned, join(owned, 'a'), join(owned, 'a/script')]) chownSync(path, 64400, 64400)
-      const script = join(owned, 'a/script')
-      const running = await writd.prepare([script], { subjects: [script, '/bin/sh'] })
-      renameSync(join(owned, 'a'), join(owned, 'old'))
-      mkdirSync(join(owned, 'a'))
-      writeFileSync(script, '#!/bin/sh\necho swapped\n', { mode: 0o755 })
-      await writd.client.start(running.executionId, 1n)
-      expect((await running.ended).exitCode).toBe(0)
-      expect(await running.output).toBe('original\n')
-    } finally {
-      execFileSync('rm', ['-rf', owned])
-    }
-  })
+  // Not below /tmp, which is private in any case: a directory that all can write to, and one that has another owner.
+  it.each(['/var/tmp', '/var/lib'])(
+    'keep their path when somebody swaps a directory in %s under it',
+    async base => {
+      const owned = join(base, `writ-swap-${newId()}`)
+      execFileSync('mkdir', ['-p', join(owned, 'a')])
+      try {
+        writeFileSync(join(owned, 'a/script'), '#!/bin/sh\ncat "$0" >/dev/null && echo original\n', {
+          mode: 0o755,
+        })
+        for (const path of [owned, join(owned, 'a'), join(owned, 'a/script')]) chownSync(path, 64400, 64400)
+        const script = join(owned, 'a/script')
+        const running = await writd.prepare([script], { subjects: [script, '/bin/sh'] })
+        renameSync(join(owned, 'a'), join(owned, 'old'))
+        mkdirSync(join(owned, 'a'))
+        writeFileSync(script, '#!/bin/sh\necho swapped\n', { mode: 0o755 })
+        await writd.client.start(running.executionId, 1n)
+        expect((await running.ended).exitCode).toBe(0)
+        expect(await running.output).toBe('original\n')
+      } finally {
+        execFileSync('rm', ['-rf', owned])
+      }
+    },
+  )
 
   it('cannot be covered by a writable path', async () => {
     const directory = join(host.directory, 'covered')
