@@ -172,7 +172,11 @@ describe('what cannot be had is lateness', () => {
     expect((await late.attestor.cycle()).error?.code).toMatch(/^TPM_/)
     expect(late.gate.snapshot().state).toBe('ATTESTED')
     late.clock.ns += MAX_AGE_NS
+    const moves: string[] = []
+    late.gate.on('transition', ({ to }) => moves.push(to))
     await late.attestor.cycle()
+    // Before anybody asks the gate, which would look at the clock by itself.
+    expect(moves).toEqual(['STALE'])
     expect(late.gate.snapshot()).toMatchObject({ state: 'STALE', reasons: [{ code: 'EVIDENCE_TOO_OLD' }] })
     expect(late.lineage.size).toBe(0n)
   })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Permit } from '../../daemon/decider.ts'
+import { History } from '../../daemon/history.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
 import { artifact, PROGRAM_DIGEST, payloadDigest } from '../authorization/scenario.ts'
 import { faultyIo } from '../lineage/support/faulty-io.ts'
@@ -223,14 +224,17 @@ describe('an end', () => {
     expect(w.registry.liveCount).toBe(0)
   })
 
-  test('is assumed, and said not to be confirmed, when the launcher is gone', async () => {
+  test('that nobody has seen, since the launcher is gone, is told as such and stays open in the log', async () => {
     const w = await world()
-    const { done } = await running(w)
+    const { id, done } = await running(w)
     w.launcher.emit('disconnected', new LauncherError('DISCONNECTED', 'gone'))
     w.launcher.stdout.end()
     w.launcher.stderr.end()
     expect(await done).toMatchObject({ cause: 'END_CAUSE_LEASE_LAPSED', confirmedDead: false })
-    expect((await w.events()).at(-1)).toMatchObject({ cause: 'LAUNCHER_LOST', confirmedDead: false })
+    expect(ofType(await w.events(), 'execution-end')).toEqual([])
+    const { openExecutions } = await History.fold(w.lineage, [governance.public])
+    expect(openExecutions.map(({ executionId }) => executionId)).toEqual([id])
+    expect(w.registry.liveCount).toBe(0)
   })
 
   test('follows when both streams together pass the limit; the caller gets exactly what is within it', async () => {
