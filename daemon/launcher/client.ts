@@ -1,9 +1,33 @@
 import { EventEmitter } from 'node:events'
 import { closeSync } from 'node:fs'
-import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { type LeasePage, SeqpacketChannel, sealedMemfd } from '../native.ts'
+import {
+  decodeEnded,
+  decodeFailure,
+  decodeHello,
+  decodeKillSent,
+  decodeList,
+  decodeMessage,
+  decodePrepared,
+  decodeStaged,
+  errnoName,
+  type Message,
+} from './decode.ts'
+import {
+  encodeKill,
+  encodeLapse,
+  encodeList,
+  encodeOpenLog,
+  encodeOrder,
+  encodePrepare,
+  encodeStage,
+  encodeStart,
+  encodeStrings,
+  idBytes,
+} from './encode.ts'
 import { LauncherError } from './error.ts'
+import { exactly, openStreams } from './streams.ts'
 import type {
   KillOrder,
   KillSent,
@@ -14,29 +38,7 @@ import type {
   Prepared,
   StagedSubject,
 } from './types.ts'
-import {
-  decodeEnded,
-  decodeFailure,
-  decodeHello,
-  decodeKillSent,
-  decodeList,
-  decodeMessage,
-  decodePrepared,
-  decodeStaged,
-  encodeKill,
-  encodeLapse,
-  encodeList,
-  encodeOpenLog,
-  encodeOrder,
-  encodePrepare,
-  encodeStage,
-  encodeStart,
-  encodeStrings,
-  errnoName,
-  idBytes,
-  MESSAGE,
-  type Message,
-} from './wire.ts'
+import { MESSAGE } from './wire.ts'
 
 export type { LaunchEnded, LaunchOrder, Prepared, StagedSubject } from './types.ts'
 
@@ -366,35 +368,4 @@ export class LauncherClient extends EventEmitter<Events> {
 
 function empty({ body }: Message): void {
   body.end()
-}
-
-function exactly(descriptors: number[], count: number): number[] {
-  if (descriptors.length !== count) {
-    throw new LauncherError(
-      'PROTOCOL',
-      `the launcher sent ${descriptors.length} descriptors, expected ${count}`,
-    )
-  }
-  return descriptors
-}
-
-/** The descriptors in the order stdin, stdout, stderr, as far as each was asked for. */
-function openStreams(
-  stdio: LaunchOrder['stdio'],
-  descriptors: number[],
-): Pick<Prepared, 'stdin' | 'stdout' | 'stderr'> {
-  const wanted = [stdio.stdin, stdio.stdout, stdio.stderr].filter(end => end === 'pipe').length
-  const ends = exactly(descriptors, wanted)[Symbol.iterator]()
-  const open = (end: 'pipe' | 'null', writable: boolean): Socket | null => {
-    const next = end === 'pipe' ? ends.next().value : undefined
-    // A workload that goes away is no error of ours: one listener is always there.
-    return next === undefined
-      ? null
-      : new Socket({ fd: next, readable: !writable, writable }).on('error', () => undefined)
-  }
-  return {
-    stdin: open(stdio.stdin, true),
-    stdout: open(stdio.stdout, false),
-    stderr: open(stdio.stderr, false),
-  }
 }

@@ -18,112 +18,9 @@
 
 #include "../shared/cleanup.h"
 #include "../shared/clock.h"
+#include "looks.h"
 
 #define PREPARE_TIMEOUT_NS (30 * NS_PER_SECOND)
-#define SHORTEST_LOOK_NS (10 * NS_PER_MS)
-
-enum phase { PREPARING, READY, STARTING, RUNNING, ENDING };
-
-struct supervisor {
-  const struct plan *plan;
-  const struct deadlines *deadlines;
-  const struct leaf *leaf;
-  int control;  /* to the launcher */
-  int init;     /* to init */
-  int executed; /* end of file: the workload has been executed */
-  int timer;
-  pid_t init_pid;
-  enum phase phase;
-  uint64_t prepared_by; /* PREPARING: when to give up */
-  uint64_t run_until;   /* from START; UINT64_MAX: no limit */
-  uint64_t lease_until; /* what the evidence seen so far covers */
-  uint64_t cpu_look;    /* when the CPU time can have run out at the earliest */
-  long processors;
-  struct report end;
-};
-
-/* ------------------------------------------------------------------ deadlines */
-
-static uint64_t sum_or_max(uint64_t a, uint64_t b)
-{
-  uint64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
-enum wire_status lease_status(struct lease lease, const struct deadlines *deadlines, uint64_t now)
-{
-  if (lease.epoch != deadlines->epoch)
-    return STATUS_EPOCH_OVER;
-  if (lease.instant == 0 || now >= sum_or_max(lease.instant, deadlines->max_evidence_age_ns))
-    return STATUS_LEASE_OVER;
-  return now >= deadlines->expiry_ns ? STATUS_EXPIRED : STATUS_OK;
-}
-
-/*
- * Looks at the lease page. Evidence newer than what the last deadline covered means that there was a time without any:
- * then the execution ends, even if this look came too late to see it happen.
- */
-static enum wire_cause look_at_lease(struct supervisor *self, uint64_t now)
-{
-  struct lease lease = lease_read(self->plan->page);
-  if (lease.epoch != self->deadlines->epoch)
-    return CAUSE_EPOCH;
-  uint64_t until = sum_or_max(lease.instant, self->deadlines->max_evidence_age_ns);
-  if (lease.instant == 0 || lease.instant > self->lease_until || now >= until)
-    return CAUSE_LEASE;
-  self->lease_until = until;
-  return CAUSE_NONE;
-}
-
-static enum wire_cause look_at_cpu(struct supervisor *self, uint64_t now)
-{
-  uint64_t most = self->plan->limits.cpu_time_ns;
-  struct leaf_usage usage;
-  if (most == 0 || now < self->cpu_look)
-    return CAUSE_NONE;
-  if (!leaf_usage(self->leaf, &usage))
-    return CAUSE_CPU_TIME;
-  uint64_t used = (usage.user_us + usage.system_us) * 1000;
-  if (used >= most)
-    return CAUSE_CPU_TIME;
-  /* Not before all processors together could have used the rest. */
-  uint64_t earliest = (most - used) / (uint64_t)self->processors;
-  self->cpu_look = now + (earliest < SHORTEST_LOOK_NS ? SHORTEST_LOOK_NS : earliest);
-  return CAUSE_NONE;
-}
-
-static enum wire_cause look(struct supervisor *self)
-{
-  uint64_t now = boot_time_ns();
-  enum wire_cause cause = look_at_lease(self, now);
-  if (cause == CAUSE_NONE && now >= self->deadlines->expiry_ns)
-    cause = CAUSE_EXPIRY;
-  if (cause == CAUSE_NONE && now >= self->run_until)
-    cause = CAUSE_RUN_TIME;
-  return cause == CAUSE_NONE ? look_at_cpu(self, now) : cause;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-  return a < b ? a : b;
-}
-
-/* Arms the timer for the next look: the next deadline, and half of what is left of the lease, so that each renewal is seen. */
-static void arm(struct supervisor *self)
-{
-  uint64_t now = boot_time_ns();
-  uint64_t left = self->lease_until > now ? self->lease_until - now : 0;
-  uint64_t at = least(self->lease_until, now + (left / 2 < SHORTEST_LOOK_NS ? SHORTEST_LOOK_NS : left / 2));
-  at = least(at, least(self->deadlines->expiry_ns, self->run_until));
-  if (self->plan->limits.cpu_time_ns != 0)
-    at = least(at, self->cpu_look);
-  if (self->phase == PREPARING)
-    at = least(at, self->prepared_by);
-  struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at / NS_PER_SECOND), .tv_nsec = (long)(at % NS_PER_SECOND)}};
-  if (at == 0)
-    when.it_value.tv_nsec = 1; /* zero would disarm */
-  timerfd_settime(self->timer, TFD_TIMER_ABSTIME, &when, NULL);
-}
 
 /* ------------------------------------------------------------------ the end */
 
@@ -289,14 +186,14 @@ static void on_timer(struct supervisor *self)
 __attribute__((noreturn)) static void loop(struct supervisor *self)
 {
   while (self->phase != ENDING) {
-    arm(self);
+    looks_arm(self);
     struct pollfd waiting[] = {{.fd = self->control, .events = POLLIN},
                                {.fd = self->timer, .events = POLLIN},
                                {.fd = self->executed, .events = POLLIN},
                                {.fd = self->init, .events = POLLIN}};
     if (poll(waiting, sizeof waiting / sizeof *waiting, -1) < 0 && errno != EINTR)
       begin_end(self, CAUSE_SUPERVISOR_LOST);
-    enum wire_cause cause = look(self);
+    enum wire_cause cause = looks_take(self);
     if (cause != CAUSE_NONE)
       begin_end(self, cause);
     if (self->phase != ENDING && waiting[0].revents != 0)

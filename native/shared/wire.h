@@ -2,7 +2,7 @@
  * Orders from writd to writ-launchd, their answers, and events. One SOCK_SEQPACKET message each: a fixed header, a fixed
  * body, and for some a counted table of fixed records. Little-endian, no padding left to the compiler. Long string
  * tables (argv, environment, paths) travel in a sealed memfd passed along: NUL-terminated strings one after another, as
- * many as the order's counts say, and nothing else. daemon/launcher/wire.ts is the other half of this file.
+ * many as the order's counts say, and nothing else. daemon/launcher (wire.ts, encode.ts, decode.ts) is the other half of this file.
  */
 #ifndef WRIT_WIRE_H
 #define WRIT_WIRE_H

@@ -4,13 +4,9 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LauncherClient } from '../../daemon/launcher/client.ts'
-import {
-  decodeFailure,
-  decodeMessage,
-  encodeOrder,
-  encodeStrings,
-  MESSAGE,
-} from '../../daemon/launcher/wire.ts'
+import { decodeFailure, decodeMessage } from '../../daemon/launcher/decode.ts'
+import { encodeOrder, encodeStrings } from '../../daemon/launcher/encode.ts'
+import { MESSAGE } from '../../daemon/launcher/wire.ts'
 import { LeasePage, SeqpacketChannel, sealedMemfd } from '../../daemon/native.ts'
 import { asUser, freshPage, isRoot, LAUNCHD, newId, TestHost, until, WRITD_UID } from './host.ts'
 

@@ -1,7 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LauncherError } from '../../daemon/launcher/error.ts'
-import type { LaunchOrder } from '../../daemon/launcher/types.ts'
 import {
   decodeEnded,
   decodeFailure,
@@ -11,11 +9,11 @@ import {
   decodeMessage,
   decodePrepared,
   decodeStaged,
-  encodeOrder,
-  encodePrepare,
-  encodeStrings,
   type Message,
-} from '../../daemon/launcher/wire.ts'
+} from '../../daemon/launcher/decode.ts'
+import { encodeOrder, encodePrepare, encodeStrings } from '../../daemon/launcher/encode.ts'
+import { LauncherError } from '../../daemon/launcher/error.ts'
+import type { LaunchOrder } from '../../daemon/launcher/types.ts'
 import { ByteReader } from '../../encoding/byte-reader.ts'
 
 const order: LaunchOrder = {

@@ -49,7 +49,7 @@ struct failure {
   uint32_t index; /* of a subject, a writable path, or a step */
 };
 
-/* Steps, for STATUS_SANDBOX_FAILED; daemon/launcher/wire.ts names them. */
+/* Steps, for STATUS_SANDBOX_FAILED; daemon/launcher/error.ts names them. */
 enum step { STEP_CLONE, STEP_PRIVATE, STEP_STORE, STEP_PLACE, STEP_READ_ONLY, STEP_DEVICES, STEP_PROC, STEP_NETWORK,
             STEP_IDENTITY, STEP_LANDLOCK, STEP_SECCOMP, STEP_FILES, STEP_TIMEOUT };
 

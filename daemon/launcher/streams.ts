@@ -1,0 +1,35 @@
+import { Socket } from 'node:net'
+import { LauncherError } from './error.ts'
+import type { LaunchOrder, Prepared } from './types.ts'
+
+/** The descriptors, when there are as many as expected. */
+export function exactly(descriptors: number[], count: number): number[] {
+  if (descriptors.length !== count) {
+    throw new LauncherError(
+      'PROTOCOL',
+      `the launcher sent ${descriptors.length} descriptors, expected ${count}`,
+    )
+  }
+  return descriptors
+}
+
+/** The descriptors in the order stdin, stdout, stderr, as far as each was asked for. */
+export function openStreams(
+  stdio: LaunchOrder['stdio'],
+  descriptors: number[],
+): Pick<Prepared, 'stdin' | 'stdout' | 'stderr'> {
+  const wanted = [stdio.stdin, stdio.stdout, stdio.stderr].filter(end => end === 'pipe').length
+  const ends = exactly(descriptors, wanted)[Symbol.iterator]()
+  const open = (end: 'pipe' | 'null', writable: boolean): Socket | null => {
+    const next = end === 'pipe' ? ends.next().value : undefined
+    // A workload that goes away is no error of ours: one listener is always there.
+    return next === undefined
+      ? null
+      : new Socket({ fd: next, readable: !writable, writable }).on('error', () => undefined)
+  }
+  return {
+    stdin: open(stdio.stdin, true),
+    stdout: open(stdio.stdout, false),
+    stderr: open(stdio.stderr, false),
+  }
+}

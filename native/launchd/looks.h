@@ -1,0 +1,39 @@
+/* A supervisor's state, and its looks at the lease page, the clock and the CPU time. */
+#ifndef WRIT_LOOKS_H
+#define WRIT_LOOKS_H
+
+#include "supervisor.h"
+
+enum phase { PREPARING, READY, STARTING, RUNNING, ENDING };
+
+struct supervisor {
+  const struct plan *plan;
+  const struct deadlines *deadlines;
+  const struct leaf *leaf;
+  int control;  /* to the launcher */
+  int init;     /* to init */
+  int executed; /* end of file: the workload has been executed */
+  int timer;
+  pid_t init_pid;
+  enum phase phase;
+  uint64_t prepared_by; /* PREPARING: when to give up */
+  uint64_t run_until;   /* from START; UINT64_MAX: no limit */
+  uint64_t lease_until; /* what the evidence seen so far covers */
+  uint64_t cpu_look;    /* when the CPU time can have run out at the earliest */
+  long processors;
+  struct report end;
+};
+
+static inline uint64_t sum_or_max(uint64_t a, uint64_t b)
+{
+  uint64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+/* Why the execution has to end now; CAUSE_NONE if it may live on. */
+enum wire_cause looks_take(struct supervisor *self);
+
+/* Arms the timer for the next look: the next deadline, and half of what is left of the lease, so that each renewal is seen. */
+void looks_arm(struct supervisor *self);
+
+#endif
