@@ -6,7 +6,7 @@ import { bootstrapDocuments } from './bootstrap-documents.ts'
 import { type Config, readConfig } from './config.ts'
 import { assemble, type DaemonParts } from './daemon.ts'
 import { sdNotify } from './native.ts'
-import { RpcServer } from './rpc/server.ts'
+import { RpcServer, SERVICE_NAMES } from './rpc/server.ts'
 
 const USAGE = 'usage: writd --config FILE'
 const DEFAULT_CONFIG = '/etc/writ/writd.toml'
@@ -73,7 +73,7 @@ async function serve(parts: DaemonParts): Promise<RpcServer> {
     roles: roles(config),
     refuse: peer => refuseExecutions(config, peer.uid),
   })
-  server.setServing('', true)
+  for (const service of ['', ...SERVICE_NAMES] as const) server.setServing(service, true)
   log.info({ socket: config.daemon.socket, host: parts.host.id, tier: parts.tier }, 'serving')
   sdNotify('READY=1')
   return server
