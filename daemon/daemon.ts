@@ -17,15 +17,13 @@ import { Governance } from './governance.ts'
 import { History } from './history.ts'
 import { type Host, hostTier, openHost } from './host.ts'
 import { LauncherClient } from './launcher/client.ts'
+import { endLeftovers } from './leftovers.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
 import { Recorder, recordedReasons } from './recorder.ts'
 import { Sealing } from './sealing.ts'
 import { WallClock } from './wall-clock.ts'
 
 export const DAEMON_VERSION = '0.1.0'
-
-/** How long executions of an earlier daemon may take to be gone before this one goes on. */
-const LEFTOVERS_MS = 10_000
 
 /** The parts of a running daemon, put together. It decides nothing itself. */
 export interface DaemonParts {
@@ -205,20 +203,7 @@ async function recordStart(
       'a recorded document is not vouched for by a configured governance key',
     )
   }
-  const deadline = Date.now() + LEFTOVERS_MS
-  for (const { executionId } of history.openExecutions) {
-    while (launcher.knows(executionId) && Date.now() < deadline)
-      await new Promise(resolve => setTimeout(resolve, 20))
-    await recorder.record({
-      type: 'execution-end',
-      executionId,
-      cause: 'SUPERSEDED',
-      exitCode: null,
-      signal: null,
-      rusage: {},
-      confirmedDead: !launcher.knows(executionId),
-    })
-  }
+  await endLeftovers(history, launcher, recorder, log)
 }
 
 /** A closing gate orders the end of everything first; only then is anything written. */

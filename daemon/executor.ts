@@ -284,19 +284,21 @@ export class Executor {
     for (const child of this.#o.registry.live()) {
       if (child.parentExecutionId === executionId) this.kill(child.executionId, 'DAEMON')
     }
-    await this.#record(() =>
-      this.#o.recorder.record({
-        type: 'execution-end',
-        executionId,
-        cause: end.cause,
-        exitCode: end.exitCode,
-        signal: end.signal,
-        rusage: { userUs: end.rusage.userUs, systemUs: end.rusage.systemUs, maxRssKib: end.rusage.maxRssKib },
-        confirmedDead: end.confirmedDead,
-      }),
-    )
+    // An end that nobody has seen is no end: it stays open in the log until the next start of the daemon has looked again.
+    if (end.confirmedDead) await this.#recordEnd(end)
     this.#o.registry.end(executionId, message)
     return message
+  }
+
+  #recordEnd({ executionId, cause, exitCode, signal, rusage, confirmedDead }: LaunchEnded): Promise<void> {
+    const { userUs, systemUs, maxRssKib } = rusage
+    return this.#record(() =>
+      this.#o.recorder.record({
+        type: 'execution-end',
+        ...{ executionId, cause, exitCode, signal, confirmedDead },
+        rusage: { userUs, systemUs, maxRssKib },
+      }),
+    )
   }
 
   /** Something went wrong between the permit and the first instruction. The launcher has been told to let go. */
