@@ -4,15 +4,17 @@ import {
   chmodSync,
   chownSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import {
   replayMeasuredBoot,
@@ -40,6 +42,8 @@ export class GovernedHost {
   readonly tpm: SimulatedTpm
   #launcher: ChildProcess | undefined
   #daemon: ChildProcess | undefined
+  /** Its own: a launcher ends, at its start, whatever it finds in its cgroup. */
+  readonly #cgroup: string
   daemonLog = ''
   launcherLog = ''
   hostId = ''
@@ -47,6 +51,10 @@ export class GovernedHost {
   private constructor(dir: string, tpm: SimulatedTpm) {
     this.dir = dir
     this.tpm = tpm
+    const mount = existsSync('/sys/fs/cgroup/cgroup.controllers')
+      ? '/sys/fs/cgroup'
+      : '/sys/fs/cgroup/unified'
+    this.#cgroup = join(mount, basename(dir))
   }
 
   /** Provisioned, with keys, trust roots, reference values and a policy, and both daemons running and attested. */
@@ -201,6 +209,15 @@ export class GovernedHost {
     return end(this.#daemon, signal)
   }
 
+  /** Waits for the daemon to end by itself and gives its exit status. */
+  async daemonExit(): Promise<number | null> {
+    const child = this.#daemon
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null)
+      return child?.exitCode ?? null
+    const [code] = (await once(child, 'exit')) as [number | null]
+    return code
+  }
+
   async stopLauncher(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     return end(this.#launcher, signal)
   }
@@ -224,6 +241,8 @@ export class GovernedHost {
     await end(this.#daemon, 'SIGTERM')
     await end(this.#launcher, 'SIGTERM')
     await this.tpm.stop()
+    for (const cgroup of [join(this.#cgroup, 'executions'), this.#cgroup])
+      if (existsSync(cgroup)) rmdirSync(cgroup)
     rmSync(this.dir, { recursive: true, force: true })
   }
 
@@ -345,6 +364,7 @@ export class GovernedHost {
       `event_log = ${this.path('eventlog.bin')}`,
       `userspace_log = ${this.path('tpm2-measure.log')}`,
       `ima_log = ${this.path('ima.bin')}`,
+      `cgroup = ${this.#cgroup}`,
       '',
     ].join('\n')
     writeFileSync(this.path('launchd.conf'), launchd, { mode: 0o600 })
