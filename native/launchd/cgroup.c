@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -112,6 +113,9 @@ bool interior_open(const char *configured, struct interior *interior)
     return false;
   CLEANUP_FD int executions = openat(base, "executions", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (executions < 0)
+    return false;
+  /* Another launcher here would take this one's executions for leftovers. Supervisors do not keep the lock. */
+  if (flock(executions, LOCK_EX | LOCK_NB) != 0)
     return false;
   interior->controllers = enable_controllers(base, executions);
   if ((size_t)snprintf(interior->path, sizeof interior->path, "%s/executions", below) >= sizeof interior->path) {

@@ -32,7 +32,8 @@ struct leaf_usage {
 
 /*
  * Opens or makes the interior cgroup at `configured` (a path, or "auto" for the launcher's own cgroup, which the service
- * manager has delegated), and enables the controllers that the host offers.
+ * manager has delegated), and enables the controllers that the host offers. Fails with EWOULDBLOCK when another launcher
+ * works there.
  */
 bool interior_open(const char *configured, struct interior *interior);
 

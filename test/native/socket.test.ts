@@ -193,6 +193,9 @@ describe.skipIf(!isRoot)('the launcher does not start', () => {
     chmodSync(join(host.directory, 'run'), 0o750)
     await host.start()
     expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining('unavailable') })
+    const elsewhere = new TestHost({ cgroup: host.cgroup })
+    await expect(elsewhere.start()).rejects.toThrow(`cgroup ${host.cgroup}`)
+    await elsewhere.stop()
     await host.stop()
   })
 
