@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -86,11 +87,26 @@ static void on_connection(struct launcher *launcher, uint32_t events)
   }
 }
 
+/*
+ * A writd that comes back at once can be seen before the end of its earlier connection is. What that one still ordered
+ * is carried out first.
+ */
+static void finish_ended_connection(struct launcher *launcher)
+{
+  struct pollfd peer = {.fd = launcher->connection.fd, .events = POLLRDHUP};
+  if (peer.fd < 0 || poll(&peer, 1, 0) != 1 || (peer.revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0)
+    return;
+  while (!launcher->broken && launcher->connection.first == NULL)
+    on_connection(launcher, EPOLLIN);
+  on_disconnect(launcher);
+}
+
 static void on_listener(struct launcher *launcher)
 {
   CLEANUP_FD int fd = listener_accept(launcher->listener, launcher->config.writd_uid);
   if (fd < 0)
     return;
+  finish_ended_connection(launcher);
   if (launcher->connection.fd >= 0) {
     log_line("refused a second connection of writd");
     return;

@@ -16,7 +16,6 @@ describe.skipIf(!isRoot)('an execution ends', () => {
   beforeAll(() => host.start())
   beforeEach(async () => {
     writd?.client.close()
-    await sleep(20)
     writd = await host.connect()
   })
   afterAll(async () => {
@@ -201,7 +200,6 @@ describe.skipIf(!isRoot)('an execution ends', () => {
   it('when its lease does, after writd is gone; another writd ends it at once', async () => {
     const page = freshPage()
     writd.client.close()
-    await sleep(20)
     writd = await host.connect(page)
     const short = await writd.start(SLEEP, { maxEvidenceAgeNs: SECOND })
     const long = await writd.start(SLEEP)
@@ -218,7 +216,6 @@ describe.skipIf(!isRoot)('an execution ends', () => {
     const told = again.client.earlierEnds.map(({ executionId, cause }) => `${executionId} ${cause}`)
     expect(told.sort()).toEqual([`${short.executionId} LEASE`, `${ready.executionId} ABANDONED`].sort())
     again.client.close()
-    await sleep(20)
     writd = await host.connect()
     expect(writd.client.features.superseded).toBe(1)
     await until(() => !writd.client.knows(long.executionId))

@@ -75,6 +75,19 @@ describe.skipIf(!isRoot)('the launcher’s socket', () => {
     await until(() => host.log.includes('writd is gone'))
   })
 
+  it('serves a writd that comes back at once, after what it ordered before', async () => {
+    for (let i = 0; i < 50; i++) {
+      const page = freshPage()
+      const before = await host.connect(page)
+      const running = i % 10 === 0 ? await before.start(['/bin/sleep', '300']) : null
+      if (running !== null) before.client.kill(running.executionId, 'TERMINATED')
+      before.client.close()
+      const after = await host.connect(page)
+      if (running !== null) expect((await after.ended(running.executionId)).cause).toBe('TERMINATED')
+      after.client.close()
+    }
+  })
+
   it('passes the logs that only root may read, and says which there are not', async () => {
     const writd = await host.connect()
     const fd = await writd.client.openLog('eventlog')
