@@ -13,6 +13,12 @@ export function subjectsToMint(request: ExecutionRequest): SubjectToOpen[] {
   ]
 }
 
+/**
+ * How much earlier than the evidence a minted artifact ends. Its end is on the wall clock and that of the evidence on the boot clock, each
+ * cut to milliseconds at two instants: without a margin it would look, at times, as if it outlived the evidence.
+ */
+const CLOCK_MARGIN_MS = 100
+
 /** The terms of a request without an artifact: what is asked for, and the least of what is not. */
 export function termsToMint(
   request: ExecutionRequest,
@@ -54,7 +60,9 @@ export function termsToMint(
       children: 'none',
       onLapse: 'kill',
       maxEvidenceAgeMs: null,
-      notAfter: new Date(Date.parse(clock.now) + (gate.deadlineInMs ?? 0)).toISOString(),
+      notAfter: new Date(
+        Date.parse(clock.now) + Math.max(1, (gate.deadlineInMs ?? 0) - CLOCK_MARGIN_MS),
+      ).toISOString(),
     },
   }
 }

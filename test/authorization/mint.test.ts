@@ -45,11 +45,17 @@ describe('a minted artifact', () => {
     const { predicate } = parseStatement(parseEnvelope(artifact).payload)
     expect(predicate.validity).toEqual({
       notBefore: world.NOW,
-      notAfter: '2026-11-21T02:00:26.000Z',
+      notAfter: '2026-11-21T02:00:25.900Z',
       maxUses: 1,
     })
     expect(predicate.audience.hosts).toEqual([world.HOST])
     expect(use(artifact).reasons).toEqual([])
+  })
+
+  it('is no less good when the same end of the evidence, rounded again, reads a little earlier', () => {
+    const { deadlineInMs } = world.attested
+    const gate = { ...world.attested, deadlineInMs: (deadlineInMs ?? 0) - 2 }
+    expect(use(mint(), { gate }).reasons).toEqual([])
   })
 
   it('permits nothing else', () => {
