@@ -103,7 +103,11 @@ static void connect_to(const char *name)
   size_t length = strlen(name);
   memcpy(address.sun_path + (name[0] == '/' ? 0 : 1), name, length);
   int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  char answer[64];
   result("connect", connect(fd, (struct sockaddr *)&address, offsetof(struct sockaddr_un, sun_path) + 1 + length));
+  /* Stays until the other end has looked who it is. */
+  while (read(fd, answer, sizeof answer) > 0)
+    continue;
 }
 
 int main(int argc, char **argv)
