@@ -6,11 +6,11 @@ type HostState = Pick<DecisionInput, 'gate' | 'lineage'>
 
 /** The log can be written, the gate is open, and the host is what the artifact asks for. */
 export function checkIntegrity(environment: Authorization['environment'] | null, input: HostState): Reason[] {
-  return [
-    ...checkLineage(input),
-    ...checkGate(input),
-    ...(environment === null ? [] : checkEnvironment(environment, input)),
-  ]
+  const gate = checkGate(input)
+  // Behind a closed gate without evidence nothing is known of the host, so nothing of it can be another than what is asked for.
+  const unknown = gate.length > 0 && input.gate.evidenceAgeMs === null
+  const facts = environment === null || unknown ? [] : checkEnvironment(environment, input)
+  return [...checkLineage(input), ...gate, ...facts]
 }
 
 function checkLineage({ lineage }: HostState): Reason[] {

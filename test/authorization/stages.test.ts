@@ -169,3 +169,33 @@ describe('a reason', () => {
     expect(made.message.length).toBeLessThanOrEqual(300)
   })
 })
+
+describe('a gate behind which no evidence counts', () => {
+  const nothing = {
+    evidenceAgeMs: null,
+    deadlineInMs: null,
+    referenceValuesDigest: null,
+    tier: 'unknown' as const,
+  }
+  const strict = () =>
+    world.artifact(it => {
+      it.environment = { referenceValues: world.REFERENCE, maxEvidenceAge: 1, simulated: 'deny' }
+    })
+
+  it.each([
+    ['FAILED', ['ATTESTATION_FAILED']],
+    ['STALE', ['ATTESTATION_STALE']],
+    ['UNATTESTED', ['ATTESTATION_STALE']],
+  ] as const)('is the only reason when it is %s: nothing else is known of the host', (state, expected) => {
+    const decision = decide({ gate: { ...world.attested, ...nothing, state }, artifact: strict() })
+    expect(codes(decision)).toEqual(expected)
+  })
+
+  it('that says it is open is still held against all that the artifact asks for', () => {
+    const gate = { ...world.attested, ...nothing, deadlineInMs: 26_000 }
+    expect(codes(decide({ gate, artifact: strict() }))).toEqual([
+      'ENVIRONMENT_MISMATCH',
+      'ENVIRONMENT_MISMATCH',
+    ])
+  })
+})
