@@ -24,6 +24,12 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
   }, 120_000)
   afterAll(() => host?.close())
 
+  /** The events of the lineage, in their order. */
+  async function entries(): Promise<Record<string, unknown>[]> {
+    const lines = (await host.ok('lineage', 'tail', '--from', '0', '--json')).trim().split('\n')
+    return lines.map(line => JSON.parse(line).event)
+  }
+
   let count = 0
   /** Starts a workload that forks away from its parent and ignores signals, and waits until all of it runs. */
   async function start(): Promise<{ marker: string; ended: Promise<number | null> }> {
@@ -39,20 +45,16 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
   }
 
   test('the TPM hangs: the gate goes stale, it ends, and all is well again when the TPM is back', async () => {
+    const small = await host.issue('small', ['/bin/true'])
     const { marker, ended } = await start()
     host.tpm.hang()
     try {
       expect(await ended).not.toBe(0)
       expect(alive(marker)).toEqual([])
       await host.until('STALE')
-      const denied = await host.writ([
-        'run',
-        '--artifact',
-        host.path(`long-${marker}.artifact.json`),
-        '--',
-        '/bin/true',
-      ])
+      const denied = await host.writ(['run', '--artifact', small, '--', '/bin/true'])
       expect(denied.code).toBe(1)
+      expect(denied.stderr).toContain('ATTESTATION_STALE')
     } finally {
       host.tpm.resume()
     }
@@ -66,7 +68,13 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
     await expect.poll(() => alive(marker), { timeout: 15_000 }).toEqual([])
     await host.startDaemon()
     await host.attested()
-    expect(await host.ok('lineage', 'tail', '--json')).toContain('"execution-end"')
+    // What the killed daemon could not record any more, the next one does.
+    const events = await entries()
+    const begin = events.findLast(event => event.type === 'execution-start')
+    const end = events.findLast(event => event.type === 'execution-end')
+    expect(end).toMatchObject({ executionId: begin?.executionId, confirmedDead: true })
+    // By its lease, or by the launcher when the next daemon came with a page of its own.
+    expect(['LEASE', 'SUPERSEDED']).toContain(end?.cause)
   })
 
   test('the daemon hangs: it ends by its lease', async () => {

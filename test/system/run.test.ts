@@ -108,7 +108,7 @@ describe.skipIf(NEEDS_ROOT !== null)(
       expect(reasons((await run(over, ['/bin/true'])).stderr)).toContain('ARTIFACT_EXPIRED')
     })
 
-    test('a caller sees and ends only its own executions', async () => {
+    test('the caller is told to end: so does what it runs', async () => {
       const command = ['/bin/sleep', '30']
       const artifact = await host.issue('sleep', command)
       const child = host.spawnWrit(['run', '--artifact', artifact, '--', ...command], 65_001)
@@ -144,7 +144,8 @@ describe.skipIf(NEEDS_ROOT !== null)(
         out,
       )
       const done = await host.writ(['revoke', '--send', out], { uid: 65_002 })
-      expect(done.code).toBe(1)
+      expect(done).toMatchObject({ code: 1, stdout: '' })
+      expect(done.stderr).toContain('may change what the daemon enforces')
       const stranger = host.path('stranger-revocation.json')
       await host.ok(
         'revoke',
@@ -157,7 +158,9 @@ describe.skipIf(NEEDS_ROOT !== null)(
         '--out',
         stranger,
       )
-      expect((await host.writ(['revoke', '--send', stranger])).code).not.toBe(0)
+      const unsigned = await host.writ(['revoke', '--send', stranger])
+      expect(unsigned.code).toBe(1)
+      expect(unsigned.stderr).toContain('DOCUMENT_UNSIGNED')
     })
   },
 )
