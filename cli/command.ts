@@ -1,6 +1,8 @@
-import { type Command, CommanderError } from 'commander'
-import { EXIT, type ExitStatus } from './error.ts'
+import { Command, CommanderError } from 'commander'
+import { CliError, EXIT, type ExitStatus } from './error.ts'
+import { systemReason } from './files.ts'
 import { Output, reportError } from './output.ts'
+import { watchStreams } from './streams.ts'
 
 /** What a command's action gives: nothing when it is done, else an exit status. */
 export type Outcome = Promise<ExitStatus | undefined>
@@ -59,24 +61,65 @@ export function setAction<Options extends object>(
   })
 }
 
+/** Commands whose words behind the first operand belong to the program that it names. */
+const HANDING_ON = new WeakSet<Command>()
+
+/** What follows the program is the program's, whether it looks like an option or not. */
+export function handOn(command: Command): Command {
+  HANDING_ON.add(command)
+  return command.passThroughOptions()
+}
+
+/**
+ * Whether the tool itself is asked for JSON, however wrong the rest of the command line is: nothing behind `--`, no option's
+ * value, and nothing that belongs to a program counts.
+ */
+export function asksForJson(program: Command, argv: readonly string[]): boolean {
+  let command = program
+  for (let i = 0; i < argv.length; i++) {
+    const word = argv[i] ?? ''
+    if (word === '--') return false
+    if (word === '--json') return true
+    if (word.startsWith('-')) {
+      if (command.options.find(({ short, long }) => word === short || word === long)?.required) i++
+      continue
+    }
+    if (HANDING_ON.has(command)) return false
+    command = command.commands.find(other => other.name() === word) ?? command
+  }
+  return false
+}
+
+/** Makes the program, before commands are added. Its own errors are thrown, not printed. */
+export function newProgram(name: string): Command {
+  return new Command(name)
+    .exitOverride()
+    .helpOption('--help', 'show help')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .configureOutput({ outputError: () => {} })
+}
+
 /** Runs the program and gives the exit status. Every error ends here. */
 export async function runProgram(program: Command, argv: readonly string[]): Promise<void> {
-  // A reader that went away (`writ lineage tail | head`) is not an error.
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', error => {
-      if ('code' in error && error.code === 'EPIPE') process.exit(EXIT.done)
-      throw error
-    })
-  }
-  const json = argv.includes('--json')
+  const json = asksForJson(program, argv)
+  watchStreams((name, cause) => {
+    const error = new CliError('OUTPUT_UNWRITABLE', `cannot write ${name}: ${systemReason(cause)}`, { cause })
+    process.exit(reportError(error, json))
+  })
   try {
     await program.parseAsync([...argv], { from: 'user' })
   } catch (error) {
-    process.exitCode = error instanceof CommanderError ? usageStatus(error) : reportError(error, json)
+    process.exitCode = error instanceof CommanderError ? reportUsage(error, json) : reportError(error, json)
   }
 }
 
-/** Commander has printed its message already. */
-function usageStatus(error: CommanderError): ExitStatus {
-  return error.exitCode === 0 ? EXIT.done : EXIT.wrongUse
+/** Help and version were asked for, or commander says what is wrong with the command line. */
+function reportUsage(error: CommanderError, json: boolean): ExitStatus {
+  if (error.exitCode === 0) return EXIT.done
+  // A group alone has shown its help.
+  if (error.code === 'commander.help') return EXIT.wrongUse
+  const [message = '', ...lines] = error.message.replace(/^error: /, '').split('\n')
+  const next = 'Add --help for the options and an example.'
+  return reportError(new CliError('USAGE', message, { lines, next }), json)
 }

@@ -19,6 +19,7 @@ export type CliErrorCode =
   | 'FILE_EXISTS'
   | 'FILE_MALFORMED'
   | 'FILE_UNWRITABLE'
+  | 'OUTPUT_UNWRITABLE'
   | 'KEY_UNUSABLE'
   | 'NOT_SIGNED_BY_KEY'
   | 'DAEMON_UNREACHABLE'
@@ -29,6 +30,7 @@ export type CliErrorCode =
 
 /** Codes that mean that the input was right and the answer was no. */
 const REFUSALS: ReadonlySet<string> = new Set([
+  'OUTPUT_UNWRITABLE',
   'DAEMON_UNREACHABLE',
   'REQUEST_FAILED',
   'DENIED',

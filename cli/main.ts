@@ -1,5 +1,5 @@
-import { Command } from 'commander'
-import { type Commands, loadCommands, loadGroup, runProgram } from './command.ts'
+import { readVersion } from '../encoding/version.ts'
+import { type Commands, loadCommands, loadGroup, newProgram, runProgram } from './command.ts'
 
 /** Every command, loaded only when it is asked for, so that a small one starts fast. In the order of the help. */
 const COMMANDS: Commands = {
@@ -51,14 +51,9 @@ const COMMANDS: Commands = {
 }
 
 const argv = process.argv.slice(2)
-const program = new Command('writ')
+const program = newProgram('writ')
   .description('Run workloads under signed authorization on an attested host, and check the evidence.')
-  .version('0.1.0', '--version', 'print the version')
-  .helpOption('--help', 'show help')
-  .helpCommand(false)
-  .enablePositionalOptions()
-  .exitOverride()
-  .showHelpAfterError('(add --help for the options and an example)')
+  .version(readVersion(), '--version', 'print the version')
 
 await loadCommands(program, COMMANDS, argv)
 await runProgram(program, argv)

@@ -1,6 +1,8 @@
+import { setImmediate } from 'node:timers/promises'
 import { styleText } from 'node:util'
 import { WritError } from '../encoding/error.ts'
 import { CliError, EXIT, type ExitStatus } from './error.ts'
+import { readerGone, writeTo } from './streams.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -57,15 +59,18 @@ export class Output {
     )
   }
 
-  /** One of several results that come one after another: a JSON value in one line, or the lines. */
-  item(value: unknown, lines: () => readonly string[]): boolean {
-    return process.stdout.write(
-      this.json
-        ? `${jsonText(value)}\n`
-        : lines()
-            .map(line => `${line}\n`)
-            .join(''),
-    )
+  /**
+   * One of several results that come one after another: a JSON value in one line, or the lines. Waits when the reader of the
+   * output is slower.
+   *
+   * @returns false when nobody reads any longer
+   */
+  async item(value: unknown, lines: () => readonly string[]): Promise<boolean> {
+    const text = this.json ? [jsonText(value)] : lines()
+    await writeTo(process.stdout, text.map(line => `${line}\n`).join(''))
+    // Only after a turn of the event loop is it known that there is no reader.
+    await setImmediate()
+    return !readerGone.aborted
   }
 
   /** A remark on standard error, for persons only. */

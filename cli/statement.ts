@@ -104,6 +104,21 @@ async function readClosure(program: string, options: IssueOptions) {
   }
 }
 
+/** The years that a time of an artifact can be written with: four digits (RFC 3339 section 5.6). */
+const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z')
+const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
+
+/** @throws CliError */
+function readValidity({ notBefore, valid }: IssueOptions): { notBefore: string; notAfter: string } {
+  const start = notBefore === undefined ? Date.now() : Date.parse(notBefore)
+  if (!(start >= FIRST_MS && start <= LAST_MS)) {
+    throw new CliError('USAGE', `--not-before takes a time, not ${JSON.stringify(notBefore)}`)
+  }
+  const end = start + valid * 1000
+  if (end > LAST_MS) throw new CliError('USAGE', '--valid reaches beyond the year 9999')
+  return { notBefore: new Date(start).toISOString(), notAfter: new Date(end).toISOString() }
+}
+
 /**
  * The statement that allows exactly this workload. Files are hashed as they are now.
  *
@@ -116,18 +131,14 @@ export async function buildStatement(
 ): Promise<StatementParts> {
   const program = programPath(name)
   const { subjects, files } = await readClosure(program, options)
-  const start = options.notBefore === undefined ? Date.now() : Date.parse(options.notBefore)
-  if (Number.isNaN(start)) {
-    throw new CliError('USAGE', `--not-before takes a time, not ${JSON.stringify(options.notBefore)}`)
-  }
+  const validity = readValidity(options)
   const user = readUser(options.user)
   const predicate: Authorization = {
     id: options.id ?? randomBytes(16).toString('hex'),
     issuer: options.issuer,
     audience: { hosts: anyOr('--host', options.host, text => text) },
     validity: {
-      notBefore: new Date(start).toISOString(),
-      notAfter: new Date(start + options.valid * 1000).toISOString(),
+      ...validity,
       maxUses: options.uses === 'any' ? 'any' : whole('--uses')(options.uses),
     },
     initiator: {

@@ -76,14 +76,21 @@ export function addWorkloadOptions(command: Command): Command {
     .option('--user <uid[:gid]>', 'user to run as (default: a uid of its own)')
     .addOption(new Option('--network <which>', 'network that it sees').choices(['none', 'host']))
     .option('--writable <path>', 'path below which it may write (repeatable)', collect)
-    .option('--device <path>', 'device node that it may open (repeatable)', collect)
+    .option(
+      '--device <path>',
+      "device node that it may open (repeatable); refused by this version's daemon",
+      collect,
+    )
     .option('--cpu-seconds <n>', 'processor time', positive('--cpu-seconds'))
     .option('--memory <size>', 'memory of all its processes', byteCount('--memory'))
     .option('--pids <n>', 'processes and threads at one time', positive('--pids'))
     .option('--open-files <n>', 'open files per process', positive('--open-files'))
     .option('--run-time <duration>', 'time from start to end', duration('--run-time'))
     .option('--output-bytes <size>', 'bytes of output', byteCount('--output-bytes'))
-    .option('--children', 'give it a socket through which it may ask for children')
+    .option(
+      '--children',
+      "give it a socket through which it may ask for children; refused by this version's daemon",
+    )
 }
 
 /**

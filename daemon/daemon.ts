@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { QUOTED_SELECTION, type Tier } from '../attestation/index.ts'
 import { sha256, sha256Hex } from '../encoding/digest.ts'
 import { canonicalJsonBytes } from '../encoding/json.ts'
+import { readVersion } from '../encoding/version.ts'
 import { Lineage } from '../lineage/index.ts'
 import { generateKey, type PrivateKey } from '../signing/key.ts'
 import { Attestor } from './attestor.ts'
@@ -23,7 +24,7 @@ import { Recorder, recordedReasons } from './recorder.ts'
 import { Sealing } from './sealing.ts'
 import { WallClock } from './wall-clock.ts'
 
-export const DAEMON_VERSION = '0.1.0'
+export const DAEMON_VERSION = readVersion()
 
 /** The parts of a running daemon, put together. It decides nothing itself. */
 export interface DaemonParts {

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { lchown, lstat, mkdir, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { tier } from '../../attestation/index.ts'
 import type { HostIdentity, HostSecrets, Tpm } from '../../attestation/tpm2/index.ts'
@@ -47,16 +47,26 @@ export function addInit(program: Command): void {
   addTpmOption(command)
   setAction<Options>(command, async ({ options, output }) => {
     const owner = readOwner(options.user)
+    if (owner.uid === 0) {
+      throw new CliError('USAGE', 'the daemon does not run as root: --user takes another user', {
+        next: 'Make one with `useradd --system`.',
+      })
+    }
+    const stateDir = resolve(options.stateDir)
     const auths = {
       owner: fromEnvironment(options.ownerAuthEnv),
       endorsement: fromEnvironment(options.endorsementAuthEnv),
     }
-    const madeState = await ensureDirectory(options.stateDir, owner, 0o750)
-    const identityDir = statePath(options.stateDir, 'identity')
-    const { identity, created } = await withTpm(options, tpm =>
-      provisionInto(tpm, identityDir, options.stateDir, owner, auths),
-    )
-    await requireLineage(statePath(options.stateDir, 'lineage'))
+    const { identity, created, madeState } = await withTpm(options, async tpm => {
+      // Nothing is written for a TPM that does not answer.
+      await tpm.vendor()
+      const madeState = await ensureDirectory(stateDir, owner, 0o750)
+      return {
+        madeState,
+        ...(await provisionInto(tpm, statePath(stateDir, 'identity'), stateDir, owner, auths)),
+      }
+    })
+    await requireLineage(statePath(stateDir, 'lineage'))
     const id = hostId(identity)
     const label = tierLabel(tier(null, manufacturerNumber(identity.vendor.manufacturer)))
     const { hierarchies } = identity
@@ -65,7 +75,7 @@ export function addInit(program: Command): void {
         created,
         hostId: id,
         tier: label,
-        stateDirectory: options.stateDir,
+        stateDirectory: stateDir,
         madeState,
         hierarchies,
         vendor: identity.vendor,
@@ -78,7 +88,7 @@ export function addInit(program: Command): void {
         `TPM          ${styled('bold', label)}, says ${identity.vendor.manufacturer} ${identity.vendor.vendorString}`,
         `EK           ${identity.ekCertificate === null ? styled('yellow', 'without a certificate: nobody can tell this TPM from a program') : `certificate and ${identity.ekIntermediates.length} intermediate certificates in the TPM`}`,
         ...hierarchyLines(hierarchies),
-        `state        ${options.stateDir}, of uid ${owner.uid}`,
+        `state        ${stateDir}, of uid ${owner.uid}`,
       ],
     )
     return undefined

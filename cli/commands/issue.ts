@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { issueArtifact } from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
-import { addCommand, setAction } from '../command.ts'
+import { addCommand, handOn, setAction } from '../command.ts'
 import { writeDocument } from '../files.ts'
 import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../keys.ts'
 import { printable } from '../output.ts'
@@ -62,7 +62,7 @@ export function addIssue(program: Command): void {
     .option('--any-arguments', 'allow whatever arguments')
   addWorkloadOptions(command)
   addPassphraseOptions(command)
-  command.passThroughOptions()
+  handOn(command)
   setAction<Options>(command, async ({ args, options, output }) => {
     const [program = '', ...rest] = args
     const keys = await Promise.all(

@@ -49,13 +49,13 @@ export function addRevoke(program: Command): void {
   addPassphraseOptions(command)
   addSocketOption(command)
   setAction<Options>(command, async ({ options, output }) => {
-    const targets = await readTargets(options)
-    checkUse(options, targets)
+    checkUse(options)
     if (options.list === true) return withDaemon(options, daemon => list(daemon, output))
     if (options.send !== undefined) {
       const envelope = await readDocument(options.send, 'a revocation')
       return withDaemon(options, daemon => send(daemon, envelope, output))
     }
+    const targets = await readTargets(options)
     const key = await readSigningKey(options.key ?? '', "the operator's key", options)
     if (options.out !== undefined) {
       const envelope = signRevocation({ version: 1, epoch: options.epoch ?? 0, revoke: targets }, key)
@@ -72,16 +72,20 @@ export function addRevoke(program: Command): void {
   })
 }
 
-function checkUse(options: Options, targets: readonly RevocationTarget[]): void {
-  const ways = [options.list === true, options.send !== undefined, targets.length > 0].filter(Boolean).length
+function checkUse(options: Options): void {
+  const { artifact, publicKey, program, execution } = options
+  const revokes = [artifact, publicKey, program, execution].some(given => given !== undefined)
+  const ways = [options.list === true, options.send !== undefined, revokes].filter(Boolean).length
   const wrong =
-    ways !== 1
-      ? 'say what to revoke (--artifact, --public-key, --program, --execution), or --send, or --list'
-      : targets.length > 0 && options.key === undefined
-        ? 'a revocation is signed: give --key'
-        : options.out !== undefined && options.epoch === undefined
-          ? 'a revocation that is written to a file needs --epoch, because the daemon is not asked'
-          : undefined
+    ways > 1
+      ? 'what to revoke (--artifact, --public-key, --program, --execution), --send and --list do not go together'
+      : ways === 0
+        ? 'say what to revoke (--artifact, --public-key, --program, --execution), or --send, or --list'
+        : revokes && options.key === undefined
+          ? 'a revocation is signed: give --key'
+          : options.out !== undefined && options.epoch === undefined
+            ? 'a revocation that is written to a file needs --epoch, because the daemon is not asked'
+            : undefined
   if (wrong !== undefined) throw new CliError('USAGE', wrong, { next: 'See writ revoke --help.' })
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { ExecutionEnd } from '../../proto/generated/writ/v1/ExecutionEnd.ts'
-import { addCommand, setAction } from '../command.ts'
+import { addCommand, handOn, setAction } from '../command.ts'
 import { EXIT, type ExitStatus } from '../error.ts'
 import { readDocument } from '../files.ts'
 import { jsonText, type Output, printable, styledError } from '../output.ts'
@@ -24,8 +24,7 @@ export function addRun(program: Command): void {
   )
     .addOption(new Option('--artifact <file>', 'signed authorization artifact'))
     .option('--quiet', 'say nothing of its own while the program runs')
-  // What follows the program is the program's, whether it looks like an option or not.
-  command.passThroughOptions()
+  handOn(command)
   addWorkloadOptions(command)
   addSocketOption(command)
   command.addHelpText(

@@ -29,7 +29,7 @@ export function addStatus(program: Command): void {
       }
       for await (const { status } of daemon.read(api.attestation.WatchStatus, {})) {
         const now = present(status)
-        output.item(shown(now), () => [changeLine(now)])
+        if (!(await output.item(shown(now), () => [changeLine(now)]))) break
       }
       return undefined
     }),

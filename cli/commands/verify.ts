@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import { parseCheckpoint } from '../../lineage/index.ts'
 import { addCommand, setAction } from '../command.ts'
 import { CliError, EXIT } from '../error.ts'
-import { readDocument } from '../files.ts'
+import { readAs } from '../files.ts'
 import { readTrustedKey } from '../keys.ts'
 import { styled } from '../output.ts'
 import { addRootOptions, type RootOptions, readRoots } from '../roots.ts'
@@ -40,7 +41,7 @@ export function addVerify(program: Command): void {
   setAction<Options>(command, async ({ args, options, output }) => {
     const operator = await readTrustedKey(options.operatorKey, "the operator's key")
     const roots = await readRoots(options)
-    const earlier = await Promise.all((options.earlier ?? []).map(path => readDocument(path, 'a checkpoint')))
+    const earlier = await Promise.all((options.earlier ?? []).map(readCheckpoint))
     const at = options.at === undefined ? new Date() : new Date(options.at)
     if (Number.isNaN(at.getTime())) {
       throw new CliError('USAGE', `--at takes a time, not ${JSON.stringify(options.at)}`)
@@ -65,5 +66,13 @@ export function addVerify(program: Command): void {
       `${verified ? styled(['bold', 'green'], 'verified') : styled(['bold', 'red'], 'not verified')}: ${result.entries} entries, ${styled('bold', result.tier)}, host ${result.hostId ?? 'not proven'}`,
     ])
     return verified ? EXIT.done : EXIT.refused
+  })
+}
+
+/** A checkpoint that the verifier kept; one that is none is said with its name. @throws CliError */
+function readCheckpoint(path: string): Promise<Buffer> {
+  return readAs(path, 'a checkpoint', bytes => {
+    parseCheckpoint(bytes)
+    return bytes
   })
 }

@@ -1,9 +1,10 @@
-import type { Readable, Writable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { api, CallError, type ExecuteCall, type WritClient } from '../../proto/client.ts'
 import type { ExecuteStartInput } from '../../proto/generated/writ/v1/ExecuteStart.ts'
 import type { ExecuteStarted } from '../../proto/generated/writ/v1/ExecuteStarted.ts'
 import type { ExecutionEnd } from '../../proto/generated/writ/v1/ExecutionEnd.ts'
 import { CliError } from '../error.ts'
+import { readerGone, writeTo } from '../streams.ts'
 
 export interface ExecuteResult {
   started: ExecuteStarted
@@ -15,7 +16,8 @@ const ENDING_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'
 /**
  * Runs a workload with this process's standard streams. Bytes pass as they are; nothing is read faster than the other
  * side takes it. The first SIGINT, SIGTERM or SIGHUP asks the daemon to end the execution, a second one drops the call
- * (which ends it too, without waiting for the confirmation).
+ * (which ends it too, without waiting for the confirmation). When nobody reads the output any longer the execution is ended
+ * likewise, as SIGPIPE ends a program in a pipeline.
  *
  * @throws CallError, CliError
  */
@@ -24,19 +26,23 @@ export async function execute(daemon: WritClient, start: ExecuteStartInput): Pro
   let started: ExecuteStarted | undefined
   let ended: ExecutionEnd | undefined
   let signals = 0
-  const onSignal = () => {
-    signals++
-    if (started === undefined || signals > 1) call.cancel()
+  const end = () => {
+    if (started === undefined) call.cancel()
     // What goes wrong with it shows in the call itself.
     else daemon.call(api.execution.Terminate, { executionId: started.executionId }).catch(() => {})
   }
+  const onSignal = () => {
+    if (++signals > 1) call.cancel()
+    else end()
+  }
   for (const name of ENDING_SIGNALS) process.on(name, onSignal)
+  readerGone.addEventListener('abort', end)
   const input = sendInput(call, process.stdin)
   try {
     for await (const response of call.answers) {
       if (response.message === 'started') started = response.started ?? undefined
-      else if (response.message === 'stdout') await write(process.stdout, response.stdout)
-      else if (response.message === 'stderr') await write(process.stderr, response.stderr)
+      else if (response.message === 'stdout') await writeTo(process.stdout, response.stdout ?? '')
+      else if (response.message === 'stderr') await writeTo(process.stderr, response.stderr ?? '')
       else if (response.message === 'ended') ended = response.ended ?? undefined
     }
   } catch (error) {
@@ -45,6 +51,7 @@ export async function execute(daemon: WritClient, start: ExecuteStartInput): Pro
   } finally {
     input.stop()
     for (const name of ENDING_SIGNALS) process.off(name, onSignal)
+    readerGone.removeEventListener('abort', end)
   }
   if (started === undefined || ended === undefined) {
     throw new CliError('REQUEST_FAILED', 'the daemon did not say how the execution ended', {
@@ -76,9 +83,4 @@ function sendInput(call: ExecuteCall, input: Readable): { stop: () => void } {
       input.destroy()
     },
   }
-}
-
-function write(stream: Writable, chunk: Buffer | undefined): Promise<void> | undefined {
-  if (chunk === undefined || chunk.length === 0 || stream.write(chunk)) return undefined
-  return new Promise(resolve => stream.once('drain', resolve))
 }

@@ -50,7 +50,8 @@ export async function verifyLog(
   visit: (event: LineageEvent, index: number) => void = () => undefined,
 ): Promise<LogVerification> {
   const checkpoint = await readCheckpoint(directory)
-  if (checkpoint instanceof LineageError) return { results: nothingHolds(checkpoint), checkpoint: undefined }
+  if (checkpoint instanceof LineageError)
+    return { results: nothingHolds(checkpoint, trust), checkpoint: undefined }
   const events = new EventCheck(visit)
   const earlier = (trust.earlier ?? []).map(readEarlier)
   const sizes = earlier.flatMap(head => (head instanceof LineageError ? [] : [head.size]))
@@ -86,11 +87,16 @@ async function readCheckpoint(directory: string): Promise<Checkpoint | LineageEr
   }
 }
 
-function nothingHolds(error: LineageError): PropertyResult[] {
-  const others = [TPM, ROOT, TILES, INCLUSION, LOG_KEY, EVENTS, HOST, FILES, EVIDENCE]
+function nothingHolds(error: LineageError, { origin, earlier = [] }: LogTrust): PropertyResult[] {
+  const others = [
+    ...(origin === undefined ? [] : [ORIGIN]),
+    ...[TPM, ROOT, TILES, INCLUSION, LOG_KEY, EVENTS, HOST, FILES, EVIDENCE],
+    ...(earlier.length === 0 ? [] : [EARLIER]),
+  ]
   return [
     failedBy(FORM, error, 'checkpoint'),
     ...others.map(name => failed(name, 'there is no checkpoint to check by')),
+    ...(earlier.length === 0 ? [noEarlier()] : []),
   ]
 }
 
@@ -123,13 +129,17 @@ function readEarlier(bytes: Uint8Array): Checkpoint | LineageError {
   }
 }
 
+function noEarlier(): PropertyResult {
+  return notChecked(EARLIER, 'no earlier checkpoint was given')
+}
+
 /** The tree goes on from each head that the verifier has seen: at that size it had that root. */
 function checkEarlier(
   checkpoint: Checkpoint,
   earlier: readonly (Checkpoint | LineageError)[],
   rootsAt: ReadonlyMap<number, Buffer>,
 ): PropertyResult {
-  if (earlier.length === 0) return notChecked(EARLIER, 'no earlier checkpoint was given')
+  if (earlier.length === 0) return noEarlier()
   for (const seen of earlier) {
     if (seen instanceof LineageError)
       return failed(EARLIER, `an earlier checkpoint cannot be read: ${seen.message}`)

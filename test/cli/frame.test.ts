@@ -1,10 +1,18 @@
-import { execFileSync } from 'node:child_process'
-import { symlinkSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
 import { temporaryDirectory, WRIT, writ } from './cli.ts'
 
 const dir = temporaryDirectory()
 afterAll(() => dir.remove())
+
+/** The exit status of `writ` when its standard output is a pipe that nobody reads. */
+function intoNothing(args: readonly string[], redirect = ''): number {
+  const script = `trap '' PIPE; { "$0" "$@" ${redirect}; echo $? >&3; } 3>"$STATUS" | :; sleep 0.1; cat "$STATUS"`
+  const env = { ...process.env, STATUS: dir.in('status') }
+  // The reader has gone before a Node process has anything to write.
+  return Number(execFileSync('bash', ['-c', script, WRIT, ...args], { encoding: 'utf8', env, stdio: 'pipe' }))
+}
 
 /** Every command that does something. */
 const COMMANDS = [
@@ -37,6 +45,29 @@ describe('the command line', () => {
     ['a size that is none', ['run', '--memory', '1X', '--', '/bin/true']],
     ['a duration that is none', ['run', '--run-time', '5', '--', '/bin/true']],
     ['an assignment that is none', ['run', '--env', 'A', '--', '/bin/true']],
+    [
+      'a validity beyond the calendar',
+      [
+        ...[
+          'issue',
+          '--key',
+          'k',
+          '--out',
+          'o',
+          '--issuer',
+          'i',
+          '--host',
+          'any',
+          '--uses',
+          '1',
+          '--uid',
+          '0',
+        ],
+        ...['--policy', 'any', '--reference-values', 'any', '--valid', '99999999d', '/bin/true'],
+      ],
+    ],
+    ['--list with something to revoke', ['revoke', '--list', '--artifact', 'none']],
+    ['root as the daemon’s user', ['init', '--user', '0', '--state-dir', 'state']],
     ['a variable twice', ['run', '--env', 'A=1', '--env', 'A=2', '--', '/bin/true']],
     ['a user that is none', ['run', '--user', 'root', '--', '/bin/true']],
     ['a program that is not in PATH', ['run', '--', 'no-such-program']],
@@ -49,6 +80,50 @@ describe('the command line', () => {
     expect(stderr).not.toMatch(/^\s+at |node:internal/m)
   })
 
+  test('says what cannot go together and what cannot be', async () => {
+    const said = async (...args: string[]) => (await writ(args, { cwd: dir.path })).stderr
+    expect(await said('revoke', '--list', '--artifact', 'none')).toContain('do not go together')
+    expect(await said('init', '--user', '0', '--state-dir', 'state')).toContain('does not run as root')
+    expect(await said('key', 'new', 'authority')).toBe('')
+    const options = ['--issuer', 'i', '--host', 'any', '--uses', '1', '--uid', '0', '--policy', 'any']
+    const more = ['--reference-values', 'any', '--key', 'authority.key', '--out', 'o']
+    const issue = (valid: string, ...start: string[]) =>
+      said('issue', ...options, ...more, '--valid', valid, ...start, '/bin/true')
+    expect(await issue('99999999d')).toMatch(/^writ: --valid reaches beyond the year 9999\n$/)
+    expect(await issue('1d', '--not-before', '+020000-01-01T00:00:00Z')).toMatch(/^writ: --not-before takes/)
+  })
+
+  test.each(['run', 'issue'])('the help of %s says what the daemon refuses', async command => {
+    const text = (await writ([command, '--help'])).stdout.replace(/\s+/g, ' ')
+    expect(text).toMatch(/--device <path> [^-]*refused by this version's daemon/)
+    expect(text).toMatch(/--children [^-]*refused by this version's daemon/)
+  })
+
+  test('a TPM that is not reached leaves nothing behind', async () => {
+    const { status, stderr } = await writ(
+      ['init', '--user', '61190', '--state-dir', 'state', '--tpm', 'swtpm:none.sock'],
+      { cwd: dir.path },
+    )
+    expect(status).toBe(1)
+    expect(stderr).toContain('TPM_UNAVAILABLE')
+    expect(existsSync(dir.in('state'))).toBe(false)
+  })
+
+  test('an earlier checkpoint that is none is named', async () => {
+    await writ(['key', 'new', dir.in('auditor')])
+    mkdirSync(dir.in('bundle'))
+    const key = ['--operator-key', dir.in('auditor.pub')]
+    const { status, stderr } = await writ([
+      'verify',
+      dir.in('bundle'),
+      ...key,
+      '--earlier',
+      dir.in('auditor.pub'),
+    ])
+    expect(status).toBe(2)
+    expect(stderr).toContain(`cannot use ${dir.in('auditor.pub')} as a checkpoint`)
+  })
+
   test('says in JSON what is wrong, when asked for JSON', async () => {
     const { status, stderr } = await writ(['key', 'show', dir.in('none'), '--json'])
     expect(status).toBe(2)
@@ -58,6 +133,57 @@ describe('the command line', () => {
         message: `cannot use ${dir.in('none')} as a key: there is no such file`,
         at: dir.in('none'),
       },
+    })
+  })
+
+  test.each([
+    ['an unknown command', ['rnu', '--json'], "unknown command 'rnu'"],
+    ['an unknown option', ['status', '--colour', '--json'], "unknown option '--colour'"],
+    ['a missing argument', ['key', 'new', '--json'], "missing required argument 'name'"],
+    ['a value that is not offered', ['key', 'new', 'a', '--algorithm', 'rsa', '--json'], 'rsa'],
+    ['no command', ['key', '--json'], "unknown option '--json'"],
+    ['an unknown option before a program', ['run', '--json', '--colour', '/bin/true'], '--colour'],
+  ])('says in JSON what is wrong with the command line: %s', async (_, args, message) => {
+    const { status, stdout, stderr } = await writ(args)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(JSON.parse(stderr).error).toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining(message),
+    })
+  })
+
+  test('says what is wrong with the command line as it says everything else', async () => {
+    expect((await writ(['status', '--colour'])).stderr).toBe(
+      "writ: unknown option '--colour'\n      Add --help for the options and an example.\n",
+    )
+  })
+
+  test.each([
+    ['behind --', ['run', '--artifact', 'none', '--', '/bin/echo', '--json']],
+    ['behind the program', ['run', '--artifact', 'none', '/bin/echo', '--json']],
+    ['as an option’s value', ['run', '--artifact', '--json', '/bin/echo']],
+  ])('--json that is not ours changes nothing: %s', async (_, args) => {
+    const { status, stderr } = await writ(args, { cwd: dir.path })
+    expect(status).toBe(2)
+    expect(stderr).toMatch(/^writ: cannot use (none|--json) as the artifact/)
+  })
+
+  test('a reader that goes away changes no exit status', () => {
+    mkdirSync(dir.in('empty'))
+    execFileSync(WRIT, ['key', 'new', dir.in('operator')])
+    const verify = ['verify', dir.in('empty'), '--operator-key', dir.in('operator.pub')]
+    expect(intoNothing(verify)).toBe(1)
+    expect(intoNothing(['key', 'show', dir.in('operator.pub')])).toBe(0)
+    expect(intoNothing(['key', 'show', dir.in('none')], '2>&1')).toBe(2)
+  })
+
+  test('output that cannot be written is said in one line', () => {
+    const { status, stderr } = spawnSync('sh', ['-c', '"$0" --version >/dev/full', WRIT], {
+      encoding: 'utf8',
+    })
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: 'writ: cannot write standard output: no space is left on the device\n',
     })
   })
 

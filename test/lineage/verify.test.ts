@@ -73,6 +73,24 @@ function filesOf(directory: string): string[] {
     .sort()
 }
 
+describe('an export without a readable checkpoint', () => {
+  it('fails in every property, the origin and earlier checkpoints that were asked for included', async () => {
+    const { directory, trust } = await exported(3)
+    const earlier = [readFileSync(join(directory, 'checkpoint'))]
+    const names = async (more: LogTrust) =>
+      (await verifyLog(directory, { ...trust, ...more })).results.map(({ property }) => property).sort()
+    const whole = await names({ earlier })
+    writeFileSync(join(directory, 'checkpoint'), 'x')
+    expect(await names({ earlier })).toEqual(whole)
+    const asked = (await verifyLog(directory, { ...trust, earlier })).results
+    expect(asked.filter(({ status }) => status !== 'FAILED')).toEqual([])
+    const { results } = await verifyLog(directory, trust)
+    expect(results.filter(({ status }) => status !== 'FAILED').map(({ property }) => property)).toEqual([
+      'consistency with earlier checkpoints',
+    ])
+  })
+})
+
 describe('an export', () => {
   it.each([2, 255, 256, 257, 700])('of %i entries holds in every property', async size => {
     const { directory, trust } = await exported(size)

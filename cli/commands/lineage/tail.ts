@@ -6,6 +6,7 @@ import { entryIndex, type ReadEntry, readEntries } from '../../lineage/entries.t
 import { eventText } from '../../lineage/line.ts'
 import { type Output, styled } from '../../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../../rpc/daemon.ts'
+import { readerGone } from '../../streams.ts'
 
 interface Options extends SocketOptions {
   from?: number
@@ -33,20 +34,19 @@ export function addLineageTail(parent: Command): void {
       let next = options.from ?? Math.max(0, Number(status?.lineageSize ?? 0) - options.count)
       for (;;) {
         for await (const entry of readEntries(daemon, next)) {
-          await printEntry(entry, output)
+          if (!(await printEntry(entry, output))) return undefined
           next = entry.index + 1
         }
         if (options.follow !== true) return undefined
-        await sleep(POLL_MS)
+        await sleep(POLL_MS, undefined, { signal: readerGone }).catch(() => {})
+        if (readerGone.aborted) return undefined
       }
     }),
   )
 }
 
-/** Waits when the reader of the output is slower than the log. */
-async function printEntry({ index, event }: ReadEntry, output: Output): Promise<void> {
-  const more = output.item({ index, event }, () => [
+function printEntry({ index, event }: ReadEntry, output: Output): Promise<boolean> {
+  return output.item({ index, event }, () => [
     `${styled('dim', `#${String(index).padStart(5)}  ${event.time}`)}  ${eventText(event)}`,
   ])
-  if (!more) await new Promise(resolve => process.stdout.once('drain', resolve))
 }
