@@ -67,7 +67,7 @@ export const sections = {
   }),
   execution: v.strictObject({
     uid_range: v.optional(v.tuple([whole(1000, 0xfffffffe), whole(1000, 0xfffffffe)]), [60600, 61183]),
-    max_executions: v.optional(whole(1, 10_000), 200),
+    max_executions: v.optional(whole(1, 4096), 200),
     max_output_bytes: v.optional(whole(0, Number.MAX_SAFE_INTEGER), 16 * GIB),
   }),
   rpc: v.strictObject({

@@ -42,7 +42,14 @@ const MAX_BYTES = 1 << 20
  * @throws ConfigError
  */
 export function readConfig(path: string): Config {
-  return parseConfig(readSafely(path))
+  const bytes = readSafely(path)
+  try {
+    return parseConfig(bytes)
+  } catch (error) {
+    if (error instanceof ConfigError)
+      error.message = `${path}${error.line === undefined ? ':' : ','} ${error.message}`
+    throw error
+  }
 }
 
 function readSafely(path: string): Buffer {

@@ -8,8 +8,8 @@ import { assemble, type DaemonParts } from './daemon.ts'
 import { sdNotify } from './native.ts'
 import { RpcServer, SERVICE_NAMES } from './rpc/server.ts'
 
-const USAGE = 'usage: writd --config FILE'
 const DEFAULT_CONFIG = '/etc/writ/writd.toml'
+const USAGE = `usage: writd [--config FILE]   (default: ${DEFAULT_CONFIG})`
 /** How long running executions may take to be dead at a stop. */
 const STOP_MS = 10_000
 /** How often the gate looks at the clock by itself, so that STALE is told without anybody asking. */
@@ -17,7 +17,7 @@ const EXPIRE_MS = 250
 
 async function main(): Promise<number> {
   const options = readOptions()
-  if (options === null) return 2
+  if (typeof options === 'number') return options
   const config = readConfig(options.config)
   const log = pino({ name: 'writd', level: config.daemon.logLevel }, pino.destination({ fd: 2, sync: true }))
   const parts = await assemble(config, log)
@@ -29,13 +29,18 @@ async function main(): Promise<number> {
   return stop.failed ? 1 : 0
 }
 
-function readOptions(): { config: string } | null {
+/** The options, or the exit status where there is nothing to do. */
+function readOptions(): { config: string } | number {
   try {
-    const { values } = parseArgs({ options: { config: { type: 'string', default: DEFAULT_CONFIG } } })
-    return values
+    const { values } = parseArgs({
+      options: { config: { type: 'string', default: DEFAULT_CONFIG }, help: { type: 'boolean' } },
+    })
+    if (values.help !== true) return values
+    process.stdout.write(`${USAGE}\n`)
+    return 0
   } catch (error) {
     process.stderr.write(`writd: ${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`)
-    return null
+    return 2
   }
 }
 

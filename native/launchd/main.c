@@ -202,9 +202,10 @@ static void stop(struct launcher *launcher)
 static void load_config(struct launcher *launcher, int argc, char **argv)
 {
   struct config_error error;
-  if (argc != 3 || strcmp(argv[1], "--config") != 0) {
-    fprintf(stderr, "usage: writ-launchd --config FILE\n");
-    exit(2);
+  bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
+  if (help || argc != 3 || strcmp(argv[1], "--config") != 0) {
+    fprintf(help ? stdout : stderr, "usage: writ-launchd --config FILE\n");
+    exit(help ? 0 : 2);
   }
   if (geteuid() != 0)
     die("must be started as root");

@@ -7,7 +7,7 @@ cd "$root"
 say() { printf 'setup: %s\n' "$*"; }
 
 # gcc make libc6-dev: native/. swtpm swtpm-tools tpm2-tools: the simulated TPM and provisioning.
-# libatomic1: the pinned runtime links it. openssl: certificates in the demo. bubblewrap: bench reference.
+# libatomic1: the pinned runtime links it. openssl: certificates in the demo.
 # python3: a second implementation in tests. procps, util-linux: process and mount tools that tests and demo use.
 wanted='gcc make libc6-dev libatomic1 swtpm swtpm-tools tpm2-tools libtss2-tcti-swtpm0 openssl procps util-linux python3'
 have() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }

@@ -196,11 +196,11 @@ describe('numbers', () => {
     }
   })
 
-  it('executions are at most 10,000, each with a uid', () => {
+  it('executions are at most 4096 (the launcher’s limit), each with a uid', () => {
     const text = (value: number) =>
       `${MINIMAL}[execution]\nuid_range = [10000, 20000]\nmax_executions = ${value}\n`
-    expect(parseConfig(Buffer.from(text(10_000))).execution.maxExecutions).toBe(10_000)
-    expect(errorOf(text(10_001)).key).toBe('execution.max_executions')
+    expect(parseConfig(Buffer.from(text(4096))).execution.maxExecutions).toBe(4096)
+    expect(errorOf(text(4097)).key).toBe('execution.max_executions')
     expect(errorOf(text(0)).key).toBe('execution.max_executions')
   })
 
@@ -233,6 +233,24 @@ describe('the file on disk', () => {
 
   it('is read if only its owner can write it', () => {
     expect(readConfig(write('good', 0o644)).trust.governanceKeys).toEqual(['/etc/writ/governance.pem'])
+  })
+
+  it('is named in what is wrong with it', () => {
+    const message = (text: string) => {
+      const path = write('faulty', 0o644)
+      writeFileSync(path, text)
+      expect(codeOf(path)).not.toBe('accepted')
+      try {
+        readConfig(path)
+      } catch (error) {
+        return (error as ConfigError).message.replace(path, 'FILE')
+      }
+      return undefined
+    }
+    expect(message('')).toBe('FILE: trust.governance_keys has to be set')
+    expect(message(`${MINIMAL}[daemon]\nsocket = "x"\n`)).toBe(
+      'FILE, line 4: daemon.socket has to be an absolute path',
+    )
   })
 
   it('is refused if its group or others can write it', () => {
