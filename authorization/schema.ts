@@ -102,7 +102,41 @@ export function checkShape<T extends v.GenericSchema>(
   if (result.success) return result.output
   const issue = deepest(result.issues[0])
   const at = issuePath(issue)
-  throw new AuthorizationError(code, `${at || 'document'}: ${issue.message}`, { at: at || undefined })
+  throw new AuthorizationError(code, `${at || 'document'}: ${sayIssue(issue)}`, { at: at || undefined })
+}
+
+/** What each of valibot's own rules asks for, where a schema gives no words of its own. */
+const RULES: Readonly<Record<string, (requirement: unknown) => string>> = {
+  safe_integer: () => 'has to be a whole number',
+  min_value: least => `has to be at least ${least}`,
+  max_value: most => `has to be at most ${most}`,
+  length: count => `has to have exactly ${count} items`,
+  min_length: least => (least === 1 ? 'must not be empty' : `needs at least ${least} items or characters`),
+  max_length: most => `has more than ${most} items or characters`,
+  max_bytes: most => `has more than ${most} bytes`,
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  boolean: 'true or false',
+  Object: 'an object',
+  Array: 'a list',
+  undefined: 'nothing',
+  unknown: 'something else',
+}
+
+/** In the words of the document; schemas that say something of their own are left to say it. */
+function sayIssue(issue: v.BaseIssue<unknown>): string {
+  if (!issue.message.startsWith('Invalid ')) return issue.message
+  const rule = RULES[issue.type]
+  if (issue.kind === 'validation' && rule !== undefined) return rule(issue.requirement)
+  if (issue.expected === 'never') return 'is not a known field'
+  if (issue.type === 'strict_object' && issue.received === 'undefined') return 'is missing'
+  const name = (text: string) => NAMES[text] ?? (text.length > 80 ? `${text.slice(0, 80)}…` : text)
+  const expected = (issue.expected ?? 'something else').replace(/^\((.*)\)$/, '$1')
+  const choices = expected.split(' | ').map(name)
+  return `has to be ${choices.length > 1 ? 'one of ' : ''}${choices.join(', ')}, not ${name(issue.received)}`
 }
 
 /** A union's own issue only says that no branch fits; the branch that got furthest says why. */
