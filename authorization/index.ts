@@ -57,6 +57,7 @@ export {
   type RevocationKind,
   RevocationSet,
   type RevocationTarget,
+  readRevocation,
   signRevocation,
 } from './revocation.ts'
 export type { SubjectToOpen } from './scope.ts'

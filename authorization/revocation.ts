@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { sha256Hex } from '../encoding/digest.ts'
 import { canonicalJsonBytes } from '../encoding/json.ts'
+import { parseEnvelope } from '../signing/dsse.ts'
 import type { PrivateKey, PublicKey } from '../signing/key.ts'
 import { openDocument, signDocument } from './document.ts'
 import { AuthorizationError } from './error.ts'
@@ -143,6 +144,23 @@ export function openRevocation(bytes: Uint8Array, governance: readonly PublicKey
     governance,
   )
   return { ...parseRevocation(payload), digest, envelope, envelopeDigest }
+}
+
+/**
+ * Reads a revocation without its signature, which was checked when it was recorded: what forbids stays in force when the key that signed it
+ * is no longer trusted.
+ *
+ * @throws AuthorizationError `REVOCATION_MALFORMED`; SigningError when it is not an envelope
+ */
+export function readRevocation(bytes: Uint8Array): Revocation {
+  const { payload } = parseEnvelope(bytes)
+  const envelope = Buffer.from(bytes)
+  return {
+    ...parseRevocation(payload),
+    digest: sha256Hex(payload),
+    envelope,
+    envelopeDigest: sha256Hex(envelope),
+  }
 }
 
 /** Signs a revocation with a governance key. @throws AuthorizationError `REVOCATION_MALFORMED` */

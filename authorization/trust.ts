@@ -100,7 +100,10 @@ export function openTrustRoots(bytes: Uint8Array, governance: readonly PublicKey
  *
  * @throws AuthorizationError `ROLLED_BACK`
  */
-export function checkTrustSuccessor(current: TrustRoots | null, next: TrustRoots): void {
+export function checkTrustSuccessor(
+  current: Pick<TrustRoots, 'version' | 'digest'> | null,
+  next: TrustRoots,
+): void {
   if (current === null || next.digest === current.digest || next.version > current.version) return
   throw new AuthorizationError(
     'ROLLED_BACK',

@@ -143,7 +143,6 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
     async revoke(_caller: Caller, envelope: Buffer) {
       const { epoch, lineageIndex } = await changed(parts, governance.revoke(envelope))
       const executionIds = executor.endRevoked()
-      parts.sealing.soon()
       return { epoch, lineageIndex, executionIds }
     },
 
@@ -171,6 +170,8 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
 
 async function changed<T>(parts: DaemonParts, change: Promise<T>): Promise<T> {
   const result = await change
+  // A roll-back of the files must not undo it.
+  parts.sealing.anchorSoon()
   parts.onStatusChange()
   return result
 }

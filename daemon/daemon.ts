@@ -65,7 +65,11 @@ export async function assemble(config: Config, log: Logger): Promise<DaemonParts
     const tier = await hostTier(host, config)
     const lineage = await openLineage(config, host)
     undo.push(() => lineage.close())
-    const history = await History.fold(lineage, host.governanceKeys)
+    const history = await History.fold(lineage, {
+      governance: host.governanceKeys,
+      hostId: host.id,
+      recoversByItself: config.attestation.recovery === 'auto',
+    })
     const page = LeasePage.create()
     const launcher = await LauncherClient.connect(config.daemon.launcherSocket, page)
     undo.push(async () => launcher.close())
@@ -127,6 +131,10 @@ async function compose(base: {
     bootNs: bootTimeNs,
     maxOutputBytes: config.execution.maxOutputBytes,
   })
+  let lineageState: 'ok' | 'unavailable' = 'ok'
+  void lineage.failed.then(() => {
+    lineageState = 'unavailable'
+  })
   const decider = new Decider({
     ...{ history, gate, clock, registry, decisions, sessionKey },
     hostId: host.id,
@@ -134,7 +142,7 @@ async function compose(base: {
     stage: launcher,
     minting: config.minting.enabled,
     maxExecutions: config.execution.maxExecutions,
-    lineageState: () => 'ok',
+    lineageState: () => lineageState,
   })
   const governance = new Governance({
     ...{ history, lineage, recorder, gate },
@@ -228,7 +236,8 @@ function onTransition(parts: DaemonParts, { from, to, epoch, reasons }: TrustTra
         history.failure = null
         history.failureIndex = null
       }
-      sealing.soon()
+      if (to === 'FAILED') sealing.anchorSoon()
+      else sealing.soon()
     })
     .catch((err: unknown) => log.error({ err }, 'a trust transition was not recorded'))
   parts.onStatusChange()

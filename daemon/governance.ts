@@ -45,11 +45,12 @@ export class Governance {
     return this.#inTurn(async () => {
       const { keys, history, lineage, recorder } = this.#o
       const policy = openPolicyBundle(envelope, keys)
-      checkPolicySuccessor(history.policy, policy)
+      checkPolicySuccessor(history.newestPolicy, policy)
       const blob = await lineage.putBlob(envelope)
       const { digest, version } = policy
       const lineageIndex = await recorder.record({ type: 'policy', digest, version, blob })
       history.policy = policy
+      history.newestPolicy = { version, digest }
       return { digest, lineageIndex }
     })
   }
@@ -58,11 +59,12 @@ export class Governance {
     return this.#inTurn(async () => {
       const { keys, history, lineage, recorder } = this.#o
       const roots = openTrustRoots(envelope, keys)
-      checkTrustSuccessor(history.trustRoots, roots)
+      checkTrustSuccessor(history.newestTrustRoots, roots)
       const blob = await lineage.putBlob(envelope)
       const { digest, version } = roots
       const lineageIndex = await recorder.record({ type: 'trust-roots', digest, version, blob })
       history.trustRoots = roots
+      history.newestTrustRoots = { version, digest }
       return { digest, lineageIndex }
     })
   }

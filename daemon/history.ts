@@ -1,13 +1,16 @@
 import { type ClockHistory, parseQuoteAttest } from '../attestation/index.ts'
 import {
+  type Clearance,
+  openClearance,
   openPolicyBundle,
-  openRevocation,
   openTrustRoots,
   type PolicyBundle,
   RevocationSet,
+  readRevocation,
   type TrustRoots,
   UseTable,
 } from '../authorization/index.ts'
+import { canonicalJson } from '../encoding/json.ts'
 import { type Lineage, type LineageEvent, parseEvent } from '../lineage/index.ts'
 import type { PublicKey } from '../signing/key.ts'
 import type { Ownership } from './core.ts'
@@ -20,6 +23,20 @@ export interface OpenExecution {
   readonly decision: bigint
 }
 
+export interface HistoryOptions {
+  /** The configured governance keys. */
+  readonly governance: readonly PublicKey[]
+  readonly hostId: string
+  /** Whether the configuration lets a passing appraisal alone lead out of FAILED. */
+  readonly recoversByItself: boolean
+}
+
+/** Version and digest of the newest document of a kind that the log knows, in force or not: none older is taken. */
+export interface NewestVersion {
+  readonly version: number
+  readonly digest: string
+}
+
 /**
  * What the lineage says: everything of the daemon's state that has to survive it, as a fold of the log in its order.
  * There is no second store that could disagree with the log.
@@ -29,6 +46,8 @@ export class History {
   revocations = RevocationSet.empty
   trustRoots: TrustRoots | null = null
   policy: PolicyBundle | null = null
+  newestTrustRoots: NewestVersion | null = null
+  newestPolicy: NewestVersion | null = null
   referenceValues: SignedReferenceValues | null = null
   /** Not null: the host is FAILED, for these reasons, until an operator clears it. */
   failure: readonly TrustReason[] | null = null
@@ -42,20 +61,20 @@ export class History {
   readonly governed = new Set<string>()
   readonly #owners = new Map<string, Ownership>()
   readonly #open = new Map<string, OpenExecution>()
-  readonly #governance: readonly PublicKey[]
+  readonly #o: HistoryOptions
   readonly #blob: (digest: string) => Promise<Buffer>
   #attest: string | null = null
-  /** Documents in the log that the configured governance keys do not vouch for (any more). They are not in force. */
+  /** Documents in the log that the configured governance keys do not vouch for (any more). They permit and clear nothing. */
   readonly unvouched: { readonly index: bigint; readonly message: string }[] = []
 
-  private constructor(governance: readonly PublicKey[], blob: (digest: string) => Promise<Buffer>) {
-    this.#governance = governance
+  private constructor(options: HistoryOptions, blob: (digest: string) => Promise<Buffer>) {
+    this.#o = options
     this.#blob = blob
   }
 
-  /** Reads the whole log once. @throws LineageError */
-  static async fold(lineage: Lineage, governance: readonly PublicKey[]): Promise<History> {
-    const history = new History(governance, digest => lineage.getBlob(digest))
+  /** Reads the whole log once. @throws LineageError; AuthorizationError when a recorded revocation cannot be read */
+  static async fold(lineage: Lineage, options: HistoryOptions): Promise<History> {
+    const history = new History(options, digest => lineage.getBlob(digest))
     for (let from = 0n; from < lineage.size; ) {
       const entries = await lineage.readEntries(from, lineage.size)
       for (const { index, bytes } of entries) await history.#apply(index, parseEvent(bytes))
@@ -95,19 +114,31 @@ export class History {
         this.uses.setUncleanSince(event.time)
         return
       case 'tail-accepted':
+        if (
+          !(await this.#isCleared(index, event.blob, { kind: 'tail', tail: Number(this.uncleanTail ?? -1n) }))
+        )
+          return
         this.uncleanTail = null
         this.uses.setUncleanSince(null)
         return
       case 'trust-transition':
-        if (event.from === 'FAILED') this.#clearFailure()
-        if (event.to !== 'FAILED') return
-        this.failure = event.reasons.map(({ code, message }) => ({ code, message }))
-        this.failureIndex = index
+        // A transition out of FAILED clears nothing by itself: whoever can write to the log could write one.
+        if (event.from === 'FAILED' && this.#o.recoversByItself) this.#clearFailure()
+        if (event.to === 'FAILED') this.#fail(index, event.reasons)
         return
       case 'failure-cleared':
+        if (
+          !(await this.#isCleared(index, event.blob, {
+            kind: 'failure',
+            transition: Number(this.failureIndex ?? -1n),
+          }))
+        )
+          return
         this.#clearFailure()
         return
       case 'appraisal':
+        // The transition may not have come to be written, or may come after this.
+        if (event.verdict === 'fail' && this.failure === null) this.#fail(index, event.reasons)
         // As the running attestor keeps it: every verified quote counts, also of a host that fails, unless its clock went back.
         if (event.clock !== null && !event.reasons.some(({ code }) => code === 'CLOCK_ROLLED_BACK'))
           this.#attest = event.evidence.attest
@@ -140,6 +171,23 @@ export class History {
     }
   }
 
+  #fail(index: bigint, reasons: readonly { code: string; message: string }[]): void {
+    this.failure = reasons.map(({ code, message }) => ({ code, message }))
+    this.failureIndex = index
+  }
+
+  /** Whether a clearance of this host, signed by a configured key, names what is to be cleared. Anything else clears nothing. */
+  async #isCleared(index: bigint, blob: string, what: Clearance['clears']): Promise<boolean> {
+    try {
+      const { host, clears } = openClearance(await this.#blob(blob), this.#o.governance)
+      if (host === this.#o.hostId && canonicalJson(clears) === canonicalJson(what)) return true
+      this.unvouched.push({ index, message: 'the clearance is for something else' })
+    } catch (error) {
+      this.unvouched.push({ index, message: error instanceof Error ? error.message : String(error) })
+    }
+    return false
+  }
+
   #clearFailure(): void {
     this.failure = null
     this.failureIndex = null
@@ -155,18 +203,33 @@ export class History {
     }
   }
 
-  /** Signatures are checked again: what is in force is what the configured keys vouch for now. */
+  /**
+   * Signatures are checked again. What permits is in force only if a configured key vouches for it now; nothing older takes its place.
+   * What forbids stays in force: a key that was taken out of the configuration must not take its revocations along.
+   */
   async #applyDocument(
     index: bigint,
     event: LineageEvent & { type: 'trust-roots' | 'policy' | 'revocation' | 'reference-values' },
   ): Promise<void> {
     const envelope = await this.#blob(event.blob)
+    const { governance } = this.#o
+    if (event.type === 'revocation') {
+      this.revocations = this.revocations.with(readRevocation(envelope))
+      return
+    }
     try {
-      if (event.type === 'trust-roots') this.trustRoots = openTrustRoots(envelope, this.#governance)
-      else if (event.type === 'policy') this.policy = openPolicyBundle(envelope, this.#governance)
-      else if (event.type === 'revocation')
-        this.revocations = this.revocations.with(openRevocation(envelope, this.#governance))
-      else this.referenceValues = openReferenceValues(envelope, this.#governance)
+      if (event.type === 'trust-roots') {
+        this.newestTrustRoots = { version: event.version, digest: event.digest }
+        this.trustRoots = null
+        this.trustRoots = openTrustRoots(envelope, governance)
+      } else if (event.type === 'policy') {
+        this.newestPolicy = { version: event.version, digest: event.digest }
+        this.policy = null
+        this.policy = openPolicyBundle(envelope, governance)
+      } else {
+        this.referenceValues = null
+        this.referenceValues = openReferenceValues(envelope, governance)
+      }
     } catch (error) {
       this.unvouched.push({ index, message: error instanceof Error ? error.message : String(error) })
     }

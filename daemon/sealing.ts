@@ -10,6 +10,9 @@ export interface SealingOptions {
   readonly counterMs: number
 }
 
+/** What forbids is anchored at once, but no more often than this: an NV index wears out at about 500,000 writes. */
+const ANCHOR_SPACING_MS = 60_000
+
 /**
  * Signs checkpoints and moves the TPM's counter, both off the request path: a decision is durable without them, and a TPM
  * that is slow or gone delays them and nothing else.
@@ -25,6 +28,8 @@ export class Sealing {
   #again = false
   #anchoredSize = 0n
   #anchoring = false
+  #anchorTimer: NodeJS.Timeout | undefined
+  #anchoredMs = 0
 
   /** @param onCounter records the counter's new value */
   constructor(
@@ -59,10 +64,25 @@ export class Sealing {
     })
   }
 
+  /**
+   * Asks for a checkpoint and for the counter to move: after what a roll-back of the files must not undo (a revocation, FAILED). At the latest
+   * after a minute, however many ask.
+   */
+  anchorSoon(): void {
+    this.soon()
+    if (this.#anchorTimer !== undefined) return
+    const wait = Math.max(0, this.#anchoredMs + ANCHOR_SPACING_MS - Date.now())
+    this.#anchorTimer = setTimeout(() => {
+      this.#anchorTimer = undefined
+      void this.#anchor()
+    }, wait).unref()
+  }
+
   /** Ends the timers and waits for the signature in progress. */
   async stop(): Promise<void> {
     clearInterval(this.#timer)
     clearInterval(this.#counterTimer)
+    clearTimeout(this.#anchorTimer)
     this.#again = false
     await this.#running
   }
@@ -92,6 +112,7 @@ export class Sealing {
       await this.#onCounter(await this.#lineage.anchor())
       // The entry about the counter itself does not move it again; what came in beside it does.
       this.#anchoredSize = size + 1n
+      this.#anchoredMs = Date.now()
     } catch (error) {
       this.#log.warn({ err: error }, 'the counter was not moved')
     } finally {

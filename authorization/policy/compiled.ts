@@ -127,7 +127,10 @@ export function openPolicyBundle(bytes: Uint8Array, governance: readonly PublicK
 }
 
 /** Whether `next` may follow `current`: the version only goes up. @throws AuthorizationError `ROLLED_BACK` */
-export function checkPolicySuccessor(current: PolicyBundle | null, next: PolicyBundle): void {
+export function checkPolicySuccessor(
+  current: Pick<PolicyBundle, 'version' | 'digest'> | null,
+  next: PolicyBundle,
+): void {
   if (current === null || next.digest === current.digest || next.version > current.version) return
   throw new AuthorizationError(
     'ROLLED_BACK',

@@ -25,9 +25,10 @@ import {
   verifySignature,
 } from '../../attestation/tpm2/structures/index.ts'
 import { WritError } from '../../encoding/error.ts'
+import { RECORDED_EVIDENCE } from '../support/recorded-evidence.ts'
 import { readAsciiImaLog } from './ima-log.ts'
 
-const root = process.env.WRIT_FIXTURES
+const root = RECORDED_EVIDENCE
 
 interface Entry {
   path: string

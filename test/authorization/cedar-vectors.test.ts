@@ -2,9 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type CedarCall, newCedar, PolicyEngine } from '../../authorization/policy/engine.ts'
+import { RECORDED_EVIDENCE } from '../support/recorded-evidence.ts'
 
 /** Cases of the Cedar project's own integration tests, where they are at hand. */
-const fixtures = process.env.WRIT_FIXTURES
+const fixtures = RECORDED_EVIDENCE
 const root = join(fixtures ?? '', 'json', 'cedar')
 
 interface Case {

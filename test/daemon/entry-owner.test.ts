@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { entryOwner } from '../../daemon/entry-owner.ts'
 import { History } from '../../daemon/history.ts'
 import { parseEvent } from '../../lineage/index.ts'
-import { artifact, governance } from '../authorization/scenario.ts'
+import { artifact, governance, HOST } from '../authorization/scenario.ts'
 import { peer, streams, workload, world } from './support/world.ts'
 
 test('decisions, starts, kills and ends are their caller’s, all else is nobody’s, before and after a restart', async () => {
@@ -20,7 +20,11 @@ test('decisions, starts, kills and ends are their caller’s, all else is nobody
   await w.decisions.flush()
   await w.recorder.record({ type: 'kill-sent', executionId: 'ff'.repeat(16), cause: 'REVOKED' })
 
-  const folded = await History.fold(w.lineage, [governance.public])
+  const folded = await History.fold(w.lineage, {
+    governance: [governance.public],
+    hostId: HOST,
+    recoversByItself: false,
+  })
   for (const history of [w.history, folded]) {
     const owners: [string, number | null][] = []
     for (const { bytes } of await w.lineage.readEntries(0n, w.lineage.size)) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Permit } from '../../daemon/decider.ts'
 import { History } from '../../daemon/history.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
-import { artifact, governance, PROGRAM_DIGEST, payloadDigest } from '../authorization/scenario.ts'
+import { artifact, governance, HOST, PROGRAM_DIGEST, payloadDigest } from '../authorization/scenario.ts'
 import { faultyIo } from '../lineage/support/faulty-io.ts'
 import { type Counted, counted } from './support/counted-streams.ts'
 import { ofType, peer, streams, type World, workload, world } from './support/world.ts'
@@ -232,7 +232,11 @@ describe('an end', () => {
     w.launcher.stderr.end()
     expect(await done).toMatchObject({ cause: 'END_CAUSE_LEASE_LAPSED', confirmedDead: false })
     expect(ofType(await w.events(), 'execution-end')).toEqual([])
-    const { openExecutions } = await History.fold(w.lineage, [governance.public])
+    const { openExecutions } = await History.fold(w.lineage, {
+      governance: [governance.public],
+      hostId: HOST,
+      recoversByItself: false,
+    })
     expect(openExecutions.map(({ executionId }) => executionId)).toEqual([id])
     expect(w.registry.liveCount).toBe(0)
   })

@@ -1,7 +1,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { signClearance, signRevocation } from '../../authorization/index.ts'
+import { signClearance } from '../../authorization/index.ts'
 import type { Caller } from '../../daemon/core.ts'
 import { History } from '../../daemon/history.ts'
 import type { EventBody } from '../../daemon/recorder.ts'
@@ -11,6 +11,7 @@ import {
   governance,
   HOST,
   mallory,
+  OTHER_HOST,
   PROGRAM_DIGEST,
   payloadDigest,
   policyEnvelope,
@@ -19,7 +20,8 @@ import { openLog, temporaryDirectory } from '../lineage/support/log.ts'
 import { referenceEnvelope } from './support/reference.ts'
 import { peer, streams, type World, workload, world } from './support/world.ts'
 
-const fold = (w: Pick<World, 'lineage'>, key = governance) => History.fold(w.lineage, [key.public])
+const fold = (w: Pick<World, 'lineage'>, key = governance) =>
+  History.fold(w.lineage, { governance: [key.public], hostId: HOST, recoversByItself: false })
 const sent = artifact(it => {
   it.validity.maxUses = 5
 })
@@ -93,7 +95,11 @@ describe('the fold of the log', () => {
 
   test('of an empty log forbids everything', async () => {
     const lineage = await openLog(temporaryDirectory())
-    const empty = await History.fold(lineage, [governance.public])
+    const empty = await History.fold(lineage, {
+      governance: [governance.public],
+      hostId: HOST,
+      recoversByItself: false,
+    })
     await lineage.close()
     expect(empty).toMatchObject({ trustRoots: null, policy: null, referenceValues: null, newestMs: 0 })
   })
@@ -111,15 +117,11 @@ describe('a failure', () => {
     })
   })
 
-  test('ends with an operator’s clearance, or with the way out that the configuration allows', async () => {
+  test('ends with an operator’s clearance', async () => {
     const w = await world()
     w.history.failureIndex = await w.recorder.record(transition('STALE', 'FAILED'))
     const clears = { kind: 'failure' as const, transition: Number(w.history.failureIndex) }
     await w.governance.clear(signClearance({ version: 1, host: HOST, clears }, governance))
-    expect(await fold(w)).toMatchObject({ failure: null, failureIndex: null })
-    await w.recorder.record(transition('UNATTESTED', 'FAILED'))
-    expect((await fold(w)).failure).not.toBeNull()
-    await w.recorder.record(transition('FAILED', 'UNATTESTED'))
     expect(await fold(w)).toMatchObject({ failure: null, failureIndex: null })
   })
 })
@@ -140,53 +142,95 @@ test('after an unclean stop limited uses are in doubt, until an operator accepts
   expect(doubtful.uncleanTail).toBe(BigInt(tail))
   expect(doubtful.uses.view(claim)).toMatchObject({ used: 1, uncleanSince: time })
   const accepted = '2026-11-21T03:01:00.000Z'
-  const digest = await lineage.putBlob(Buffer.from('clearance'))
-  await lineage.append({
-    v: 1,
-    type: 'tail-accepted',
-    time: accepted,
-    bootNs: '2',
-    tail,
-    digest,
-    blob: digest,
-  })
-  const trusted = await fold({ lineage })
+  const accept = async (envelope: Buffer) => {
+    const blob = await lineage.putBlob(envelope)
+    const digest = 'ab'.repeat(32)
+    await lineage.append({ v: 1, type: 'tail-accepted', time: accepted, bootNs: '2', tail, digest, blob })
+    return fold({ lineage })
+  }
+  const clears = { kind: 'tail' as const, tail }
+  for (const envelope of [
+    Buffer.from('no clearance'),
+    signClearance({ version: 1, host: HOST, clears }, mallory),
+    signClearance({ version: 1, host: OTHER_HOST, clears }, governance),
+    signClearance({ version: 1, host: HOST, clears: { kind: 'tail', tail: tail + 1 } }, governance),
+    signClearance({ version: 1, host: HOST, clears: { kind: 'failure', transition: tail } }, governance),
+  ]) {
+    expect((await accept(envelope)).uncleanTail).toBe(BigInt(tail))
+  }
+  const trusted = await accept(signClearance({ version: 1, host: HOST, clears }, governance))
   expect(trusted.uncleanTail).toBeNull()
   expect(trusted.uses.view(claim)).toMatchObject({ used: 1, uncleanSince: null })
 })
 
 describe('a document that the configured key does not vouch for', () => {
-  test('is not in force, is named, and leaves the one before in force', async () => {
+  test('permits nothing, and nothing older takes its place', async () => {
     const w = await world()
-    const policy = w.history.policy?.digest
-    await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
-    const { digest: revoked } = w.history.revocations
     const blob = await w.lineage.putBlob(policyEnvelope({ version: 9 }).fill(0x20, 5, 6))
     const digest = 'ab'.repeat(32)
     const bad = await w.recorder.record({ type: 'policy', digest, version: 9, blob })
-    const foreign = signRevocation(
-      { version: 1, epoch: 2, revoke: [{ kind: 'key', id: 'cd'.repeat(32) }] },
-      mallory,
-    )
-    const other = await w.recorder.record({
-      type: 'revocation',
-      digest,
-      epoch: 2,
-      blob: await w.lineage.putBlob(foreign),
-    })
     const folded = await fold(w)
-    expect(folded.policy?.digest).toBe(policy)
-    expect(folded.revocations.digest).toBe(revoked)
-    expect(folded.unvouched.map(({ index }) => index)).toEqual([bad, other])
+    expect(folded.policy).toBeNull()
+    expect(folded.newestPolicy).toEqual({ version: 9, digest })
+    expect(folded.unvouched.map(({ index }) => index)).toEqual([bad])
   })
 
-  test('includes all of them when the configured key is another', async () => {
+  test('goes on to forbid: a key that is taken out does not take its revocations along', async () => {
     const w = await world()
     await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
     const folded = await fold(w, mallory)
     expect(folded).toMatchObject({ trustRoots: null, policy: null })
-    expect(folded.revocations.epoch).toBe(0)
-    expect(folded.unvouched).toHaveLength(3)
+    expect(folded.unvouched).toHaveLength(2)
+    expect(folded.revocations.digest).toBe(w.history.revocations.digest)
+    expect(folded.revocations.has('key', 'ab'.repeat(32))).toBe(true)
+  })
+
+  test('keeps the daemon from starting when it is a revocation that cannot be read', async () => {
+    const w = await world()
+    const blob = await w.lineage.putBlob(Buffer.from('{'))
+    await w.recorder.record({ type: 'revocation', digest: 'ab'.repeat(32), epoch: 1, blob })
+    await expect(fold(w)).rejects.toMatchObject({ code: 'ENVELOPE_MALFORMED' })
+  })
+})
+
+describe('FAILED, as the log has it,', () => {
+  const reasons = [{ code: 'QUOTE_PCR_DIGEST_MISMATCH', message: 'PCR 4', at: null }]
+  const fail = (w: World) =>
+    w.recorder.record({ type: 'trust-transition', from: 'ATTESTED', to: 'FAILED', epoch: 2, reasons })
+  const leave = (w: World) =>
+    w.recorder.record({ type: 'trust-transition', from: 'FAILED', to: 'UNATTESTED', epoch: 2, reasons: [] })
+  const cleared = async (w: World, envelope: Buffer) => {
+    const blob = await w.lineage.putBlob(envelope)
+    await w.recorder.record({ type: 'failure-cleared', digest: 'ab'.repeat(32), blob })
+  }
+
+  test('is left by nothing but a clearance of this host and this failure, signed by a configured key', async () => {
+    const w = await world()
+    const transition = Number(await fail(w))
+    const clears = { kind: 'failure' as const, transition }
+    await leave(w)
+    await cleared(w, Buffer.from('no clearance'))
+    await cleared(w, signClearance({ version: 1, host: HOST, clears }, mallory))
+    await cleared(w, signClearance({ version: 1, host: OTHER_HOST, clears }, governance))
+    await cleared(
+      w,
+      signClearance(
+        { version: 1, host: HOST, clears: { ...clears, transition: transition - 1 } },
+        governance,
+      ),
+    )
+    expect((await fold(w)).failureIndex).toBe(BigInt(transition))
+    await cleared(w, signClearance({ version: 1, host: HOST, clears }, governance))
+    expect((await fold(w)).failure).toBeNull()
+  })
+
+  test('is left by the next transition where the configuration says so', async () => {
+    const w = await world()
+    await fail(w)
+    await leave(w)
+    const options = { governance: [governance.public], hostId: HOST }
+    expect((await History.fold(w.lineage, { ...options, recoversByItself: true })).failure).toBeNull()
+    expect((await History.fold(w.lineage, { ...options, recoversByItself: false })).failure).not.toBeNull()
   })
 })
 

@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { EncodingError } from '../../encoding/error.ts'
 import { parseJson } from '../../encoding/json.ts'
+import { RECORDED_EVIDENCE } from '../support/recorded-evidence.ts'
 
 const parse = (text: string, limits = {}) => parseJson(Buffer.from(text), limits)
 const code = (value: string) => expect.objectContaining({ name: 'EncodingError', code: value })
@@ -112,8 +113,8 @@ describe('parseJson', () => {
   })
 })
 
-const fixtures = process.env.WRIT_FIXTURES && join(process.env.WRIT_FIXTURES, 'evidence')
-describe.skipIf(!fixtures || !existsSync(fixtures))('JSONTestSuite (WRIT_FIXTURES)', () => {
+const fixtures = RECORDED_EVIDENCE
+describe.skipIf(fixtures === undefined)('JSONTestSuite (WRIT_FIXTURES)', () => {
   interface Entry {
     path: string
     expected: { json: 'accept' | 'reject' | 'either' }

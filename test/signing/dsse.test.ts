@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -12,6 +12,7 @@ import {
 } from '../../signing/dsse.ts'
 import { SigningError } from '../../signing/error.ts'
 import { generateKey, type PublicKey, publicKeyToPem, readPublicKey } from '../../signing/key.ts'
+import { RECORDED_EVIDENCE } from '../support/recorded-evidence.ts'
 
 const code = (value: string) => expect.objectContaining({ name: 'SigningError', code: value })
 const TYPE = 'application/vnd.in-toto+json'
@@ -200,8 +201,8 @@ describe('checkSignatures', () => {
   })
 })
 
-const fixtures = process.env.WRIT_FIXTURES && join(process.env.WRIT_FIXTURES, 'evidence')
-describe.skipIf(!fixtures || !existsSync(fixtures))('recorded envelopes (WRIT_FIXTURES)', () => {
+const fixtures = RECORDED_EVIDENCE
+describe.skipIf(fixtures === undefined)('recorded envelopes (WRIT_FIXTURES)', () => {
   interface Entry {
     path: string
     kind: string

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import {
@@ -8,6 +8,7 @@ import {
   verifyEkChain,
 } from '../../../attestation/identity/index.ts'
 import { Extension } from '../../../attestation/identity/x509.ts'
+import { RECORDED_EVIDENCE } from '../../support/recorded-evidence.ts'
 import { AT, type Forge, forge, forgeEkChain, TPM_SAN } from './certificate-forge.ts'
 
 const code = (value: string) => expect.objectContaining({ name: 'IdentityError', code: value })
@@ -159,8 +160,8 @@ describe('the recorded host', () => {
   })
 })
 
-const fixtures = process.env.WRIT_FIXTURES && join(process.env.WRIT_FIXTURES, 'evidence')
-describe.skipIf(!fixtures || !existsSync(fixtures))('recorded certificates (WRIT_FIXTURES)', () => {
+const fixtures = RECORDED_EVIDENCE
+describe.skipIf(fixtures === undefined)('recorded certificates (WRIT_FIXTURES)', () => {
   interface Entry {
     path: string
     kind: string

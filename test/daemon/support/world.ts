@@ -174,7 +174,11 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   const bootNs = () => time.bootNs
   const wallMs = () => time.wallMs
   const recorder = new Recorder(lineage, bootNs, wallMs)
-  const history = await History.fold(lineage, [governance.public])
+  const history = await History.fold(lineage, {
+    governance: [governance.public],
+    hostId: HOST,
+    recoversByItself: false,
+  })
   const page = LeasePage.create()
   const gate = new TrustGate({ lease: page, maxEvidenceAgeNs: MAX_AGE_NS, now: bootNs })
   const rules = new Governance({

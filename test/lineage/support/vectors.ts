@@ -1,10 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { RECORDED_EVIDENCE } from '../../support/recorded-evidence.ts'
 
 /** Where outside vectors are, or an empty string. */
-export const VECTORS = process.env.WRIT_FIXTURES ?? ''
+export const VECTORS = RECORDED_EVIDENCE ?? ''
 
-export const hasVectors = VECTORS !== '' && existsSync(join(VECTORS, 'manifest.json'))
+export const hasVectors = RECORDED_EVIDENCE !== undefined
 
 /** One case of the vectors' manifest and what is expected of it. */
 export interface VectorCase {
