@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
@@ -82,6 +82,20 @@ describe.skipIf(!IS_ROOT)(`writ against a daemon (${NEEDS_ROOT})`, () => {
     expect(status).toBe(128 + 9)
     expect(stderr).toMatch(/ended by TERMINATED.*all its processes are dead/)
   })
+
+  test('an execution whose output nobody reads any longer is ended, and so is a tail', async () => {
+    const shell = (command: string, args: readonly string[]) =>
+      spawnSync('bash', ['-c', `${command}; echo "\${PIPESTATUS[0]}"`, WRIT, ...args], {
+        encoding: 'utf8',
+        env: { ...process.env, WRIT_SOCKET: site.socket },
+        timeout: 30_000,
+      }).stdout
+    const argv = await allowed(['/usr/bin/yes'])
+    expect(shell('"$0" "$@" 2>/dev/null | head -n 1', argv)).toBe(`y\n${128 + 9}\n`)
+    expect(shell('"$0" "$@" 2>&1 | :', ['run', '/usr/bin/true'])).toBe('1\n')
+    const tail = ['lineage', 'tail', '--follow', '--from', '0']
+    expect(shell('"$0" "$@" | head -n 1', tail)).toMatch(/^#.*\n0\n$/)
+  }, 60_000)
 
   test('a denial says its codes, what they mean and what to do', async () => {
     const { status, stdout, stderr } = await writ(['run', '/usr/bin/true'])
