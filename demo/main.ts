@@ -43,14 +43,18 @@ async function main(): Promise<number> {
     return screen.summary() ? 0 : 1
   } catch (error) {
     if (interrupted === undefined) {
-      process.stderr.write(
-        `\ndemo: ${error instanceof DemoError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-      )
+      process.stderr.write(`\ndemo: ${error instanceof DemoError ? error.message : firstLine(error)}\n`)
     }
     return 1
   } finally {
     await screen.waiting('cleaning up', workspace.close())
   }
+}
+
+/** What nobody foresaw, in one line. */
+function firstLine(error: unknown): string {
+  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  return message.split('\n', 1)[0] ?? message
 }
 
 process.exitCode = await main()

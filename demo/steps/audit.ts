@@ -1,3 +1,4 @@
+import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { copyFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DemoError, type Finished } from '../processes.ts'
@@ -38,6 +39,8 @@ export async function audit(screen: Screen, site: Site): Promise<void> {
   )
 }
 
+const CHECKPOINT = 'lineage/checkpoint'
+
 /** What an auditor has: a copy of the bundle, the operator's public key, the root of the EK certificates. */
 class Auditor {
   readonly #dir: string
@@ -74,10 +77,17 @@ class Auditor {
       )
     }
     for (const file of files) {
-      await this.#withChanged(file, async () =>
+      await this.#withChanged(file, flipped, async () =>
         judge(`a flipped byte in ${short(file)}`, await this.verify(), file),
       )
     }
+    const entries = files.find(path => path.startsWith('lineage/tile/entries/')) ?? ''
+    await this.#withChanged(entries, halved, async () =>
+      judge('a log that was cut', await this.verify(), entries),
+    )
+    await this.#withChanged(CHECKPOINT, signedAgain, async () =>
+      judge('a log signed again with a key of its own', await this.verify(), CHECKPOINT),
+    )
     const [last = ''] = files.slice(-1)
     const kept = await readFile(join(this.#bundle, last))
     await rm(join(this.#bundle, last))
@@ -91,16 +101,17 @@ class Auditor {
       await this.verify(this.#bundle, 'stranger.pub'),
       'operator',
     )
-    return { tried: files.length + 3, found }
+    return { tried: files.length + 5, found }
   }
 
-  async #withChanged(file: string, work: () => Promise<void>): Promise<void> {
+  async #withChanged(
+    file: string,
+    change: (bytes: Buffer) => Buffer,
+    work: () => Promise<void>,
+  ): Promise<void> {
     const path = join(this.#bundle, file)
     const bytes = await readFile(path)
-    const at = Math.floor(bytes.length / 2)
-    const changed = Buffer.from(bytes)
-    changed.writeUInt8(changed.readUInt8(at) ^ 1, at)
-    await writeFile(path, changed)
+    await writeFile(path, change(bytes))
     try {
       await work()
     } finally {
@@ -116,13 +127,42 @@ class Auditor {
     const kinds = [
       'host/ak-certificate.der',
       'host/identity.json',
-      'lineage/checkpoint',
+      CHECKPOINT,
       'lineage/tile/0/',
       'lineage/tile/entries/',
       'lineage/evidence/',
     ]
-    return kinds.flatMap(kind => all.find(path => path.startsWith(kind)) ?? [])
+    return kinds.map(kind => {
+      const file = all.find(path => path.startsWith(kind))
+      if (file === undefined) throw new DemoError(`the bundle has no ${kind}`)
+      return file
+    })
   }
+}
+
+function flipped(bytes: Buffer): Buffer {
+  const at = Math.floor(bytes.length / 2)
+  const changed = Buffer.from(bytes)
+  changed.writeUInt8(changed.readUInt8(at) ^ 1, at)
+  return changed
+}
+
+function halved(bytes: Buffer): Buffer {
+  return bytes.subarray(0, Math.floor(bytes.length / 2))
+}
+
+/**
+ * The checkpoint with another root, and an Ed25519 line of its own for it in the log's name (C2SP signed-note): all that a
+ * forger can do who does not have the TPM.
+ */
+function signedAgain(note: Buffer): Buffer {
+  const [origin = '', size = '', , , , tpmLine = ''] = note.toString().split('\n')
+  const text = `${[origin, size, randomBytes(32).toString('base64')].join('\n')}\n`
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519')
+  const raw = publicKey.export({ format: 'der', type: 'spki' }).subarray(-32)
+  const hash = createHash('sha256').update(`${origin}\n`).update(Buffer.of(1)).update(raw)
+  const line = Buffer.concat([hash.digest().subarray(0, 4), sign(null, Buffer.from(text), privateKey)])
+  return Buffer.from(`${text}\n— ${origin} ${line.toString('base64')}\n${tpmLine}\n`)
 }
 
 function short(path: string): string {

@@ -1,5 +1,5 @@
 import type { SimulatedTpm } from '../../attestation/tpm2/swtpm/index.ts'
-import { DemoError } from '../processes.ts'
+import { DemoError, type Finished } from '../processes.ts'
 import type { Screen } from '../screen.ts'
 import { USERS, type Workspace } from '../workspace.ts'
 import { writ, writJson } from '../writ.ts'
@@ -47,11 +47,22 @@ export async function provision(
     .map(([name]) => name)
   screen.line(`host ${first.hostId}`)
   screen.line(`hierarchies without an authValue, as on any new TPM: ${unset.join(', ')}`)
-  const clash = await writ(['init', '--user', '0:0', '--state-dir', stateDirectory, '--tpm', tpmOption])
+  const other = ['--user', String(USERS.caller), '--state-dir', stateDirectory, '--tpm', tpmOption]
+  const clash = await writ(['init', ...other, '--json'])
   screen.result(
     'Host identity',
     `AK under the EK, persistent; a second init changes nothing; ${first.tier}`,
-    clash.status !== 0,
+    isRefusedFor(clash, `it belongs to uid ${USERS.writd}`),
   )
   return { tpm, tpmOption, stateDirectory, hostId: first.hostId }
+}
+
+/** Whether the host was found unfit for exactly this reason. */
+function isRefusedFor({ status, stderr }: Finished, reason: string): boolean {
+  try {
+    const { error } = JSON.parse(stderr)
+    return status === 1 && error.code === 'HOST_UNFIT' && error.message.includes(reason)
+  } catch {
+    return false
+  }
 }
