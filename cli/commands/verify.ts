@@ -11,7 +11,8 @@ import { verifyBundle } from '../verify/verify.ts'
 import { collect } from '../workload.ts'
 
 interface Options extends RootOptions {
-  operatorKey: string
+  operatorKey: string[]
+  allowRecovery?: boolean
   host?: string
   earlier?: string[]
   at?: string
@@ -24,7 +25,12 @@ export function addVerify(program: Command): void {
     'Check an exported bundle offline: the log, its TPM signature, every decision and every appraisal.',
     'writ verify bundle/ --operator-key operator.pub --hardware-ek-root vendor-root.pem',
   )
-    .requiredOption('--operator-key <file>', "the operator's public key; never taken from the bundle")
+    .requiredOption(
+      '--operator-key <file>',
+      "a governance key of the operator's; never taken from the bundle (repeatable)",
+      collect,
+    )
+    .option('--allow-recovery', 'accept that the host left FAILED by itself, where its configuration lets it')
     .option('--host <id>', 'the host that it has to be of, if you know it')
     .option(
       '--earlier <checkpoint>',
@@ -39,7 +45,9 @@ export function addVerify(program: Command): void {
       'was asked is VERIFIED: all but the EK chain, the host and earlier checkpoints, which are asked by giving them.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
-    const operator = await readTrustedKey(options.operatorKey, "the operator's key")
+    const operators = await Promise.all(
+      options.operatorKey.map(path => readTrustedKey(path, "the operator's key")),
+    )
     const roots = await readRoots(options)
     const earlier = await Promise.all((options.earlier ?? []).map(readCheckpoint))
     const at = options.at === undefined ? new Date() : new Date(options.at)
@@ -53,10 +61,11 @@ export function addVerify(program: Command): void {
       )
     }
     const result = await verifyBundle(args[0] ?? '', {
-      operator,
+      operators,
       roots,
       hostId: options.host ?? null,
       earlier,
+      allowRecovery: options.allowRecovery ?? false,
       at,
     })
     const verified = allVerified(result.properties)

@@ -73,11 +73,9 @@ export async function checkAppraisals(
   const replays = new LogReplays()
   const governed = new Set<string>()
   const verdicts = new Map<string, number>()
+  // Runs on through every start of the daemon, which takes it up from the newest quote that verified.
   let previous: ClockHistory | null = null
-  let lastGood: ClockHistory | null = null
   for (const { index, event } of entries) {
-    // A daemon that starts goes on from the newest appraisal that did not fail.
-    if (event.type === 'daemon-start') previous = lastGood
     if (event.type === 'execution-start') for (const digest of event.subjects) governed.add(digest)
     if (event.type !== 'appraisal') continue
     previous = await atEntry(index, async () => {
@@ -100,7 +98,6 @@ export async function checkAppraisals(
       }
       return again.history
     })
-    if (event.verdict !== 'fail') lastGood = previous
     verdicts.set(event.verdict, (verdicts.get(event.verdict) ?? 0) + 1)
   }
   if (verdicts.size === 0) throw new StepFailure('the log has no appraisal')

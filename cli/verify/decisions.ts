@@ -10,9 +10,14 @@ import { base64ToBytes } from '../../encoding/text.ts'
 import { checkSignatures, parseEnvelope } from '../../signing/dsse.ts'
 import { type PublicKey, readPublicKey } from '../../signing/key.ts'
 import type { ReadBlob } from './documents.ts'
+import { checkGrounds } from './grounds.ts'
+import type { LogState } from './log-state.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from './steps.ts'
 
 type Decision = EventOf<'decision'>
+
+/** An entry with fewer reasons than its record has at least this much of them. */
+const FULL_REASON_BYTES = 24 << 10
 
 function decisionsOf(entries: readonly LogEntry[]): { index: number; event: Decision }[] {
   return entries.flatMap(({ index, event }) => (event.type === 'decision' ? [{ index, event }] : []))
@@ -20,98 +25,96 @@ function decisionsOf(entries: readonly LogEntry[]): { index: number; event: Deci
 
 /**
  * Every decision, made again from its recorded inputs, gives the recorded bytes; its entry says the same as its record; and
- * what it rested on was in the log before it.
+ * what it rested on is what the log says was so.
  */
 export async function checkDecisions(
   entries: readonly LogEntry[],
-  operator: PublicKey,
+  operators: readonly PublicKey[],
   blob: ReadBlob,
+  state: LogState,
+  hostId: string | null,
 ): Promise<Holds> {
-  const reevaluator = new Reevaluator(blob, { governance: [operator] })
-  const decisions = decisionsOf(entries)
-  const inForceFrom = documentsByBlob(entries)
-  for (const { index, event } of decisions) {
+  const reevaluator = new Reevaluator(blob, { governance: operators })
+  let permits = 0
+  let denials = 0
+  for (const entry of entries) {
+    const { index, event } = entry
     await atEntry(index, async () => {
-      const { same, record } = await reevaluator.reevaluate(await blob(event.record))
-      if (!same) throw new StepFailure('evaluated again, the decision is another one')
-      compareWithEntry(event, record)
-      checkGrounds(index, record, entries, inForceFrom)
+      if (event.type === 'decision') {
+        const { same, record } = await reevaluator.reevaluate(await blob(event.record))
+        if (!same) throw new StepFailure('evaluated again, the decision is another one')
+        compareWithEntry(event, record)
+        checkGrounds({ index, event }, record, state, entries, hostId)
+        if (event.outcome === 'permit') permits++
+        else denials++
+      }
+      await state.apply(entry)
     })
   }
-  const permits = decisions.filter(({ event }) => event.outcome === 'permit').length
-  return { detail: `${permits} permits and ${decisions.length - permits} denials, each the same bytes again` }
+  return {
+    detail: `${permits} permits and ${denials} denials, each the same bytes again and on what was in force`,
+  }
 }
 
 /** The entry is what was folded and shown; the record is what was decided. */
 function compareWithEntry(event: Decision, record: DecisionRecord): void {
-  const codes = (list: readonly { code: string }[]) => list.map(({ code }) => code).join(' ')
   const use = event.use && { issuer: event.use.issuer, id: event.use.id, maxUses: event.use.maxUses }
   const recordUse = record.use && {
     issuer: record.use.issuer,
     id: record.use.id,
     maxUses: record.use.maxUses,
   }
-  const request = record.inputs?.request
   const differs =
     event.outcome !== record.outcome
       ? 'outcome'
-      : codes(event.reasons) !== codes(record.reasons)
+      : !sameReasons(event.reasons, record.reasons)
         ? 'reasons'
         : event.artifact !== record.artifactDigest
           ? 'artifact'
           : JSON.stringify(use) !== JSON.stringify(recordUse)
             ? 'use'
-            : event.executionId !== null && event.executionId !== request?.executionId
+            : record.inputs !== null && event.executionId !== record.inputs.request.executionId
               ? 'execution'
-              : record.inputs?.caller != null && record.inputs.caller.uid !== event.caller.uid
+              : !sameCaller(event.caller, record.inputs?.caller)
                 ? 'caller'
                 : undefined
   if (differs !== undefined) throw new StepFailure(`entry and record differ in the ${differs}`)
 }
 
-/** From which entry on a document (by type and blob) was in force. */
-function documentsByBlob(entries: readonly LogEntry[]): ReadonlyMap<string, number> {
-  const from = new Map<string, number>()
-  for (const { index, event } of entries) {
-    if (event.type !== 'trust-roots' && event.type !== 'policy') continue
-    const key = `${event.type} ${event.blob}`
-    if (!from.has(key)) from.set(key, index)
-  }
-  return from
+function sameCaller(
+  caller: Decision['caller'],
+  recorded: NonNullable<DecisionRecord['inputs']>['caller'] | undefined,
+) {
+  if (recorded == null) return true
+  return (
+    recorded.uid === caller.uid &&
+    recorded.gid === caller.gid &&
+    recorded.pid === caller.pid &&
+    recorded.cgroup === (caller.cgroup ?? '')
+  )
 }
 
-/** A permit rests on trust roots, a policy and an appraisal that the log has before it. */
-function checkGrounds(
-  index: number,
-  record: DecisionRecord,
-  entries: readonly LogEntry[],
-  inForceFrom: ReadonlyMap<string, number>,
-): void {
-  const { inputs } = record
-  if (record.outcome !== 'permit' || inputs === null) return
-  for (const [type, digest] of [
-    ['trust-roots', inputs.trustRoots],
-    ['policy', inputs.policy],
-  ] as const) {
-    if (digest !== null && !((inForceFrom.get(`${type} ${digest}`) ?? index) < index)) {
-      throw new StepFailure(`it rests on a document (${type}) that the log had not put in force`)
-    }
-  }
-  const { appraisalIndex } = inputs.gate
-  const at = appraisalIndex === null ? index : Number(appraisalIndex)
-  const appraisal = at < index ? entries[at]?.event : undefined
-  if (appraisal?.type !== 'appraisal' || appraisal.verdict === 'fail') {
-    throw new StepFailure('it rests on no good appraisal of the host')
-  }
-  if (appraisal.binding.referenceValuesDigest !== inputs.gate.referenceValuesDigest) {
-    throw new StepFailure('its appraisal was by other reference values')
-  }
+/** An entry takes only so much: it has the first reasons, each cut to its length. */
+function sameReasons(entry: Decision['reasons'], record: DecisionRecord['reasons']): boolean {
+  const cut = (text: string, length: number) => text.slice(0, length).toWellFormed()
+  const full = entry.length === 64 || Buffer.byteLength(JSON.stringify(entry)) > FULL_REASON_BYTES
+  return (
+    (entry.length === record.length || (full && entry.length < record.length)) &&
+    entry.every(({ code, message, at }, i) => {
+      const item = record[i]
+      return (
+        item?.code === code &&
+        cut(item.message, 512) === message &&
+        (item.at === undefined ? null : cut(item.at, 128)) === at
+      )
+    })
+  )
 }
 
 /** The artifact of each permit is signed by as many keys of its issuer as the trust roots ask for. */
 export async function checkArtifacts(
   entries: readonly LogEntry[],
-  operator: PublicKey,
+  operators: readonly PublicKey[],
   blob: ReadBlob,
 ): Promise<Holds> {
   const seen = new Set<string>()
@@ -128,7 +131,7 @@ export async function checkArtifacts(
       const { issuer } = parseStatement(envelope.payload).predicate
       const { keys, threshold } = issuer.startsWith('host:')
         ? { keys: [sessionKeyOf(inputs, entries)], threshold: 1 }
-        : await authority(issuer, inputs.trustRoots, operator, blob)
+        : await authority(issuer, inputs.trustRoots, operators, blob)
       if (!checkSignatures(envelope, keys, threshold).met) {
         throw new StepFailure(`the artifact is not signed by ${threshold} of ${issuer}'s keys`)
       }
@@ -138,9 +141,14 @@ export async function checkArtifacts(
   return { detail: `${seen.size} artifacts, each by its issuer` }
 }
 
-async function authority(issuer: string, trustRoots: string | null, operator: PublicKey, blob: ReadBlob) {
+async function authority(
+  issuer: string,
+  trustRoots: string | null,
+  operators: readonly PublicKey[],
+  blob: ReadBlob,
+) {
   if (trustRoots === null) throw new StepFailure('there were no trust roots')
-  const found = openTrustRoots(await blob(trustRoots), [operator]).authorities.get(issuer)
+  const found = openTrustRoots(await blob(trustRoots), operators).authorities.get(issuer)
   if (found === undefined) throw new StepFailure(`the trust roots know no ${issuer}`)
   return found
 }

@@ -34,11 +34,11 @@ const KINDS = {
 export class Documents {
   /** Reference values by digest of their payload. */
   readonly referenceValues = new Map<string, ReferenceValues>()
-  readonly #operator: PublicKey
+  readonly #operators: readonly PublicKey[]
   readonly #blob: ReadBlob
 
-  constructor(operator: PublicKey, blob: ReadBlob) {
-    this.#operator = operator
+  constructor(operators: readonly PublicKey[], blob: ReadBlob) {
+    this.#operators = operators
     this.#blob = blob
   }
 
@@ -69,19 +69,19 @@ export class Documents {
   }
 
   #read(event: DocumentEvent, envelope: Buffer): string {
-    const operator = [this.#operator]
+    const operators = this.#operators
     switch (event.type) {
       case 'trust-roots':
-        return openTrustRoots(envelope, operator).digest
+        return openTrustRoots(envelope, operators).digest
       case 'policy':
-        return openPolicyBundle(envelope, operator).digest
+        return openPolicyBundle(envelope, operators).digest
       case 'revocation':
-        return openRevocation(envelope, operator).digest
+        return openRevocation(envelope, operators).digest
       case 'reference-values': {
         const { payload, digest } = openDocument(
           envelope,
           REFERENCE_VALUES_TYPE,
-          operator,
+          operators,
           MAX_REFERENCE_ENVELOPE_BYTES,
         )
         this.referenceValues.set(digest, parseReferenceValues(payload))
@@ -89,7 +89,7 @@ export class Documents {
       }
       case 'failure-cleared':
       case 'tail-accepted':
-        return openClearance(envelope, operator).digest
+        return openClearance(envelope, operators).digest
     }
   }
 }

@@ -15,7 +15,8 @@ import { property, StepFailure } from './steps.ts'
 
 /** Whose host it is, as the person who verifies knows it. */
 export interface IdentityTrust {
-  readonly operator: PublicKey
+  /** A host may have several governance keys. */
+  readonly operators: readonly PublicKey[]
   readonly roots: EkRoots | null
   /** The AK's Name in hexadecimal, if it is known apart from the bundle. */
   readonly hostId: string | null
@@ -60,7 +61,7 @@ export async function checkIdentity(host: BundleHost, trust: IdentityTrust): Pro
       if (key === null) throw new StepFailure('there is no attestation key to compare with', IDENTITY_PATH)
       const held = key
       const { ekCertificateSha256 } = inFile(AK_CERTIFICATE_PATH, () =>
-        verifyAkCertificate(der, trust.operator, held, trust.at),
+        byOneOf(trust.operators, operator => verifyAkCertificate(der, operator, held, trust.at)),
       )
       const brought = host.identity?.ekCertificate
       if (brought == null || sha256Hex(brought) !== ekCertificateSha256) {
@@ -101,6 +102,19 @@ export async function checkIdentity(host: BundleHost, trust: IdentityTrust): Pro
   )
   // An EK certificate says something about this host's quotes only through the operator's certificate.
   return { results: [files, named, binding, chain], ak: trusted, ek: certifiedEk === null ? null : ek }
+}
+
+/** What the first key vouches for; if none does, what the last one had against it. */
+function byOneOf<T>(keys: readonly PublicKey[], verify: (key: PublicKey) => T): T {
+  let fault: unknown = new StepFailure("no operator's key was given")
+  for (const key of keys) {
+    try {
+      return verify(key)
+    } catch (error) {
+      fault = error
+    }
+  }
+  throw fault
 }
 
 function inFile<T>(file: string, work: () => T): T {

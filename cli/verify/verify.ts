@@ -7,13 +7,18 @@ import { LINEAGE_PATH, readBundleHost } from './bundle.ts'
 import { checkArtifacts, checkDecisions, checkExecutions, checkUses } from './decisions.ts'
 import { Documents } from './documents.ts'
 import { checkIdentity, type IdentityTrust } from './identity.ts'
+import { LogState } from './log-state.ts'
 import type { PropertyResult } from './property.ts'
+import { checkLapsed } from './starts.ts'
 import { type Holds, type LogEntry, type NotLookedAt, property, StepFailure } from './steps.ts'
+import { checkRecovery, checkTransitions } from './transitions.ts'
 
 /** What the person who verifies brings. Nothing of it is ever taken from the bundle. */
 export interface VerifyTrust extends IdentityTrust {
   /** Checkpoints that were seen before: the log has to go on from each. */
   readonly earlier: readonly Buffer[]
+  /** Whether the host may have left FAILED without an operator, as its configuration can say. */
+  readonly allowRecovery?: boolean
 }
 
 export interface VerifyResult {
@@ -40,7 +45,7 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
   const { ak } = identity
   const logTrust = { earlier: trust.earlier, ...(ak === null ? {} : { ak }) }
   const lineage = await verifyLog(log, logTrust, (event, index) => entries.push({ index, event }))
-  const documents = new Documents(trust.operator, blob)
+  const documents = new Documents(trust.operators, blob)
   const whole = entries.length > 0 && entries.length === lineage.checkpoint?.size
   const overEntries = (name: string, step: () => Promise<Holds | NotLookedAt> | Holds | NotLookedAt) =>
     property(name, () => {
@@ -49,6 +54,9 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
       return step()
     })
   const noKey: NotLookedAt = { notChecked: 'nothing vouches for the attestation key' }
+
+  const hostId = ak?.name.toString('hex') ?? null
+  const fold = () => new LogState(trust.operators, blob, hostId)
 
   const properties = [
     ...identity.results,
@@ -60,16 +68,22 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
       ...(file === undefined ? {} : { file: `${LINEAGE_PATH}/${file}` }),
     })),
     await overEntries('documents signed by the operator', () => documents.check(entries)),
-    await overEntries('artifact signatures', () => checkArtifacts(entries, trust.operator, blob)),
-    await overEntries('decisions evaluated again', () => checkDecisions(entries, trust.operator, blob)),
+    await overEntries('artifact signatures', () => checkArtifacts(entries, trust.operators, blob)),
+    await overEntries('decisions evaluated again', () =>
+      checkDecisions(entries, trust.operators, blob, fold(), hostId),
+    ),
+    await overEntries('trust transitions', () => checkTransitions(entries, fold())),
+    await overEntries('recovery from failures', () =>
+      checkRecovery(entries, fold(), trust.allowRecovery ?? false),
+    ),
     await overEntries('uses of artifacts', () => checkUses(entries)),
     await overEntries('executions', () => checkExecutions(entries, blob)),
+    await overEntries('starts after a lapse', () => checkLapsed(entries, trust.operators, blob, fold())),
     await overEntries('quotes of the evidence', () => (ak === null ? noKey : checkQuotes(entries, ak, blob))),
     await overEntries('evidence appraised again', () =>
       ak === null ? noKey : checkAppraisals(entries, ak, documents, blob),
     ),
   ]
-  const hostId = ak?.name.toString('hex') ?? null
   return { properties, tier: deriveTier(identity.ek, entries), hostId, entries: entries.length }
 }
 

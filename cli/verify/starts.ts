@@ -1,0 +1,71 @@
+import { parseRecord, Reevaluator, type RevocationSet } from '../../authorization/index.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
+import type { PublicKey } from '../../signing/key.ts'
+import type { ReadBlob } from './documents.ts'
+import type { LogState } from './log-state.ts'
+import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from './steps.ts'
+import { RECORDED_MS } from './timeline.ts'
+
+/** Causes that only an execution that was let run can end for. */
+const RAN: ReadonlySet<string> = new Set(['EXITED', 'RUN_TIME', 'CPU_TIME', 'OUTPUT_LIMIT'])
+
+/**
+ * Nothing ran that had lapsed before its START. The START is recorded before everything is looked at once more and the first
+ * instruction, so the entry of a START may come after what forbids it; then the execution has to have ended without running by itself.
+ */
+export async function checkLapsed(
+  entries: readonly LogEntry[],
+  operators: readonly PublicKey[],
+  blob: ReadBlob,
+  state: LogState,
+): Promise<Holds> {
+  const ends = new Map<string, EventOf<'execution-end'>>()
+  for (const { event } of entries) if (event.type === 'execution-end') ends.set(event.executionId, event)
+  let late = 0
+  for (const entry of entries) {
+    await atEntry(entry.index, async () => {
+      await state.apply(entry)
+      const { event } = entry
+      if (event.type !== 'execution-start') return
+      const why =
+        closedGate(event, state) ?? (await revoked(event, entries, operators, blob, state.revocations.newest))
+      if (why === null) return
+      late++
+      const end = ends.get(event.executionId)
+      const openMs = Date.parse(entries.at(-1)?.event.time ?? event.time) - Date.parse(event.time)
+      if (end === undefined ? openMs > RECORDED_MS : RAN.has(end.cause))
+        throw new StepFailure(`a START, and ${why}`)
+    })
+  }
+  return { detail: `${late} stopped before the first instruction` }
+}
+
+/** Why the gate forbids this START; a throw when it cannot even have been on its way when the gate closed. */
+function closedGate(start: EventOf<'execution-start'>, { gate }: LogState): string | null {
+  const { state, epoch, sinceMs } = gate.newest
+  if (state === 'ATTESTED' && epoch === start.epoch) return null
+  const why = `the gate was ${state} in epoch ${epoch}, it is of epoch ${start.epoch}`
+  if (Date.parse(start.time) > sinceMs + RECORDED_MS) throw new StepFailure(`a START, and ${why}`)
+  return why
+}
+
+/** Decides again what was permitted, with the revocations that the log has before the START. */
+async function revoked(
+  start: EventOf<'execution-start'>,
+  entries: readonly LogEntry[],
+  operators: readonly PublicKey[],
+  blob: ReadBlob,
+  revocations: RevocationSet,
+): Promise<string | null> {
+  const permit = entries[start.decision]?.event
+  if (permit?.type !== 'decision') throw new StepFailure('a START that names no decision')
+  const record = parseRecord(await blob(permit.record))
+  if (record.inputs === null || record.inputs.revocations === revocations.digest) return null
+  const { digest, manifest } = revocations
+  const reevaluator = new Reevaluator(name => (name === digest ? manifest : blob(name)), {
+    governance: operators,
+  })
+  const inputs = { ...record.inputs, revocations: digest }
+  const { expected } = await reevaluator.reevaluate(canonicalJsonBytes({ ...record, inputs }))
+  return parseRecord(expected).outcome === 'deny' ? 'what it runs was revoked' : null
+}
