@@ -6,7 +6,7 @@ import { addCommand, setAction } from '../command.ts'
 import { CliError } from '../error.ts'
 import { readDocument, writeDocument } from '../files.ts'
 import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../keys.ts'
-import { entryIndex, readEntries } from '../lineage/entries.ts'
+import { entryIndex } from '../lineage/entries.ts'
 import type { Output } from '../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 
@@ -91,23 +91,15 @@ async function hostOf(daemon: WritClient): Promise<string> {
   return (await daemon.call(api.attestation.GetStatus, {})).status?.hostId ?? ''
 }
 
-/** The entry of the failure, or the tail, that is in force: what the log says and nothing after it has taken back. */
+/** The entry of the failure, or the tail, that is in force: as the daemon says, which is what it will hold the clearance against. */
 async function inForce(daemon: WritClient, { failure }: Options): Promise<number> {
-  let failed: number | undefined
-  let tail: number | undefined
-  for await (const { index, event } of readEntries(daemon, 0)) {
-    if (event.type === 'trust-transition' && event.to === 'FAILED') failed = index
-    else if (event.type === 'trust-transition' && event.from === 'FAILED') failed = undefined
-    else if (event.type === 'failure-cleared') failed = undefined
-    else if (event.type === 'recovery') tail = event.tail
-    else if (event.type === 'tail-accepted') tail = undefined
-  }
-  const found = failure === true ? failed : tail
-  if (found !== undefined) return found
+  const { status } = await daemon.call(api.attestation.GetStatus, {})
+  const found = failure === true ? status?.failureEntry : status?.doubtfulTail
+  if (found !== undefined) return Number(found)
   throw new CliError(
     'REQUEST_FAILED',
     failure === true ? 'no failure is in force' : 'no unclean stop is in doubt',
-    { next: '`writ status` shows what has to be cleared. Only an auditor can read the whole log.' },
+    { next: '`writ status` shows what has to be cleared.' },
   )
 }
 
