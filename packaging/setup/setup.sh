@@ -10,7 +10,9 @@ say() { printf 'setup: %s\n' "$*"; }
 # libatomic1: the pinned runtime links it. openssl: certificates in the demo.
 # python3: a second implementation in tests. procps, util-linux: process and mount tools that tests and demo use.
 wanted='gcc make libc6-dev libatomic1 swtpm swtpm-tools tpm2-tools libtss2-tcti-swtpm0 openssl procps util-linux python3'
-have() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
+installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
+# Debian 13 renamed libraries with 64-bit time; the new package provides the old name.
+have() { installed "$1" || installed "${1}t64"; }
 missing=''
 for p in $wanted; do
   have "$p" || missing="$missing $p"
