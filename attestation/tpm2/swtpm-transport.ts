@@ -3,10 +3,15 @@ import { TpmError, type TpmErrorCode } from './error.ts'
 import { HEADER_SIZE, MAX_FRAME } from './marshal.ts'
 import type { TpmTransport } from './transport.ts'
 
+/** How long to wait before another attempt to connect, where the socket's backlog is full. */
+const BACKLOG_RETRY_MS = 10
+
 interface Pending {
+  command: Buffer
   resolve(response: Buffer): void
   reject(error: TpmError): void
   timer: NodeJS.Timeout
+  retry?: NodeJS.Timeout
   chunks: Buffer[]
   received: number
 }
@@ -36,22 +41,19 @@ export class SwtpmTransport implements TpmTransport {
   transmit(command: Buffer, timeoutMs: number): Promise<Buffer> {
     if (this.#closed) return Promise.reject(new TpmError('TPM_CLOSED', `${this.description} was closed`))
     if (this.#pending) throw new Error('one TPM command at a time')
-    const socket = this.#socket ?? this.#connect()
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(
-        () => this.#drop(socket, 'TPM_TIMEOUT', `no answer in ${timeoutMs} ms`),
-        timeoutMs,
-      )
-      this.#pending = { resolve, reject, timer, chunks: [], received: 0 }
-      socket.write(command)
+      const timer = setTimeout(() => this.#fail('TPM_TIMEOUT', `no answer in ${timeoutMs} ms`), timeoutMs)
+      this.#pending = { command, resolve, reject, timer, chunks: [], received: 0 }
+      this.#send(command)
     })
   }
 
   release(): Promise<void> {
     const socket = this.#socket
-    if (!socket) return Promise.resolve()
-    const closed = new Promise<void>(resolve => socket.once('close', () => resolve()))
-    this.#drop(socket, 'TPM_UNAVAILABLE', 'connection released')
+    const closed = socket
+      ? new Promise<void>(resolve => socket.once('close', () => resolve()))
+      : Promise.resolve()
+    this.#fail('TPM_UNAVAILABLE', 'connection released')
     return closed
   }
 
@@ -60,13 +62,29 @@ export class SwtpmTransport implements TpmTransport {
     return this.release()
   }
 
+  #send(command: Buffer): void {
+    const socket = this.#socket ?? this.#connect()
+    socket.write(command)
+  }
+
   #connect(): Socket {
     const socket = createConnection({ path: this.#path })
     this.#socket = socket
     socket.on('data', (data: Buffer) => this.#receive(socket, data))
-    socket.on('error', cause => this.#drop(socket, 'TPM_UNAVAILABLE', cause.message, cause))
+    socket.on('error', (cause: NodeJS.ErrnoException) => {
+      // Connections that nobody took yet fill the backlog of a TPM that hangs (unix(7), EAGAIN): nothing was sent.
+      if (cause.code === 'EAGAIN' && cause.syscall === 'connect') this.#connectLater(socket)
+      else this.#drop(socket, 'TPM_UNAVAILABLE', cause.message, cause)
+    })
     socket.on('close', () => this.#drop(socket, 'TPM_UNAVAILABLE', 'connection closed by the TPM'))
     return socket
+  }
+
+  #connectLater(socket: Socket): void {
+    if (socket !== this.#socket) return
+    this.#socket = undefined
+    const pending = this.#pending
+    if (pending) pending.retry = setTimeout(() => this.#send(pending.command), BACKLOG_RETRY_MS)
   }
 
   #receive(socket: Socket, data: Buffer): void {
@@ -94,14 +112,19 @@ export class SwtpmTransport implements TpmTransport {
     return undefined
   }
 
+  /** For the events of a socket: one that was given up does not end what goes on over its successor. */
   #drop(socket: Socket, code: TpmErrorCode, what: string, cause?: unknown): void {
-    if (socket !== this.#socket) return
+    if (socket === this.#socket) this.#fail(code, what, cause)
+  }
+
+  #fail(code: TpmErrorCode, what: string, cause?: unknown): void {
+    this.#socket?.destroy()
     this.#socket = undefined
-    socket.destroy()
     const pending = this.#pending
     this.#pending = undefined
     if (!pending) return
     clearTimeout(pending.timer)
+    clearTimeout(pending.retry)
     pending.reject(new TpmError(code, `${this.description}: ${what}`, { cause }))
   }
 }

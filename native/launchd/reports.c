@@ -91,9 +91,10 @@ static void on_ended(struct launcher *launcher, struct execution *execution, con
     body.exit_code = WEXITSTATUS(report->wait_status);
   else
     body.signal = report->exited ? (uint32_t)WTERMSIG(report->wait_status) : SIGKILL;
-  if (execution->announced)
+  bool announced = execution->announced;
+  release_execution(launcher, execution); /* first: who hears of the end finds the cgroup gone and the room free */
+  if (announced)
     announce(launcher, WIRE_ENDED, &body, sizeof body);
-  release_execution(launcher, execution);
 }
 
 static void on_report(struct launcher *launcher, struct execution *execution, const struct report *report)

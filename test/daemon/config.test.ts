@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { ConfigError, type ConfigErrorCode, parseConfig, readConfig } from '../../daemon/config.ts'
 import { KNOWN_KEYS } from '../../daemon/config-schema.ts'
 
-const SHIPPED = new URL('../../packaging/writd.toml', import.meta.url).pathname
+const SHIPPED = join(import.meta.dirname, '../../packaging/writd.toml')
 const MINIMAL = '[trust]\ngovernance_keys = ["/etc/writ/governance.pem"]\n'
 
 function errorOf(text: string | Buffer): ConfigError {

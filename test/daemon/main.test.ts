@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 
-const MAIN = new URL('../../daemon/main.ts', import.meta.url).pathname
+const MAIN = join(import.meta.dirname, '../../daemon/main.ts')
 const dir = mkdtempSync(join(tmpdir(), 'writ-main-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 

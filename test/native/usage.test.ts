@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 
-const LAUNCHD = new URL('../../native/build/writ-launchd', import.meta.url).pathname
+const LAUNCHD = join(import.meta.dirname, '../../native/build/writ-launchd')
 
 describe('writ-launchd', () => {
   it.each([

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 
-const PROTO = new URL('../../proto/', import.meta.url).pathname
-const NODE_MODULES = new URL('../../node_modules/', import.meta.url).pathname
+const PROTO = join(import.meta.dirname, '../../proto')
+const NODE_MODULES = join(import.meta.dirname, '../../node_modules')
 const BUF = join(
   NODE_MODULES,
   `@bufbuild/buf-linux-${process.arch === 'arm64' ? 'aarch64' : 'x64'}`,

@@ -10,7 +10,7 @@ import { PeerRegistry } from '../../../daemon/rpc/peer.ts'
 import { api, WritClient } from '../../../proto/client.ts'
 import { type Rig, startRig } from './rig.ts'
 
-const CALLER = new URL('./caller-process.ts', import.meta.url).pathname
+const CALLER = join(import.meta.dirname, 'caller-process.ts')
 const isRoot = process.geteuid?.() === 0
 
 /** Runs the calling process as a uid and gives its exit status. */

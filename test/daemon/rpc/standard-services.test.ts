@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ClientDuplexStream, credentials, loadPackageDefinition } from '@grpc/grpc-js'
@@ -14,10 +15,10 @@ interface ReflectionAnswer {
 }
 type Reflection = ClientDuplexStream<object, ReflectionAnswer>
 
-const REFLECTION = new URL(
-  '../../../node_modules/@grpc/reflection/build/proto/grpc/reflection/',
-  import.meta.url,
-).pathname
+const REFLECTION = join(
+  import.meta.dirname,
+  '../../../node_modules/@grpc/reflection/build/proto/grpc/reflection',
+)
 
 let rig: Rig
 let closers: (() => void)[]
@@ -41,7 +42,7 @@ function dynamicClient(definition: PackageDefinition, service: string): any {
 }
 
 function reflection(version: 'v1' | 'v1alpha'): Reflection {
-  const definition = loadSync(`${REFLECTION}${version}/reflection.proto`)
+  const definition = loadSync(join(REFLECTION, version, 'reflection.proto'))
   const stream = dynamicClient(
     definition,
     `grpc.reflection.${version}.ServerReflection`,
