@@ -1,6 +1,7 @@
 #!/bin/sh
 # Sets up a development checkout: system packages, npm packages, the pinned runtime, the native parts.
 # Says what it does, does only what is missing, and can be run again at any time.
+# usage: setup.sh [test|bench]   what the tests, or the benchmark, need beyond the rest
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
@@ -10,6 +11,14 @@ say() { printf 'setup: %s\n' "$*"; }
 # libatomic1: the pinned runtime links it. openssl: certificates in the demo.
 # python3: a second implementation in tests. procps, util-linux: process and mount tools that tests and demo use.
 wanted='gcc make libc6-dev libatomic1 swtpm swtpm-tools tpm2-tools libtss2-tcti-swtpm0 openssl procps util-linux python3'
+case ${1:-} in
+  '') ;;
+  # A client made from the API's definitions in another language; a reader of manual pages.
+  test) wanted="$wanted protobuf-compiler protobuf-compiler-grpc python3-grpcio python3-protobuf mandoc" ;;
+  # What the launcher is measured beside.
+  bench) wanted="$wanted bubblewrap sudo" ;;
+  *) echo 'usage: setup.sh [test|bench]' >&2; exit 2 ;;
+esac
 installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 # Debian 13 renamed libraries with 64-bit time; the new package provides the old name.
 have() { installed "$1" || installed "${1}t64"; }
