@@ -4,7 +4,7 @@ import { checkSignatures, type Envelope, parseEnvelope } from '../signing/dsse.t
 import { type PublicKey, readPublicKey } from '../signing/key.ts'
 import type { DecisionInput } from './input.ts'
 import { type Reason, reason } from './reason.ts'
-import { ARTIFACT_PAYLOAD_TYPE, type Authorization, parseStatement, type Statement } from './statement.ts'
+import { ARTIFACT_PAYLOAD_TYPE, parseStatement, type Statement } from './statement.ts'
 
 /** Most bytes of an artifact's envelope; what is longer is not read. */
 export const MAX_ARTIFACT_BYTES = 160 * 1024
@@ -16,7 +16,11 @@ export interface SentArtifact {
   readonly bytes: Uint8Array | null
 }
 
-/** What an artifact says, and who signed it. Nothing of it is to be acted on while `reasons` is not empty. */
+/** What is looked at to open an artifact, in the order of the reasons. */
+export const OPENING = ['envelope', 'signatures', 'statement', 'issuer'] as const
+export type Opening = (typeof OPENING)[number]
+
+/** What an artifact says, and who signed it. Nothing of it is to be acted on unless all `faults` are empty. */
 export interface OpenedArtifact {
   readonly sent: SentArtifact | null
   /** SHA-256 of the decoded payload: what names the artifact everywhere. */
@@ -30,7 +34,7 @@ export interface OpenedArtifact {
   readonly minted: boolean
   /** What was trusted when it was opened. */
   readonly roots: Roots
-  readonly reasons: readonly Reason[]
+  readonly faults: Readonly<Record<Opening, readonly Reason[]>>
 }
 
 export function sentArtifact(bytes: Uint8Array): SentArtifact {
@@ -51,23 +55,27 @@ export type Roots = Pick<DecisionInput, 'trustRoots' | 'minting' | 'host'>
  */
 export function openArtifact(sent: SentArtifact | null, roots: Roots): OpenedArtifact {
   const nothing = { sent, digest: null, statement: null, keyIds: [], threshold: 1, minted: false, roots }
+  const none = { envelope: [], signatures: [], statement: [], issuer: [] }
   if (sent === null) {
-    return { ...nothing, reasons: [reason('ARTIFACT_MISSING', 'the request has no artifact')] }
+    const missing = [reason('ARTIFACT_MISSING', 'the request has no artifact')]
+    return { ...nothing, faults: { ...none, envelope: missing } }
   }
 
   const envelope = readEnvelope(sent)
-  if ('code' in envelope) return { ...nothing, reasons: [envelope] }
+  if ('code' in envelope) return { ...nothing, faults: { ...none, envelope: [envelope] } }
 
   const signers = findSigners(envelope, roots)
   const statement = readStatement(envelope)
   const digest = sha256Hex(envelope.payload)
-  if ('code' in statement) return { ...nothing, digest, reasons: [...signers.reasons, statement] }
+  const signatures = signers.reasons
+  if ('code' in statement)
+    return { ...nothing, digest, faults: { ...none, signatures, statement: [statement] } }
 
   const { issuer } = statement.predicate
   const authority = authorityOf(issuer, roots)
   const keyIds = signers.keys.filter(key => authority?.ids.has(key.id)).map(key => key.id)
   const threshold = authority?.threshold ?? 1
-  const counted = signers.reasons.length > 0 ? [] : countSigners(issuer, keyIds, authority)
+  const counted = signatures.length > 0 ? [] : countSigners(issuer, keyIds, authority)
   return {
     sent,
     digest,
@@ -76,7 +84,7 @@ export function openArtifact(sent: SentArtifact | null, roots: Roots): OpenedArt
     threshold,
     minted: issuer.startsWith('host:'),
     roots,
-    reasons: [...signers.reasons, ...counted],
+    faults: { ...none, signatures, issuer: counted },
   }
 }
 
@@ -150,79 +158,4 @@ function countSigners(issuer: string, keyIds: readonly string[], authority: Sign
   if (keyIds.length >= authority.threshold) return []
   const needed = `${keyIds.length} keys of ${issuer} signed, ${authority.threshold} are needed`
   return [reason('THRESHOLD_NOT_MET', needed, 'signatures')]
-}
-
-type Circumstances = Pick<DecisionInput, 'clock' | 'host' | 'caller' | 'parent' | 'gate'>
-
-/** What is checked against the moment, the host and the caller: validity → audience → initiator → parent. */
-export function checkCircumstances(opened: OpenedArtifact, input: Circumstances): Reason[] {
-  if (opened.statement === null) return []
-  const { predicate } = opened.statement
-  return [
-    ...checkValidity(predicate, input),
-    ...(opened.minted ? checkMinted(predicate, input) : []),
-    ...checkAudience(predicate, input),
-    ...checkInitiator(predicate, input),
-  ]
-}
-
-function checkValidity({ validity }: Authorization, { clock }: Circumstances): Reason[] {
-  // Both are RFC 3339 in one fixed form, which sorts as time does.
-  if (clock.now < validity.notBefore) {
-    return [
-      reason('ARTIFACT_NOT_YET_VALID', `valid from ${validity.notBefore}`, 'predicate.validity.notBefore'),
-    ]
-  }
-  if (clock.now >= validity.notAfter) {
-    return [reason('ARTIFACT_EXPIRED', `valid until ${validity.notAfter}`, 'predicate.validity.notAfter')]
-  }
-  return []
-}
-
-function checkMinted({ validity, audience }: Authorization, { clock, gate, host }: Circumstances): Reason[] {
-  const out: Reason[] = []
-  if (validity.maxUses !== 1) {
-    out.push(reason('ARTIFACT_MALFORMED', 'minted for more than one use', 'predicate.validity.maxUses'))
-  }
-  if (audience.hosts === 'any' || audience.hosts.some(id => id !== host.id)) {
-    out.push(reason('AUDIENCE_MISMATCH', 'minted for more than this host', 'predicate.audience.hosts'))
-  }
-  const deadline = gate.deadlineInMs === null ? null : Date.parse(clock.now) + gate.deadlineInMs
-  if (deadline !== null && Date.parse(validity.notAfter) > deadline) {
-    out.push(reason('ATTESTATION_STALE', 'minted to outlive the evidence', 'predicate.validity.notAfter'))
-  }
-  return out
-}
-
-function checkAudience({ audience }: Authorization, { host }: Circumstances): Reason[] {
-  if (audience.hosts === 'any' || audience.hosts.includes(host.id)) return []
-  return [reason('AUDIENCE_MISMATCH', 'the artifact is for other hosts', 'predicate.audience.hosts')]
-}
-
-function checkInitiator({ initiator, parent }: Authorization, { caller }: Circumstances): Reason[] {
-  if (caller === null) return []
-  const out: Reason[] = []
-  if (initiator.uids !== 'any' && !initiator.uids.includes(caller.uid)) {
-    out.push(reason('INITIATOR_MISMATCH', `not for uid ${caller.uid}`, 'predicate.initiator.uids'))
-  }
-  if (initiator.units !== 'any' && (caller.unit === null || !initiator.units.includes(caller.unit))) {
-    const unit = caller.unit ?? 'a caller in no unit'
-    out.push(reason('INITIATOR_MISMATCH', `not for ${unit}`, 'predicate.initiator.units'))
-  }
-  const wanted = parent.execution
-  const fits =
-    wanted === 'any' ||
-    (wanted === 'none' ? caller.parentExecution === null : caller.parentExecution === wanted)
-  if (!fits) {
-    const what = wanted === 'none' ? 'not for a child of an execution' : `only for a child of ${wanted}`
-    out.push(reason('INITIATOR_MISMATCH', what, 'predicate.parent.execution'))
-  }
-  return out
-}
-
-/** The parent is known and goes on. Also for a request without an artifact. */
-export function checkParent({ caller, parent }: Circumstances): Reason[] {
-  if (caller === null || caller.parentExecution === null) return []
-  if (parent !== null && parent.executionId === caller.parentExecution && parent.live) return []
-  return [reason('PARENT_ENDED', `execution ${caller.parentExecution} is not running`, 'caller')]
 }

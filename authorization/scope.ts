@@ -10,7 +10,7 @@ import type { LaunchTerms } from './terms.ts'
 export const LOADER_VARIABLES =
   /^(?:LD_.*|GLIBC_TUNABLES|GCONV_PATH|LOCPATH|NLSPATH|MALLOC_.*|PYTHON.*|NODE_.*|PERL5.*|PERLLIB|RUBY.*|JAVA_TOOL_OPTIONS|_JAVA_OPTIONS|JDK_JAVA_OPTIONS|BASH_ENV|BASH_FUNC_.*|ENV|SHELLOPTS|IFS|CUDA_INJECTION.*|OCL_ICD_.*|VK_.*|OPENSSL_CONF|OPENSSL_ENGINES)$/
 
-function exceeded(message: string, at: string): Reason {
+function exceeded(message: string, at: RequestPlace): Reason {
   return reason('SCOPE_EXCEEDED', message, at)
 }
 
@@ -55,6 +55,32 @@ export interface Resolution {
   readonly terms: LaunchTerms | null
 }
 
+/** The fields of a request that a scope limits, in the order of the reasons. */
+export const SCOPE_FIELDS = [
+  'program',
+  'argv',
+  'env',
+  'cwd',
+  'user',
+  'stdio',
+  'sandbox',
+  'limits',
+  'devices',
+  'children',
+  'files',
+] as const
+export type ScopeField = (typeof SCOPE_FIELDS)[number]
+
+/** Where a request does not fit: each place is in one of the {@link SCOPE_FIELDS}. */
+type RequestPlace = `request.${ScopeField}${'' | `.${string}` | `[${number}]`}`
+
+/** The reasons that are about one field. */
+export function reasonsOf({ reasons }: Resolution, field: ScopeField): readonly Reason[] {
+  if (reasons.length === 0) return reasons
+  const place = `request.${field}`
+  return reasons.filter(({ at = '' }) => at.startsWith(place) && !/[a-z]/i.test(at.charAt(place.length)))
+}
+
 type Element = string | { readonly any: true }
 
 function fits(signed: Element, asked: string): boolean {
@@ -65,7 +91,7 @@ function fits(signed: Element, asked: string): boolean {
 class Fields {
   readonly reasons: Reason[] = []
 
-  refuse<T>(message: string, at: string, instead: T): T {
+  refuse<T>(message: string, at: RequestPlace, instead: T): T {
     this.reasons.push(exceeded(message, at))
     return instead
   }
@@ -174,7 +200,7 @@ class Fields {
     }
   }
 
-  listed(signed: readonly string[], asked: readonly string[], at: string): void {
+  listed(signed: readonly string[], asked: readonly string[], at: RequestPlace): void {
     for (const path of asked) if (!signed.includes(path)) this.refuse(`${path} is not signed`, at, path)
   }
 }

@@ -1,0 +1,44 @@
+import type { Evaluation } from './evaluation.ts'
+import type { Reason } from './reason.ts'
+import type { Stage } from './record.ts'
+
+/** What a check held against what, in words for a person. Some of it comes from whoever sent the request or the artifact. */
+export interface Compared {
+  /** What was found, or asked for. */
+  readonly found: string
+  /** What it had to be. */
+  readonly wanted: string
+}
+
+/** One named check. Names are stable: `writ explain --json` gives them out. */
+export interface Check {
+  readonly name: string
+  /** Why it denies; nothing when it passes, or when there is nothing to look at. */
+  readonly reasons: (evaluation: Evaluation) => readonly Reason[]
+  /** What it looks at, after {@link reasons}; null when there is nothing. Only asked for when somebody wants to know. */
+  readonly compared: (evaluation: Evaluation) => Compared | null
+}
+
+/** The checks of one stage, in the order in which a denial lists their reasons. */
+export interface StageChecks {
+  readonly stage: Stage
+  /** Works out what several of the checks look at. */
+  readonly enter?: (evaluation: Evaluation) => void
+  readonly checks: readonly Check[]
+  /** Only when every check passed. */
+  readonly leave?: (evaluation: Evaluation) => void
+}
+
+/** Shared, because most checks find nothing and every decision makes them all. */
+export const NO_REASONS: readonly Reason[] = []
+
+/** Runs all checks of a stage: a denial lists every reason of its stage. */
+export function runStage({ enter, checks, leave }: StageChecks, evaluation: Evaluation): Reason[] {
+  enter?.(evaluation)
+  const out: Reason[] = []
+  for (const { reasons } of checks) {
+    for (const reason of reasons(evaluation)) out.push(reason)
+  }
+  if (out.length === 0) leave?.(evaluation)
+  return out
+}

@@ -1,0 +1,110 @@
+import { type Check, type Compared, NO_REASONS, type StageChecks } from '../check.ts'
+import type { Evaluation } from '../evaluation.ts'
+import type { GateSnapshot } from '../gate-snapshot.ts'
+import type { DecisionInput } from '../input.ts'
+import { type Reason, reason } from '../reason.ts'
+import type { Authorization } from '../statement.ts'
+
+type Environment = Authorization['environment']
+
+function lineage({ lineage }: Pick<DecisionInput, 'lineage'>): readonly Reason[] {
+  if (lineage === 'ok') return NO_REASONS
+  return lineage === 'broken'
+    ? [reason('LINEAGE_BROKEN', 'the lineage does not hold together', 'lineage')]
+    : [reason('LINEAGE_UNAVAILABLE', 'the lineage cannot be written', 'lineage')]
+}
+
+function gateIsOpen(gate: GateSnapshot): readonly Reason[] {
+  if (gate.state === 'FAILED') {
+    return [reason('ATTESTATION_FAILED', `the host failed its appraisal: ${why(gate.reasons)}`, 'gate')]
+  }
+  if (gate.state === 'ATTESTED' && gate.deadlineInMs !== null && gate.deadlineInMs > 0) return NO_REASONS
+  const what = gate.state === 'UNATTESTED' ? 'the host is not attested' : 'the evidence is too old'
+  return [reason('ATTESTATION_STALE', `${what}: ${why(gate.reasons)}`, 'gate')]
+}
+
+function why(reasons: readonly { code: string }[]): string {
+  return reasons.map(({ code }) => code).join(', ') || 'no reason is known'
+}
+
+/**
+ * What the artifact asks of the host, if anything is known of the host: behind a closed gate without evidence nothing is, so nothing of it
+ * can be another than what is asked for.
+ */
+function environmentOf({ opened, input: { gate } }: Evaluation): Environment | null {
+  if (opened.statement === null) return null
+  if (gate.evidenceAgeMs === null && gateIsOpen(gate).length > 0) return null
+  return opened.statement.predicate.environment
+}
+
+function ofHost(
+  name: string,
+  reasons: (wanted: Environment, gate: GateSnapshot) => readonly Reason[],
+  compared: (wanted: Environment, gate: GateSnapshot) => Compared,
+): Check {
+  return {
+    name,
+    reasons: evaluation => {
+      const environment = environmentOf(evaluation)
+      return environment === null ? NO_REASONS : reasons(environment, evaluation.input.gate)
+    },
+    compared: evaluation => {
+      const environment = environmentOf(evaluation)
+      return environment === null ? null : compared(environment, evaluation.input.gate)
+    },
+  }
+}
+
+/** The log can be written, the gate is open, and the host is what the artifact asks for. */
+export const INTEGRITY_STAGE: StageChecks = {
+  stage: 'integrity',
+  checks: [
+    {
+      name: 'lineage',
+      reasons: ({ input }) => lineage(input),
+      compared: ({ input }) => ({ found: input.lineage, wanted: 'ok: it can be written' }),
+    },
+    {
+      name: 'gate',
+      reasons: ({ input }) => gateIsOpen(input.gate),
+      compared: ({ input: { gate } }) => ({
+        found: `${gate.state}, epoch ${gate.epoch}, ${gate.deadlineInMs === null ? 'no evidence counts' : `the evidence counts for ${gate.deadlineInMs} ms more`}`,
+        wanted: 'ATTESTED, with time left',
+      }),
+    },
+    ofHost(
+      'evidence age',
+      ({ maxEvidenceAge }, { evidenceAgeMs }) => {
+        if (maxEvidenceAge === 'any' || evidenceAgeMs === null || evidenceAgeMs <= maxEvidenceAge * 1000)
+          return NO_REASONS
+        const what = `the evidence is ${evidenceAgeMs} ms old, ${maxEvidenceAge} s are allowed`
+        return [reason('ATTESTATION_STALE', what, 'predicate.environment.maxEvidenceAge')]
+      },
+      ({ maxEvidenceAge }, { evidenceAgeMs }) => ({
+        found: evidenceAgeMs === null ? 'not known' : `${evidenceAgeMs} ms`,
+        wanted: maxEvidenceAge === 'any' ? 'any' : `at most ${maxEvidenceAge} s`,
+      }),
+    ),
+    ofHost(
+      'reference values',
+      ({ referenceValues }, { referenceValuesDigest }) => {
+        if (referenceValues === 'any' || referenceValues === referenceValuesDigest) return NO_REASONS
+        const what = 'the host is judged by other reference values'
+        return [reason('ENVIRONMENT_MISMATCH', what, 'predicate.environment.referenceValues')]
+      },
+      ({ referenceValues }, { referenceValuesDigest }) => ({
+        found: referenceValuesDigest ?? 'none',
+        wanted: referenceValues,
+      }),
+    ),
+    ofHost(
+      'tpm',
+      ({ simulated }, { tier }) => {
+        if (simulated !== 'deny' || tier === 'hardware') return NO_REASONS
+        const what = tier === 'simulated' ? 'the TPM is simulated' : 'the TPM is not known to be hardware'
+        return [reason('ENVIRONMENT_MISMATCH', what, 'predicate.environment.simulated')]
+      },
+      ({ simulated }, { tier }) => ({ found: tier, wanted: simulated === 'deny' ? 'hardware' : 'any' }),
+    ),
+  ],
+}

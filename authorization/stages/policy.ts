@@ -1,0 +1,86 @@
+import { NO_REASONS, type StageChecks } from '../check.ts'
+import type { Evaluation } from '../evaluation.ts'
+import { principalOf } from '../policy/request.ts'
+import { type Reason, reason } from '../reason.ts'
+
+/** Asks Cedar, if a policy is in force. */
+function ask(evaluation: Evaluation): void {
+  const { input, opened, terms } = evaluation
+  const { policy, caller, request } = input
+  if (terms === null || caller === null) throw new TypeError('policy comes after subjects')
+  if (policy === null) return
+  const predicate = opened.statement?.predicate
+  evaluation.answer = policy.evaluate({
+    operation: request.operation,
+    now: input.clock.now,
+    hostId: input.host.id,
+    caller,
+    gate: input.gate,
+    artifact: {
+      kind: predicate === undefined ? 'none' : opened.minted ? 'minted' : 'signed',
+      issuer: predicate?.issuer ?? '',
+      id: predicate?.id ?? '',
+      digest: opened.digest ?? '',
+      keyIds: opened.keyIds,
+    },
+    terms,
+  })
+}
+
+function judge({ answer }: Evaluation): readonly Reason[] {
+  if (answer === null || answer.outcome === 'allow') return NO_REASONS
+  if (answer.outcome === 'failed') {
+    // Cedar's own words differ between its releases, and a record must not.
+    const which = answer.failed.length > 0 ? `policies ${answer.failed.join(', ')}` : 'the request'
+    return [reason('POLICY_ERROR', `Cedar could not evaluate ${which}`, 'policy')]
+  }
+  const { determining } = answer
+  const what = determining.length > 0 ? `forbidden by ${determining.join(', ')}` : 'no policy permits it'
+  return [reason('POLICY_DENIED', what, 'policy')]
+}
+
+const wantedPolicy = ({ opened }: Evaluation): string => opened.statement?.predicate.policy.digest ?? 'any'
+
+/** Cedar agrees, and the policy is the one that the artifact names. */
+export const POLICY_STAGE: StageChecks = {
+  stage: 'policy',
+  enter: ask,
+  checks: [
+    {
+      name: 'policy in force',
+      reasons: ({ input }) =>
+        input.policy === null ? [reason('POLICY_ERROR', 'no policy is in force', 'policy')] : NO_REASONS,
+      compared: ({ input: { policy } }) => ({
+        found: policy === null ? 'none' : `version ${policy.version}, ${policy.digest}`,
+        wanted: 'a policy',
+      }),
+    },
+    {
+      name: 'policy digest',
+      reasons: evaluation => {
+        const { policy } = evaluation.input
+        const wanted = wantedPolicy(evaluation)
+        if (policy === null || wanted === 'any' || wanted === policy.digest) return NO_REASONS
+        return [
+          reason('POLICY_MISMATCH', `the policy in force is ${policy.digest}`, 'predicate.policy.digest'),
+        ]
+      },
+      compared: evaluation =>
+        evaluation.input.policy === null
+          ? null
+          : { found: evaluation.input.policy.digest, wanted: wantedPolicy(evaluation) },
+    },
+    {
+      name: 'policy',
+      reasons: judge,
+      compared: ({ answer, input: { caller, request }, terms }) => {
+        if (answer === null || caller === null || terms === null) return null
+        const { type, id } = principalOf(caller)
+        return {
+          found: `${type}::"${id}" asks to ${request.operation} Writ::Program::"${terms.program.sha256}"`,
+          wanted: 'permitted by a policy, forbidden by none',
+        }
+      },
+    },
+  ],
+}

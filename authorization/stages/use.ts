@@ -1,0 +1,126 @@
+import { NO_REASONS, type StageChecks } from '../check.ts'
+import type { Evaluation } from '../evaluation.ts'
+import { type Reason, reason } from '../reason.ts'
+import type { Revocable } from '../revocation.ts'
+
+/** Looks into the table of uses, if there is an artifact that is used. */
+function look(evaluation: Evaluation): void {
+  const { input, opened, terms } = evaluation
+  if (terms === null) throw new TypeError('uses come after subjects')
+  const { digest, statement } = opened
+  if (statement === null) return
+  if (digest === null) throw new TypeError('uses come after the artifact')
+  const { issuer, id, validity } = statement.predicate
+  const maxUses = validity.maxUses === 'any' ? null : validity.maxUses
+  const claim = { payload: digest, issuer, id, maxUses }
+  evaluation.claim = claim
+  evaluation.view = input.uses.view(claim)
+  evaluation.use = input.request.operation === 'execute' ? claim : null
+}
+
+function revocable({ input: { request, caller }, opened, terms }: Evaluation): Revocable {
+  if (terms === null) throw new TypeError('revocations come after subjects')
+  return {
+    artifactDigest: opened.digest,
+    subjectDigests: [terms.program, ...terms.files].map(file => file.sha256),
+    executionIds: [request.executionId, ...(caller?.parentExecution ? [caller.parentExecution] : [])],
+  }
+}
+
+function revoked(evaluation: Evaluation): readonly Reason[] {
+  return evaluation.input.revocations
+    .hits(revocable(evaluation))
+    .map(({ kind, id }) => reason('REVOKED', `the ${kind} ${id} is revoked`, kind))
+}
+
+function keys({ input: { revocations }, opened }: Evaluation): readonly Reason[] {
+  const good = revocations.goodKeys(opened.keyIds).length
+  if (opened.statement === null || good >= opened.threshold) return NO_REASONS
+  const what = `${good} of the keys that signed are not revoked, ${opened.threshold} are needed`
+  return [reason('REVOKED', what, 'key')]
+}
+
+/** Nothing of it is revoked, and a use is left. */
+export const USE_STAGE: StageChecks = {
+  stage: 'use',
+  enter: look,
+  checks: [
+    {
+      name: 'revocations',
+      reasons: revoked,
+      compared: evaluation => {
+        const { artifactDigest, subjectDigests, executionIds } = revocable(evaluation)
+        const { epoch } = evaluation.input.revocations
+        return {
+          found: `artifact ${artifactDigest ?? 'none'}, programs ${subjectDigests.join(', ')}, executions ${executionIds.join(', ')}`,
+          wanted: `none of them among what is revoked (${epoch === 0 ? 'nothing is' : `up to epoch ${epoch}`})`,
+        }
+      },
+    },
+    {
+      name: 'keys',
+      reasons: keys,
+      compared: ({ opened, input }) =>
+        opened.statement === null
+          ? null
+          : {
+              found: `${input.revocations.goodKeys(opened.keyIds).length} of the keys that signed are not revoked`,
+              wanted: `at least ${opened.threshold}`,
+            },
+    },
+    {
+      name: 'id',
+      reasons: ({ claim, view }) =>
+        claim === null || view === null || view.otherPayload === null
+          ? NO_REASONS
+          : [
+              reason(
+                'REPLAYED',
+                `${claim.issuer} used the id ${claim.id} for another artifact`,
+                'predicate.id',
+              ),
+            ],
+      compared: ({ claim, view }) =>
+        claim === null
+          ? null
+          : {
+              found: view?.otherPayload ?? 'no other artifact',
+              wanted: `no other artifact of ${claim.issuer} under the id ${claim.id}`,
+            },
+    },
+    {
+      name: 'uses',
+      reasons: ({ claim, view }) =>
+        claim === null || view === null || claim.maxUses === null || view.used < claim.maxUses
+          ? NO_REASONS
+          : [reason('REPLAYED', `used ${view.used} times of ${claim.maxUses}`, 'predicate.validity.maxUses')],
+      compared: ({ claim, view }) =>
+        claim === null || view === null
+          ? null
+          : {
+              found: `used ${view.used} times`,
+              wanted: claim.maxUses === null ? 'any' : `less than ${claim.maxUses}`,
+            },
+    },
+    {
+      name: 'unclean stop',
+      reasons: ({ opened, claim, view }) => {
+        const since = view?.uncleanSince ?? null
+        const notBefore = opened.statement?.predicate.validity.notBefore ?? ''
+        // What was not valid before that start cannot have been used before it; of all else a use may be missing in the log.
+        if (claim === null || claim.maxUses === null || since === null || notBefore >= since)
+          return NO_REASONS
+        const what = `issued before the unclean stop that ended ${since}`
+        return [reason('REPLAYED', what, 'predicate.validity.maxUses')]
+      },
+      compared: ({ opened, claim, view }) =>
+        claim === null || opened.statement === null
+          ? null
+          : {
+              found:
+                view?.uncleanSince == null ? 'none, or accepted' : `one, which ended ${view.uncleanSince}`,
+              wanted: `none after ${opened.statement.predicate.validity.notBefore} whose tail is in doubt`,
+            },
+    },
+  ],
+}
