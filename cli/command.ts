@@ -1,25 +1,58 @@
 import { Command, CommanderError } from 'commander'
 import { CliError, EXIT, type ExitStatus } from './error.ts'
 import { systemReason } from './files.ts'
+import { type JsonForm, type JsonResult, resultsOf } from './form.ts'
 import { Output, reportError } from './output.ts'
 import { watchStreams } from './streams.ts'
 
 /** What a command's action gives: nothing when it is done, else an exit status. */
 export type Outcome = Promise<ExitStatus | undefined>
 
+/** What a command says of itself beside what commander knows. */
+interface Declaration {
+  /** Complete command lines. */
+  readonly examples: readonly string[]
+  /** What `--json` prints; empty if there is nothing to print. */
+  readonly json: readonly JsonResult[]
+  readonly notes: string[]
+  /** Whether its words behind the first operand belong to the program that it names. */
+  handsOn: boolean
+}
+
+const DECLARATIONS = new WeakMap<Command, Declaration>()
+
+/** What was declared with {@link addCommand}; undefined for a group. */
+export function declarationOf(command: Command): Readonly<Declaration> | undefined {
+  return DECLARATIONS.get(command)
+}
+
 /**
  * Adds a command that does something.
  *
  * @param spec commander's form: name and arguments, for example `show <file>`
  * @param example complete command lines for the end of its `--help`
+ * @param json what it prints with `--json`; the reference shows it, and tests hold the output against it
  */
-export function addCommand(parent: Command, spec: string, description: string, example: string): Command {
-  const lines = example.split('\n').map(line => `  ${line.trim()}\n`)
-  return parent
-    .command(spec)
-    .description(description)
+export function addCommand(
+  parent: Command,
+  spec: string,
+  description: string,
+  example: string,
+  json: JsonForm,
+): Command {
+  const examples = example.split('\n').map(line => line.trim())
+  const command = parent.command(spec).description(description)
+  DECLARATIONS.set(command, { examples, json: resultsOf(json), notes: [], handsOn: false })
+  const shown = examples.map(line => `  ${line}`).join('\n')
+  return command
     .option('--json', 'print the result as JSON')
-    .addHelpText('after', `\nExample${lines.length > 1 ? 's' : ''}:\n${lines.join('').trimEnd()}`)
+    .addHelpText('after', `\nExample${examples.length > 1 ? 's' : ''}:\n${shown}`)
+}
+
+/** Adds a paragraph behind the options and the example. */
+export function addNote(command: Command, text: string): Command {
+  DECLARATIONS.get(command)?.notes.push(text)
+  return command.addHelpText('after', `\n${text}`)
 }
 
 /** Adds one command, or a group of them, to its parent; `argv` is what follows the parent's name. */
@@ -61,12 +94,10 @@ export function setAction<Options extends object>(
   })
 }
 
-/** Commands whose words behind the first operand belong to the program that it names. */
-const HANDING_ON = new WeakSet<Command>()
-
 /** What follows the program is the program's, whether it looks like an option or not. */
 export function handOn(command: Command): Command {
-  HANDING_ON.add(command)
+  const declaration = DECLARATIONS.get(command)
+  if (declaration !== undefined) declaration.handsOn = true
   return command.passThroughOptions()
 }
 
@@ -84,7 +115,7 @@ export function asksForJson(program: Command, argv: readonly string[]): boolean 
       if (command.options.find(({ short, long }) => word === short || word === long)?.required) i++
       continue
     }
-    if (HANDING_ON.has(command)) return false
+    if (DECLARATIONS.get(command)?.handsOn) return false
     command = command.commands.find(other => other.name() === word) ?? command
   }
   return false

@@ -40,6 +40,7 @@ export function addLoadCommand(
     'load <file>',
     `Put ${what} in force. The daemon takes it only if an operator's key signed it and the configuration allows your uid.`,
     example,
+    { digest: 'digest', lineageIndex: 'decimal' },
   )
   addSocketOption(command)
   setAction<SocketOptions>(command, async ({ args, options, output }) => {

@@ -28,6 +28,18 @@ export function addClear(program: Command): void {
     `writ clear --failure --key operator.key
      writ clear --failure --key operator.key --host 000b9c… --entry 38 --out clearance.json   # sign elsewhere,
      writ clear --send clearance.json                                                      # send here`,
+    [
+      { when: 'when the clearance is sent', fields: { lineageIndex: 'decimal' } },
+      {
+        when: 'with --out',
+        fields: {
+          file: 'text',
+          version: 'number',
+          host: 'hex',
+          clears: { kind: 'text', 'transition?': 'number', 'tail?': 'number' },
+        },
+      },
+    ],
   )
     .option('--failure', 'leave the state FAILED; the gate opens at the next good appraisal')
     .option('--tail', 'artifacts with limited uses that were issued before an unclean stop count again')

@@ -36,6 +36,25 @@ export function addInit(program: Command): void {
     'Give this host its identity: attestation key and counter in the TPM, state directory for the daemon. Can be repeated; nothing is overwritten.',
     `writ init --user writ
      writ init --user 64000:64000 --state-dir /srv/writ --tpm swtpm:/run/swtpm/tpm.sock`,
+    {
+      created: 'boolean: false if the host had its identity already',
+      hostId: 'hex',
+      tier: 'text',
+      stateDirectory: 'text',
+      madeState: 'boolean: whether the state directory was made',
+      hierarchies: {
+        ownerAuthSet: 'boolean',
+        endorsementAuthSet: 'boolean',
+        lockoutAuthSet: 'boolean',
+        inLockout: 'boolean',
+      },
+      vendor: {
+        manufacturer: 'text',
+        vendorString: 'text',
+        firmwareVersion: 'decimal',
+        revision: 'number: of the TPM specification, times 100',
+      },
+    },
   )
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .requiredOption('--user <name|uid[:gid]>', 'the user that the daemon runs as')

@@ -4,6 +4,7 @@ import { sha256Hex } from '../../encoding/digest.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
 import { addCommand, handOn, setAction } from '../command.ts'
 import { writeDocument } from '../files.ts'
+import { SIGNED_FILE } from '../form.ts'
 import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../keys.ts'
 import { printable } from '../output.ts'
 import { buildStatement, type IssueOptions, type StatementParts } from '../statement.ts'
@@ -21,6 +22,11 @@ export function addIssue(program: Command): void {
     'Sign an artifact that allows a host to run exactly this program with exactly these arguments.',
     `writ issue --key alice.key --issuer release --out digits.artifact.json --host 000b9c… --valid 1h --uses 1
      --uid 1000 --policy 3f7a… --reference-values 51c0… --file weights -- ./classifier infer weights`,
+    {
+      ...SIGNED_FILE,
+      subjects: [{ name: 'text', sha256: 'digest' }],
+      predicate: 'json: as docs/artifact.md has it',
+    },
   )
     .requiredOption(
       '--key <file>',

@@ -36,6 +36,17 @@ export function addRevoke(program: Command): void {
      writ revoke --execution 5d0c…e1 --key operator.key --epoch 7 --out revocation.json   # sign elsewhere,
      writ revoke --send revocation.json                                                   # send here
      writ revoke --list`,
+    [
+      {
+        when: 'when the revocation is sent',
+        fields: { epoch: 'decimal', lineageIndex: 'decimal', executionIds: ['hex: of what it ends'] },
+      },
+      { when: 'with --out', fields: { file: 'text', epoch: 'number' } },
+      {
+        when: 'with --list',
+        fields: { epoch: 'decimal', revocations: [{ kind: 'text', id: 'text', epoch: 'decimal' }] },
+      },
+    ],
   )
     .option('--artifact <file|digest>', 'an artifact, or the digest of its payload (repeatable)', collect)
     .option('--public-key <file|id>', 'a signing key, or its id (repeatable)', collect)

@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { ExecutionEnd } from '../../proto/generated/writ/v1/ExecutionEnd.ts'
-import { addCommand, handOn, setAction } from '../command.ts'
+import { addCommand, addNote, handOn, setAction } from '../command.ts'
 import { EXIT, type ExitStatus } from '../error.ts'
 import { readDocument } from '../files.ts'
 import { jsonText, type Output, printable, styledError } from '../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 import { execute } from '../rpc/execute.ts'
+import { EXECUTION_END, shownEnd, shownStart } from '../rpc/execution.ts'
 import { addWorkloadOptions, readWorkload, type WorkloadOptions } from '../workload.ts'
 
 interface Options extends SocketOptions, WorkloadOptions {
@@ -21,15 +22,30 @@ export function addRun(program: Command): void {
     'Run a program under an artifact. Its input, output, errors and exit status are those of this command.',
     `writ run --artifact digits.artifact.json --file weights -- ./classifier infer weights < digits.txt
      writ run --artifact job.json --env LANG=C --cwd /srv/job -- /usr/bin/sort input.txt`,
+    [
+      {
+        as: 'stderr',
+        fields: {
+          started: {
+            executionId: 'hex',
+            decisionIndex: 'decimal',
+            artifactDigest: 'digest',
+            epoch: 'decimal',
+          },
+          ended: EXECUTION_END,
+          exitStatus: 'number',
+        },
+      },
+    ],
   )
     .addOption(new Option('--artifact <file>', 'signed authorization artifact'))
     .option('--quiet', 'say nothing of its own while the program runs')
   handOn(command)
   addWorkloadOptions(command)
   addSocketOption(command)
-  command.addHelpText(
-    'after',
-    '\nExit status: the program’s own once it has run (128 + N if signal N ended it); 1 denied; 2 wrong use.\n' +
+  addNote(
+    command,
+    'Exit status: the program’s own once it has run (128 + N if signal N ended it); 1 denied; 2 wrong use.\n' +
       'With --json the outcome is one JSON value on standard error, because standard output is the program’s.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
@@ -41,7 +57,10 @@ export function addRun(program: Command): void {
       const { started, ended } = await execute(daemon, { artifact, workload })
       const exitStatus = statusOf(ended)
       report(output, options.quiet === true, ended)
-      if (output.json) process.stderr.write(`${jsonText({ started, ended, exitStatus })}\n`)
+      if (output.json) {
+        const shown = { started: shownStart(started), ended: shownEnd(ended), exitStatus }
+        process.stderr.write(`${jsonText(shown)}\n`)
+      }
       return exitStatus
     })
   })

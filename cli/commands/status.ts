@@ -11,12 +11,38 @@ interface Options extends SocketOptions {
   watch?: boolean
 }
 
+const STATUS = {
+  state: 'text: UNATTESTED, ATTESTED, STALE or FAILED',
+  reasons: [{ code: 'text', message: 'text', at: 'text' }],
+  epoch: 'decimal: of the trust gate',
+  hostId: 'hex',
+  tier: 'text',
+  tpmDescription: 'text',
+  'evidenceAgeMs?': 'decimal',
+  leaseRemainingMs: 'decimal',
+  appraisedTime: 'time: empty before the first appraisal',
+  appraisals: 'decimal',
+  referenceValuesDigest: 'digest',
+  policyDigest: 'digest',
+  trustRootsDigest: 'digest',
+  revocationEpoch: 'decimal',
+  'secureBoot?': 'boolean',
+  firmwareVersion: 'text',
+  executions: 'number',
+  lineageSize: 'decimal',
+  daemonVersion: 'text',
+  daemonStartedTime: 'time',
+  'failureEntry?': 'decimal: entry of the lineage that an operator has to clear',
+  'doubtfulTail?': 'decimal: size of the log at an unclean stop that an operator has to accept',
+} as const
+
 export function addStatus(program: Command): void {
   const command = addCommand(
     program,
     'status',
     'Show whether the host is attested, and what is in force.',
     'writ status --watch',
+    [{ fields: STATUS }, { when: 'with --watch', as: 'lines', fields: STATUS }],
   ).option('--watch', 'show every change until interrupted')
   addSocketOption(command)
   setAction<Options>(command, ({ options, output }) =>

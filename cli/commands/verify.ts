@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
 import { parseCheckpoint } from '../../lineage/index.ts'
-import { addCommand, setAction } from '../command.ts'
+import { addCommand, addNote, setAction } from '../command.ts'
 import { CliError, EXIT } from '../error.ts'
 import { readAs } from '../files.ts'
+import { PROPERTY } from '../form.ts'
 import { readTrustedKey } from '../keys.ts'
 import { styled } from '../output.ts'
 import { addRootOptions, type RootOptions, readRoots } from '../roots.ts'
@@ -24,6 +25,13 @@ export function addVerify(program: Command): void {
     'verify <bundle>',
     'Check an exported bundle offline: the log, its TPM signature, every decision and every appraisal.',
     'writ verify bundle/ --operator-key operator.pub --hardware-ek-root vendor-root.pem',
+    {
+      verified: 'boolean',
+      properties: [PROPERTY],
+      tier: 'text',
+      'hostId|null': 'hex',
+      entries: 'number',
+    },
   )
     .requiredOption(
       '--operator-key <file>',
@@ -32,16 +40,12 @@ export function addVerify(program: Command): void {
     )
     .option('--allow-recovery', 'accept that the host left FAILED by itself, where its configuration lets it')
     .option('--host <id>', 'the host that it has to be of, if you know it')
-    .option(
-      '--earlier <checkpoint>',
-      'a checkpoint of this log that you have seen before (repeatable)',
-      collect,
-    )
+    .option('--earlier <file>', 'a checkpoint of this log that you have seen before (repeatable)', collect)
     .option('--at <time>', 'instant at which certificates have to be valid (default: now)')
   addRootOptions(command)
-  command.addHelpText(
-    'after',
-    '\nEach property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that\n' +
+  addNote(
+    command,
+    'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that\n' +
       'was asked is VERIFIED: all but the EK chain, the host and earlier checkpoints, which are asked by giving them.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { CallError, WritClient } from '../../proto/client.ts'
 import { explainCallError } from './error.ts'
 
@@ -13,10 +13,11 @@ export interface SocketOptions {
 /** Adds the option that names the daemon's socket. */
 export function addSocketOption(command: Command): Command {
   const fromEnvironment = process.env.WRIT_SOCKET
-  return command.option(
-    '--socket <path>',
-    "the daemon's socket (environment: WRIT_SOCKET)",
-    fromEnvironment === undefined || fromEnvironment === '' ? DEFAULT_SOCKET : fromEnvironment,
+  return command.addOption(
+    new Option('--socket <path>', "the daemon's socket (environment: WRIT_SOCKET)").default(
+      fromEnvironment === undefined || fromEnvironment === '' ? DEFAULT_SOCKET : fromEnvironment,
+      DEFAULT_SOCKET,
+    ),
   )
 }
 

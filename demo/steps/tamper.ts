@@ -120,7 +120,7 @@ function lastJson(stderr: string): Outcome {
   try {
     const { ended } = JSON.parse(stderr.trimEnd().split('\n').at(-1) ?? '')
     return {
-      cause: String(ended.cause).replace('END_CAUSE_', ''),
+      cause: String(ended.cause),
       killMs: ended.killMs ?? 0,
       confirmedDead: ended.confirmedDead,
     }

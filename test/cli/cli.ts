@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { checkJson } from './json-form.ts'
 
 /** The tool as a user starts it. */
 export const WRIT = fileURLToPath(new URL('../../writ', import.meta.url))
@@ -14,10 +15,23 @@ export interface Session {
   stderr: string
 }
 
-/** Runs `writ` as a process and waits for its end. */
-export function writ(
+/** Runs `writ` as a process and waits for its end. What it prints with `--json` has to be of the command's form. */
+export async function writ(
   args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string>; input?: string | Buffer } = {},
+  options: Parameters<typeof start>[1] = {},
+): Promise<Session> {
+  const session = await start(args, options)
+  const ours = args.includes('--') ? args.slice(0, args.indexOf('--')) : args
+  const done = session.status === 0 || session.stdout !== ''
+  if (done && ours.includes('--json') && !ours.includes('--blob')) {
+    await checkJson(args, session.stdout, session.stderr)
+  }
+  return session
+}
+
+function start(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string>; input?: string | Buffer },
 ): Promise<Session> {
   return new Promise((resolve, reject) => {
     const child = spawn(WRIT, args, {

@@ -64,7 +64,7 @@ describe.skipIf(!IS_ROOT)(`writ against a daemon (${NEEDS_ROOT})`, () => {
     expect(JSON.parse(second)).toMatchObject({
       exitStatus: 0,
       started: { executionId: expect.stringMatching(/^[0-9a-f]{32}$/) },
-      ended: { cause: 'END_CAUSE_EXIT', confirmedDead: true },
+      ended: { cause: 'EXIT', confirmedDead: true },
     })
   })
 

@@ -18,6 +18,12 @@ export function addKeyNew(parent: Command): void {
     'new <name>',
     'Make a signing key: NAME.key (private, mode 0600) and NAME.pub. Nothing is overwritten.',
     'writ key new keys/operator --passphrase-env OPERATOR_PASSPHRASE',
+    {
+      id: 'digest: of the public key',
+      algorithm: 'text',
+      encrypted: 'boolean',
+      files: { private: 'text', public: 'text' },
+    },
   ).addOption(
     new Option('--algorithm <name>', 'kind of key').choices(['ed25519', 'ecdsa-p256']).default('ed25519'),
   )

@@ -10,6 +10,12 @@ export function addKeyShow(parent: Command): void {
     'show <file>',
     'Show the id and the kind of a public or private key.',
     'writ key show keys/operator.pub',
+    {
+      id: 'digest: of the public key',
+      algorithm: 'text',
+      private: 'boolean: whether the file holds the private key',
+      publicKey: 'text: PEM',
+    },
   )
   addPassphraseOptions(command)
   setAction<PassphraseOptions>(command, async ({ args, options, output }) => {

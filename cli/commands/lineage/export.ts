@@ -23,6 +23,13 @@ export function addLineageExport(parent: Command): void {
     'export <directory>',
     'Copy the log, its evidence and the host’s certificates for somebody who verifies them elsewhere.',
     'writ lineage export bundle/',
+    {
+      directory: 'text',
+      size: 'decimal: entries',
+      root: 'hex',
+      files: 'number',
+      akCertificate: 'boolean: whether the operator has certified the host',
+    },
   )
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .option('--no-sign', 'take the newest checkpoint as it is, without asking the daemon for a fresh one')

@@ -12,6 +12,15 @@ export function addLineageProve(parent: Command): void {
     'prove <index>',
     'Get the proof that an entry is in the newest signed tree, and check it. The signature is checked by `writ verify`.',
     'writ lineage prove 12 --json > proof.json',
+    {
+      origin: 'text',
+      index: 'number',
+      treeSize: 'decimal',
+      root: 'hex',
+      leafHash: 'hex',
+      hashes: ['hex'],
+      checkpoint: 'text: C2SP signed note',
+    },
   )
   addSocketOption(command)
   setAction<SocketOptions>(command, ({ args, options, output }) =>

@@ -3,6 +3,7 @@ import { sha256Hex } from '../../../encoding/digest.ts'
 import { blobsOf, leafHash } from '../../../lineage/index.ts'
 import { addCommand, setAction } from '../../command.ts'
 import { CliError } from '../../error.ts'
+import { EVENT } from '../../form.ts'
 import { entryIndex, readBlobOf, readEntries } from '../../lineage/entries.ts'
 import { eventText } from '../../lineage/line.ts'
 import { jsonText, printable } from '../../output.ts'
@@ -19,6 +20,7 @@ export function addLineageShow(parent: Command): void {
     'Show one entry with all its fields, or the bytes of something that it names.',
     `writ lineage show 12
      writ lineage show 12 --blob 3f7a…9c > record.json`,
+    { index: 'number', leafHash: 'hex', event: EVENT, blobs: ['digest: what the event names'] },
   ).option('--blob <digest>', 'write the bytes of this blob to standard output')
   addSocketOption(command)
   setAction<Options>(command, ({ args, options, output }) =>

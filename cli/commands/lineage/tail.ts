@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { api } from '../../../proto/client.ts'
 import { addCommand, setAction } from '../../command.ts'
+import { EVENT } from '../../form.ts'
 import { entryIndex, type ReadEntry, readEntries } from '../../lineage/entries.ts'
 import { eventText } from '../../lineage/line.ts'
 import { type Output, styled } from '../../output.ts'
@@ -23,6 +24,7 @@ export function addLineageTail(parent: Command): void {
     'Show the newest entries, one in a line.',
     `writ lineage tail --follow
      writ lineage tail --from 0 --json`,
+    [{ as: 'lines', fields: { index: 'number', event: EVENT } }],
   )
     .option('--from <index>', 'first entry', entryIndex)
     .option('--count <n>', 'how many of the newest, if --from is not given', entryIndex, 20)

@@ -21,6 +21,7 @@ export function addLineageTree(parent: Command): void {
     'tree',
     'Show what led to what: each execution with its origin, its authorization, its decision, its start and its end.',
     'writ lineage tree --from 100',
+    { tree: ['json: text, entries (their positions) and children, which are such nodes again'] },
   ).option('--from <index>', 'first entry', entryIndex, 0)
   addSocketOption(command)
   setAction<Options>(command, ({ options, output }) =>
@@ -32,7 +33,7 @@ export function addLineageTree(parent: Command): void {
         if (event.type === 'decision') summaries.set(event.record, await summaryOf(daemon, event))
       }
       const tree = lineageTree(entries, decision => summaries.get(decision.record) ?? null)
-      output.result(tree, () => treeLines(tree))
+      output.result({ tree }, () => treeLines(tree))
       return undefined
     }),
   )

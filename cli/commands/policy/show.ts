@@ -12,6 +12,14 @@ export function addPolicyShow(parent: Command): void {
     'show <file>',
     "Check the operator's signature of a policy bundle, validate it, and show its policies.",
     'writ policy show policy.json --operator-key operator.pub',
+    {
+      digest: 'digest',
+      version: 'number',
+      cedarVersion: 'text',
+      policies: { '*': 'text: a policy, by its id' },
+      schema: 'text',
+      entities: ['json: as Cedar has them'],
+    },
   ).requiredOption('--operator-key <file>', "the operator's public key")
   setAction<{ operatorKey: string }>(command, async ({ args, options, output }) => {
     const [path = ''] = args

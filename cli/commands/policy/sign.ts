@@ -3,6 +3,7 @@ import { openPolicyBundle, signPolicyBundle } from '../../../authorization/index
 import { addCommand, setAction } from '../../command.ts'
 import { addSigningOptions, type SigningOptions } from '../../documents.ts'
 import { writeDocument } from '../../files.ts'
+import { SIGNED_FILE } from '../../form.ts'
 import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../keys.ts'
 import { parsePolicyDirectory } from '../../policy-directory.ts'
 import { positive } from '../../workload.ts'
@@ -17,6 +18,7 @@ export function addPolicySign(parent: Command): void {
     'sign <directory>',
     'Make a signed bundle from a directory: *.cedar (one policy each), schema.cedarschema and entities.json, both optional.',
     'writ policy sign policies/ --version 3 --key operator.key --out policy.json',
+    { ...SIGNED_FILE, version: 'number', policies: ['text: id'] },
   ).requiredOption('--version <n>', 'version; a host never goes back to a lower one', positive('--version'))
   addSigningOptions(command)
   addPassphraseOptions(command)

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import {
   captureReferenceValues,
   encodeReferenceValues,
@@ -37,6 +37,12 @@ export function addReferenceCapture(parent: Command): void {
     'capture',
     'Write reference values from this host as it is now. Do it on a host that is as it should be; nobody is bound until the operator signs them.',
     'writ reference capture --files /usr --out captured.json',
+    {
+      file: 'text',
+      pcrs: 'number: how many are judged',
+      files: 'number: how many are accepted',
+      secureBoot: 'json: true, false or "any"',
+    },
   )
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .option(
@@ -50,7 +56,12 @@ export function addReferenceCapture(parent: Command): void {
       "IMA's binary log, or none",
       '/sys/kernel/security/ima/binary_runtime_measurements',
     )
-    .option('--name <text>', 'for people: which hosts these are for', hostname())
+    .addOption(
+      new Option('--name <text>', 'for people: which hosts these are for').default(
+        hostname(),
+        "the host's name",
+      ),
+    )
     .option(
       '--files <directory>',
       'accept every file below it as it is now, measured already or not: an installed system (repeatable)',

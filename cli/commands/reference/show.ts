@@ -12,6 +12,16 @@ export function addReferenceShow(parent: Command): void {
     'show <file>',
     "Check the operator's signature of reference values and show what they accept.",
     'writ reference show reference.json --operator-key operator.pub',
+    {
+      digest: 'digest',
+      version: 'number',
+      name: 'text',
+      created: 'time',
+      firmwareVersions: 'json: "any" or a list',
+      secureBoot: 'json: true, false or "any"',
+      pcrs: [{ pcr: 'number', rule: 'text', 'values?': ['digest'], 'digests?': ['digest'] }],
+      ima: { files: [{ path: 'text', digests: ['text: algorithm:hex'] }], violations: ['text'] },
+    },
   ).requiredOption('--operator-key <file>', "the operator's public key")
   setAction<{ operatorKey: string }>(command, async ({ args, options, output }) => {
     const [path = ''] = args

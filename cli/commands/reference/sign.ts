@@ -8,6 +8,7 @@ import { signEnvelope } from '../../../signing/dsse.ts'
 import { addCommand, setAction } from '../../command.ts'
 import { addSigningOptions, type SigningOptions } from '../../documents.ts'
 import { readAs, writeDocument } from '../../files.ts'
+import { SIGNED_FILE } from '../../form.ts'
 import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../keys.ts'
 
 export function addReferenceSign(parent: Command): void {
@@ -16,6 +17,7 @@ export function addReferenceSign(parent: Command): void {
     'sign <file>',
     'Sign captured reference values: say that a host that is so is as it should be.',
     'writ reference sign captured.json --key operator.key --out reference.json',
+    { ...SIGNED_FILE, signer: 'digest: id of the key' },
   )
   addSigningOptions(command)
   addPassphraseOptions(command)

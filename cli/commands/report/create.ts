@@ -27,6 +27,7 @@ export function addReportCreate(parent: Command): void {
     'create',
     'Have the TPM quote now, and write the quote with the logs that explain it.',
     'writ report create --nonce $(openssl rand -hex 32) --out report.json',
+    { file: 'text', nonce: 'hex', tier: 'text', bytes: 'number' },
   )
     .option('--nonce <hex>', '32 bytes from whoever wants the report (default: drawn here, and shown)')
     .requiredOption('--out <file>', 'where the report is written; nothing is overwritten')

@@ -8,6 +8,7 @@ import {
 import { addCommand, setAction } from '../../command.ts'
 import { EXIT } from '../../error.ts'
 import { readAs } from '../../files.ts'
+import { PROPERTY } from '../../form.ts'
 import { readTrustedKey } from '../../keys.ts'
 import { styled } from '../../output.ts'
 import { openReferenceValues } from '../../reference-values.ts'
@@ -32,6 +33,7 @@ export function addReportVerify(parent: Command): void {
     'Check a report offline. Nothing in it is believed because it is in it.',
     `writ report verify report.json --nonce 8f1c… --operator-key operator.pub --ek-root vendor-root.pem \\
      --reference-values reference.json`,
+    { verified: 'boolean', tier: 'text', 'hostId|null': 'hex', properties: [PROPERTY] },
   )
     .requiredOption('--operator-key <file>', "the operator's public key")
     .option('--nonce <hex>', 'the nonce that the report has to answer')

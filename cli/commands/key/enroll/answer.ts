@@ -17,6 +17,7 @@ export function addEnrollAnswer(parent: Command): void {
     'answer <challenge>',
     'On the host, step 3: have the TPM open the challenge, which shows that it holds both keys.',
     'writ key enroll answer challenge.json --out answer.json',
+    { file: 'text' },
   )
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .requiredOption('--out <file>', 'where the answer for the operator is written')

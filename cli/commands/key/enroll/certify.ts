@@ -26,6 +26,7 @@ export function addEnrollCertify(parent: Command): void {
     "At the operator's, step 4: if the answer is right, certify the attestation key. The pending file is used up either way.",
     `writ key enroll certify answer.json --pending pending.json --key operator.key \\
      --out ak-certificate.der`,
+    { file: 'text', hostId: 'hex', signer: 'digest: id of the key' },
   )
     .requiredOption('--pending <file>', 'what `challenge` kept')
     .requiredOption('--key <file>', "the operator's private key")

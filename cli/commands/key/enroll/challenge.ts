@@ -27,6 +27,7 @@ export function addEnrollChallenge(parent: Command): void {
     'challenge <request>',
     "At the operator's, step 2: check the EK certificate, and encrypt a secret to exactly that TPM and key. Needs no TPM.",
     'writ key enroll challenge request.json --hardware-ek-root vendor.pem --out challenge.json --pending pending.json',
+    { file: 'text', pending: 'text', hostId: 'hex', tier: 'text', expires: 'time' },
   )
     .requiredOption('--out <file>', 'where the challenge for the host is written')
     .requiredOption('--pending <file>', 'where the secret is kept until the answer (mode 0600); stays here')

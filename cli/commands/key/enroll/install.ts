@@ -13,6 +13,7 @@ export function addEnrollInstall(parent: Command): void {
     'install <certificate>',
     "On the host, step 5: check the operator's certificate and put it into the state directory.",
     'writ key enroll install ak-certificate.der --operator-key operator.pub',
+    { file: 'text' },
   )
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .requiredOption('--operator-key <file>', "the operator's public key")

@@ -12,6 +12,7 @@ export function addEnrollRequest(parent: Command): void {
     'request',
     'On the host, step 1: write what the operator needs to know of its TPM.',
     'writ key enroll request --out request.json',
+    { file: 'text' },
   )
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .requiredOption('--out <file>', 'where the request is written; nothing is overwritten')

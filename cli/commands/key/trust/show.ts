@@ -10,6 +10,11 @@ export function addTrustShow(parent: Command): void {
     'show <file>',
     "Check the operator's signature of trust roots and show the authorities.",
     'writ key trust show trust.json --operator-key operator.pub',
+    {
+      digest: 'digest',
+      version: 'number',
+      authorities: [{ name: 'text', threshold: 'number', keys: [{ id: 'digest', algorithm: 'text' }] }],
+    },
   ).requiredOption('--operator-key <file>', "the operator's public key")
   setAction<{ operatorKey: string }>(command, async ({ args, options, output }) => {
     const [path = ''] = args

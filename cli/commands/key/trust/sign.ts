@@ -6,6 +6,7 @@ import { addCommand, setAction } from '../../../command.ts'
 import { addSigningOptions, type SigningOptions } from '../../../documents.ts'
 import { CliError } from '../../../error.ts'
 import { writeDocument } from '../../../files.ts'
+import { SIGNED_FILE } from '../../../form.ts'
 import {
   addPassphraseOptions,
   type PassphraseOptions,
@@ -26,6 +27,7 @@ export function addTrustSign(parent: Command): void {
     'Name the authorities that may sign artifacts, and how many of their keys it takes.',
     `writ key trust sign --authority release=alice.pub --version 1 --key operator.key --out trust.json
      writ key trust sign --authority release:2=alice.pub,bob.pub,carol.pub --version 2 --key operator.key --out trust2.json`,
+    { ...SIGNED_FILE, version: 'number', signer: 'digest: id of the key' },
   )
     .requiredOption(
       '--authority <name[:threshold]=file,…>',
