@@ -32,12 +32,22 @@ export interface StageChecks {
 /** Shared, because most checks find nothing and every decision makes them all. */
 export const NO_REASONS: readonly Reason[] = []
 
-/** Runs all checks of a stage: a denial lists every reason of its stage. */
-export function runStage({ enter, checks, leave }: StageChecks, evaluation: Evaluation): Reason[] {
+/**
+ * Runs all checks of a stage: a denial lists every reason of its stage.
+ *
+ * @param seen is told of each check what it found
+ */
+export function runStage(
+  { enter, checks, leave }: StageChecks,
+  evaluation: Evaluation,
+  seen?: (check: Check, reasons: readonly Reason[]) => void,
+): Reason[] {
   enter?.(evaluation)
   const out: Reason[] = []
-  for (const { reasons } of checks) {
-    for (const reason of reasons(evaluation)) out.push(reason)
+  for (const check of checks) {
+    const reasons = check.reasons(evaluation)
+    for (const reason of reasons) out.push(reason)
+    seen?.(check, reasons)
   }
   if (out.length === 0) leave?.(evaluation)
   return out

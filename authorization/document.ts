@@ -22,6 +22,40 @@ export interface GovernanceDocument {
 }
 
 /**
+ * Reads a document without its signature, for those who only want to show it and say that nobody vouches for it.
+ *
+ * @throws AuthorizationError `DOCUMENT_MALFORMED`
+ */
+export function readDocument(
+  bytes: Uint8Array,
+  payloadType: string,
+  maxBytes: number = MAX_ENVELOPE_BYTES,
+): Omit<GovernanceDocument, 'signer'> {
+  const { payload } = readEnvelope(bytes, payloadType, maxBytes)
+  const envelope = Buffer.from(bytes)
+  return { payload, digest: sha256Hex(payload), envelope, envelopeDigest: sha256Hex(envelope) }
+}
+
+function readEnvelope(bytes: Uint8Array, payloadType: string, maxBytes: number): Envelope {
+  let envelope: Envelope
+  try {
+    envelope = parseEnvelope(bytes, maxBytes)
+  } catch (cause) {
+    throw new AuthorizationError(
+      'DOCUMENT_MALFORMED',
+      cause instanceof Error ? cause.message : 'not an envelope',
+      {
+        cause,
+      },
+    )
+  }
+  if (envelope.payloadType === payloadType) return envelope
+  throw new AuthorizationError('DOCUMENT_MALFORMED', `payload type is not ${payloadType}`, {
+    at: 'payloadType',
+  })
+}
+
+/**
  * Opens a document: envelope → payload type → signature by one of the governance keys. The payload is not parsed.
  *
  * @param bytes controlled by whoever sent them
@@ -35,23 +69,7 @@ export function openDocument(
   governance: readonly PublicKey[],
   maxBytes: number = MAX_ENVELOPE_BYTES,
 ): GovernanceDocument {
-  let envelope: Envelope
-  try {
-    envelope = parseEnvelope(bytes, maxBytes)
-  } catch (cause) {
-    throw new AuthorizationError(
-      'DOCUMENT_MALFORMED',
-      cause instanceof Error ? cause.message : 'not an envelope',
-      {
-        cause,
-      },
-    )
-  }
-  if (envelope.payloadType !== payloadType) {
-    throw new AuthorizationError('DOCUMENT_MALFORMED', `payload type is not ${payloadType}`, {
-      at: 'payloadType',
-    })
-  }
+  const envelope = readEnvelope(bytes, payloadType, maxBytes)
   const signer = governance.length === 0 ? undefined : checkSignatures(envelope, governance, 1).signers[0]
   if (signer === undefined) {
     throw new AuthorizationError('DOCUMENT_UNSIGNED', 'no governance key signed the document', {

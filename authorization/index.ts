@@ -21,6 +21,7 @@ export {
 } from './decision.ts'
 export { type GovernanceDocument, openDocument, signDocument } from './document.ts'
 export { AuthorizationError, type AuthorizationErrorCode } from './error.ts'
+export type { CheckOutcome, CheckResult, DeterminingPolicies } from './explain.ts'
 export type { GateSnapshot } from './gate-snapshot.ts'
 export type { DecisionInput, ParentState, PlainInput } from './input.ts'
 export { issueArtifact, type SubjectDigest, statementBytes } from './issue.ts'
@@ -45,7 +46,13 @@ export type { PolicyQuestion } from './policy/request.ts'
 export { DEFAULT_SCHEMA } from './policy/schema.ts'
 export { REASON_CODES, type Reason, type ReasonCode, reason } from './reason.ts'
 export { type DecisionRecord, parseRecord, RECORD_TYPE, STAGES, type Stage } from './record.ts'
-export { type BlobSource, type Reevaluation, type ReevaluationAnchors, Reevaluator } from './reevaluate.ts'
+export {
+  type BlobSource,
+  type Explanation,
+  type Reevaluation,
+  type ReevaluationAnchors,
+  Reevaluator,
+} from './reevaluate.ts'
 export { type Caller, type ExecutionRequest, type ObservedSubject, parseRequest } from './request.ts'
 export {
   openRevocation,

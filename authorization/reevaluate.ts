@@ -3,15 +3,19 @@ import type { PublicKey } from '../signing/key.ts'
 import { MAX_ARTIFACT_BYTES, type SentArtifact } from './artifact.ts'
 import { decideSent, unreadable } from './decision.ts'
 import { AuthorizationError } from './error.ts'
+import { begin } from './evaluation.ts'
+import { type CheckResult, type DeterminingPolicies, policyOf, trace } from './explain.ts'
 import type { DecisionInput, ParentState } from './input.ts'
-import { PolicyCache } from './policy/compiled.ts'
+import { type PolicyBundle, PolicyCache, readPolicyBundle } from './policy/compiled.ts'
 import { type DecisionRecord, parseRecord, type RecordInputs } from './record.ts'
-import { openRevocation, parseRevocationManifest, RevocationSet } from './revocation.ts'
-import { openTrustRoots, type TrustRoots } from './trust.ts'
+import { openRevocation, parseRevocationManifest, RevocationSet, readRevocation } from './revocation.ts'
+import type { Statement } from './statement.ts'
+import { openTrustRoots, readTrustRoots, type TrustRoots } from './trust.ts'
 
 /** What an auditor brings. Nothing of it may come from the evidence. */
 export interface ReevaluationAnchors {
-  readonly governance: readonly PublicKey[]
+  /** Null: none is at hand. Documents are then read without their signatures, and whoever shows the outcome has to say so. */
+  readonly governance: readonly PublicKey[] | null
 }
 
 export interface Reevaluation {
@@ -21,6 +25,20 @@ export interface Reevaluation {
   /** The bytes that the inputs lead to. */
   readonly expected: Buffer
 }
+
+/** One decision made again, with all that its checks looked at. */
+export interface Explanation extends Reevaluation {
+  /** All checks of the way of a request, in order. Empty when the inputs themselves could not be understood. */
+  readonly checks: readonly CheckResult[]
+  /** What the artifact says, if it could be read; signed only as far as its checks passed. */
+  readonly statement: Statement | null
+  /** Ids of the issuer's keys that signed it. */
+  readonly keyIds: readonly string[]
+  /** Null when no policy was in force. */
+  readonly policy: DeterminingPolicies | null
+}
+
+const UNREADABLE = { checks: [], statement: null, keyIds: [], policy: null }
 
 /** Gives the bytes of a blob. They are hashed here, so the source need not be trusted. */
 export type BlobSource = (digest: string) => Uint8Array | Promise<Uint8Array>
@@ -39,7 +57,7 @@ export class Reevaluator {
   constructor(getBlob: BlobSource, anchors: ReevaluationAnchors) {
     this.#getBlob = getBlob
     this.#anchors = anchors
-    this.#policies = new PolicyCache(anchors.governance)
+    this.#policies = new PolicyCache(anchors.governance ?? [])
   }
 
   /**
@@ -53,12 +71,35 @@ export class Reevaluator {
     return { same: expected.equals(bytes), record, expected }
   }
 
+  /**
+   * As {@link reevaluate}, and tells of each check what it looked at and what it found.
+   *
+   * @throws AuthorizationError as {@link reevaluate}
+   */
+  async explain(bytes: Uint8Array): Promise<Explanation> {
+    const { same, record, expected } = await this.reevaluate(bytes)
+    if (record.inputs === null) return { same, record, expected, ...UNREADABLE }
+    const { input, artifact } = await this.#inputs(record.inputs)
+    const evaluation = begin(input, artifact, record.inputs.observed)
+    const checks = trace(evaluation)
+    const { statement, keyIds } = evaluation.opened
+    return { same, record, expected, checks, statement, keyIds, policy: policyOf(evaluation) }
+  }
+
   async #decide(inputs: RecordInputs): Promise<Buffer> {
-    const { artifact, trustRoots, policy, revocations, uses, parent, observed, ...plain } = inputs
+    const { input, artifact } = await this.#inputs(inputs)
+    return decideSent(input, artifact, inputs.observed).record
+  }
+
+  /** The inputs as the decision had them. */
+  async #inputs(
+    inputs: RecordInputs,
+  ): Promise<{ input: Omit<DecisionInput, 'artifact'>; artifact: SentArtifact | null }> {
+    const { artifact, trustRoots, policy, revocations, uses, parent, observed: _, ...plain } = inputs
     const input: Omit<DecisionInput, 'artifact'> = {
       ...plain,
       trustRoots: trustRoots === null ? null : await this.#trustRoots(trustRoots),
-      policy: policy === null ? null : await this.#policies.open(policy, () => this.#blob(policy)),
+      policy: policy === null ? null : await this.#policy(policy),
       revocations: await this.#revocationSet(revocations),
       uses: {
         view: () => {
@@ -68,7 +109,12 @@ export class Reevaluator {
       },
       parent: parent === null ? null : await this.#parent(parent),
     }
-    return decideSent(input, await this.#artifact(artifact), observed).record
+    return { input, artifact: await this.#artifact(artifact) }
+  }
+
+  async #policy(digest: string): Promise<PolicyBundle> {
+    if (this.#anchors.governance === null) return readPolicyBundle(await this.#blob(digest))
+    return this.#policies.open(digest, () => this.#blob(digest))
   }
 
   async #blob(digest: string): Promise<Buffer> {
@@ -99,7 +145,9 @@ export class Reevaluator {
   async #trustRoots(digest: string): Promise<TrustRoots> {
     const known = this.#trust.get(digest)
     if (known !== undefined) return known
-    const roots = openTrustRoots(await this.#blob(digest), this.#anchors.governance)
+    const { governance } = this.#anchors
+    const bytes = await this.#blob(digest)
+    const roots = governance === null ? readTrustRoots(bytes) : openTrustRoots(bytes, governance)
     this.#trust.set(digest, roots)
     return roots
   }
@@ -109,8 +157,10 @@ export class Reevaluator {
     if (digest === this.#revocations.digest) return this.#revocations
     if (digest === RevocationSet.empty.digest) return RevocationSet.empty
     const documents = []
+    const { governance } = this.#anchors
     for (const item of parseRevocationManifest(await this.#blob(digest))) {
-      documents.push(openRevocation(await this.#blob(item), this.#anchors.governance))
+      const bytes = await this.#blob(item)
+      documents.push(governance === null ? readRevocation(bytes) : openRevocation(bytes, governance))
     }
     this.#revocations = RevocationSet.empty.with(...documents)
     if (this.#revocations.digest !== digest) {

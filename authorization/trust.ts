@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import { base64ToBytes } from '../encoding/text.ts'
 import { type PrivateKey, type PublicKey, readPublicKey } from '../signing/key.ts'
-import { openDocument, signDocument } from './document.ts'
+import { openDocument, readDocument, signDocument } from './document.ts'
 import { AuthorizationError } from './error.ts'
 import { authorityName, checkShape, integer, list, parseDocument } from './schema.ts'
 
@@ -93,6 +93,12 @@ export function parseTrustRoots(payload: Uint8Array): Pick<TrustRoots, 'version'
 export function openTrustRoots(bytes: Uint8Array, governance: readonly PublicKey[]): TrustRoots {
   const { payload, digest, envelope, envelopeDigest } = openDocument(bytes, TRUST_PAYLOAD_TYPE, governance)
   return { ...parseTrustRoots(payload), digest, envelope, envelopeDigest }
+}
+
+/** Reads trust roots without their signature: to show what a decision rested on. @throws AuthorizationError */
+export function readTrustRoots(bytes: Uint8Array): TrustRoots {
+  const { payload, ...names } = readDocument(bytes, TRUST_PAYLOAD_TYPE)
+  return { ...parseTrustRoots(payload), ...names }
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { PublicKey } from '../../signing/key.ts'
-import { openDocument } from '../document.ts'
+import { type GovernanceDocument, openDocument, readDocument } from '../document.ts'
 import { AuthorizationError } from '../error.ts'
 import type { LaunchTerms } from '../terms.ts'
 import { cedarEntity, POLICY_PAYLOAD_TYPE, type PolicyBundleFields, parsePolicyBundle } from './bundle.ts'
@@ -120,7 +120,16 @@ export function compileBundle(bundle: PolicyBundleFields): Pick<PolicyBundle, 'e
  * @throws AuthorizationError
  */
 export function openPolicyBundle(bytes: Uint8Array, governance: readonly PublicKey[]): PolicyBundle {
-  const { payload, digest, envelope, envelopeDigest } = openDocument(bytes, POLICY_PAYLOAD_TYPE, governance)
+  return fromDocument(openDocument(bytes, POLICY_PAYLOAD_TYPE, governance))
+}
+
+/** Reads and compiles a bundle without its signature: to show what a decision rested on. @throws AuthorizationError */
+export function readPolicyBundle(bytes: Uint8Array): PolicyBundle {
+  return fromDocument(readDocument(bytes, POLICY_PAYLOAD_TYPE))
+}
+
+function fromDocument(document: Omit<GovernanceDocument, 'signer'>): PolicyBundle {
+  const { payload, digest, envelope, envelopeDigest } = document
   const bundle = parsePolicyBundle(payload)
   const { evaluate } = compileBundle(bundle)
   return { version: bundle.version, digest, envelope, envelopeDigest, evaluate }
