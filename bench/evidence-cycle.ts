@@ -14,7 +14,9 @@ import { quoteCommand } from '../attestation/tpm2/commands/quote.ts'
 import { Executor } from '../attestation/tpm2/executor.ts'
 import { provisionHost } from '../attestation/tpm2/provision/index.ts'
 import { replayMeasuredBoot, startSimulatedTpm } from '../attestation/tpm2/swtpm/index.ts'
-import { compare, type Row } from './measure.ts'
+import { compare, type Row, timed } from './measure.ts'
+
+export const evidenceCycleTitle = 'evidence cycle on swtpm, log unchanged'
 
 const read = (name: string) =>
   readFileSync(new URL(`../test/fixtures/hosts/debian13-uki/${name}`, import.meta.url))
@@ -69,10 +71,10 @@ export async function evidenceCycle(directory: string): Promise<Row> {
     const bare = () =>
       executor.run(quoteCommand(ak, randomBytes(32), QUOTED_SELECTION), password(secrets.akAuth))
     const row = await compare(
-      'evidence cycle on swtpm, log unchanged',
+      evidenceCycleTitle,
       2,
-      cycle,
-      { name: 'TPM2_Quote', run: bare },
+      timed(cycle),
+      [{ name: 'TPM2_Quote', time: timed(bare) }],
       300,
     )
     await transport.close()

@@ -2,10 +2,12 @@ import { fdatasync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { encodeEvent, Lineage, type LineageEvent } from '../lineage/index.ts'
-import { compare, type Row } from './measure.ts'
+import { compare, type Row, timed } from './measure.ts'
 
 const BATCH = 64
 const sync = promisify(fdatasync)
+
+export const lineageAppendTitle = `lineage append, fsynced batches of ${BATCH}`
 
 /** A batch of 64 durable entries beside one write and one fdatasync of the same bytes. */
 export async function lineageAppend(directory: string): Promise<Row> {
@@ -22,16 +24,18 @@ export async function lineageAppend(directory: string): Promise<Row> {
   const bare = openSync(join(directory, 'bare'), 'a')
   try {
     return await compare(
-      `lineage, ${BATCH} durable entries at once`,
+      lineageAppendTitle,
       1.5,
-      () => Promise.all(Array.from({ length: BATCH }, () => lineage.append(event))),
-      {
-        name: 'write and fdatasync of the same bytes',
-        run: () => {
-          writeSync(bare, bytes)
-          return sync(bare)
+      timed(() => Promise.all(Array.from({ length: BATCH }, () => lineage.append(event)))),
+      [
+        {
+          name: 'write and fdatasync of the same bytes',
+          time: timed(() => {
+            writeSync(bare, bytes)
+            return sync(bare)
+          }),
         },
-      },
+      ],
       500,
     )
   } finally {

@@ -1,0 +1,79 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { api, WritClient } from '../proto/client.ts'
+import { GovernedHost, NEEDS_ROOT } from '../test/system/governed-host.ts'
+import { CannotRun } from './measure.ts'
+
+/** No caller may want more than is measured here; everything else is as the shipped file has it. */
+const CONFIG = {
+  attestation: 'cycle_seconds = 10\nmax_evidence_age_seconds = 30',
+  quota: [
+    'requests_per_second = 1000000',
+    'request_burst = 10000000',
+    'bytes_per_second = 107374182400',
+    'byte_burst = 107374182400',
+  ].join('\n'),
+  minting: 'enabled = true',
+}
+
+/** A whole governed host, real processes on a simulated TPM, with one connection to it. */
+export class Governed {
+  readonly host: GovernedHost
+  readonly client: WritClient
+  #policyVersion = 1
+
+  private constructor(host: GovernedHost) {
+    this.host = host
+    this.client = new WritClient(host.socket)
+  }
+
+  /** With a policy set of ten. @throws CannotRun unless root */
+  static async start(): Promise<Governed> {
+    if (NEEDS_ROOT !== null) throw new CannotRun(NEEDS_ROOT)
+    const governed = new Governed(await GovernedHost.start({ config: CONFIG }))
+    try {
+      await governed.loadPolicies(policySet(10))
+      return governed
+    } catch (error) {
+      await governed.close()
+      throw error
+    }
+  }
+
+  /** Puts a policy set in force. */
+  async loadPolicies(policies: Readonly<Record<string, string>>): Promise<void> {
+    const version = ++this.#policyVersion
+    const directory = this.host.path(`policies-${version}`)
+    mkdirSync(directory)
+    for (const [id, text] of Object.entries(policies)) writeFileSync(`${directory}/${id}.cedar`, text)
+    const [key, out] = [this.host.path('operator.key'), `${directory}.json`]
+    await this.host.ok('policy', 'sign', directory, '--version', `${version}`, '--key', key, '--out', out)
+    await this.client.call(api.governance.LoadPolicy, { envelope: readFileSync(out) })
+  }
+
+  /** An artifact for a program with these arguments, good for more uses than are measured. */
+  async artifact(name: string, argv: readonly string[], options: readonly string[] = []): Promise<Buffer> {
+    return readFileSync(await this.host.issue(name, argv, ['--uses', '1000000', ...options]))
+  }
+
+  async close(): Promise<void> {
+    this.client.close()
+    await this.host.close()
+  }
+}
+
+/**
+ * So many policies, of which the last permits. The others are for other users, or forbid something else: each tenth has conditions that
+ * are evaluated for every request.
+ */
+export function policySet(count: number): Record<string, string> {
+  const policies: Record<string, string> = {}
+  for (let i = 0; i < count - 1; i++) {
+    policies[`policy-${String(i).padStart(4, '0')}`] =
+      i % 10 === 9
+        ? `forbid (principal, action, resource) when { context.request.network == "net-${i}" };\n`
+        : `permit (principal == Writ::User::"${100_000 + i}", action == Writ::Action::"Execute", resource)\n` +
+          'when { context.attestation.ageMs < 30000 };\n'
+  }
+  policies.permitted = 'permit (principal, action, resource) when { context.attestation.ageMs < 60000 };\n'
+  return policies
+}

@@ -1,0 +1,75 @@
+import { authorize, authorizeTitle, judge, judgeTitle } from './authorize.ts'
+import { EmptyRpc } from './empty-rpc.ts'
+import { evidenceCycle, evidenceCycleTitle } from './evidence-cycle.ts'
+import { execute, executeTitle } from './execute.ts'
+import { Governed } from './governed.ts'
+import { imaReplay, imaReplayTitle } from './ima-replay.ts'
+import { lineageAppend, lineageAppendTitle } from './lineage-append.ts'
+import type { Row } from './measure.ts'
+import { execution, executionTitle, idle, idleTitle } from './memory.ts'
+import { permits, permitsTitle } from './permits.ts'
+
+/** A row: its name, its goal, and how it is measured. */
+export interface Bench {
+  readonly row: string
+  readonly goal: number
+  measure(place: Place): Promise<Row>
+}
+
+/** In the order of the design's table of goals. Memory comes first: a daemon is idle before it has worked. */
+export const BENCHES: readonly Bench[] = [
+  { row: idleTitle, goal: 1, measure: async place => idle(await place.governed()) },
+  { row: executionTitle, goal: 1, measure: async place => execution(await place.governed()) },
+  {
+    row: executeTitle,
+    goal: 1,
+    measure: async place => execute(await place.governed(), place.directory),
+  },
+  ...[10, 100, 1000].map(policies => ({
+    row: authorizeTitle(policies),
+    goal: 1.3,
+    measure: async (place: Place) => authorize(await place.governed(), await place.empty(), policies),
+  })),
+  {
+    row: judgeTitle,
+    goal: 1.3,
+    measure: async place => judge(await place.governed(), await place.empty()),
+  },
+  {
+    row: permitsTitle,
+    goal: 1 / 0.6,
+    measure: async place => permits(await place.governed(), await place.empty()),
+  },
+  { row: evidenceCycleTitle, goal: 2, measure: place => evidenceCycle(place.directory) },
+  { row: imaReplayTitle, goal: 1.5, measure: () => imaReplay() },
+  { row: lineageAppendTitle, goal: 1.5, measure: place => lineageAppend(place.directory) },
+]
+
+/** Where rows are measured, and what they share: made when first asked for. */
+export class Place {
+  readonly directory: string
+  #governed: Promise<Governed> | undefined
+  #empty: Promise<EmptyRpc> | undefined
+
+  constructor(directory: string) {
+    this.directory = directory
+  }
+
+  governed(): Promise<Governed> {
+    this.#governed ??= Governed.start()
+    return this.#governed
+  }
+
+  empty(): Promise<EmptyRpc> {
+    this.#empty ??= EmptyRpc.start(`${this.directory}/empty.sock`)
+    return this.#empty
+  }
+
+  async close(): Promise<void> {
+    await this.#empty?.then(empty => empty.close())
+    await this.#governed?.then(
+      governed => governed.close(),
+      () => undefined,
+    )
+  }
+}
