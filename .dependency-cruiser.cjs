@@ -17,12 +17,13 @@ const MAY_IMPORT = {
   authorization: { rooms: ['encoding', 'signing'], faces: [] },
   lineage: { rooms: ['encoding', 'signing'], faces: ['attestation'] },
   proto: { rooms: ['encoding'], faces: [] },
+  configuration: { rooms: ['encoding'], faces: [] },
   daemon: {
-    rooms: ['encoding', 'signing', 'proto'],
+    rooms: ['encoding', 'signing', 'proto', 'configuration'],
     faces: ['attestation', 'tpm', 'authorization', 'lineage'],
   },
   cli: {
-    rooms: ['encoding', 'signing', 'proto'],
+    rooms: ['encoding', 'signing', 'proto', 'configuration'],
     faces: ['attestation', 'tpm', 'provisioning', 'authorization', 'lineage'],
   },
   // The demo starts the real programs; it knows only the simulated TPM.

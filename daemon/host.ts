@@ -11,9 +11,9 @@ import {
   SwtpmTransport,
   Tpm,
 } from '../attestation/tpm2/index.ts'
+import type { Config } from '../configuration/schema.ts'
 import { WritError } from '../encoding/error.ts'
 import { type PrivateKey, type PublicKey, readPrivateKey, readPublicKey } from '../signing/key.ts'
-import type { Config } from './config.ts'
 
 export type HostErrorCode = 'FILE_UNREADABLE'
 

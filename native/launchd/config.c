@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "../shared/cleanup.h"
+#include "nearest.h"
 #include "strings.h"
 
 #define EXECUTIONS_MAX 4096
@@ -165,6 +166,17 @@ static char *trim(char *text)
   return text;
 }
 
+static bool fail_unknown(struct config_error *error, unsigned at, const char *name)
+{
+  const char *known[KEYS];
+  for (enum key key = 0; key < KEYS; key++)
+    known[key] = KEY[key].name;
+  const char *nearest = nearest_name(name, known, KEYS);
+  if (nearest == NULL)
+    return fail(error, at, "%.64s is not a known key", name);
+  return fail(error, at, "%.64s is not a known key; did you mean %s?", name, nearest);
+}
+
 static bool parse_line(char *line, unsigned at, bool seen[KEYS], struct config *config, struct config_error *error)
 {
   line[strcspn(line, "#")] = '\0';
@@ -184,7 +196,7 @@ static bool parse_line(char *line, unsigned at, bool seen[KEYS], struct config *
     seen[key] = true;
     return set(config, key, trim(equals + 1)) || fail(error, at, "%s has a bad value", KEY[key].name);
   }
-  return fail(error, at, "unknown key %.64s", name);
+  return fail_unknown(error, at, name);
 }
 
 /* Rules that concern more than one key. */

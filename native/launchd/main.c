@@ -133,9 +133,12 @@ static void on_signals(struct launcher *launcher)
 {
   struct signalfd_siginfo signals[16];
   ssize_t length = read(launcher->signals, signals, sizeof signals);
-  for (size_t i = 0; length > 0 && i < (size_t)length / sizeof *signals; i++)
-    if (signals[i].ssi_signo != SIGCHLD)
+  for (size_t i = 0; length > 0 && i < (size_t)length / sizeof *signals; i++) {
+    if (signals[i].ssi_signo == SIGHUP)
+      log_line("SIGHUP changes nothing: the configuration is read at a start");
+    else if (signals[i].ssi_signo != SIGCHLD)
       launcher->stopping = true;
+  }
   /* One SIGCHLD may stand for many deaths. Unknown ones are stagers that are done, and orphans of lost supervisors. */
   for (pid_t process; (process = waitpid(-1, NULL, WNOHANG)) > 0;)
     on_child_exited(launcher, process);
@@ -203,22 +206,31 @@ static void load_config(struct launcher *launcher, int argc, char **argv)
 {
   struct config_error error;
   bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
-  if (help || argc != 3 || strcmp(argv[1], "--config") != 0) {
-    fprintf(help ? stdout : stderr, "usage: writ-launchd --config FILE\n");
+  bool only_check = argc == 4 && strcmp(argv[3], "--check") == 0;
+  if (help || (argc != 3 && !only_check) || strcmp(argv[1], "--config") != 0) {
+    fprintf(help ? stdout : stderr, "usage: writ-launchd --config FILE [--check]\n");
     exit(help ? 0 : 2);
   }
-  if (geteuid() != 0)
+  if (geteuid() != 0 && !only_check)
     die("must be started as root");
   if (!config_load(argv[2], &launcher->config, &error)) {
     if (error.line > 0)
       die("%s, line %u: %s", argv[2], error.line, error.text);
     die("%s: %s", argv[2], error.text);
   }
+  if (only_check)
+    exit(0);
 }
 
 /* Nothing from outside shapes what is inherited by executions; whoever started us may have left files open. */
 static void settle_process(void)
 {
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  /* A reload of all units, or a terminal that closes, must not end every execution; see on_signals. */
+  if (sigprocmask(SIG_BLOCK, &hangup, NULL) != 0)
+    die_errno("sigprocmask");
   umask(022);
   while (fcntl(STDERR_FILENO, F_GETFD) < 0) /* else a socket or pipe of ours would become standard something */
     if (open("/dev/null", O_RDWR) < 0)
@@ -235,6 +247,7 @@ static int open_signals(void)
   sigaddset(&set, SIGCHLD);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGHUP);
   if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
     return -1;
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -1,4 +1,5 @@
 #include "../launchd/config.h"
+#include "../launchd/nearest.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +75,28 @@ static void test_file(void)
   unlink(name);
 }
 
+/* The name that an unknown key of this spelling is taken for; the text is that of configuration/nearest.ts. */
+static void test_nearest(void)
+{
+  struct config config;
+  struct config_error error;
+  char close_one[] = MINIMAL "shared_uid = none\n";
+  CHECK(!config_parse(close_one, &config, &error) && error.line == 5);
+  CHECK(strcmp(error.text, "shared_uid is not a known key; did you mean shared_uids?") == 0);
+  char far_one[] = MINIMAL "nonsense = 1\n";
+  CHECK(!config_parse(far_one, &config, &error) && strcmp(error.text, "nonsense is not a known key") == 0);
+  char nameless[] = MINIMAL " = 1\n";
+  CHECK(!config_parse(nameless, &config, &error));
+  static const char *const known[] = {"ab", "abc", ""};
+  CHECK(nearest_name("abd", known, 3) == known[0] && nearest_name("abcd", known, 3) == known[1]);
+  CHECK(nearest_name("vwxyz", known, 3) == NULL && nearest_name("a", known, 0) == NULL);
+  char longest[1000];
+  memset(longest, 'a', sizeof longest - 1);
+  longest[sizeof longest - 1] = '\0';
+  const char *long_known[] = {longest};
+  CHECK(nearest_name(longest, long_known, 1) == longest && nearest_name("", long_known, 1) == NULL);
+}
+
 static void fuzz(void)
 {
   static const char base[] = MINIMAL "shared_uids = 1-2,3\nmax_executions = 10\nlandlock = optional\n";
@@ -95,5 +118,6 @@ void test_config(void)
   test_values();
   test_refusals();
   test_file();
+  test_nearest();
   fuzz();
 }

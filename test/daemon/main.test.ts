@@ -30,11 +30,11 @@ describe('writd', () => {
 
   it('names the file that is wrong, in one line', () => {
     const file = join(dir, 'writd.toml')
-    writeFileSync(file, '[daemon]\nsocket = "x"\n', { mode: 0o644 })
+    writeFileSync(file, '[trust]\ngovernance_keys = ["/k"]\n[daemon]\nsocket = "x"\n', { mode: 0o644 })
     expect(writd('--config', file)).toEqual({
       status: 1,
       stdout: '',
-      stderr: `writd: ${file}, line 2: daemon.socket has to be an absolute path [CONFIG_BAD_VALUE]\n`,
+      stderr: `writd: ${file}, line 4: daemon.socket has to be an absolute path [CONFIG_BAD_VALUE]\n`,
     })
   })
 })

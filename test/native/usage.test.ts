@@ -11,7 +11,7 @@ describe('writ-launchd', () => {
     ['when told nothing', [], 2],
   ])('shows its usage %s', (_, args, wanted) => {
     const { status, stdout, stderr } = spawnSync(LAUNCHD, args, { encoding: 'utf8' })
-    const usage = 'usage: writ-launchd --config FILE\n'
+    const usage = 'usage: writ-launchd --config FILE [--check]\n'
     expect({ status, stdout, stderr }).toEqual({
       status: wanted,
       stdout: wanted === 0 ? usage : '',

@@ -3,8 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parse } from 'smol-toml'
 import { afterAll, describe, expect, it } from 'vitest'
-import { ConfigError, type ConfigErrorCode, parseConfig, readConfig } from '../../daemon/config.ts'
-import { KNOWN_KEYS } from '../../daemon/config-schema.ts'
+import { configDigest, examineConfig, parseConfig } from '../../configuration/daemon-file.ts'
+import { ConfigError, type ConfigErrorCode } from '../../configuration/problem.ts'
+import { readConfig } from '../../configuration/read-file.ts'
+import { KNOWN_KEYS } from '../../configuration/schema.ts'
 
 const SHIPPED = join(import.meta.dirname, '../../packaging/writd.toml')
 const MINIMAL = '[trust]\ngovernance_keys = ["/etc/writ/governance.pem"]\n'
@@ -160,6 +162,68 @@ describe('what is refused', () => {
 
   it('bytes that are not UTF-8', () => {
     expect(errorOf(Buffer.from([0x23, 0xff, 0x0a])).code).toBe('CONFIG_SYNTAX')
+  })
+})
+
+describe('everything that is wrong is said at once', () => {
+  it('each with its line, those of other sections and of other keys too', () => {
+    const text = [
+      '[daemon]',
+      'sockets = "/x"',
+      'log_level = "loud"',
+      '[trust]',
+      'governance_keys = ["a", "/b", 3]',
+      '[attestation]',
+      'cycle_seconds = 50',
+      '[acess]',
+      '[access]',
+      'auditors = [60600]',
+    ].join('\n')
+    const { config, problems } = examineConfig(Buffer.from(text))
+    expect(config).toBeNull()
+    expect(problems.map(({ line, key, message }) => `${line} ${key} ${message}`)).toEqual([
+      '2 daemon.sockets is not a known key; did you mean daemon.socket?',
+      '8 acess is not a known key; did you mean access?',
+      '3 daemon.log_level has to be one of ("debug" | "info" | "warn" | "error")',
+      '5 trust.governance_keys item 1 has to be an absolute path',
+      '5 trust.governance_keys item 3 has to be string, not 3',
+      'undefined attestation.max_evidence_age_seconds has to be longer than attestation.cycle_seconds, or the gate closes between two cycles',
+      '10 access.auditors names a uid of execution.uid_range: a workload would be an auditor',
+    ])
+  })
+
+  it('no rule is applied to a value that is wrong already', () => {
+    const { problems } = examineConfig(
+      Buffer.from(`${MINIMAL}[execution]\nuid_range = [0, 1]\n[access]\nauditors = [0]\n`),
+    )
+    expect(problems.map(problem => problem.key)).toEqual(['execution.uid_range', 'execution.uid_range'])
+  })
+
+  it('as many as are worth reading, in a time that does not run away', () => {
+    const lines = Array.from({ length: 40_000 }, (_, i) => `k${i} = 1`)
+    const begun = performance.now()
+    const { problems } = examineConfig(Buffer.from(`[quota]\n${lines.join('\n')}\n`))
+    expect(problems).toHaveLength(100)
+    expect(performance.now() - begun).toBeLessThan(3000)
+  })
+
+  it('the daemon’s own error names the first and counts the others', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'writ-config-'))
+    const path = join(directory, 'writd.toml')
+    writeFileSync(path, '[daemon]\nsockets = "/x"\n', { mode: 0o600 })
+    expect(() => readConfig(path)).toThrow(
+      `${path}, line 2: daemon.sockets is not a known key; did you mean daemon.socket? (1 more: writ config check ${path})`,
+    )
+    rmSync(directory, { recursive: true })
+  })
+})
+
+describe('a digest', () => {
+  it('is of what a file means, not of how it says it', () => {
+    const plain = configDigest(parseConfig(Buffer.from(MINIMAL)))
+    const same = `# more\n${MINIMAL}[daemon]\nlog_level = 'info'\n`
+    expect(configDigest(parseConfig(Buffer.from(same)))).toBe(plain)
+    expect(configDigest(parseConfig(Buffer.from(`${MINIMAL}[minting]\nenabled = true\n`)))).not.toBe(plain)
   })
 })
 

@@ -33,7 +33,7 @@ const distinct = <T extends v.GenericSchema<unknown, unknown>>(item: T, most: nu
 
 /**
  * The daemon's configuration, section by section. A key has a default here, is optional, or is mandatory; packaging/writd.toml
- * explains each, and a test compares the two.
+ * explains each, and a test compares the two. Which keys a running daemon takes over is in {@link RELOADED_KEYS}.
  */
 export const sections = {
   daemon: v.strictObject({
@@ -100,6 +100,40 @@ export const sections = {
 type Sections = typeof sections
 type SectionName = keyof Sections
 
+/** A key as it is named to people: `section.key`. */
+export type KeyName = {
+  [S in SectionName]: `${S}.${keyof Sections[S]['entries'] & string}`
+}[SectionName]
+
+/**
+ * The keys that a running daemon takes over when it reads its file again (SIGHUP). Every other one is in force from the start of the daemon
+ * to its end: sockets and limits are held by what was opened with them, and what documents and keys vouch for is judged anew over the
+ * whole lineage, which only a start does.
+ */
+export const RELOADED_KEYS = [
+  'daemon.log_level',
+  'daemon.shutdown_grace_seconds',
+  'attestation.cycle_seconds',
+  'attestation.max_evidence_age_seconds',
+  'access.governors',
+  'access.auditors',
+  'execution.max_executions',
+  'execution.max_output_bytes',
+  'rpc.answer_seconds',
+  'quota.requests_per_second',
+  'quota.request_burst',
+  'quota.bytes_per_second',
+  'quota.byte_burst',
+  'quota.connections',
+  'quota.calls',
+  'minting.enabled',
+  'lineage.checkpoint_seconds',
+  'lineage.checkpoint_entries',
+  'lineage.counter_minutes',
+] as const satisfies readonly KeyName[]
+
+export type ReloadedKey = (typeof RELOADED_KEYS)[number]
+
 /** The names of all sections and of their keys, for saying what a wrong one may have meant. */
 export const KNOWN_KEYS: Readonly<Record<SectionName, readonly string[]>> = Object.fromEntries(
   Object.entries(sections).map(([name, schema]) => [name, Object.keys(schema.entries)]),
@@ -115,18 +149,25 @@ type CamelKeys<T> = { readonly [K in keyof T as K extends string ? Camel<K> : ne
 export type Config = { readonly [S in SectionName]: CamelKeys<v.InferOutput<Sections[S]>> }
 
 /** `max_evidence_age_seconds` to `maxEvidenceAgeSeconds`. */
-export function camelKeys<T extends object>(section: T): CamelKeys<T> {
-  return Object.fromEntries(
-    Object.entries(section).map(([key, value]) => [
-      key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()),
-      value,
-    ]),
-  ) as CamelKeys<T>
+export function camelCase(key: string): string {
+  return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
 }
 
-/** A rule between keys: which key is at fault, and what it says. */
+/** The value of `section.key`; undefined for one that is off. */
+export function configValue(config: Config, name: KeyName): unknown {
+  const [section = '', key = ''] = name.split('.')
+  return (config[section as SectionName] as Readonly<Record<string, unknown>>)[camelCase(key)]
+}
+
+/** All keys, in the order of the shipped file. */
+export const KEY_NAMES: readonly KeyName[] = Object.entries(sections).flatMap(([section, { entries }]) =>
+  Object.keys(entries).map(key => `${section}.${key}` as KeyName),
+)
+
+/** A rule between keys: which key is at fault, which others it looks at, and what it says. */
 interface CrossRule {
-  readonly key: string
+  readonly key: KeyName
+  readonly concerns: readonly KeyName[]
   readonly message: string
   readonly holds: (config: Config) => boolean
 }
@@ -134,31 +175,37 @@ interface CrossRule {
 export const CROSS_RULES: readonly CrossRule[] = [
   {
     key: 'attestation.max_evidence_age_seconds',
+    concerns: ['attestation.cycle_seconds'],
     message: 'has to be longer than attestation.cycle_seconds, or the gate closes between two cycles',
     holds: c => c.attestation.maxEvidenceAgeSeconds > c.attestation.cycleSeconds,
   },
   {
     key: 'tpm.path',
+    concerns: ['tpm.transport'],
     message: 'has to be said for the transport swtpm: the path of its socket',
     holds: c => c.tpm.transport !== 'swtpm' || !c.tpm.path.startsWith('/dev/'),
   },
   {
     key: 'tpm.other_roots',
+    concerns: ['tpm.hardware_roots'],
     message: 'names a root that is also in tpm.hardware_roots',
     holds: c => !c.tpm.otherRoots.some(root => c.tpm.hardwareRoots.includes(root)),
   },
   {
     key: 'execution.uid_range',
+    concerns: ['execution.max_executions'],
     message: 'has to begin below its end and have a uid for each of execution.max_executions',
     holds: ({ execution: { uidRange, maxExecutions } }) => uidRange[1] - uidRange[0] + 1 >= maxExecutions,
   },
   {
     key: 'access.governors',
+    concerns: ['execution.uid_range'],
     message: 'names a uid of execution.uid_range: a workload would be a governor',
     holds: c => !c.access.governors.some(uid => inRange(uid, c.execution.uidRange)),
   },
   {
     key: 'access.auditors',
+    concerns: ['execution.uid_range'],
     message: 'names a uid of execution.uid_range: a workload would be an auditor',
     holds: c => !c.access.auditors.some(uid => inRange(uid, c.execution.uidRange)),
   },

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ConfigError, parseConfig } from '../../daemon/config.ts'
+import { examineConfig, parseConfig } from '../../configuration/daemon-file.ts'
+import { ConfigError } from '../../configuration/problem.ts'
 
 const SHIPPED = readFileSync(new URL('../../packaging/writd.toml', import.meta.url))
 
@@ -12,6 +13,8 @@ function total(bytes: Uint8Array): void {
   } catch (error) {
     expect(error).toBeInstanceOf(ConfigError)
   }
+  const { config, problems } = examineConfig(bytes)
+  expect(config === null).toBe(problems.length > 0)
 }
 
 describe('the configuration parser gives a configuration or a ConfigError', () => {
