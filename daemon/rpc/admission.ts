@@ -3,6 +3,7 @@ import { DeniedError } from '../core.ts'
 import { type ReportInternal, RequestError, toStatus } from './errors.ts'
 import type { PeerRegistry } from './peer.ts'
 import type { Quota } from './quota.ts'
+import { StrictReader } from './strict-reader.ts'
 
 /** Most bytes of a message after the first in a stream from the caller: up to 16 of them are held per call. */
 export const MAX_STREAM_MESSAGE = 256 * 1024
@@ -10,7 +11,17 @@ export const MAX_STREAM_MESSAGE = 256 * 1024
 /** Bytes on the wire of messages that have been decoded and not yet let in. */
 const sizes = new WeakMap<object, number>()
 
-/** The same service, with the size of each decoded request noted for {@link admission}. */
+/** Stands for a message that could not be read, until the interceptor refuses its call: grpc-js itself would call it an internal error. */
+class Unreadable {
+  readonly error: RequestError
+
+  constructor(cause: unknown) {
+    const what = cause instanceof Error ? cause.message : 'not protobuf'
+    this.error = new RequestError('REQUEST_MALFORMED', `the message cannot be read: ${what}`, { cause })
+  }
+}
+
+/** The same service, with the size of each decoded request noted for {@link admission}, and read strictly. */
 export function measured(service: ServiceDefinition): ServiceDefinition {
   return Object.fromEntries(
     Object.entries(service).map(([name, method]) => [
@@ -18,13 +29,22 @@ export function measured(service: ServiceDefinition): ServiceDefinition {
       {
         ...method,
         requestDeserialize: (bytes: Buffer) => {
-          const message: object = method.requestDeserialize(bytes)
+          const message = readMessage(method.requestDeserialize, bytes)
           sizes.set(message, bytes.length)
           return message
         },
       },
     ]),
   )
+}
+
+/** The decoders that proto-loader makes hand what they are given to protobufjs, which takes a reader in the place of bytes. */
+function readMessage(decode: (bytes: Buffer) => object, bytes: Buffer): object {
+  try {
+    return decode(new StrictReader(bytes) as unknown as Buffer)
+  } catch (error) {
+    return new Unreadable(error)
+  }
 }
 
 export interface AdmissionOptions {
@@ -68,6 +88,7 @@ export function admission(options: AdmissionOptions): ServerInterceptor {
             if (method.requestStream && messages > 1 && size > MAX_STREAM_MESSAGE)
               return refuse(MESSAGE_TOO_LARGE)
             const wait = quota.charge(caller.uid, size)
+            if (message instanceof Unreadable) return refuse(message.error)
             if (wait === 0) return pass(message)
             setTimeout(() => {
               if (!over) pass(message)
