@@ -1,6 +1,6 @@
 import type { Caller, Decision } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
-import type { Lineage } from '../lineage/index.ts'
+import { type Lineage, MAX_INLINE_BYTES } from '../lineage/index.ts'
 import { type Recorder, recordedReasons, rfc3339 } from './recorder.ts'
 
 /** Denials of one uid that get an entry of their own at once, and how many more each second. */
@@ -8,6 +8,8 @@ const DENIAL_BURST = 50
 const DENIALS_PER_SECOND = 5
 /** How long denials are counted before the count is written. */
 const COUNT_MS = 5_000
+/** Artifacts that are remembered as being in the log, or in the evidence store. */
+const MAX_KNOWN_ARTIFACTS = 4096
 /** Most uids that are counted apart. Beyond them the kernel itself has run out of callers worth telling apart. */
 const MAX_COUNTED_UIDS = 4096
 
@@ -33,6 +35,9 @@ export class DecisionLog {
   readonly #counted = new Map<number, Counted>()
   readonly #onError: (error: unknown) => void
   #timer: NodeJS.Timeout | undefined
+  /** Digests of artifacts that an entry carries, and of those that are in the evidence store. */
+  readonly #carried = new Set<string>()
+  readonly #stored = new Set<string>()
 
   constructor(lineage: Lineage, recorder: Recorder, onError: (error: unknown) => void) {
     this.#lineage = lineage
@@ -41,8 +46,8 @@ export class DecisionLog {
   }
 
   /**
-   * Makes a decision durable: first what it refers to, then its entry. For a permit that consumes a use, this entry is the
-   * consumption.
+   * Makes a decision durable, mostly with one sync: its entry carries the record, and an artifact that is seen for the first
+   * time. What does not fit goes to the evidence store first. For a permit that consumes a use, this entry is the consumption.
    *
    * @param caller the uid counts for the rate of denials
    * @returns the entry's index; null for a denial that was counted instead
@@ -61,12 +66,13 @@ export class DecisionLog {
       )
       return null
     }
-    const record = await this.#store(decision, artifact)
+    const { record, inline } = await this.#keep(decision, artifact)
     return this.#recorder.record({
       type: 'decision',
       outcome: decision.outcome,
       record,
       inputs: [...new Set(decision.references)],
+      inline,
       reasons: recordedReasons(decision.reasons),
       artifact: decision.artifactDigest,
       executionId,
@@ -125,17 +131,42 @@ export class DecisionLog {
     this.#timer ??= setTimeout(() => void this.flush(), COUNT_MS).unref()
   }
 
-  async #store(decision: Decision, artifact: Buffer | null): Promise<string> {
-    const [record] = await Promise.all([
-      this.#lineage.putBlob(decision.record),
-      // An artifact too long to be read is referred to by nothing, and not kept.
-      artifact !== null && decision.references.length > 0 ? this.#keepArtifact(decision, artifact) : null,
+  /** Sees to it that the record and the artifact are in the entry, or in the evidence store before it. */
+  async #keep(
+    decision: Decision,
+    artifact: Buffer | null,
+  ): Promise<{ record: string; inline: Readonly<Record<string, string>> }> {
+    const record = sha256Hex(decision.record)
+    const inline: Record<string, string> = {}
+    // The decision on a child refers to its parent's record, so that one is a blob of its own.
+    const maybeParent = decision.terms !== null && decision.terms.children !== 'none'
+    const fits = decision.record.length <= MAX_INLINE_BYTES && !maybeParent
+    if (fits) inline[record] = decision.record.toString('base64')
+    await Promise.all([
+      fits ? null : this.#lineage.putBlob(decision.record),
+      this.#keepArtifact(decision, artifact, MAX_INLINE_BYTES - (fits ? decision.record.length : 0), inline),
     ])
-    return record
+    return { record, inline }
   }
 
-  async #keepArtifact(decision: Decision, artifact: Buffer): Promise<void> {
-    if (decision.references.includes(sha256Hex(artifact))) await this.#lineage.putBlob(artifact)
+  async #keepArtifact(
+    decision: Decision,
+    artifact: Buffer | null,
+    room: number,
+    inline: Record<string, string>,
+  ): Promise<void> {
+    const digest = artifact === null ? '' : sha256Hex(artifact)
+    // An artifact too long to be read is referred to by nothing, and not kept.
+    if (artifact === null || !decision.references.includes(digest) || this.#stored.has(digest)) return
+    // One that comes back is worth a file of its own; most are used once.
+    if (artifact.length <= room && !this.#carried.has(digest)) {
+      inline[digest] = artifact.toString('base64')
+      remember(this.#carried, digest)
+    } else {
+      await this.#lineage.putBlob(artifact)
+      remember(this.#stored, digest)
+      this.#carried.delete(digest)
+    }
   }
 
   #takeToken(uid: number): boolean {
@@ -146,4 +177,11 @@ export class DecisionLog {
     if (this.#tokens.size > MAX_COUNTED_UIDS) this.#tokens.clear()
     return left >= 1
   }
+}
+
+/** Adds to a set of bounded size, which loses what has been in it longest. */
+function remember(set: Set<string>, digest: string): void {
+  set.add(digest)
+  const oldest = set.values().next().value
+  if (set.size > MAX_KNOWN_ARTIFACTS && oldest !== undefined) set.delete(oldest)
 }

@@ -14,7 +14,15 @@ export {
 } from './checkpoint.ts'
 export { MAX_ENTRY_BYTES } from './entry-bundle.ts'
 export { LineageError, type LineageErrorCode } from './error.ts'
-export { blobsOf, type EventType, encodeEvent, type LineageEvent, parseEvent } from './events/index.ts'
+export {
+  blobsOf,
+  type EventType,
+  encodeEvent,
+  inlineBlob,
+  type LineageEvent,
+  MAX_INLINE_BYTES,
+  parseEvent,
+} from './events/index.ts'
 export { type ExportSummary, exportLog } from './export.ts'
 export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
 export { CompactRange, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'

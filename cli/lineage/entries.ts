@@ -1,4 +1,5 @@
-import { type LineageEvent, parseEvent } from '../../lineage/index.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
+import { inlineBlob, type LineageEvent, parseEvent } from '../../lineage/index.ts'
 import { api, type WritClient } from '../../proto/client.ts'
 import { CliError } from '../error.ts'
 
@@ -22,14 +23,18 @@ export async function* readEntries(daemon: WritClient, from: number, to = 0): As
 }
 
 /**
- * A blob that an entry names, checked against its name by whoever uses it.
+ * A blob that an entry names: from the entry itself, or from the daemon. It is what its name says.
  *
- * @throws CallError
+ * @throws CallError; LineageError `BLOB_DAMAGED`; CliError `NOT_VERIFIED`
  */
-export async function readBlobOf(daemon: WritClient, digest: string): Promise<Buffer> {
+export async function readBlobOf(daemon: WritClient, event: LineageEvent, digest: string): Promise<Buffer> {
+  const carried = inlineBlob(event, digest)
+  if (carried !== undefined) return carried
   const chunks: Buffer[] = []
   for await (const { chunk } of daemon.read(api.lineage.GetBlob, { digest })) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  const blob = Buffer.concat(chunks)
+  if (sha256Hex(blob) === digest) return blob
+  throw new CliError('NOT_VERIFIED', `the daemon sent other bytes than ${digest} names`)
 }
 
 /** Reads an entry's position from the command line. @throws CliError */

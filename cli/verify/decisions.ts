@@ -7,6 +7,7 @@ import {
 } from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { base64ToBytes } from '../../encoding/text.ts'
+import { inlineBlob } from '../../lineage/index.ts'
 import { checkSignatures, parseEnvelope } from '../../signing/dsse.ts'
 import { type PublicKey, readPublicKey } from '../../signing/key.ts'
 import type { ReadBlob } from './documents.ts'
@@ -44,6 +45,7 @@ export async function checkDecisions(
         const { same, record } = await reevaluator.reevaluate(await blob(event.record))
         if (!same) throw new StepFailure('evaluated again, the decision is another one')
         compareWithEntry(event, record)
+        checkInline(event)
         checkGrounds({ index, event }, record, state, entries, hostId)
         if (event.outcome === 'permit') permits++
         else denials++
@@ -53,6 +55,15 @@ export async function checkDecisions(
   }
   return {
     detail: `${permits} permits and ${denials} denials, each the same bytes again and on what was in force`,
+  }
+}
+
+/** What an entry carries is something that it names, whole. */
+function checkInline(event: Decision): void {
+  const named = new Set([event.record, ...event.inputs])
+  for (const digest of Object.keys(event.inline)) {
+    if (!named.has(digest)) throw new StepFailure(`the entry carries ${digest}, which it does not name`)
+    inlineBlob(event, digest)
   }
 }
 

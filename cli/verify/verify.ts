@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { tier } from '../../attestation/index.ts'
-import { readBlob, verifyLog } from '../../lineage/index.ts'
+import { inlineBlob, type LineageEvent, readBlob, verifyLog } from '../../lineage/index.ts'
 import { tierLabel } from '../tier.ts'
 import { checkAppraisals, checkQuotes } from './appraisals.ts'
 import { LINEAGE_PATH, readBundleHost } from './bundle.ts'
@@ -38,13 +38,20 @@ export interface VerifyResult {
  */
 export async function verifyBundle(directory: string, trust: VerifyTrust): Promise<VerifyResult> {
   const log = join(directory, LINEAGE_PATH)
-  const blob = (digest: string) => readBlob(log, digest)
   const entries: LogEntry[] = []
+  const carriers = new Map<string, LineageEvent>()
+  const blob = async (digest: string) => {
+    const carrier = carriers.get(digest)
+    return (carrier && inlineBlob(carrier, digest)) ?? readBlob(log, digest)
+  }
 
   const identity = await checkIdentity(await readBundleHost(directory), trust)
   const { ak } = identity
   const logTrust = { earlier: trust.earlier, ...(ak === null ? {} : { ak }) }
-  const lineage = await verifyLog(log, logTrust, (event, index) => entries.push({ index, event }))
+  const lineage = await verifyLog(log, logTrust, (event, index) => {
+    entries.push({ index, event })
+    if (event.type === 'decision') for (const digest of Object.keys(event.inline)) carriers.set(digest, event)
+  })
   const documents = new Documents(trust.operators, blob)
   const whole = entries.length > 0 && entries.length === lineage.checkpoint?.size
   const overEntries = (name: string, step: () => Promise<Holds | NotLookedAt> | Holds | NotLookedAt) =>

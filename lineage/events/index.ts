@@ -1,3 +1,4 @@
+import { sha256Hex } from '../../encoding/digest.ts'
 import { type JsonObject, type JsonValue, parseJson } from '../../encoding/json.ts'
 import { MAX_ENTRY_BYTES } from '../entry-bundle.ts'
 import { LineageError } from '../error.ts'
@@ -59,7 +60,27 @@ export function parseEvent(bytes: Uint8Array): LineageEvent {
   return value as JsonObject as unknown as LineageEvent
 }
 
-/** Digests of the blobs that an event refers to. */
+/** Most bytes of blobs that one entry takes in: with its reasons and their base64 they stay below {@link MAX_ENTRY_BYTES}. */
+export const MAX_INLINE_BYTES = 15 << 10
+
+/**
+ * A blob that an entry carries itself; undefined if it does not.
+ *
+ * @throws LineageError `BLOB_DAMAGED` when it holds other bytes than its name says
+ */
+export function inlineBlob(event: LineageEvent, digest: string): Buffer | undefined {
+  if (event.type !== 'decision' || !Object.hasOwn(event.inline, digest)) return undefined
+  const text = event.inline[digest] ?? ''
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.toString('base64') !== text || sha256Hex(bytes) !== digest) {
+    throw new LineageError('BLOB_DAMAGED', 'a blob within an entry holds other bytes than its name says', {
+      at: digest,
+    })
+  }
+  return bytes
+}
+
+/** Digests of the blobs in the evidence store that an event refers to: not of those that it carries itself. */
 export function blobsOf(event: LineageEvent): string[] {
   switch (event.type) {
     case 'appraisal': {
@@ -67,7 +88,7 @@ export function blobsOf(event: LineageEvent): string[] {
       return [attest, signature, eventLog, ...(userspaceLog === null ? [] : [userspaceLog]), ...imaLog]
     }
     case 'decision':
-      return [event.record, ...event.inputs]
+      return [event.record, ...event.inputs].filter(digest => !Object.hasOwn(event.inline, digest))
     case 'tail-accepted':
     case 'failure-cleared':
     case 'reference-values':

@@ -21,6 +21,7 @@ import {
   gateState,
   hostId,
   index,
+  inlineBytes,
   pid,
   reasons,
   spki,
@@ -35,7 +36,7 @@ function event<const T extends string, const F extends Fields>(type: T, fields: 
 
 const caller = object({ uid, gid: uid, pid, cgroup: nullable(text(4096)), unit: nullable(text(256)) })
 
-/** Every kind of event, by its `type`. A field that ends in `Blob`, and those that {@link blobsOf} names, is in the evidence store. */
+/** Every kind of event, by its `type`. A field that ends in `Blob`, and those that {@link blobsOf} names, are in the evidence store. */
 export const SCHEMAS = {
   /** The first event of each run of the daemon. `clean` says whether the run before it ended by a clean stop. */
   'daemon-start': event('daemon-start', {
@@ -97,6 +98,8 @@ export const SCHEMAS = {
     record: digest,
     /** Further blobs that the record names. */
     inputs: list(digest, 64),
+    /** Those of `record` and `inputs` that are here and not in the evidence store, by digest: one sync makes all durable. */
+    inline: record(/^[0-9a-f]{64}$/, inlineBytes, 2),
     reasons,
     /** Digest of the artifact's decoded payload. */
     artifact: nullable(digest),

@@ -2,9 +2,27 @@ import { cp, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { QUOTED_SELECTION } from '../../attestation/index.ts'
 import { readIdentity } from '../../attestation/tpm2/index.ts'
+import { type DecisionRecord, parseRecord } from '../../authorization/index.ts'
 import type { Site } from '../../demo/steps/serve.ts'
-import { exportLog, Lineage, type LineageEvent, verifyLog } from '../../lineage/index.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
+import { exportLog, inlineBlob, Lineage, type LineageEvent, verifyLog } from '../../lineage/index.ts'
 import { readPrivateKey } from '../../signing/key.ts'
+
+type Decision = LineageEvent & { type: 'decision' }
+
+/** The record that a decision's entry carries. */
+export function recordOf(event: Decision): DecisionRecord {
+  return parseRecord(inlineBlob(event, event.record) ?? Buffer.alloc(0))
+}
+
+/** A decision's entry with another record. */
+export function withRecord(event: Decision, record: unknown): Decision {
+  const bytes = canonicalJsonBytes(record)
+  const { [event.record]: _, ...others } = event.inline
+  const digest = sha256Hex(bytes)
+  return { ...event, record: digest, inline: { ...others, [digest]: bytes.toString('base64') } }
+}
 
 /** The events of a bundle, in order. */
 export async function eventsOf(bundle: string): Promise<LineageEvent[]> {

@@ -1,19 +1,13 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import {
-  type ClearanceFields,
-  type DecisionRecord,
-  parseRecord,
-  signClearance,
-} from '../../authorization/index.ts'
+import { type ClearanceFields, type DecisionRecord, signClearance } from '../../authorization/index.ts'
 import { allVerified, type PropertyResult } from '../../cli/verify/property.ts'
 import { type VerifyTrust, verifyBundle } from '../../cli/verify/verify.ts'
 import type { Site } from '../../demo/steps/serve.ts'
-import { canonicalJsonBytes } from '../../encoding/json.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { type PrivateKey, readPrivateKey, readPublicKey } from '../../signing/key.ts'
-import { forge } from './forge.ts'
+import { forge, recordOf, withRecord } from './forge.ts'
 import { at, IS_ROOT, issueOptions, NEEDS_ROOT, startSite } from './site.ts'
 
 type EventOf<T extends LineageEvent['type']> = Extract<LineageEvent, { type: T }>
@@ -83,18 +77,8 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
   const decisions = async (change: Change) => (await forged(change))('decisions evaluated again')
   const transitions = async (change: Change) => (await forged(change))('trust transitions')
 
-  const recordOf = (event: EventOf<'decision'>) =>
-    parseRecord(
-      readFileSync(join(bundle, 'lineage/evidence/sha256', event.record.slice(0, 2), event.record.slice(2))),
-    )
-
   /** Puts entries behind the one that is named, at its time, and moves all positions that later entries name. */
-  async function insertAfter(
-    all: LineageEvent[],
-    index: number,
-    added: readonly LineageEvent[],
-    putBlob: PutBlob,
-  ): Promise<LineageEvent[]> {
+  function insertAfter(all: LineageEvent[], index: number, added: readonly LineageEvent[]): LineageEvent[] {
     const { time, bootNs } = all[index] ?? expect.fail('no such entry')
     const moved = (position: number) => (position > index ? position + added.length : position)
     const out: LineageEvent[] = []
@@ -106,24 +90,22 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
         const appraisalIndex =
           gate?.appraisalIndex == null ? null : String(moved(Number(gate.appraisalIndex)))
         const inputs = record.inputs && { ...record.inputs, gate: { ...record.inputs.gate, appraisalIndex } }
-        out.push({ ...event, record: await putBlob(canonicalJsonBytes({ ...record, inputs })) })
+        out.push(withRecord(event, { ...record, inputs }))
       } else out.push(event)
       if (i === index) out.push(...added.map(event => ({ ...event, time, bootNs })))
     }
     return out
   }
   /** Another record of one decision. */
-  async function rewrite(
+  function rewrite(
     all: LineageEvent[],
     which: typeof isPermit,
     change: (inputs: Inputs) => Partial<Inputs>,
-    putBlob: PutBlob,
-  ): Promise<LineageEvent[]> {
+  ): LineageEvent[] {
     const event = all.find(which) ?? expect.fail('no such decision')
     const record = recordOf(event)
     const inputs = record.inputs && { ...record.inputs, ...change(record.inputs) }
-    const digest = await putBlob(canonicalJsonBytes({ ...record, inputs }))
-    return all.map(e => (e === event ? { ...event, record: digest } : e))
+    return all.map(e => (e === event ? withRecord(event, { ...record, inputs }) : e))
   }
   const opening = (all: LineageEvent[]) =>
     all.findIndex(event => is('trust-transition')(event) && event.to === 'ATTESTED')
@@ -145,59 +127,54 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
     expect(allVerified(properties)).toBe(true)
     const without = await verifyBundle(bundle, { ...trust, operators: [] })
     expect(allVerified(without.properties)).toBe(false)
-    const again = await forged((all, putBlob) => insertAfter(all, opening(all), [], putBlob))
+    const again = await forged(all => insertAfter(all, opening(all), []))
     expect(again('decisions evaluated again').status).toBe('VERIFIED')
   })
 
   test('a permit after its artifact was revoked', async () => {
-    const change: Change = (all, putBlob) => {
+    const change: Change = all => {
       const revocation = all.find(is('revocation')) ?? expect.fail()
       const rest = all.filter(event => event !== revocation)
-      return insertAfter(rest, opening(rest), [revocation], putBlob)
+      return insertAfter(rest, opening(rest), [revocation])
     }
     expect(await decisions(change)).toMatchObject(FAILED('does not know the revocations in force'))
   })
 
   test('a START after its artifact was revoked, of an execution that ran', async () => {
-    const found = await forged((all, putBlob) => {
+    const found = await forged(all => {
       const revocation = all.find(is('revocation')) ?? expect.fail()
       const rest = all.filter(event => event !== revocation)
-      return insertAfter(rest, rest.findIndex(isPermit), [revocation], putBlob)
+      return insertAfter(rest, rest.findIndex(isPermit), [revocation])
     })
     expect(found('starts after a lapse')).toMatchObject(FAILED('what it runs was revoked'))
   })
 
   test('a permit and a START after the gate went FAILED', async () => {
-    const found = await forged((all, putBlob) =>
-      insertAfter(all, opening(all), [transition(all, 'ATTESTED', 'FAILED')], putBlob),
-    )
+    const found = await forged(all => insertAfter(all, opening(all), [transition(all, 'ATTESTED', 'FAILED')]))
     expect(found('decisions evaluated again')).toMatchObject(FAILED('the gate was FAILED'))
     expect(found('starts after a lapse')).toMatchObject(FAILED('a START, and the gate was FAILED'))
   })
 
   test('a permit under a policy or trust roots that were replaced', async () => {
     for (const type of ['policy', 'trust-roots'] as const) {
-      const found = await decisions((all, putBlob) => {
+      const found = await decisions(all => {
         const { blob } = all.find(is('reference-values')) ?? expect.fail()
         const document = all.find(is(type)) ?? expect.fail()
-        return insertAfter(all, opening(all), [{ ...document, blob }], putBlob)
+        return insertAfter(all, opening(all), [{ ...document, blob }])
       })
       expect(found).toMatchObject(FAILED(`\\(${type}\\) that the log had not put in force, or had replaced`))
     }
   })
 
   test('a decision for another host, at another time, by another caller', async () => {
-    const host = await decisions((all, putBlob) =>
-      rewrite(all, isDenial, () => ({ host: { id: `000b${'0'.repeat(64)}` } }), putBlob),
+    const host = await decisions(all =>
+      rewrite(all, isDenial, () => ({ host: { id: `000b${'0'.repeat(64)}` } })),
     )
     expect(host).toMatchObject(FAILED('another host'))
-    const time = await decisions((all, putBlob) =>
-      rewrite(
-        all,
-        isDenial,
-        ({ clock }) => ({ clock: { ...clock, now: new Date(Date.parse(clock.now) - 20_000).toISOString() } }),
-        putBlob,
-      ),
+    const time = await decisions(all =>
+      rewrite(all, isDenial, ({ clock }) => ({
+        clock: { ...clock, now: new Date(Date.parse(clock.now) - 20_000).toISOString() },
+      })),
     )
     expect(time).toMatchObject(FAILED('and recorded at'))
     const caller = await decisions(all =>
@@ -211,19 +188,14 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
   })
 
   test('a permit on evidence that is older than it says, or is none', async () => {
-    const young = await decisions((all, putBlob) =>
-      rewrite(
-        all,
-        isPermit,
-        ({ gate }) => ({
-          gate: { ...gate, evidenceAgeMs: 0, appraisalIndex: String(all.findIndex(is('appraisal'))) },
-        }),
-        putBlob,
-      ),
+    const young = await decisions(all =>
+      rewrite(all, isPermit, ({ gate }) => ({
+        gate: { ...gate, evidenceAgeMs: 0, appraisalIndex: String(all.findIndex(is('appraisal'))) },
+      })),
     )
     expect(young).toMatchObject(FAILED('its evidence was at least'))
-    const none = await decisions((all, putBlob) =>
-      rewrite(all, isPermit, ({ gate }) => ({ gate: { ...gate, appraisalIndex: '0' } }), putBlob),
+    const none = await decisions(all =>
+      rewrite(all, isPermit, ({ gate }) => ({ gate: { ...gate, appraisalIndex: '0' } })),
     )
     expect(none).toMatchObject(FAILED('no good appraisal'))
   })
@@ -245,10 +217,10 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
   })
 
   test('a permit that does not know of an unclean stop', async () => {
-    const found = await decisions((all, putBlob) => {
+    const found = await decisions(all => {
       const recovery = { ...(all[0] as LineageEvent), v: 1 as const, type: 'recovery' as const, tail: 1 }
       const { v, type, time, bootNs, tail } = recovery
-      return insertAfter(all, opening(all), [{ v, type, time, bootNs, tail }], putBlob)
+      return insertAfter(all, opening(all), [{ v, type, time, bootNs, tail }])
     })
     expect(found).toMatchObject(FAILED('unclean stop'))
     const silent = await transitions(all =>
@@ -259,9 +231,9 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
   })
 
   test('a gate that opens on nothing, does not close, or jumps', async () => {
-    const early = await transitions((all, putBlob) => {
+    const early = await transitions(all => {
       const first = all.findIndex(is('appraisal'))
-      return insertAfter(all, first - 1, [transition(all, 'UNATTESTED', 'ATTESTED')], putBlob)
+      return insertAfter(all, first - 1, [transition(all, 'UNATTESTED', 'ATTESTED')])
     })
     expect(early).toMatchObject(FAILED('no appraisal of this run had passed'))
     const failing = await transitions(all =>

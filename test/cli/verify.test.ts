@@ -2,16 +2,14 @@ import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } f
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readCertificateFile } from '../../attestation/index.ts'
-import { parseRecord } from '../../authorization/index.ts'
 import { allVerified, type PropertyResult } from '../../cli/verify/property.ts'
 import { type VerifyTrust, verifyBundle } from '../../cli/verify/verify.ts'
 import type { Site } from '../../demo/steps/serve.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
-import { canonicalJsonBytes } from '../../encoding/json.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
 import { readPublicKey } from '../../signing/key.ts'
-import { eventsOf, filesOf, forge } from './forge.ts'
+import { eventsOf, filesOf, forge, recordOf, withRecord } from './forge.ts'
 import { at, IS_ROOT, issueOptions, NEEDS_ROOT, startSite } from './site.ts'
 
 type EventOf<T extends LineageEvent['type']> = Extract<LineageEvent, { type: T }>
@@ -300,15 +298,13 @@ describe.skipIf(!IS_ROOT)(`the offline verifier on a real bundle (${NEEDS_ROOT})
     ])
     const found = await forged('artifact signatures', async (all, putBlob) => {
       const permit = all.find(isPermit) ?? expect.fail()
-      const record = parseRecord(await blobOf(permit.record))
+      const record = recordOf(permit)
       const envelope = readFileSync(other)
       const artifact = { digest: await putBlob(envelope), size: envelope.length }
-      const changed = await putBlob(canonicalJsonBytes({ ...record, inputs: { ...record.inputs, artifact } }))
+      const changed = withRecord(permit, { ...record, inputs: { ...record.inputs, artifact } })
       const digest = sha256Hex(parseEnvelope(envelope).payload)
       return all.map(e =>
-        e === permit
-          ? { ...permit, record: changed, artifact: digest, inputs: [...permit.inputs, artifact.digest] }
-          : e,
+        e === permit ? { ...changed, artifact: digest, inputs: [...permit.inputs, artifact.digest] } : e,
       )
     })
     expect(found).toMatchObject(FAILED("is not signed by 1 of release's keys"))
@@ -356,14 +352,14 @@ describe.skipIf(!IS_ROOT)(`the offline verifier on a real bundle (${NEEDS_ROOT})
   })
 
   test('a denial that is rewritten as a permit', async () => {
-    const found = await forged('decisions evaluated again', async (all, putBlob) => {
+    const found = await forged('decisions evaluated again', all => {
       const permit = all.find(isPermit) ?? expect.fail()
       const denial = all.find(
         event => event.type === 'decision' && event.outcome === 'deny' && event.artifact !== null,
       )
       if (denial?.type !== 'decision') return expect.fail()
-      const record = parseRecord(await blobOf(denial.record))
-      const granted = parseRecord(await blobOf(permit.record))
+      const record = recordOf(denial)
+      const granted = recordOf(permit)
       const rewritten = {
         ...record,
         outcome: 'permit',
@@ -372,15 +368,16 @@ describe.skipIf(!IS_ROOT)(`the offline verifier on a real bundle (${NEEDS_ROOT})
         terms: granted.terms,
         use: granted.use,
       }
-      const digest = await putBlob(canonicalJsonBytes(rewritten))
+      const other = withRecord(denial, rewritten)
       return all.map(event =>
         event === denial
           ? {
               ...permit,
               time: denial.time,
               executionId: denial.executionId,
-              record: digest,
+              record: other.record,
               inputs: denial.inputs,
+              inline: other.inline,
             }
           : event,
       )
@@ -462,9 +459,6 @@ describe.skipIf(!IS_ROOT)(`the offline verifier on a real bundle (${NEEDS_ROOT})
     })
     expect(found.status).toBe('FAILED')
   })
-
-  const blobOf = async (digest: string) =>
-    readFileSync(join(bundle, 'lineage/evidence/sha256', digest.slice(0, 2), digest.slice(2)))
 
   /** A `daemon-stop` with the fields of the event whose place it takes has too many. */
   function strip(event: LineageEvent): LineageEvent {

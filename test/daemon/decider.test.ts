@@ -3,7 +3,8 @@ import { Reevaluator, signTrustRoots } from '../../authorization/index.ts'
 import { DeniedError } from '../../daemon/core.ts'
 import { unitOf } from '../../daemon/decider.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
-import { artifact, governance, mallory, payloadDigest, spki } from '../authorization/scenario.ts'
+import { inlineBlob } from '../../lineage/index.ts'
+import { artifact, governance, mallory, PROGRAM, payloadDigest, spki } from '../authorization/scenario.ts'
 import { faultyIo } from '../lineage/support/faulty-io.ts'
 import { ofType, peer, type World, workload, world } from './support/world.ts'
 
@@ -62,14 +63,15 @@ describe('a permit', () => {
     },
   )
 
-  test('whose record found no space has used its artifact up', async () => {
+  test('whose record is too large for its entry and found no space has used its artifact up', async () => {
     const io = faultyIo()
     const w = await world({ io })
     const sent = artifact()
+    const large = { argv: [PROGRAM, '--digits', '7'.repeat(16 << 10)] }
     w.stage.during = () => io.fail('open', 1, 'did not persist', 'ENOSPC')
-    expect(codes(await denied(execute(w, sent)))).toEqual(['LINEAGE_UNAVAILABLE'])
+    expect(codes(await denied(execute(w, sent, large)))).toEqual(['LINEAGE_UNAVAILABLE'])
     w.stage.during = () => undefined
-    expect(codes(await denied(execute(w, sent)))).toEqual(['REPLAYED'])
+    expect(codes(await denied(execute(w, sent, large)))).toEqual(['REPLAYED'])
   })
 
   test('for the last use goes to one of ten that race for it', async () => {
@@ -101,13 +103,13 @@ describe('a permit', () => {
     await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
     await denied(execute(w))
     await denied(execute(w, null))
-    const again = new Reevaluator(digest => w.lineage.getBlob(digest), { governance: [governance.public] })
     const decisions = ofType(await w.events(), 'decision')
     expect(decisions).toHaveLength(3)
-    for (const { record, inputs } of decisions) {
-      const bytes = await w.lineage.getBlob(record)
-      await expect(again.reevaluate(bytes)).resolves.toMatchObject({ same: true })
-      for (const input of inputs) await expect(w.lineage.getBlob(input)).resolves.toBeDefined()
+    for (const event of decisions) {
+      const blob = async (digest: string) => inlineBlob(event, digest) ?? w.lineage.getBlob(digest)
+      const again = new Reevaluator(blob, { governance: [governance.public] })
+      await expect(again.reevaluate(await blob(event.record))).resolves.toMatchObject({ same: true })
+      for (const input of event.inputs) await expect(blob(input)).resolves.toBeDefined()
     }
   })
 })

@@ -1,9 +1,20 @@
 import { describe, expect, it } from 'vitest'
+import { recordedReasons } from '../../daemon/recorder.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJson } from '../../encoding/json.ts'
-import { blobsOf, encodeEvent, LineageError, type LineageEvent, parseEvent } from '../../lineage/index.ts'
+import {
+  blobsOf,
+  encodeEvent,
+  inlineBlob,
+  LineageError,
+  type LineageEvent,
+  MAX_INLINE_BYTES,
+  parseEvent,
+} from '../../lineage/index.ts'
 import { generateKey } from '../../signing/key.ts'
 import { daemonStart, large, numbered } from './support/log.ts'
 
+const carried = Buffer.from('a record')
 const digest = 'ab'.repeat(32)
 const common = { v: 1, time: '2026-11-21T02:00:00.000Z', bootNs: '18446744073709551615' } as const
 const id = '0f'.repeat(16)
@@ -49,7 +60,8 @@ const EVENTS: LineageEvent[] = [
     type: 'decision',
     outcome: 'permit',
     record: digest,
-    inputs: ['ef'.repeat(32)],
+    inputs: ['ef'.repeat(32), sha256Hex(carried)],
+    inline: { [sha256Hex(carried)]: carried.toString('base64') },
     reasons: [],
     artifact: digest,
     executionId: id,
@@ -166,5 +178,36 @@ describe('events', () => {
     const appraisal = EVENTS.find(({ type }) => type === 'appraisal') as LineageEvent
     expect(blobsOf(appraisal)).toEqual([digest, digest, digest, digest, 'cd'.repeat(32)])
     expect(blobsOf(numbered(1))).toEqual([])
+  })
+
+  it('give the blobs that they carry, and only as they are named', () => {
+    const digest = sha256Hex(carried)
+    expect(inlineBlob(decision, digest)).toEqual(carried)
+    expect(inlineBlob(decision, 'ef'.repeat(32))).toBeUndefined()
+    expect(inlineBlob(decision, 'constructor')).toBeUndefined()
+    expect(inlineBlob(numbered(1), digest)).toBeUndefined()
+    for (const text of [
+      'b3RoZXI=',
+      carried.toString('base64').replace('=', ''),
+      `${carried.toString('base64')}=`,
+    ]) {
+      const damaged = { ...decision, inline: { [digest]: text } }
+      expect(refusal(() => inlineBlob(damaged, digest)).code).toBe('BLOB_DAMAGED')
+    }
+  })
+
+  it('have room for as many bytes of blobs as are put into one, beside the longest of everything else', () => {
+    const half = 'A'.repeat((MAX_INLINE_BYTES / 2 / 3) * 4)
+    const most: LineageEvent = {
+      ...decision,
+      inputs: Array(64).fill(digest),
+      inline: { [digest]: half, ['ef'.repeat(32)]: half },
+      reasons: recordedReasons(
+        Array(64).fill({ code: 'POLICY_DENIED', message: '€'.repeat(512), at: 'a'.repeat(128) }),
+      ),
+      caller: { ...decision.caller, cgroup: 'c'.repeat(4096), unit: 'u'.repeat(256) },
+      use: { issuer: 'i'.repeat(256), id: 'i'.repeat(256), maxUses: Number.MAX_SAFE_INTEGER },
+    }
+    expect(parseEvent(encodeEvent(most))).toBeDefined()
   })
 })

@@ -45,9 +45,9 @@ async function summaryOf(
   decision: Extract<ReadEntry['event'], { type: 'decision' }>,
 ): Promise<DecisionSummary | null> {
   try {
-    const record = await readBlobOf(daemon, decision.record)
+    const record = await readBlobOf(daemon, decision, decision.record)
     for (const digest of decision.artifact === null ? [] : decision.inputs) {
-      const payload = payloadOf(await readBlobOf(daemon, digest))
+      const payload = payloadOf(await readBlobOf(daemon, decision, digest))
       if (payload !== null && sha256Hex(payload) === decision.artifact) return summarize(record, payload)
     }
     return summarize(record, null)
