@@ -4,6 +4,7 @@ import { evidenceCycle, evidenceCycleTitle } from './evidence-cycle.ts'
 import { execute, executeTitle } from './execute.ts'
 import { Governed } from './governed.ts'
 import { imaReplay, imaReplayTitle } from './ima-replay.ts'
+import { launchRows } from './launch.ts'
 import { lineageAppend, lineageAppendTitle } from './lineage-append.ts'
 import type { Row } from './measure.ts'
 import { execution, executionTitle, idle, idleTitle } from './memory.ts'
@@ -20,6 +21,7 @@ export interface Bench {
 export const BENCHES: readonly Bench[] = [
   { row: idleTitle, goal: 1, measure: async place => idle(await place.governed()) },
   { row: executionTitle, goal: 1, measure: async place => execution(await place.governed()) },
+  ...launchRows,
   {
     row: executeTitle,
     goal: 1,

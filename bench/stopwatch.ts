@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Part } from './measure.ts'
 
-/** A C program in `reference/` that takes the time itself, so that Node's own cost is in no reference. */
+/** A C program in `programs/` that takes the time itself, so that Node's own cost is in no reference. */
 export class Stopwatch {
   readonly #process: ChildProcess
   readonly #lines: AsyncIterator<string>
@@ -17,7 +17,7 @@ export class Stopwatch {
    */
   constructor(source: string, args: readonly string[], directory: string) {
     const binary = join(directory, source)
-    const path = join(import.meta.dirname, 'reference', `${source}.c`)
+    const path = join(import.meta.dirname, 'programs', `${source}.c`)
     execFileSync('gcc', [
       '-O2',
       '-std=gnu17',
