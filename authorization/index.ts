@@ -53,6 +53,14 @@ export {
   type ReevaluationAnchors,
   Reevaluator,
 } from './reevaluate.ts'
+export { type BlobSource, type Reevaluation, type ReevaluationAnchors, Reevaluator } from './reevaluate.ts'
+export {
+  type Known,
+  type Missing,
+  type Rehearsal,
+  type RehearsedCheck,
+  rehearse,
+} from './rehearse.ts'
 export { type Caller, type ExecutionRequest, type ObservedSubject, parseRequest } from './request.ts'
 export {
   openRevocation,

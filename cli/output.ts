@@ -73,6 +73,11 @@ export class Output {
     return !readerGone.aborted
   }
 
+  /** What is going on, on standard error, for whoever sits before a terminal. */
+  progress(text: string): void {
+    if (process.stderr.isTTY) this.note(styledError('dim', text))
+  }
+
   /** A remark on standard error, for persons only. */
   note(text: string): void {
     if (!this.json) process.stderr.write(`${text}\n`)

@@ -48,7 +48,7 @@ function whole(option: string): (text: string) => number {
 }
 
 /** SHA-256 of a file's bytes as they are now. @throws CliError */
-async function digestOf(path: string, what: string): Promise<string> {
+export async function digestOf(path: string, what: string): Promise<string> {
   try {
     if (!(await stat(path)).isFile())
       throw new CliError('FILE_UNREADABLE', `${path} is not a regular file`, { at: path })

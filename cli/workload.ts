@@ -2,6 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { Option } from 'commander'
+import type { ExecutionRequest } from '../authorization/index.ts'
 import type { WorkloadInput } from '../proto/generated/writ/v1/Workload.ts'
 import { CliError } from './error.ts'
 
@@ -22,6 +23,9 @@ export interface WorkloadOptions {
   outputBytes?: number
   children?: boolean
 }
+
+/** What runs and how, in the words that a decision is made in. */
+export type AskedWorkload = Omit<ExecutionRequest, 'executionId' | 'operation'>
 
 /** For options that may be given several times. */
 export function collect(value: string, before: string[] | undefined): string[] {
@@ -139,34 +143,55 @@ export function readUser(user: string | undefined): { uid: number; gid: number }
   return { uid: Number(uid), gid: Number(gid ?? uid) }
 }
 
-/** The workload as the daemon is asked for it: absolute paths, nothing inherited. @throws CliError */
-export function readWorkload(name: string, rest: readonly string[], options: WorkloadOptions): WorkloadInput {
+/** A workload as it is asked for: absolute paths, nothing inherited, null for what is as the artifact has it. @throws CliError */
+export function readWorkload(name: string, rest: readonly string[], options: WorkloadOptions): AskedWorkload {
   const program = programPath(name)
   const user = readUser(options.user)
-  const limits = {
-    ...(options.cpuSeconds === undefined ? {} : { cpuSeconds: options.cpuSeconds }),
-    ...(options.memory === undefined ? {} : { memoryBytes: options.memory }),
-    ...(options.pids === undefined ? {} : { pids: options.pids }),
-    ...(options.openFiles === undefined ? {} : { openFiles: options.openFiles }),
-    ...(options.runTime === undefined ? {} : { runTimeMs: options.runTime * 1000 }),
-    ...(options.outputBytes === undefined ? {} : { outputBytes: options.outputBytes }),
-  }
+  const env = Object.entries(readEnvironment(options.env)).map(([name, value]) => ({ name, value }))
   return {
     program,
     argv: [program, ...rest],
-    env: readEnvironment(options.env),
-    cwd: options.cwd === undefined ? '' : resolve(options.cwd),
+    env: orNull(env),
+    cwd: options.cwd === undefined ? null : resolve(options.cwd),
     files: (options.file ?? []).map(path => resolve(path)),
     user: user === undefined ? null : { ...user, groups: [] },
+    stdio: null,
     sandbox: {
-      network:
-        options.network === undefined
-          ? 'NETWORK_UNSPECIFIED'
-          : `NETWORK_${options.network === 'none' ? 'NONE' : 'HOST'}`,
-      writable: (options.writable ?? []).map(path => resolve(path)),
-      devices: (options.device ?? []).map(path => resolve(path)),
+      network: options.network ?? null,
+      writable: orNull((options.writable ?? []).map(path => resolve(path))),
     },
-    limits,
+    limits: {
+      runTimeMs: options.runTime === undefined ? null : options.runTime * 1000,
+      memoryBytes: options.memory ?? null,
+      pids: options.pids ?? null,
+      cpuSeconds: options.cpuSeconds ?? null,
+      openFiles: options.openFiles ?? null,
+      outputBytes: options.outputBytes ?? null,
+    },
+    devices: orNull((options.device ?? []).map(path => resolve(path))),
     children: options.children === true,
+  }
+}
+
+function orNull<T>(list: T[]): T[] | null {
+  return list.length === 0 ? null : list
+}
+
+/** The same as a message of the API, where what is null is left out. */
+export function workloadMessage(asked: AskedWorkload): WorkloadInput {
+  const { program, argv, env, cwd, files, user, sandbox, limits, devices, children } = asked
+  const { network } = sandbox
+  const set = Object.entries(limits).filter(([, value]) => value !== null)
+  return {
+    ...{ program, argv: argv ?? [], files, children },
+    env: Object.fromEntries((env ?? []).map(({ name, value }) => [name, value])),
+    cwd: cwd ?? '',
+    user: user === 'own' ? null : user,
+    sandbox: {
+      network: network === null ? 'NETWORK_UNSPECIFIED' : `NETWORK_${network === 'none' ? 'NONE' : 'HOST'}`,
+      writable: sandbox.writable ?? [],
+      devices: devices ?? [],
+    },
+    limits: Object.fromEntries(set),
   }
 }

@@ -3,9 +3,14 @@ import { type Commands, loadGroup } from '../command.ts'
 /** Every command, loaded only when it is asked for, so that a small one starts fast. In the order of the help. */
 export const COMMANDS: Commands = {
   init: async p => (await import('./init.ts')).addInit(p),
+  plan: async p => (await import('./plan.ts')).addPlan(p),
   run: async p => (await import('./run.ts')).addRun(p),
+  authorize: async p => (await import('./authorize.ts')).addAuthorize(p),
   issue: async p => (await import('./issue.ts')).addIssue(p),
   status: async p => (await import('./status.ts')).addStatus(p),
+  executions: async p => (await import('./executions.ts')).addExecutions(p),
+  wait: async p => (await import('./wait.ts')).addWait(p),
+  terminate: async p => (await import('./terminate.ts')).addTerminate(p),
   revoke: async p => (await import('./revoke.ts')).addRevoke(p),
   report: loadGroup('report', 'Quote the host now, and check a quote', {
     create: async p => (await import('./report/create.ts')).addReportCreate(p),

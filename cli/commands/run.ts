@@ -8,7 +8,7 @@ import { jsonText, type Output, printable, styledError } from '../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 import { execute } from '../rpc/execute.ts'
 import { EXECUTION_END, shownEnd, shownStart } from '../rpc/execution.ts'
-import { addWorkloadOptions, readWorkload, type WorkloadOptions } from '../workload.ts'
+import { addWorkloadOptions, readWorkload, type WorkloadOptions, workloadMessage } from '../workload.ts'
 
 interface Options extends SocketOptions, WorkloadOptions {
   artifact?: string
@@ -52,7 +52,7 @@ export function addRun(program: Command): void {
     const [program = '', ...rest] = args
     const artifact =
       options.artifact === undefined ? Buffer.alloc(0) : await readDocument(options.artifact, 'the artifact')
-    const workload = readWorkload(program, rest, options)
+    const workload = workloadMessage(readWorkload(program, rest, options))
     return withDaemon(options, async daemon => {
       const { started, ended } = await execute(daemon, { artifact, workload })
       const exitStatus = statusOf(ended)

@@ -4,6 +4,7 @@ import { addCommand, addNote, setAction } from '../command.ts'
 import { CliError, EXIT } from '../error.ts'
 import { readAs } from '../files.ts'
 import { PROPERTY } from '../form.ts'
+import { readHostId } from '../host-id.ts'
 import { readTrustedKey } from '../keys.ts'
 import { styled } from '../output.ts'
 import { addRootOptions, type RootOptions, readRoots } from '../roots.ts'
@@ -58,16 +59,10 @@ export function addVerify(program: Command): void {
     if (Number.isNaN(at.getTime())) {
       throw new CliError('USAGE', `--at takes a time, not ${JSON.stringify(options.at)}`)
     }
-    if (options.host !== undefined && !/^000b[0-9a-f]{64}$/.test(options.host)) {
-      throw new CliError(
-        'USAGE',
-        '--host takes the id that `writ status` shows: 000b and 64 hexadecimal digits',
-      )
-    }
     const result = await verifyBundle(args[0] ?? '', {
       operators,
       roots,
-      hostId: options.host ?? null,
+      hostId: options.host === undefined ? null : readHostId(options.host),
       earlier,
       allowRecovery: options.allowRecovery ?? false,
       at,

@@ -26,7 +26,7 @@ export function allVerified(properties: readonly PropertyResult[]): boolean {
 const STYLES = { VERIFIED: 'green', 'NOT CHECKED': 'yellow', FAILED: 'red' } as const
 
 /** One property as a line for a person. */
-export function resultLine({ property, status, detail, file }: PropertyResult): string {
+export function resultLine({ property, status, detail, file }: Omit<PropertyResult, 'asked'>): string {
   const where = file === undefined ? '' : ` [${printable(file)}]`
   return `${styled(['bold', STYLES[status]], status.padEnd(11))}  ${property}${styled('dim', `: ${printable(detail)}`)}${where}`
 }

@@ -9,6 +9,7 @@ import { addCommand, setAction } from '../../command.ts'
 import { EXIT } from '../../error.ts'
 import { readAs } from '../../files.ts'
 import { PROPERTY } from '../../form.ts'
+import { readHostId } from '../../host-id.ts'
 import { readTrustedKey } from '../../keys.ts'
 import { styled } from '../../output.ts'
 import { openReferenceValues } from '../../reference-values.ts'
@@ -52,7 +53,7 @@ export function addReportVerify(parent: Command): void {
     const report = await readAs(path, 'a report', parseReport, MAX_REPORT_BYTES)
     const found = verifyReport(report, {
       nonce: readNonce(options.nonce),
-      hostId: options.host ?? null,
+      hostId: options.host === undefined ? null : readHostId(options.host),
       operatorKey,
       ekRoots: roots,
       reference,
