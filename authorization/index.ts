@@ -53,7 +53,6 @@ export {
   type ReevaluationAnchors,
   Reevaluator,
 } from './reevaluate.ts'
-export { type BlobSource, type Reevaluation, type ReevaluationAnchors, Reevaluator } from './reevaluate.ts'
 export {
   type Known,
   type Missing,

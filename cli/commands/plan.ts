@@ -108,7 +108,7 @@ export function addPlan(program: Command): void {
       { passed, artifact: shownArtifact(found), request: asked, terms: found.terms, checks },
       () => [
         `asks for  ${printable((asked.argv ?? [asked.program]).join(' '))}`,
-        ...checks.map(({ check, status, detail }) => resultLine({ property: check, status, detail })),
+        ...checkLines(checks),
         '',
         passed
           ? `${styled(['bold', 'green'], 'nothing failed')}; the daemon decides when it is asked: writ authorize`
@@ -175,6 +175,20 @@ function shownCheck({ name, stage, outcome, reasons, compared, missing }: Rehear
         ? reasons.map(({ code, message }) => `${code}: ${message}`).join('; ')
         : (compared?.found ?? '')
   return { check: name, stage, status: STATUS[outcome], detail, reasons }
+}
+
+/** A line for each check; what has the same to say in one stage shares one. */
+function checkLines(checks: readonly ReturnType<typeof shownCheck>[]): string[] {
+  const lines: { names: string[]; stage: string; status: Status; detail: string }[] = []
+  for (const { check, stage, status, detail } of checks) {
+    const last = lines.at(-1)
+    const inScope = status === 'VERIFIED' && check.startsWith('scope.')
+    const said = inScope ? 'within what is signed' : detail
+    const shares = last?.stage === stage && last.status === status && last.detail === said
+    if (shares && status !== 'FAILED') last.names.push(check)
+    else lines.push({ names: [check], stage, status, detail: said })
+  }
+  return lines.map(({ names, status, detail }) => resultLine({ property: names.join(', '), status, detail }))
 }
 
 function shownArtifact({ artifactDigest, statement }: Rehearsal) {
