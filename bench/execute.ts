@@ -13,7 +13,7 @@ export async function execute(governed: Governed, directory: string): Promise<Ro
   try {
     const artifact = await governed.artifact('true', WORKLOAD.argv)
     const run = async () => {
-      const call = governed.client.execute({ artifact, workload: WORKLOAD })
+      const call = governed.client.executeCall({ artifact, workload: WORKLOAD })
       call.endStdin()
       let exit: number | undefined
       for await (const answer of call.answers) exit = answer.ended?.exitCode ?? exit

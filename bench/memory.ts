@@ -87,7 +87,7 @@ async function runMany<T>(governed: Governed, artifact: Buffer, look: () => Prom
   const ends: Promise<void>[] = []
   try {
     for (let i = 0; i < RUNNING; i++) {
-      const call = governed.client.execute({ artifact, workload: { program: '/bin/sleep' } })
+      const call = governed.client.executeCall({ artifact, workload: { program: '/bin/sleep' } })
       calls.push(call)
       const first = await call.answers.next()
       if (first.value?.message !== 'started') throw new Error('an execution did not start')

@@ -3,20 +3,27 @@ import { WritError } from '../encoding/error.ts'
 import { DETAILS_TRAILER, type DenialReason, decodeErrorDetail } from './error-details.ts'
 
 /**
- * What became of a call that did not succeed. `DENIED`: decided, and denied; `FAULT`: the daemon says what is wrong, with a
- * code of its own; the others: the call never got that far.
+ * What became of a call that did not succeed. `DENIED`: decided, and denied ({@link DenialError}); `FAULT`: the daemon says what is
+ * wrong, with a code of its own ({@link FaultError}); the others: the daemon has not answered the question
+ * ({@link TransportError}).
  */
-export type CallErrorCode =
-  | 'DENIED'
-  | 'FAULT'
+export type CallErrorCode = 'DENIED' | 'FAULT' | TransportErrorCode
+
+export type TransportErrorCode =
+  /** No connection, or it was lost. */
   | 'UNAVAILABLE'
   | 'DEADLINE_EXCEEDED'
+  /** By the caller's signal, or by the daemon as it stops. */
   | 'CANCELLED'
+  /** The daemon does not know the method: it is of another version. */
   | 'UNIMPLEMENTED'
+  /** A message was larger than the daemon, or this client, takes. */
+  | 'TOO_LARGE'
+  /** Something else of gRPC or of the answer's form; `status` says what. */
   | 'OTHER'
 
-/** A call to the daemon that failed. */
-export class CallError extends WritError<CallErrorCode> {
+/** A call to the daemon that failed: one of {@link DenialError}, {@link FaultError}, {@link TransportError}. */
+export abstract class CallError extends WritError<CallErrorCode> {
   /** Name of the gRPC status, such as `PERMISSION_DENIED`. */
   readonly status: string
   /** Every reason of a denial; empty unless `code` is `DENIED`. */
@@ -44,33 +51,64 @@ interface CallErrorFields {
   cause?: unknown
 }
 
-const PLAIN_CODES: Partial<Record<number, CallErrorCode>> = {
+/** The request was decided, and denied, for every one of `reasons`. Asking again changes nothing by itself. */
+export class DenialError extends CallError {
+  constructor(reasons: readonly DenialReason[], status: string, decisionIndex?: bigint) {
+    const message = reasons.map(({ code, message }) => `${code}: ${message}`).join('; ')
+    super('DENIED', message, { status, reasons, decisionIndex })
+  }
+}
+
+/** The daemon could not carry the request out, and says why in `faultCode`, `message` and `at`. */
+export class FaultError extends CallError {
+  declare readonly faultCode: string
+
+  constructor(faultCode: string, message: string, status: string, at?: string) {
+    super('FAULT', message, { status, faultCode, at })
+  }
+}
+
+/**
+ * The daemon has not answered. Unless `notSent`, what was asked for may have been done: whether an Execute ran, the lineage
+ * and `Get` say.
+ */
+export class TransportError extends CallError {
+  declare readonly code: TransportErrorCode
+  /** Certain that nothing of the request left this process: there was no connection. */
+  readonly notSent: boolean
+
+  constructor(
+    code: TransportErrorCode,
+    message: string,
+    more: { status?: string; notSent?: boolean; cause?: unknown } = {},
+  ) {
+    super(code, message, { status: more.status ?? (code in status ? code : 'UNKNOWN'), cause: more.cause })
+    this.notSent = more.notSent ?? false
+  }
+}
+
+const PLAIN_CODES: Partial<Record<number, TransportErrorCode>> = {
   [status.UNAVAILABLE]: 'UNAVAILABLE',
   [status.DEADLINE_EXCEEDED]: 'DEADLINE_EXCEEDED',
   [status.CANCELLED]: 'CANCELLED',
   [status.UNIMPLEMENTED]: 'UNIMPLEMENTED',
 }
 
+/** What grpc-js says, on either side, of a message beyond its limit. */
+const BEYOND_LIMIT = /message larger than max|message that decompresses larger/i
+
 /** An error of grpc-js to ours, with the structured detail if the answer carries one that agrees with its status. */
 export function toCallError(error: ServiceError): CallError {
   const name = status[error.code] ?? 'UNKNOWN'
   const raw = error.metadata?.get(DETAILS_TRAILER)[0]
   const detail = Buffer.isBuffer(raw) ? decodeErrorDetail(raw, error.code) : null
-  if (detail?.kind === 'denial') {
-    return new CallError('DENIED', detail.reasons.map(r => `${r.code}: ${r.message}`).join('; '), {
-      status: name,
-      reasons: detail.reasons,
-      decisionIndex: detail.decisionIndex,
-    })
-  }
-  if (detail?.kind === 'fault') {
-    return new CallError('FAULT', detail.message, { status: name, faultCode: detail.code, at: detail.at })
-  }
+  if (detail?.kind === 'denial') return new DenialError(detail.reasons, name, detail.decisionIndex)
+  if (detail?.kind === 'fault') return new FaultError(detail.code, detail.message, name, detail.at)
   // grpc-js: "No connection established. Last error: Error: connect ENOENT /run/x.sock. Resolution note: "
   const connecting = /Last error: (?:Error: )?(.*?)\.? *Resolution note:/s.exec(error.details)?.[1]
   const message = connecting ?? (error.details || error.message)
-  return new CallError(PLAIN_CODES[error.code] ?? 'OTHER', message, {
-    status: name,
-    cause: error,
-  })
+  const large = error.code === status.RESOURCE_EXHAUSTED && BEYOND_LIMIT.test(error.details)
+  const code = large ? 'TOO_LARGE' : (PLAIN_CODES[error.code] ?? 'OTHER')
+  const notSent = code === 'UNAVAILABLE' && error.details.startsWith('No connection established')
+  return new TransportError(code, message, { status: name, notSent, cause: error })
 }

@@ -1,79 +1,114 @@
-import { type CallOptions, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
-import type { MethodDefinition } from '@grpc/proto-loader'
-import { CallError, toCallError } from './call-error.ts'
-import type { ExecuteResponse } from './generated/writ/v1/ExecuteResponse.ts'
+import { createHash } from 'node:crypto'
+import { resolve } from 'node:path'
+import { type CallOptions, Metadata } from '@grpc/grpc-js'
+import { FaultError, TransportError, toCallError } from './call-error.ts'
+import { answers, cancelledBy } from './client/answers.ts'
+import { Channel } from './client/channel.ts'
+import { type ExecuteCall, executeCall } from './client/execute-call.ts'
+import { GovernedProcess } from './client/governed-process.ts'
+import { api, type Method, mayRepeat } from './client/methods.ts'
+import { continued, watched } from './client/resume.ts'
+import { DEFAULT_RETRY, type RetryOptions, withRetries } from './client/retry.ts'
+import type { AttestationStatus } from './generated/writ/v1/AttestationStatus.ts'
 import type { ExecuteStartInput } from './generated/writ/v1/ExecuteStart.ts'
-import { writV1 } from './load.ts'
+import type { Execution } from './generated/writ/v1/Execution.ts'
+import type { ReadEntriesResponse } from './generated/writ/v1/ReadEntriesResponse.ts'
 
-export { CallError, type CallErrorCode } from './call-error.ts'
+export {
+  CallError,
+  type CallErrorCode,
+  DenialError,
+  FaultError,
+  TransportError,
+  type TransportErrorCode,
+} from './call-error.ts'
+export type { ExecuteCall } from './client/execute-call.ts'
+export type { GovernedProcess } from './client/governed-process.ts'
+export { api, type Method, type MethodName, REPEAT, type Repeat } from './client/methods.ts'
+export type { RetryOptions } from './client/retry.ts'
 
-/** The services' methods, to be given to {@link WritClient.call} and {@link WritClient.read}. */
-export const api = {
-  execution: writV1.ExecutionService.service,
-  attestation: writV1.AttestationService.service,
-  lineage: writV1.LineageService.service,
-  governance: writV1.GovernanceService.service,
-} as const
-
-/** Reports carry whole measurement logs. */
-const MAX_RECEIVE_BYTES = 64 * 1024 * 1024
+/** Where `writd` listens unless its configuration says otherwise. */
+export const DEFAULT_SOCKET = '/run/writ/writd.sock'
 
 export interface WritClientOptions {
-  /** Most milliseconds for a call that has one answer. Default 30,000. */
+  /** Most milliseconds for a call that has one answer, its repetitions included. Default 30,000. */
   readonly deadlineMs?: number
+  /**
+   * How what may be sent again ({@link REPEAT}) is sent again when the connection was lost. Default: 5 attempts, 100 ms apart and
+   * doubling to 2 s, with jitter. `{ attempts: 1 }`: never.
+   */
+  readonly retry?: Partial<RetryOptions>
+  /**
+   * A daemon that gives no sign of life for this long, and a third more, while a call is under way is taken for lost. Default
+   * 30,000.
+   */
+  readonly keepaliveMs?: number
 }
 
-/** One connection to a daemon. Every method throws {@link CallError}. Close it, or the process does not end. */
-export class WritClient {
-  readonly #client: Client
+/** What a call may be given. */
+export interface CallControl {
+  /** Most milliseconds. */
+  readonly deadlineMs?: number
+  /** Ends the call, which then throws `CANCELLED`. */
+  readonly signal?: AbortSignal
+}
+
+export interface ExecuteControl extends CallControl {
+  /** Most milliseconds until it runs or is denied. Default: the client's deadline for calls with one answer. */
+  readonly startWithinMs?: number
+}
+
+/**
+ * One connection to a daemon, made at the first call and made again when it was lost. Every method throws {@link CallError} and nothing
+ * else: {@link DenialError}, {@link FaultError} or {@link TransportError}. Close it, or the process does not end.
+ */
+export class WritClient implements Disposable {
+  readonly #channel: Channel
   readonly #deadlineMs: number
+  readonly #retry: RetryOptions
 
-  /** @param socketPath the daemon's Unix socket; it is connected to at the first call */
-  constructor(socketPath: string, options: WritClientOptions = {}) {
+  /** @param socketPath the daemon's Unix socket */
+  constructor(socketPath: string = DEFAULT_SOCKET, options: WritClientOptions = {}) {
     this.#deadlineMs = options.deadlineMs ?? 30_000
-    this.#client = new Client(`unix:${socketPath}`, credentials.createInsecure(), {
-      'grpc.enable_channelz': 0,
-      // A second attempt could be a second use of an artifact.
-      'grpc.enable_retries': 0,
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.max_receive_message_length': MAX_RECEIVE_BYTES,
-    })
+    this.#retry = { ...DEFAULT_RETRY, ...options.retry }
+    this.#channel = new Channel(resolve(socketPath), options.keepaliveMs ?? 30_000)
   }
 
+  /** Ends every call that is under way, executions among them, and disconnects. */
   close(): void {
-    this.#client.close()
+    this.#channel.close()
   }
 
-  /** A call with one request and one answer. */
+  [Symbol.dispose](): void {
+    this.close()
+  }
+
+  /**
+   * A call with one request and one answer. Has a deadline always; is repeated after a lost connection if {@link REPEAT} says that it
+   * may.
+   */
   call<Input, Output>(
-    method: MethodDefinition<Input, object, object, Output>,
+    method: Method<Input, Output>,
     request: Input,
-    options: { deadlineMs?: number } = {},
+    options: CallControl = {},
   ): Promise<Output> {
-    return new Promise((resolve, reject) => {
-      this.#client.makeUnaryRequest(
-        method.path,
-        method.requestSerialize,
-        method.responseDeserialize,
-        request,
-        new Metadata(),
-        { deadline: Date.now() + (options.deadlineMs ?? this.#deadlineMs) },
-        (error, answer) => {
-          if (error) reject(toCallError(error))
-          else if (answer === undefined) reject(new CallError('OTHER', 'no answer', { status: 'UNKNOWN' }))
-          else resolve(answer)
-        },
-      )
-    })
+    const { signal, deadlineMs = this.#deadlineMs } = options
+    const attempt = (leftMs: number) => this.#once(method, request, leftMs, signal)
+    if (!mayRepeat(method.path, request)) return attempt(deadlineMs)
+    return withRetries(attempt, this.#retry, deadlineMs, signal)
   }
 
-  /** A call with one request and a stream of answers. Leaving the loop, or the signal, ends the call. */
+  /**
+   * A call with one request and a stream of answers, once, without a deadline unless one is given. Leaving the loop ends the call.
+   * While no answer is asked for, the daemon is held back.
+   */
   async *read<Input, Output>(
-    method: MethodDefinition<Input, object, object, Output>,
+    method: Method<Input, Output>,
     request: Input,
-    options: { deadlineMs?: number; signal?: AbortSignal } = {},
+    options: CallControl = {},
   ): AsyncGenerator<Output, void, undefined> {
-    const call = this.#client.makeServerStreamRequest(
+    if (options.signal?.aborted) throw cancelledBy(options.signal)
+    const call = this.#channel.client.makeServerStreamRequest(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
@@ -81,101 +116,147 @@ export class WritClient {
       new Metadata(),
       deadlineOf(options.deadlineMs),
     )
-    yield* answers<Output>(call, options.signal)
+    yield* answers<Output>(this.#channel.track(call), options.signal)
   }
 
   /**
-   * Runs a workload. The first answer is `started`, the last `ended`; a denial is thrown by the iteration. The daemon stops
-   * reading the workload's output while the iteration does not go on.
+   * Asks for a decision on a workload, and runs it. Is sent once, whatever happens. Without a deadline unless one is given; the signal, and
+   * the deadline, end the execution by dropping the call ({@link GovernedProcess.kill} waits for its end instead).
    */
-  execute(
-    start: ExecuteStartInput,
-    options: { deadlineMs?: number; signal?: AbortSignal } = {},
-  ): ExecuteCall {
+  execute(start: ExecuteStartInput, options: ExecuteControl = {}): GovernedProcess {
+    const dropped = new AbortController()
+    const { signal = dropped.signal, deadlineMs, startWithinMs = this.#deadlineMs } = options
+    const call = this.executeCall(start, {
+      signal: AbortSignal.any([signal, dropped.signal]),
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    })
+    return new GovernedProcess(call, {
+      terminate: executionId => this.call(api.execution.Terminate, { executionId }),
+      drop: error => dropped.abort(error),
+      startWithinMs,
+    })
+  }
+
+  /** {@link WritClient.execute} message by message, in the order in which the daemon sends them, and without `startWithinMs`. */
+  executeCall(start: ExecuteStartInput, options: CallControl = {}): ExecuteCall {
     const method = api.execution.Execute
-    const call = this.#client.makeBidiStreamRequest(
+    const call = this.#channel.client.makeBidiStreamRequest(
       method.path,
       method.requestSerialize,
       method.responseDeserialize,
       new Metadata(),
       deadlineOf(options.deadlineMs),
     )
-    call.write({ start })
-    return {
-      answers: answers<ExecuteResponse>(call, options.signal),
-      stdin: async bytes => {
-        for (let at = 0; at < bytes.length; at += STDIN_CHUNK) {
-          if (call.destroyed || call.writableEnded) return
-          if (call.write({ stdin: bytes.subarray(at, at + STDIN_CHUNK) })) continue
-          await new Promise<void>(resolve => {
-            call.once('drain', resolve).once('status', () => resolve())
-          })
-        }
-      },
-      endStdin: () => {
-        if (!call.writableEnded) call.end()
-      },
-      cancel: () => call.cancel(),
+    return executeCall(this.#channel.track(call), start, options.signal)
+  }
+
+  /** The executions that the caller may see, newest first, page by page. */
+  async *executions(
+    options: CallControl & { readonly includeEnded?: boolean } = {},
+  ): AsyncGenerator<Execution, void, undefined> {
+    const { includeEnded = false, ...control } = options
+    for (let pageToken = ''; ; ) {
+      const page = await this.call(api.execution.List, { includeEnded, pageToken }, control)
+      yield* page.executions
+      pageToken = page.nextPageToken
+      if (pageToken === '') return
     }
   }
-}
 
-/** The daemon refuses larger pieces of standard input (daemon/rpc/admission.ts). */
-const STDIN_CHUNK = 64 * 1024
+  /**
+   * The trust gate's status now and after each change, until the loop is left or the signal aborts. null: the daemon cannot be reached;
+   * what it said before is not to be relied on. It is asked again until it answers.
+   */
+  async *watchStatus(
+    options: Pick<CallControl, 'signal'> = {},
+  ): AsyncGenerator<AttestationStatus | null, void, undefined> {
+    const open = () => this.read(api.attestation.WatchStatus, {}, options)
+    for await (const answer of watched(open, () => false, this.#retry, options.signal)) {
+      if (answer === null || answer.status !== null) yield answer?.status ?? null
+    }
+  }
 
-/** One Execute under way. */
-export interface ExecuteCall {
-  /** The daemon's messages; throws {@link CallError}. Leaving the loop early ends the execution. */
-  readonly answers: AsyncGenerator<ExecuteResponse, void, undefined>
-  /** Sends bytes to standard input; resolves when more may be sent, or when the call is over. */
-  stdin(bytes: Uint8Array): Promise<void>
-  /** Ends standard input. */
-  endStdin(): void
-  /** Ends the execution. */
-  cancel(): void
+  /**
+   * One execution now and after each change, to its end. null: the daemon cannot be reached now; it is asked again until it
+   * answers. A daemon that was started anew may not know the execution any longer, and says NOT_FOUND.
+   */
+  async *watchExecution(
+    executionId: string,
+    options: Pick<CallControl, 'signal'> = {},
+  ): AsyncGenerator<Execution | null, void, undefined> {
+    const open = () => this.read(api.execution.Watch, { executionId }, options)
+    const ended = (answer: { execution: Execution | null }) =>
+      answer.execution?.state === 'EXECUTION_STATE_ENDED'
+    for await (const answer of watched(open, ended, this.#retry, options.signal)) {
+      if (answer === null || answer.execution !== null) yield answer?.execution ?? null
+    }
+  }
+
+  /** Entries of the lineage from `from` up to, not including, `to` (0: to its end). Goes on where a lost connection cut it. */
+  entries(
+    range: { readonly from: bigint | number; readonly to?: bigint | number },
+    options: Pick<CallControl, 'signal'> = {},
+  ): AsyncGenerator<ReadEntriesResponse, void, undefined> {
+    const to = String(range.to ?? 0)
+    const open = (last: ReadEntriesResponse | null) => {
+      const from = last === null ? BigInt(range.from) : BigInt(last.index) + 1n
+      return this.read(api.lineage.ReadEntries, { from: String(from), to }, options)
+    }
+    return continued(open, this.#retry, options.signal)
+  }
+
+  /**
+   * The blob of this SHA-256 digest (hexadecimal). Has the deadline of a call with one answer.
+   *
+   * @throws FaultError `DIGEST_MISMATCH` when other bytes come, or more than `maxBytes`
+   */
+  blob(digest: string, options: CallControl & { readonly maxBytes?: number } = {}): Promise<Buffer> {
+    const { signal, deadlineMs = this.#deadlineMs, maxBytes = 256 * 1024 * 1024 } = options
+    const attempt = async (leftMs: number) => {
+      const control = { deadlineMs: leftMs, ...(signal === undefined ? {} : { signal }) }
+      const chunks: Buffer[] = []
+      let size = 0
+      for await (const { chunk } of this.read(api.lineage.GetBlob, { digest }, control)) {
+        size += chunk.length
+        if (size > maxBytes) throw new TransportError('TOO_LARGE', `the blob has more than ${maxBytes} bytes`)
+        chunks.push(chunk)
+      }
+      const bytes = Buffer.concat(chunks)
+      if (createHash('sha256').update(bytes).digest('hex') === digest) return bytes
+      throw new FaultError('DIGEST_MISMATCH', 'the blob is not the one of this digest', 'DATA_LOSS', digest)
+    }
+    return withRetries(attempt, this.#retry, deadlineMs, signal)
+  }
+
+  #once<Input, Output>(
+    method: Method<Input, Output>,
+    request: Input,
+    deadlineMs: number,
+    signal?: AbortSignal,
+  ): Promise<Output> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) throw cancelledBy(signal)
+      const cancel = () => call.cancel()
+      const call = this.#channel.client.makeUnaryRequest(
+        method.path,
+        method.requestSerialize,
+        method.responseDeserialize,
+        request,
+        new Metadata(),
+        { deadline: Date.now() + deadlineMs },
+        (error, answer) => {
+          signal?.removeEventListener('abort', cancel)
+          if (error) reject(signal?.aborted ? cancelledBy(signal) : toCallError(error))
+          else if (answer === undefined) reject(new TransportError('OTHER', 'no answer'))
+          else resolve(answer)
+        },
+      )
+      this.#channel.track(call)
+      signal?.addEventListener('abort', cancel, { once: true })
+    })
+  }
 }
 
 function deadlineOf(ms: number | undefined): CallOptions {
   return ms === undefined ? {} : { deadline: Date.now() + ms }
-}
-
-/** What the two kinds of readable calls have in common. */
-interface ReadableCall extends AsyncIterable<unknown> {
-  cancel(): void
-  on(event: 'error', listener: (error: ServiceError) => void): unknown
-  on(event: 'status', listener: () => void): unknown
-}
-
-/**
- * The messages of a call in order, then its error if there is one. grpc-js emits `error` on its own, at any time and without
- * destroying the stream, so it has to be listened for from the beginning and looked at after the last message.
- */
-function answers<Output>(
-  call: ReadableCall,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<Output, void, undefined> {
-  let failure: ServiceError | null = null
-  call.on('error', error => {
-    failure ??= error
-  })
-  const finished = new Promise<void>(resolve => {
-    call.on('status', resolve)
-  })
-  const cancel = () => call.cancel()
-  if (signal?.aborted) cancel()
-  else signal?.addEventListener('abort', cancel, { once: true })
-  return (async function* () {
-    try {
-      try {
-        for await (const message of call) yield message as Output
-      } catch (error) {
-        failure ??= error as ServiceError
-      }
-      if (failure === null) await finished
-      if (failure !== null) throw toCallError(failure)
-    } finally {
-      signal?.removeEventListener('abort', cancel)
-      call.cancel()
-    }
-  })()
 }

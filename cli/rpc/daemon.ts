@@ -1,10 +1,7 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { CallError, WritClient } from '../../proto/client.ts'
+import { CallError, DEFAULT_SOCKET, WritClient } from '../../proto/client.ts'
 import { explainCallError } from './error.ts'
-
-/** Where `writd` listens unless the configuration says otherwise. */
-export const DEFAULT_SOCKET = '/run/writ/writd.sock'
 
 export interface SocketOptions {
   socket: string
@@ -31,7 +28,8 @@ export async function withDaemon<T>(
   work: (daemon: WritClient) => Promise<T>,
 ): Promise<T> {
   const socket = resolve(options.socket)
-  const daemon = new WritClient(socket)
+  // Somebody waits at the terminal: what is wrong is said at once.
+  const daemon = new WritClient(socket, { retry: { attempts: 1 } })
   try {
     return await work(daemon)
   } catch (error) {

@@ -22,7 +22,7 @@ const ENDING_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'
  * @throws CallError, CliError
  */
 export async function execute(daemon: WritClient, start: ExecuteStartInput): Promise<ExecuteResult> {
-  const call = daemon.execute(start)
+  const call = daemon.executeCall(start)
   let started: ExecuteStarted | undefined
   let ended: ExecutionEnd | undefined
   let signals = 0

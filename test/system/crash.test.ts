@@ -61,7 +61,7 @@ describe.skipIf(NEEDS_ROOT !== null)('kill -9 at any moment', () => {
     artifacts.set(digest, artifact)
     const note: Told = { digest, executionId: null, decisionIndex: null, exitCode: null, denied: null }
     told.push(note)
-    const call = client.execute({ artifact, workload: workload(seconds) })
+    const call = client.executeCall({ artifact, workload: workload(seconds) })
     call.endStdin()
     try {
       for await (const { started, ended } of call.answers) {

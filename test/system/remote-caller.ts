@@ -88,7 +88,7 @@ async function carryOut(client: WritClient, order: Order): Promise<Result> {
   try {
     if (kind === 'call') return { answer: await client.call(definition, request) }
     if (kind === 'execute') {
-      const call = client.execute(request)
+      const call = client.executeCall(request)
       call.endStdin()
       for await (const answer of call.answers) answers.push(answer as unknown as Record<string, unknown>)
     } else {

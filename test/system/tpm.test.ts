@@ -35,7 +35,7 @@ describe.skipIf(NEEDS_ROOT !== null)('the TPM', () => {
 
   /** The exit status, or the codes of the denial. */
   async function run(): Promise<number | undefined | string[]> {
-    const call = daemon.execute({ artifact, workload: TRUE })
+    const call = daemon.executeCall({ artifact, workload: TRUE })
     call.endStdin()
     try {
       for await (const { ended } of call.answers) if (ended) return ended.exitCode
@@ -60,7 +60,7 @@ describe.skipIf(NEEDS_ROOT !== null)('the TPM', () => {
     const marker = `3${process.pid}`
     const command = ['/bin/sleep', marker]
     const long = readFileSync(await host.issue('long', command))
-    const call = daemon.execute({ artifact: long, workload: { program: '/bin/sleep', argv: command } })
+    const call = daemon.executeCall({ artifact: long, workload: { program: '/bin/sleep', argv: command } })
     const ended = (async () => {
       for await (const answer of call.answers) if (answer.ended) return answer.ended
       return null

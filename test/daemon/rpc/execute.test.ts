@@ -34,7 +34,7 @@ describe('Execute', () => {
   afterEach(() => rig.stop())
 
   it('carries standard streams and the exit status', async () => {
-    const call = rig.client().execute({
+    const call = rig.client().executeCall({
       artifact: ARTIFACT,
       workload: {
         program: '/bin/sh',
@@ -55,7 +55,7 @@ describe('Execute', () => {
   it('carries megabytes both ways, unchanged and in order', async () => {
     const bytes = Buffer.alloc(5_000_000)
     for (let i = 0; i < bytes.length; i += 4) bytes.writeUInt32LE(i, i)
-    const call = rig.client().execute({ artifact: ARTIFACT, workload: { program: '/bin/cat' } })
+    const call = rig.client().executeCall({ artifact: ARTIFACT, workload: { program: '/bin/cat' } })
     const collected = collect(call)
     await call.stdin(bytes)
     call.endStdin()
@@ -63,7 +63,9 @@ describe('Execute', () => {
   })
 
   it('says every reason of a denial, with the place of the decision', async () => {
-    const error: CallError = await collect(rig.client().execute({ workload: { program: '/bin/true' } })).then(
+    const error: CallError = await collect(
+      rig.client().executeCall({ workload: { program: '/bin/true' } }),
+    ).then(
       () => expect.fail('permitted'),
       error => error,
     )
@@ -74,7 +76,7 @@ describe('Execute', () => {
   })
 
   it('stops reading the output of a workload whose caller does not read', async () => {
-    const call = rig.client().execute({
+    const call = rig.client().executeCall({
       artifact: ARTIFACT,
       workload: { program: '/bin/sh', argv: ['sh', '-c', 'exec cat /dev/zero'] },
     })
@@ -93,7 +95,7 @@ describe('Execute', () => {
   })
 
   it('holds back a caller whose workload does not read', async () => {
-    const call = rig.client().execute({
+    const call = rig.client().executeCall({
       artifact: ARTIFACT,
       workload: { program: '/bin/sleep', argv: ['sleep', '60'] },
     })
@@ -119,7 +121,7 @@ describe('Execute', () => {
   it('ends the execution when the call is cancelled, and when the connection is lost', async () => {
     for (const leave of ['cancel', 'disconnect'] as const) {
       const client = rig.client()
-      const call = client.execute({
+      const call = client.executeCall({
         artifact: ARTIFACT,
         workload: { program: '/bin/sleep', argv: ['sleep', '60'] },
       })
@@ -136,7 +138,7 @@ describe('Execute', () => {
   it('ends the execution at the deadline of the call', async () => {
     const call = rig
       .client()
-      .execute(
+      .executeCall(
         { artifact: ARTIFACT, workload: { program: '/bin/sleep', argv: ['sleep', '60'] } },
         { deadlineMs: 700 },
       )
@@ -148,7 +150,7 @@ describe('Execute', () => {
 
   it('is ended by Terminate, and both calls say so', async () => {
     const client = rig.client()
-    const call = client.execute({
+    const call = client.executeCall({
       artifact: ARTIFACT,
       workload: { program: '/bin/sleep', argv: ['sleep', '60'] },
     })
@@ -193,7 +195,7 @@ describe('Execute', () => {
   it('turns an internal fault into a denial that says nothing of the inside', async () => {
     rig.core.failWith = new Error('/secret/path exploded')
     const error: CallError = await collect(
-      rig.client().execute({ artifact: ARTIFACT, workload: { program: '/bin/true' } }),
+      rig.client().executeCall({ artifact: ARTIFACT, workload: { program: '/bin/true' } }),
     ).then(
       () => expect.fail('permitted'),
       error => error,

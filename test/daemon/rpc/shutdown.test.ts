@@ -32,7 +32,7 @@ describe('a server that stops', () => {
   })
 
   it('lets a workload finish within the grace time', async () => {
-    const call = rig.client().execute({
+    const call = rig.client().executeCall({
       artifact: ARTIFACT,
       workload: { program: '/bin/sh', argv: ['sh', '-c', 'sleep 0.5; echo done'] },
     })
@@ -45,7 +45,7 @@ describe('a server that stops', () => {
   })
 
   it('ends what goes on longer', async () => {
-    const call = rig.client().execute({
+    const call = rig.client().executeCall({
       artifact: ARTIFACT,
       workload: { program: '/bin/sleep', argv: ['sleep', '60'] },
     })

@@ -27,7 +27,7 @@ export async function attempt(
   let stdout = ''
   let end: { exitCode?: number | undefined; cause: string; message: string } = { cause: '', message: '' }
   try {
-    const call = client.execute({ artifact, workload })
+    const call = client.executeCall({ artifact, workload })
     call.endStdin()
     for await (const answer of call.answers) {
       if (answer.stdout) stdout += Buffer.from(answer.stdout).toString()
