@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes proto/generated from proto/**/*.proto: the TypeScript types of every message and service. The output is committed;
-# the check regenerates it into another directory (its first argument) and compares. The options here and those in
-# proto/load.ts have to agree.
+# Makes proto/generated from proto/**/*.proto: the TypeScript types of every message and service, and the descriptors that the
+# daemon gives by reflection. The output is committed; the check regenerates it into another directory (its first argument) and
+# compares. The options here and those in proto/load.ts have to agree.
 set -eu
 cd "$(dirname -- "$0")"
 out=${1:-generated}
@@ -15,3 +15,16 @@ proto-loader-gen-types --longs=String --enums=String --defaults --oneofs --inclu
 rm -- "$out/error.ts" "$out/status.ts"
 # The generator ends comment lines with a space.
 find "$out" -name '*.ts' -exec sed -i 's/[ \t]*$//' {} +
+
+# A FileDescriptorSet of every service that is served, health and reflection too, with all that they import and the comments.
+case $(uname -m) in
+  x86_64) buf=../node_modules/@bufbuild/buf-linux-x64/bin/buf ;;
+  *) buf=../node_modules/@bufbuild/buf-linux-$(uname -m)/bin/buf ;;
+esac
+stage=$(mktemp -d)
+trap 'rm -rf -- "$stage"' EXIT
+mkdir -p "$stage/grpc/health/v1"
+cp -r writ google "$stage/"
+cp ../node_modules/grpc-health-check/proto/health/v1/health.proto "$stage/grpc/health/v1/"
+cp -r ../node_modules/@grpc/reflection/build/proto/grpc/reflection "$stage/grpc/"
+"$buf" build "$stage" --as-file-descriptor-set --output "$out/descriptors.binpb"

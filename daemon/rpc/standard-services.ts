@@ -1,8 +1,8 @@
 import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js'
-import { loadSync } from '@grpc/proto-loader'
+import type { PackageDefinition } from '@grpc/proto-loader'
 import { ReflectionService } from '@grpc/reflection'
-import { HealthImplementation, protoPath as healthProto } from 'grpc-health-check'
-import { packageDefinition } from '../../proto/load.ts'
+import { HealthImplementation } from 'grpc-health-check'
+import { fileDescriptors } from '../../proto/descriptors.ts'
 
 type AddService = (service: ServiceDefinition, implementation: UntypedServiceImplementation) => void
 
@@ -31,13 +31,15 @@ export function addHealth(
 }
 
 /**
- * `grpc.reflection.v1` and `v1alpha`, so that grpcurl needs no .proto files; they describe health too.
+ * `grpc.reflection.v1` and `v1alpha`, so that grpcurl needs no .proto files; they describe health and themselves too. The package is
+ * given the compiler's own descriptors: those that proto-loader makes have no imports, other names for fields and for
+ * entries of maps, and cannot be linked by a strict reader such as the one of Go.
  *
  * @param shutdown ends the streams, which a client may otherwise keep open for ever
  */
 export function addReflection(addService: AddService, shutdown: AbortSignal): void {
-  const health = loadSync(healthProto)
-  const reflection = new ReflectionService({ ...packageDefinition, ...health })
+  const files = { fileDescriptorProtos: fileDescriptors() }
+  const reflection = new ReflectionService({ files } as unknown as PackageDefinition)
   const target = {
     addService: (service: ServiceDefinition, implementation: UntypedServiceImplementation) =>
       addService(

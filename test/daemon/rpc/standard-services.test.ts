@@ -63,6 +63,8 @@ describe('reflection', () => {
     const answer = await ask(stream, { listServices: '*' })
     expect(answer.listServicesResponse?.service.map(s => s.name).sort()).toEqual([
       'grpc.health.v1.Health',
+      'grpc.reflection.v1.ServerReflection',
+      'grpc.reflection.v1alpha.ServerReflection',
       'writ.v1.AttestationService',
       'writ.v1.ExecutionService',
       'writ.v1.GovernanceService',
@@ -75,7 +77,9 @@ describe('reflection', () => {
     const stream = reflection('v1')
     const files = async (symbol: string) =>
       (await ask(stream, { fileContainingSymbol: symbol })).fileDescriptorResponse?.fileDescriptorProto ?? []
-    const encoded = [...(await files('writ.v1.ExecutionService')), ...(await files('google.rpc.Status'))]
+    const symbols = ['writ.v1.ExecutionService', 'google.rpc.Status', 'writ.v1.Denial']
+    const encoded: Buffer[] = []
+    for (const symbol of symbols) encoded.push(...(await files(symbol)))
     const definition = loadFileDescriptorSetFromBuffer(descriptorSet(encoded), {
       enums: String,
       longs: String,
@@ -108,7 +112,7 @@ describe('reflection', () => {
     ]) {
       expect((await ask(stream, question)).errorResponse?.errorCode).toBeGreaterThan(0)
     }
-    expect((await ask(stream, { listServices: '' })).listServicesResponse?.service.length).toBe(5)
+    expect((await ask(stream, { listServices: '' })).listServicesResponse?.service.length).toBe(7)
     stream.end()
   })
 
