@@ -3,9 +3,11 @@ import type { PublicKey } from '../../signing/key.ts'
 import { type GovernanceDocument, openDocument, readDocument } from '../document.ts'
 import { AuthorizationError } from '../error.ts'
 import type { LaunchTerms } from '../terms.ts'
+import { AnswerCache } from './answer-cache.ts'
 import { cedarEntity, POLICY_PAYLOAD_TYPE, type PolicyBundleFields, parsePolicyBundle } from './bundle.ts'
 import { PolicyEngine } from './engine.ts'
-import { buildCall, type PolicyQuestion, uidKey } from './request.ts'
+import { buildCall, others, type PolicyCall, type PolicyQuestion, uidKey } from './request.ts'
+import { contextKey } from './usage.ts'
 
 /** What the policy says. `failed` is a denial too: a `forbid` that fails to evaluate is skipped by Cedar. */
 export type PolicyAnswer =
@@ -99,12 +101,19 @@ export function compileBundle(bundle: PolicyBundleFields): Pick<PolicyBundle, 'e
     const attrs = entity.uid.type === 'Writ::Program' ? { ...made.attrs, path: '' } : made.attrs
     entities.set(uidKey(entity.uid), { ...made, attrs })
   }
-  const evaluate = (question: PolicyQuestion): PolicyAnswer => {
-    const answer = engine.evaluate(buildCall(question, entities))
+  const answers = new AnswerCache()
+  const ask = (call: PolicyCall): PolicyAnswer => {
+    const { ours, ...rest } = call
+    const answer = engine.evaluate({ ...rest, entities: [...ours, ...others(call, entities)] })
     if (answer.type === 'failure') return { outcome: 'failed', failed: [], message: answer.message }
     const { allow, determining, failed } = answer
     if (failed.length > 0) return { outcome: 'failed', failed, message: `${failed.length} policies failed` }
     return { outcome: allow ? 'allow' : 'deny', determining }
+  }
+  const evaluate = (question: PolicyQuestion): PolicyAnswer => {
+    const call = buildCall(question, entities)
+    const { context, ...rest } = call
+    return answers.get(`${JSON.stringify(rest)}${contextKey(context, engine.contextUse)}`, () => ask(call))
   }
   for (const question of sampleQuestions()) {
     const answer = evaluate(question)

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
+import { type ContextUse, contextUse } from './usage.ts'
 
 type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs')
 
@@ -77,11 +78,17 @@ export class PolicyEngine {
   #cedar: Cedar | null
   /** The version of the Cedar language that is spoken, such as `4.5`. */
   readonly language: string
+  /** What the policies can see of a request's context. */
+  readonly contextUse: ContextUse
 
   private constructor(source: PolicySource, cedar: Cedar) {
     this.#source = source
     this.#cedar = cedar
     this.language = cedar.getCedarLangVersion()
+    const parsed = source.policies.map(([, text]) => attempt(() => cedar.policyToJson(text)))
+    this.contextUse = contextUse(
+      parsed.map(answer => (answer.type === 'success' ? answer.json : { Var: 'context' })),
+    )
   }
 
   /** Parses and validates strictly against the schema. */

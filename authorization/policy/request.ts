@@ -23,6 +23,11 @@ export interface PolicyQuestion {
   readonly terms: LaunchTerms
 }
 
+/** A call to Cedar without the entities that are the same for every call under the bundle. */
+export interface PolicyCall extends Omit<CedarCall, 'entities'> {
+  readonly ours: readonly EntityJson[]
+}
+
 /** The principal: the execution whose socket was used, else the user that the kernel names. */
 export function principalOf({ uid, parentExecution }: Caller): CedarUid {
   return parentExecution === null
@@ -37,7 +42,7 @@ export function principalOf({ uid, parentExecution }: Caller): CedarUid {
  *
  * @param bundle the bundle's entities by `type::id`
  */
-export function buildCall(question: PolicyQuestion, bundle: ReadonlyMap<string, EntityJson>): CedarCall {
+export function buildCall(question: PolicyQuestion, bundle: ReadonlyMap<string, EntityJson>): PolicyCall {
   const { caller, terms } = question
   const principal = principalOf(caller)
   const resource = { type: 'Writ::Program', id: terms.program.sha256 }
@@ -48,15 +53,19 @@ export function buildCall(question: PolicyQuestion, bundle: ReadonlyMap<string, 
     merge(bundle, resource, { path: terms.program.path }, []),
     ...(principal.type === 'Writ::Execution' ? [merge(bundle, principal, {}, [user])] : []),
   ]
-  const replaced = new Set(ours.map(entity => uidKey(entity.uid as CedarUid)))
-  const others = [...bundle].filter(([key]) => !replaced.has(key)).map(([, entity]) => entity)
   return {
     principal,
     action: { type: 'Writ::Action', id: question.operation === 'execute' ? 'Execute' : 'Authorize' },
     resource,
     context: context(question),
-    entities: [...ours, ...others],
+    ours,
   }
+}
+
+/** The bundle's entities that a call does not bring in a form of its own. */
+export function others({ ours }: PolicyCall, bundle: ReadonlyMap<string, EntityJson>): EntityJson[] {
+  const replaced = new Set(ours.map(entity => uidKey(entity.uid as CedarUid)))
+  return [...bundle].filter(([key]) => !replaced.has(key)).map(([, entity]) => entity)
 }
 
 export function uidKey({ type, id }: CedarUid): string {

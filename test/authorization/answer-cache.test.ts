@@ -1,0 +1,165 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { DEFAULT_SCHEMA } from '../../authorization/index.ts'
+import { AnswerCache } from '../../authorization/policy/answer-cache.ts'
+import { PolicyEngine } from '../../authorization/policy/engine.ts'
+import { contextKey } from '../../authorization/policy/usage.ts'
+
+/** The engine over policies with these conditions. */
+function engine(...conditions: string[]): PolicyEngine {
+  const policies = conditions.map((condition, i) => {
+    const text = `${i === 0 ? 'permit' : 'forbid'}(principal, action, resource) when { ${condition} };`
+    return [`p${i}`, text] as const
+  })
+  const made = PolicyEngine.create({ policies, schema: DEFAULT_SCHEMA })
+  return made instanceof PolicyEngine ? made : expect.fail(made.message)
+}
+const use = (...conditions: string[]) => engine(...conditions).contextUse.toSorted()
+
+describe('what policies can see of the context', () => {
+  it.each<[string, string, string[][]]>([
+    ['nothing', 'principal == Writ::User::"1"', []],
+    ['one attribute', 'context.caller.uid == 1', [['caller', 'uid']]],
+    ['a whole record', 'context.caller == {uid: 1, gid: 1}', [['caller']]],
+    ['whether something is there', 'context.request.limits has pids', [['request', 'limits', 'pids']]],
+    [
+      'whether something is there, and it',
+      'context has request.limits.pids && context.request.limits.pids == 3',
+      [['request', 'limits', 'pids']],
+    ],
+    [
+      'what is within other expressions',
+      'if context.request.children then false else ["a"].contains(context.host)',
+      [['host'], ['request', 'children']],
+    ],
+    ['what is in a record of the policy', '{a: context.host, Var: "context"}.a == "x"', [['host']]],
+    ['all of it', 'context == context', [[]]],
+  ])('%s', (_, condition, paths) => {
+    expect(use(condition)).toEqual(paths)
+  })
+
+  it('of several policies is what any of them sees, once', () => {
+    expect(use('context.now > 1', 'context.now > 2 && context.host == "x"')).toEqual([['host'], ['now']])
+  })
+})
+
+describe('the key of a context', () => {
+  const paths = [['a', 'b'], ['c']]
+  const key = (context: unknown) => contextKey(context, paths)
+
+  it('is the same when only what nobody sees differs', () => {
+    expect(key({ a: { b: 1, x: 2 }, c: 'c', d: 1 })).toBe(key({ a: { b: 1, x: 3 }, c: 'c', e: {} }))
+  })
+
+  it('differs in what is seen, in its place, and in whether it is there', () => {
+    const contexts = [
+      { a: { b: 1 }, c: 2 },
+      { a: { b: 2 }, c: 1 },
+      { a: { b: '1' }, c: 2 },
+      { a: {}, c: 2 },
+      { a: { b: 1 } },
+      { a: { b: [] }, c: 2 },
+      { c: [2] },
+      {},
+    ]
+    expect(new Set(contexts.map(key)).size).toBe(contexts.length)
+  })
+
+  it('takes nothing from a prototype', () => {
+    expect(contextKey({}, [['constructor', 'name']])).toBe(contextKey({ a: 1 }, [['toString']]))
+  })
+})
+
+describe('answers', () => {
+  it('are what Cedar says without them, whatever is asked in whatever order', () => {
+    const conditions = [
+      'context.caller.uid < 3',
+      'context.request.argv.contains("x") || context.request.network == "host"',
+      'context.request.limits has pids && context.request.limits.pids > 1',
+      'context.attestation == {tier: "simulated", ageMs: 1, referenceValues: ""}',
+      '!context.request.children && context.artifact.id like "a*"',
+    ]
+    const small = fc.integer({ min: 0, max: 4 })
+    const context = fc.record({
+      now: small,
+      host: fc.constantFrom('h', 'i'),
+      caller: fc.record({ uid: small, gid: small }),
+      attestation: fc.record({
+        tier: fc.constantFrom('simulated', 'unknown'),
+        ageMs: small,
+        referenceValues: fc.constant(''),
+      }),
+      artifact: fc.record({
+        kind: fc.constant('signed'),
+        issuer: fc.constant('r'),
+        id: fc.constantFrom('a1', 'b1'),
+        digest: fc.constant(''),
+        keys: fc.constant([]),
+      }),
+      files: fc.constant([]),
+      request: fc.record({
+        argv: fc.subarray(['x', 'y']),
+        argvJson: fc.constant('[]'),
+        environment: fc.constant([]),
+        cwd: fc.constant('/'),
+        user: fc.constant('own'),
+        network: fc.constantFrom('none', 'host'),
+        writable: fc.constant([]),
+        devices: fc.constant([]),
+        children: fc.boolean(),
+        limits: fc.oneof(fc.constant({}), fc.record({ pids: small })),
+      }),
+    })
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray(conditions, { minLength: 1 }),
+        fc.array(context, { minLength: 1, maxLength: 40 }),
+        (chosen, contexts) => {
+          const cedar = engine(...chosen)
+          const ask = (asked: (typeof contexts)[number]) =>
+            cedar.evaluate({
+              principal: { type: 'Writ::User', id: '1' },
+              action: { type: 'Writ::Action', id: 'Execute' },
+              resource: { type: 'Writ::Program', id: 'p' },
+              context: asked,
+              entities: [
+                { uid: { type: 'Writ::User', id: '1' }, attrs: {}, parents: [] },
+                { uid: { type: 'Writ::Program', id: 'p' }, attrs: { path: '/p' }, parents: [] },
+              ],
+            })
+          const answers = new Map<string, unknown>()
+          for (const asked of contexts) {
+            const key = contextKey(asked, cedar.contextUse)
+            const answer = ask(asked)
+            expect(answer).toMatchObject({ type: 'answer', failed: [] })
+            if (answers.has(key)) expect(answer).toEqual(answers.get(key))
+            answers.set(key, answer)
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('are asked for once, save failures and what is too long to be kept', () => {
+    const cache = new AnswerCache()
+    let asked = 0
+    const get = (key: string, outcome: 'allow' | 'failed' = 'allow') =>
+      cache.get(key, () => {
+        asked++
+        return outcome === 'failed'
+          ? { outcome, failed: [], message: '' }
+          : { outcome, determining: [key.slice(0, 9)] }
+      })
+    for (const key of ['a', 'b', 'a', 'b']) expect(get(key)).toMatchObject({ determining: [key] })
+    expect(asked).toBe(2)
+    for (let i = 0; i < 2; i++) get('c', 'failed')
+    for (let i = 0; i < 2; i++) get('d'.repeat(5000))
+    expect(asked).toBe(6)
+    for (let i = 0; i < 1100; i++) get(`key ${i}`)
+    get('key 1099')
+    expect(asked).toBe(1106)
+    get('a')
+    expect(asked).toBe(1107)
+  })
+})
