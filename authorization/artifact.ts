@@ -114,8 +114,14 @@ function readStatement(envelope: Envelope): Statement | Reason {
   }
 }
 
+/** The session key that was read last: a daemon has one, and reading it costs as much as a signature. */
+let newest: { readonly spki: string; readonly key: PublicKey } | undefined
+
 function sessionKey({ minting }: Roots): PublicKey | null {
-  return minting.enabled ? readPublicKey(base64ToBytes(minting.sessionKeySpki, 'session key')) : null
+  if (!minting.enabled) return null
+  const spki = minting.sessionKeySpki
+  if (newest?.spki !== spki) newest = { spki, key: readPublicKey(base64ToBytes(spki, 'session key')) }
+  return newest.key
 }
 
 /** Which of all the trusted keys signed these bytes. A `keyid` only helps to say what is wrong, never what is right. */

@@ -1,10 +1,11 @@
+import * as v from 'valibot'
 import { type OpenedArtifact, type SentArtifact, sentArtifact } from './artifact.ts'
 import { AuthorizationError } from './error.ts'
 import { begin, type Evaluation, toOpen } from './evaluation.ts'
 import { type DecisionInput, type PlainInput, plainInputSchema } from './input.ts'
 import { type Reason, reason } from './reason.ts'
 import { type DecisionRecord, RECORD_TYPE, recordBytes, type Stage } from './record.ts'
-import type { ObservedSubject } from './request.ts'
+import { checkedRequest, type ObservedSubject } from './request.ts'
 import { checkShape } from './schema.ts'
 import type { SubjectToOpen } from './scope.ts'
 import { STEPS } from './stages.ts'
@@ -42,21 +43,27 @@ export interface ToOpen {
   readonly statement: Statement | null
 }
 
+const circumstances = v.omit(plainInputSchema, ['request'])
+
 const INTERNAL_MESSAGE = 'the decision could not be completed'
 
 /**
  * The first stage: caller, artifact, validity, audience, initiator. Opens nothing, waits for nothing, does not throw.
  *
+ * @param known the artifact as it was opened for an earlier request; looked at only if it is the same under the same trust
  * @returns a denial, or what has to be opened and hashed for {@link decideAfterOpen}
  */
-export function decideBeforeOpen(input: DecisionInput): { readonly denied: Decision } | ToOpen {
+export function decideBeforeOpen(
+  input: DecisionInput,
+  known?: OpenedArtifact,
+): { readonly denied: Decision } | ToOpen {
   return guarded<{ readonly denied: Decision } | ToOpen>(
     input,
     input.artifact,
     null,
     denied => ({ denied }),
     (plain, sent) => {
-      const evaluation = begin({ ...input, ...plain }, sent, null)
+      const evaluation = begin({ ...input, ...plain }, sent, null, reusable(known, sent, input))
       const denied = run(evaluation, STEPS.slice(0, 1))
       if (denied !== null) return { denied }
       const { opened } = evaluation
@@ -171,8 +178,8 @@ function plainInput({
   clock,
   minting,
 }: GuardedInput): PlainInput {
-  const plain = { request, caller, host, gate, lineage, fault, clock, minting }
-  return checkShape(plainInputSchema, plain, 'INPUT_MALFORMED')
+  const plain = { caller, host, gate, lineage, fault, clock, minting }
+  return { request: checkedRequest(request), ...checkShape(circumstances, plain, 'INPUT_MALFORMED') }
 }
 
 /** A denial with INTERNAL. The fault becomes an input, so that the record is re-evaluated to the same bytes. */

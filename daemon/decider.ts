@@ -13,6 +13,7 @@ import {
   type ToOpen,
   type UseReservation,
 } from '../authorization/index.ts'
+import { sha256Hex } from '../encoding/digest.ts'
 import { WritError } from '../encoding/error.ts'
 import type { PrivateKey } from '../signing/key.ts'
 import { type Caller, DeniedError, type WorkloadRequest } from './core.ts'
@@ -20,10 +21,12 @@ import type { DecisionLog } from './decision-log.ts'
 import type { ExecutionRegistry } from './execution-registry.ts'
 import type { GateSnapshot, TrustGate } from './gate.ts'
 import type { History } from './history.ts'
+import { OpenedArtifacts } from './opened-artifacts.ts'
+import { RecentLooks } from './recent-looks.ts'
 import { rfc3339 } from './recorder.ts'
 import type { WallClock } from './wall-clock.ts'
 
-type StageUser = 'own' | { readonly uid: number; readonly gid: number }
+export type StageUser = 'own' | { readonly uid: number; readonly gid: number }
 
 /** Opens and hashes what would run, and holds those bytes for the execution until they are used or let go. */
 export interface SubjectStage {
@@ -62,11 +65,14 @@ export interface Permit {
 export class Decider {
   readonly #o: DeciderOptions
   readonly #mintingSpki: string
+  readonly #looks: RecentLooks
+  readonly #opened = new OpenedArtifacts()
   /** Executions that have a permit, or are getting one, and that the registry does not know yet. */
   readonly #permitting = new Set<string>()
 
   constructor(options: DeciderOptions) {
     this.#o = options
+    this.#looks = new RecentLooks(options.stage)
     this.#mintingSpki = options.sessionKey.public.spki.toString('base64')
   }
 
@@ -86,8 +92,9 @@ export class Decider {
     const look = (): DecisionInput => this.#input(caller, request, artifact)
 
     const first = look()
-    const before = decideBeforeOpen(first)
+    const before = decideBeforeOpen(first, this.#opened.get(artifact === null ? '' : sha256Hex(artifact)))
     if ('denied' in before) return this.#refuse(first, before.denied)
+    this.#opened.keep(before.opened)
     let keep = false
     try {
       const { observed, fault } = await this.#observe(request, before)
@@ -103,7 +110,7 @@ export class Decider {
       keep = operation === 'execute'
       return { input, decision, index }
     } finally {
-      if (!keep) {
+      if (operation === 'execute' && !keep) {
         this.#permitting.delete(request.executionId)
         this.#o.stage.abandon(request.executionId)
       }
@@ -173,16 +180,17 @@ export class Decider {
 
   /** What is to be run, as the launcher found it; or what kept it from looking, which denies the request. */
   async #observe(
-    { executionId, user }: ExecutionRequest,
+    { executionId, operation, user }: ExecutionRequest,
     { subjects, statement }: ToOpen,
-  ): Promise<{ observed: ObservedSubject[] | null; fault: DecisionInput['fault'] }> {
+  ): Promise<{ observed: readonly ObservedSubject[] | null; fault: DecisionInput['fault'] }> {
     const signed = statement?.predicate.scope.user ?? 'own'
     try {
-      const observed = await this.#o.stage.stage(
-        executionId,
-        subjects.map(subject => subject.path),
-        user ?? (signed === 'any' ? 'own' : signed),
-      )
+      const paths = subjects.map(subject => subject.path)
+      const by = user ?? (signed === 'any' ? 'own' : signed)
+      const observed =
+        operation === 'execute'
+          ? await this.#o.stage.stage(executionId, paths, by)
+          : await this.#looks.look(executionId, paths, by)
       return { observed, fault: null }
     } catch (error) {
       return { observed: null, fault: stageFault(error) }

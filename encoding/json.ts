@@ -190,8 +190,8 @@ class Parser {
  * @throws TypeError for what JSON cannot say (a programmer's mistake, not bad input)
  */
 export function canonicalJson(value: unknown): string {
-  if (value === null || typeof value === 'boolean') return JSON.stringify(value)
   if (typeof value === 'string') return canonicalString(value)
+  if (value === null || typeof value === 'boolean') return String(value)
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) throw new TypeError('canonical JSON has no NaN and no infinity')
     return JSON.stringify(value)
@@ -203,11 +203,15 @@ export function canonicalJson(value: unknown): string {
   if (prototype !== null && prototype !== Object.prototype) {
     throw new TypeError(`canonical JSON has no ${value.constructor.name}`)
   }
-  const members = Object.entries(value)
-    .filter(([, v]) => v !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
-    .map(([k, v]) => `${canonicalString(k)}:${canonicalJson(v)}`)
-  return `{${members.join(',')}}`
+  let text = '{'
+  // The default order is that of UTF-16 code units.
+  for (const key of Object.keys(value).sort()) {
+    const member = (value as Record<string, unknown>)[key]
+    if (member === undefined) continue
+    if (text.length > 1) text += ','
+    text += `${canonicalString(key)}:${canonicalJson(member)}`
+  }
+  return `${text}}`
 }
 
 /** RFC 8785 section 3.2.2.2: a lone surrogate ends the work. */
