@@ -37,12 +37,17 @@ export interface OpenedArtifact {
   readonly faults: Readonly<Record<Opening, readonly Reason[]>>
 }
 
+/** What was sent is looked at several times on its way; nobody writes to it. */
+const known = new WeakMap<Uint8Array, SentArtifact>()
+
+/** An artifact as it came, with its digest. The bytes must not be changed afterwards. */
 export function sentArtifact(bytes: Uint8Array): SentArtifact {
-  return {
-    digest: sha256Hex(bytes),
-    size: bytes.length,
-    bytes: bytes.length > MAX_ARTIFACT_BYTES ? null : bytes,
-  }
+  const before = known.get(bytes)
+  if (before !== undefined) return before
+  const kept = bytes.length > MAX_ARTIFACT_BYTES ? null : bytes
+  const sent = { digest: sha256Hex(bytes), size: bytes.length, bytes: kept }
+  known.set(bytes, sent)
+  return sent
 }
 
 export type Roots = Pick<DecisionInput, 'trustRoots' | 'minting' | 'host'>

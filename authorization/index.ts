@@ -3,7 +3,7 @@
  * bytes; needs no daemon and no TPM. What it says to other rooms is exported here.
  */
 
-export { MAX_ARTIFACT_BYTES, type OpenedArtifact } from './artifact.ts'
+export { MAX_ARTIFACT_BYTES, type OpenedArtifact, sentArtifact } from './artifact.ts'
 export {
   CLEARANCE_PAYLOAD_TYPE,
   type Clearance,

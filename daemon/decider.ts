@@ -10,10 +10,10 @@ import {
   type ObservedSubject,
   type ParentState,
   parseRequest,
+  sentArtifact,
   type ToOpen,
   type UseReservation,
 } from '../authorization/index.ts'
-import { sha256Hex } from '../encoding/digest.ts'
 import { WritError } from '../encoding/error.ts'
 import type { PrivateKey } from '../signing/key.ts'
 import { type Caller, DeniedError, type WorkloadRequest } from './core.ts'
@@ -92,7 +92,8 @@ export class Decider {
     const look = (): DecisionInput => this.#input(caller, request, artifact)
 
     const first = look()
-    const before = decideBeforeOpen(first, this.#opened.get(artifact === null ? '' : sha256Hex(artifact)))
+    const known = artifact === null ? undefined : this.#opened.get(sentArtifact(artifact).digest)
+    const before = decideBeforeOpen(first, known)
     if ('denied' in before) return this.#refuse(first, before.denied)
     this.#opened.keep(before.opened)
     let keep = false
@@ -229,12 +230,7 @@ export class Decider {
   #write(input: DecisionInput, decision: Decision): Promise<bigint | null> {
     const { caller, request, artifact } = input
     if (caller === null) throw new Error('a connection without a known peer is never served')
-    return this.#o.decisions.write(
-      decision,
-      caller,
-      request.executionId,
-      artifact === null ? null : Buffer.from(artifact),
-    )
+    return this.#o.decisions.write(decision, caller, request.executionId, artifact)
   }
 }
 

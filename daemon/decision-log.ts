@@ -1,4 +1,4 @@
-import type { Caller, Decision } from '../authorization/index.ts'
+import { type Caller, type Decision, sentArtifact } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import { type Lineage, MAX_INLINE_BYTES } from '../lineage/index.ts'
 import { type Recorder, recordedReasons, rfc3339 } from './recorder.ts'
@@ -57,7 +57,7 @@ export class DecisionLog {
     decision: Decision,
     caller: Caller,
     executionId: string,
-    artifact: Buffer | null,
+    artifact: Uint8Array | null,
   ): Promise<bigint | null> {
     if (decision.outcome === 'deny' && !this.#takeToken(caller.uid)) {
       this.count(
@@ -134,7 +134,7 @@ export class DecisionLog {
   /** Sees to it that the record and the artifact are in the entry, or in the evidence store before it. */
   async #keep(
     decision: Decision,
-    artifact: Buffer | null,
+    artifact: Uint8Array | null,
   ): Promise<{ record: string; inline: Readonly<Record<string, string>> }> {
     const record = sha256Hex(decision.record)
     const inline: Record<string, string> = {}
@@ -151,16 +151,16 @@ export class DecisionLog {
 
   async #keepArtifact(
     decision: Decision,
-    artifact: Buffer | null,
+    artifact: Uint8Array | null,
     room: number,
     inline: Record<string, string>,
   ): Promise<void> {
-    const digest = artifact === null ? '' : sha256Hex(artifact)
+    const digest = artifact === null ? '' : sentArtifact(artifact).digest
     // An artifact too long to be read is referred to by nothing, and not kept.
     if (artifact === null || !decision.references.includes(digest) || this.#stored.has(digest)) return
     // One that comes back is worth a file of its own; most are used once.
     if (artifact.length <= room && !this.#carried.has(digest)) {
-      inline[digest] = artifact.toString('base64')
+      inline[digest] = Buffer.from(artifact).toString('base64')
       remember(this.#carried, digest)
     } else {
       await this.#lineage.putBlob(artifact)

@@ -31,8 +31,9 @@ export class RecentLooks {
     const key = JSON.stringify([user, paths])
     const recent = this.#looks.get(key)
     if (recent !== undefined && this.#nowMs() - recent.fromMs < GOOD_FOR_MS) return recent.observed
-    // The bytes are at least as new as this instant.
-    const look = { observed: this.#hash(executionId, paths, user), fromMs: this.#nowMs() }
+    // Before anything is opened: the bytes are at least as new as this instant.
+    const fromMs = this.#nowMs()
+    const look = { observed: this.#hash(executionId, paths, user), fromMs }
     this.#looks.delete(key)
     this.#looks.set(key, look)
     const forget = () => {

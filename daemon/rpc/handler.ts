@@ -120,10 +120,13 @@ function callerOf(context: HandlerContext, call: EndingCall): Caller {
   throw new DeniedError([{ code: 'CALLER_UNKNOWN', message: 'the kernel did not say who is connected' }])
 }
 
+/** One for all calls: without a reason of its own, each abort makes an exception with a stack. */
+const CALL_OVER = new DOMException('the call is over', 'AbortError')
+
 function endOf(call: EndingCall): AbortController {
   const over = new AbortController()
-  if (call.cancelled) over.abort()
-  else call.once('cancelled', () => over.abort())
+  if (call.cancelled) over.abort(CALL_OVER)
+  else call.once('cancelled', () => over.abort(CALL_OVER))
   return over
 }
 

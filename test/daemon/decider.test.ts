@@ -234,6 +234,31 @@ describe('what changes while the subjects are opened', () => {
   })
 })
 
+test('an artifact that was verified before is judged by the trust that is in force now', async () => {
+  const w = await world()
+  const many = artifact(it => {
+    it.validity.maxUses = 'any'
+  })
+  await execute(w, many)
+  await execute(w, many)
+  const other = signTrustRoots(
+    { version: 2, authorities: [{ name: 'release', threshold: 1, keys: [spki(mallory)] }] },
+    governance,
+  )
+  await w.governance.loadTrustRoots(other)
+  expect(codes(await denied(execute(w, many)))).toEqual(['SIGNER_UNTRUSTED'])
+})
+
+test('a question about an artifact is answered from one look at the program, and holds nothing', async () => {
+  const w = await world()
+  const ask = () => w.decider.decide(peer(), 'authorize', artifact(), workload())
+  await Promise.all([ask(), ask(), ask()])
+  expect(w.stage.staged).toHaveLength(1)
+  expect(w.stage.abandoned).toEqual(w.stage.staged)
+  await execute(w)
+  expect(w.stage.staged).toHaveLength(2)
+})
+
 test('the unit is that of the system manager, whatever a user makes below it', () => {
   const at = (path: string | null) => unitOf(path)
   expect(at('/system.slice/app.service')).toBe('app.service')
