@@ -50,7 +50,7 @@ export function addClear(program: Command): void {
       'entry of the failure, or size of the log at the unclean stop (default: the one in force)',
       entryIndex,
     )
-    .option('--out <file>', 'write the signed clearance instead of sending it')
+    .option('--out <file>', 'write the signed clearance instead of sending it; nothing is overwritten')
     .option('--send <file>', 'send a clearance that was signed elsewhere')
   addPassphraseOptions(command)
   addSocketOption(command)

@@ -12,23 +12,23 @@ export const COMMANDS: Commands = {
   wait: async p => (await import('./wait.ts')).addWait(p),
   terminate: async p => (await import('./terminate.ts')).addTerminate(p),
   revoke: async p => (await import('./revoke.ts')).addRevoke(p),
-  report: loadGroup('report', 'Quote the host now, and check a quote', {
+  report: loadGroup('report', 'Quote the host now, and check a quote.', {
     create: async p => (await import('./report/create.ts')).addReportCreate(p),
     verify: async p => (await import('./report/verify.ts')).addReportVerify(p),
   }),
-  reference: loadGroup('reference', 'Capture, sign, show and load reference values', {
+  reference: loadGroup('reference', 'Capture, sign, show and load reference values.', {
     capture: async p => (await import('./reference/capture.ts')).addReferenceCapture(p),
     sign: async p => (await import('./reference/sign.ts')).addReferenceSign(p),
     show: async p => (await import('./reference/show.ts')).addReferenceShow(p),
     load: async p => (await import('./reference/load.ts')).addReferenceLoad(p),
   }),
-  policy: loadGroup('policy', 'Make, show and load policy bundles', {
+  policy: loadGroup('policy', 'Make, show and load policy bundles.', {
     sign: async p => (await import('./policy/sign.ts')).addPolicySign(p),
     show: async p => (await import('./policy/show.ts')).addPolicyShow(p),
     load: async p => (await import('./policy/load.ts')).addPolicyLoad(p),
   }),
   clear: async p => (await import('./clear.ts')).addClear(p),
-  lineage: loadGroup('lineage', 'Read the log of everything that was decided and seen', {
+  lineage: loadGroup('lineage', 'Read the log of everything that was decided and seen.', {
     tail: async p => (await import('./lineage/tail.ts')).addLineageTail(p),
     show: async p => (await import('./lineage/show.ts')).addLineageShow(p),
     tree: async p => (await import('./lineage/tree.ts')).addLineageTree(p),
@@ -36,20 +36,21 @@ export const COMMANDS: Commands = {
     prove: async p => (await import('./lineage/prove.ts')).addLineageProve(p),
   }),
   verify: async p => (await import('./verify.ts')).addVerify(p),
-  key: loadGroup('key', 'Make and show keys, name the authorities, enroll a host', {
+  key: loadGroup('key', 'Make and show keys, name the authorities, enroll a host.', {
     new: async p => (await import('./key/new.ts')).addKeyNew(p),
     show: async p => (await import('./key/show.ts')).addKeyShow(p),
-    enroll: loadGroup('enroll', 'Have the operator certify a host, in five steps', {
+    enroll: loadGroup('enroll', 'Have the operator certify a host, in five steps.', {
       request: async p => (await import('./key/enroll/request.ts')).addEnrollRequest(p),
       challenge: async p => (await import('./key/enroll/challenge.ts')).addEnrollChallenge(p),
       answer: async p => (await import('./key/enroll/answer.ts')).addEnrollAnswer(p),
       certify: async p => (await import('./key/enroll/certify.ts')).addEnrollCertify(p),
       install: async p => (await import('./key/enroll/install.ts')).addEnrollInstall(p),
     }),
-    trust: loadGroup('trust', 'Name the authorities that may sign artifacts', {
+    trust: loadGroup('trust', 'Name the authorities that may sign artifacts.', {
       sign: async p => (await import('./key/trust/sign.ts')).addTrustSign(p),
       show: async p => (await import('./key/trust/show.ts')).addTrustShow(p),
       load: async p => (await import('./key/trust/load.ts')).addTrustLoad(p),
     }),
   }),
+  completion: async p => (await import('./completion.ts')).addCompletion(p, COMMANDS),
 }

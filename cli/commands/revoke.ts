@@ -54,7 +54,7 @@ export function addRevoke(program: Command): void {
     .option('--execution <id>', 'an execution (repeatable)', collect)
     .option('--key <file>', "the operator's private key")
     .option('--epoch <n>', 'revocation epoch (default: one above that in force)', positive('--epoch'))
-    .option('--out <file>', 'write the signed revocation instead of sending it')
+    .option('--out <file>', 'write the signed revocation instead of sending it; nothing is overwritten')
     .option('--send <file>', 'send a revocation that was signed elsewhere')
     .option('--list', 'show what is revoked')
   addPassphraseOptions(command)

@@ -1,7 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
+import { allDefinitions, definitionOf } from '../../cli/definition.ts'
 import { temporaryDirectory, WRIT, writ } from './cli.ts'
+import { everything } from './json-form.ts'
 
 const dir = temporaryDirectory()
 afterAll(() => dir.remove())
@@ -15,14 +17,9 @@ function intoNothing(args: readonly string[], redirect = ''): number {
 }
 
 /** Every command that does something. */
-const COMMANDS = [
-  ...['init', 'run', 'issue', 'status', 'revoke', 'clear', 'verify'],
-  ...['key new', 'key show', 'key trust sign', 'key trust show', 'key trust load'],
-  ...['request', 'challenge', 'answer', 'certify', 'install'].map(step => `key enroll ${step}`),
-  ...['reference capture', 'reference sign', 'reference show', 'reference load'],
-  ...['policy sign', 'policy show', 'policy load', 'report create', 'report verify'],
-  ...['tail', 'show', 'tree', 'export', 'prove'].map(what => `lineage ${what}`),
-]
+const COMMANDS = allDefinitions(definitionOf(await everything()))
+  .filter(({ commands }) => commands.length === 0)
+  .map(({ path }) => path.slice(1).join(' '))
 
 describe('the command line', () => {
   test.each(COMMANDS)('%s has help with an example and --json', async command => {

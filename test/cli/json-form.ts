@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
-import { declarationOf, loadCommands } from '../../cli/command.ts'
+import { declarationOf } from '../../cli/command.ts'
 import { COMMANDS } from '../../cli/commands/index.ts'
 import { readField, type Shape } from '../../cli/form.ts'
-import { writProgram } from '../../cli/program.ts'
+import { wholeProgram } from '../../cli/program.ts'
 
 const ATOMS: Readonly<Record<string, (value: unknown) => boolean>> = {
   text: value => typeof value === 'string',
@@ -49,18 +49,14 @@ export function misfits(shape: Shape, value: unknown, at = ''): string[] {
 let whole: Promise<Command> | undefined
 
 /** The program with all its commands. */
-export function wholeProgram(): Promise<Command> {
-  whole ??= (async () => {
-    const program = writProgram()
-    await loadCommands(program, COMMANDS, [])
-    return program
-  })()
+export function everything(): Promise<Command> {
+  whole ??= wholeProgram(COMMANDS)
   return whole
 }
 
 /** The command that a command line is of, as `key trust sign`; null if it is of none. */
 export async function commandOf(args: readonly string[]): Promise<{ name: string; command: Command } | null> {
-  let command: Command = await wholeProgram()
+  let command: Command = await everything()
   const names: string[] = []
   for (const word of args) {
     const next = command.commands.find(other => other.name() === word)

@@ -20,7 +20,7 @@ export function addEnrollAnswer(parent: Command): void {
     { file: 'text' },
   )
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
-    .requiredOption('--out <file>', 'where the answer for the operator is written')
+    .requiredOption('--out <file>', 'where the answer for the operator is written; nothing is overwritten')
   addTpmOption(command)
   setAction<Options>(command, async ({ args, options, output }) => {
     const challenge = await readChallenge(args[0] ?? '')

@@ -30,7 +30,7 @@ export function addEnrollCertify(parent: Command): void {
   )
     .requiredOption('--pending <file>', 'what `challenge` kept')
     .requiredOption('--key <file>', "the operator's private key")
-    .requiredOption('--out <file>', 'where the certificate (DER) is written')
+    .requiredOption('--out <file>', 'where the certificate (DER) is written; nothing is overwritten')
     .option('--valid <duration>', 'how long the certificate is valid', duration('--valid'), 365 * 86_400)
   addPassphraseOptions(command)
   setAction<Options>(command, async ({ args, options, output }) => {

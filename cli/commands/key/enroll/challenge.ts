@@ -29,7 +29,7 @@ export function addEnrollChallenge(parent: Command): void {
     'writ key enroll challenge request.json --hardware-ek-root vendor.pem --out challenge.json --pending pending.json',
     { file: 'text', pending: 'text', hostId: 'hex', tier: 'text', expires: 'time' },
   )
-    .requiredOption('--out <file>', 'where the challenge for the host is written')
+    .requiredOption('--out <file>', 'where the challenge for the host is written; nothing is overwritten')
     .requiredOption('--pending <file>', 'where the secret is kept until the answer (mode 0600); stays here')
   addRootOptions(command)
   setAction<Options>(command, async ({ args, options, output }) => {
