@@ -1,5 +1,6 @@
-import { mkdirSync, rmdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import { isRoot, TestHost, WRITD_UID } from '../test/native/host.ts'
+import { withCgroup } from './cgroups.ts'
 import { bareBwrap, findProgram } from './execute.ts'
 import { CannotRun, compare, type Row } from './measure.ts'
 import { Stopwatch } from './stopwatch.ts'
@@ -30,28 +31,25 @@ function launchTitle(reference: LaunchReference): string {
 async function launch(reference: LaunchReference, directory: string): Promise<Row> {
   if (!isRoot) throw new CannotRun('needs root: the launcher makes namespaces and cgroups')
   const host = new TestHost()
-  // Beside the launcher's own, which it would sweep.
-  const cgroup = `${host.cgroup}-reference`
-  const running: Stopwatch[] = []
-  const start = (source: string, args: readonly string[]) => {
-    const stopwatch = new Stopwatch(source, args, directory)
-    running.push(stopwatch)
-    return stopwatch
-  }
-  mkdirSync(cgroup)
   try {
     await host.start()
-    const other =
-      reference === 'a C program that does the same'
-        ? start('launch', [cgroup, '299999'])
-        : start('spawn', command(reference))
-    const ours = start('order', [host.socket, `${WRITD_UID}`])
-    const parts = [other.part(reference)]
-    return await compare(launchTitle(reference), REFERENCES[reference], () => ours.time(), parts, ROUNDS)
+    // Beside the launcher's own cgroup, in which it would take it for a leftover.
+    return await withCgroup(`${basename(host.cgroup)}-reference`, async cgroup => {
+      const other =
+        reference === 'a C program that does the same'
+          ? new Stopwatch('launch', [cgroup, '299999'], directory)
+          : new Stopwatch('spawn', command(reference), directory)
+      const ours = new Stopwatch('order', [host.socket, `${WRITD_UID}`], directory)
+      try {
+        const parts = [other.part(reference)]
+        return await compare(launchTitle(reference), REFERENCES[reference], () => ours.time(), parts, ROUNDS)
+      } finally {
+        await ours.close()
+        await other.close()
+      }
+    })
   } finally {
-    for (const stopwatch of running) await stopwatch.close()
     await host.stop()
-    rmdirSync(cgroup)
   }
 }
 

@@ -5,6 +5,8 @@ import { encodeEvent, Lineage, type LineageEvent } from '../lineage/index.ts'
 import { compare, type Row, timed } from './measure.ts'
 
 const BATCH = 64
+/** 60,000 records a second where a bare write and fdatasync has 85,000. */
+const GOAL = 85 / 60
 const sync = promisify(fdatasync)
 
 export const lineageAppendTitle = `lineage append, fsynced batches of ${BATCH}`
@@ -23,9 +25,9 @@ export async function lineageAppend(directory: string): Promise<Row> {
   const bytes = Buffer.concat(Array.from({ length: BATCH }, () => encodeEvent(event)))
   const bare = openSync(join(directory, 'bare'), 'a')
   try {
-    return await compare(
+    const row = await compare(
       lineageAppendTitle,
-      1.5,
+      GOAL,
       timed(() => Promise.all(Array.from({ length: BATCH }, () => lineage.append(event)))),
       [
         {
@@ -38,6 +40,8 @@ export async function lineageAppend(directory: string): Promise<Row> {
       ],
       500,
     )
+    const rate = BATCH / (row.median ?? Number.NaN)
+    return { ...row, reference: `${row.reference}; ours ${rate.toFixed(0)} k records/s` }
   } finally {
     await lineage.close()
   }

@@ -14,8 +14,8 @@ export interface Row {
 }
 
 /** How long the turns of one row may take, and how many there are however long they take. */
-const ROW_SECONDS = 12
-const LEAST_ROUNDS = 30
+const ROW_SECONDS = 10
+const LEAST_ROUNDS = 3
 
 /** What is done once. */
 export type Operation = () => Promise<unknown> | unknown
@@ -55,7 +55,7 @@ export async function compare(
   parts: readonly Part[],
   rounds: number,
 ): Promise<Row> {
-  const warmup = Math.ceil(rounds / 10)
+  const warmup = Math.floor(rounds / 10)
   const end = performance.now() + ROW_SECONDS * 1000
   const times: number[] = []
   const partTimes = parts.map((): number[] => [])

@@ -12,7 +12,7 @@ const IDLE_GOAL_MB = 130
 const EXECUTION_GOAL_KB = 300
 const RUNNING = 100
 /** How long garbage and caches get to go away. */
-const SETTLE_MS = 3000
+const SETTLE_MS = 2000
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 /** What the daemon is made of, loaded and doing nothing. */

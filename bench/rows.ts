@@ -3,12 +3,14 @@ import { EmptyRpc } from './empty-rpc.ts'
 import { evidenceCycle, evidenceCycleTitle } from './evidence-cycle.ts'
 import { execute, executeTitle } from './execute.ts'
 import { Governed } from './governed.ts'
-import { imaReplay, imaReplayTitle } from './ima-replay.ts'
+import { imaReplayRows } from './ima-replay.ts'
 import { launchRows } from './launch.ts'
 import { lineageAppend, lineageAppendTitle } from './lineage-append.ts'
+import { lineageVerify, lineageVerifyTitle } from './lineage-verify.ts'
 import type { Row } from './measure.ts'
 import { execution, executionTitle, idle, idleTitle } from './memory.ts'
 import { permits, permitsTitle } from './permits.ts'
+import { revoke, revokeTitle } from './revoke.ts'
 
 /** A row: its name, its goal, and how it is measured. */
 export interface Bench {
@@ -42,9 +44,11 @@ export const BENCHES: readonly Bench[] = [
     goal: 1 / 0.6,
     measure: async place => permits(await place.governed(), await place.empty()),
   },
+  { row: revokeTitle, goal: 1.3, measure: async place => revoke(await place.governed(), place.directory) },
   { row: evidenceCycleTitle, goal: 2, measure: place => evidenceCycle(place.directory) },
-  { row: imaReplayTitle, goal: 1.5, measure: () => imaReplay() },
-  { row: lineageAppendTitle, goal: 1.5, measure: place => lineageAppend(place.directory) },
+  ...imaReplayRows,
+  { row: lineageAppendTitle, goal: 85 / 60, measure: place => lineageAppend(place.directory) },
+  { row: lineageVerifyTitle, goal: 1.5, measure: place => lineageVerify(place.directory) },
 ]
 
 /** Where rows are measured, and what they share: made when first asked for. */
