@@ -34,7 +34,7 @@ export async function revoke(governed: Governed, directory: string): Promise<Row
 }
 
 async function revokeOne(governed: Governed, artifact: Buffer, key: PrivateKey, epoch: number) {
-  const call = governed.client.execute({ artifact, workload: WORKLOAD })
+  const call = governed.client.executeCall({ artifact, workload: WORKLOAD })
   const id = await running(governed, call)
   const envelope = signRevocation({ version: 1, epoch, revoke: [{ kind: 'execution', id }] }, key)
   const start = performance.now()
