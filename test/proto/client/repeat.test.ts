@@ -39,6 +39,19 @@ describe('what is repeated when the connection was lost', () => {
     expect(methods.map(({ definition }) => definition.path).sort()).toEqual(all.sort())
   })
 
+  it('is nothing that consumes, mints or changes what is in force', () => {
+    const never = methods.filter(({ repeat }) => repeat === 'no').map(({ name }) => name)
+    expect(never.sort()).toEqual([
+      'execution.Execute',
+      'governance.ClearFailure',
+      'governance.LoadPolicy',
+      'governance.LoadReferenceValues',
+      'governance.LoadTrustRoots',
+      'governance.Revoke',
+    ])
+    expect(REPEAT['execution.Authorize'].repeat).toBe('unless-minting')
+  })
+
   it.each(unary)('$name: $repeat', async ({ repeat, definition }) => {
     server.treat = hangUp
     const error = await client.call(definition as never, {}).catch(error => error)
