@@ -148,6 +148,26 @@ type CamelKeys<T> = { readonly [K in keyof T as K extends string ? Camel<K> : ne
 /** The configuration with every default filled in; keys in camelCase, else as in the file, units in their names. */
 export type Config = { readonly [S in SectionName]: CamelKeys<v.InferOutput<Sections[S]>> }
 
+type SectionValues = { readonly [S in SectionName]: v.InferOutput<Sections[S]> }
+
+/** The part of a configuration that a reload changes; the rest is not in this type, so that nobody expects it to. */
+export type ReloadedConfig = {
+  readonly [S in SectionName]: {
+    readonly [K in keyof SectionValues[S] as `${S}.${K & string}` extends ReloadedKey
+      ? Camel<K & string>
+      : never]: SectionValues[S][K]
+  }
+}
+
+/** The part of a configuration that holds from a start of the daemon to its end. */
+export type StartConfig = {
+  readonly [S in SectionName]: {
+    readonly [K in keyof SectionValues[S] as `${S}.${K & string}` extends ReloadedKey
+      ? never
+      : Camel<K & string>]: SectionValues[S][K]
+  }
+}
+
 /** `max_evidence_age_seconds` to `maxEvidenceAgeSeconds`. */
 export function camelCase(key: string): string {
   return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())

@@ -37,6 +37,7 @@ export interface AttestorOptions {
   readonly reference: () => SignedReferenceValues | null
   readonly governed: ReadonlySet<string>
   readonly previous: ClockHistory | null
+  /** Looked at anew for each cycle; see {@link Attestor.retime}. */
   readonly cycleMs: number
   /** Whether a passing appraisal alone leads out of FAILED. */
   readonly recoverByItself: boolean
@@ -79,12 +80,22 @@ export class Attestor {
 
   /** Runs a cycle now and then every `cycleMs`. */
   start(): void {
-    const turn = () => {
-      void this.cycle().finally(() => {
-        if (!this.#stopped) this.#timer = setTimeout(turn, this.#o.cycleMs)
-      })
-    }
-    turn()
+    void this.cycle().finally(() => this.#wait())
+  }
+
+  /** Waits anew for the next cycle, after `cycleMs` has changed. */
+  retime(): void {
+    // While a cycle runs nothing waits; its end does.
+    if (this.#timer !== undefined) this.#wait()
+  }
+
+  #wait(): void {
+    clearTimeout(this.#timer)
+    if (this.#stopped) return
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.start()
+    }, this.#o.cycleMs)
   }
 
   async stop(): Promise<void> {

@@ -23,9 +23,9 @@ export interface Caller {
   readonly cgroup: string | null
   /** The execution whose own socket this is; null on the main socket. */
   readonly parentExecution: string | null
-  /** Configured to bring signed changes of policy, reference values and revocations; only on the main socket. */
+  /** Configured now to bring signed changes of policy, reference values and revocations; only on the main socket. */
   readonly governor: boolean
-  /** Configured to see and end everybody's executions; only on the main socket. */
+  /** Configured now to see and end everybody's executions; only on the main socket. */
   readonly auditor: boolean
 }
 

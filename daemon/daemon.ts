@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { QUOTED_SELECTION, type Tier } from '../attestation/index.ts'
-import type { Config } from '../configuration/schema.ts'
-import { sha256, sha256Hex } from '../encoding/digest.ts'
-import { canonicalJsonBytes } from '../encoding/json.ts'
+import { configBytes } from '../configuration/daemon-file.ts'
+import type { StartConfig } from '../configuration/schema.ts'
+import { sha256 } from '../encoding/digest.ts'
 import { readVersion } from '../encoding/version.ts'
 import { Lineage } from '../lineage/index.ts'
 import { generateKey, type PrivateKey } from '../signing/key.ts'
@@ -22,13 +22,16 @@ import { endLeftovers } from './leftovers.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
 import { Recorder, recordedReasons } from './recorder.ts'
 import { Sealing } from './sealing.ts'
+import { type Settings, withLive } from './settings.ts'
 import { WallClock } from './wall-clock.ts'
 
 export const DAEMON_VERSION = readVersion()
 
 /** The parts of a running daemon, put together. It decides nothing itself. */
 export interface DaemonParts {
-  readonly config: Config
+  readonly config: StartConfig
+  /** What a reload changes. */
+  readonly settings: Settings
   readonly log: Logger
   readonly host: Host
   readonly tier: Tier
@@ -57,7 +60,8 @@ export interface DaemonParts {
  *
  * @throws whatever keeps the daemon from starting; everything opened so far is closed again
  */
-export async function assemble(config: Config, log: Logger): Promise<DaemonParts> {
+export async function assemble(settings: Settings, log: Logger): Promise<DaemonParts> {
+  const config: StartConfig = settings.whole
   const undo: (() => Promise<unknown> | undefined)[] = []
   try {
     const host = await openHost(config)
@@ -73,14 +77,14 @@ export async function assemble(config: Config, log: Logger): Promise<DaemonParts
     const page = LeasePage.create()
     const launcher = await LauncherClient.connect(config.daemon.launcherSocket, page)
     undo.push(async () => launcher.close())
-    return await compose({ config, log, host, tier, lineage, history, page, launcher })
+    return await compose({ config, settings, log, host, tier, lineage, history, page, launcher })
   } catch (error) {
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)
     throw error
   }
 }
 
-function openLineage(config: Config, host: Host): Promise<Lineage> {
+function openLineage(config: StartConfig, host: Host): Promise<Lineage> {
   return Lineage.open(join(config.daemon.stateDirectory, 'lineage'), {
     origin: `writ/${host.id}`,
     signer: {
@@ -99,7 +103,8 @@ function openLineage(config: Config, host: Host): Promise<Lineage> {
 }
 
 async function compose(base: {
-  config: Config
+  config: StartConfig
+  settings: Settings
   log: Logger
   host: Host
   tier: Tier
@@ -108,73 +113,83 @@ async function compose(base: {
   page: LeasePage
   launcher: LauncherClient
 }): Promise<DaemonParts> {
-  const { config, log, host, tier, lineage, history, page, launcher } = base
+  const { config, settings, log, host, tier, lineage, history, page, launcher } = base
   const wallMs = () => Date.now()
   const recorder = new Recorder(lineage, bootTimeNs, wallMs)
   const clock = new WallClock(wallMs, bootTimeNs, history.newestMs)
   const sessionKey = generateKey('ed25519')
-  const maxEvidenceAgeNs = BigInt(config.attestation.maxEvidenceAgeSeconds) * 1_000_000_000n
   await recordStart(base, recorder, sessionKey)
 
-  const gate = new TrustGate({
-    lease: page,
-    maxEvidenceAgeNs,
-    now: bootTimeNs,
-    ...(history.failure && { initial: { state: 'FAILED' as const, reasons: history.failure } }),
-  })
+  const gate = new TrustGate(
+    withLive(
+      {
+        lease: page,
+        now: bootTimeNs,
+        ...(history.failure && { initial: { state: 'FAILED' as const, reasons: history.failure } }),
+      },
+      { maxEvidenceAgeNs: () => settings.maxEvidenceAgeNs },
+    ),
+  )
   const registry = new ExecutionRegistry()
   const decisions = new DecisionLog(lineage, recorder, err =>
     log.error({ err }, 'counted denials were not recorded'),
   )
-  const executor = new Executor({
-    ...{ launcher, registry, recorder, gate, history, wallMs, maxEvidenceAgeNs, log },
-    bootNs: bootTimeNs,
-    maxOutputBytes: config.execution.maxOutputBytes,
-  })
+  const executor = new Executor(
+    withLive(
+      { ...{ launcher, registry, recorder, gate, history, wallMs, log }, bootNs: bootTimeNs },
+      {
+        maxEvidenceAgeNs: () => settings.maxEvidenceAgeNs,
+        maxOutputBytes: () => settings.now.execution.maxOutputBytes,
+      },
+    ),
+  )
   let lineageState: 'ok' | 'unavailable' = 'ok'
   void lineage.failed.then(() => {
     lineageState = 'unavailable'
   })
-  const decider = new Decider({
-    ...{ history, gate, clock, registry, decisions, sessionKey },
-    hostId: host.id,
-    bootNs: bootTimeNs,
-    stage: launcher,
-    minting: config.minting.enabled,
-    maxExecutions: config.execution.maxExecutions,
-    lineageState: () => lineageState,
-  })
+  const decider = new Decider(
+    withLive(
+      {
+        ...{ history, gate, clock, registry, decisions, sessionKey },
+        hostId: host.id,
+        bootNs: bootTimeNs,
+        stage: launcher,
+        lineageState: () => lineageState,
+      },
+      {
+        minting: () => settings.now.minting.enabled,
+        maxExecutions: () => settings.now.execution.maxExecutions,
+      },
+    ),
+  )
   const governance = new Governance({
     ...{ history, lineage, recorder, gate },
     keys: host.governanceKeys,
     hostId: host.id,
   })
-  const attestor = new Attestor({
-    ...{ lineage, recorder, gate, tier, log },
-    tpm: host.tpm,
-    ak: host.ak,
-    signingKey: host.signingKey,
-    openLog: kind => launcher.openLog(kind),
-    bootNs: bootTimeNs,
-    sessionKeySpkiDigest: sha256(sessionKey.public.spki),
-    reference: () => history.referenceValues,
-    governed: history.governed,
-    previous: await history.clockHistory(),
-    cycleMs: config.attestation.cycleSeconds * 1000,
-    recoverByItself: config.attestation.recovery === 'auto',
-  })
-  const sealing = new Sealing(
-    lineage,
-    {
-      checkpointMs: config.lineage.checkpointSeconds * 1000,
-      checkpointEntries: BigInt(config.lineage.checkpointEntries),
-      counterMs: config.lineage.counterMinutes * 60_000,
-    },
-    log,
-    value => recorder.record({ type: 'counter', value: String(value) }),
+  const attestor = new Attestor(
+    withLive(
+      {
+        ...{ lineage, recorder, gate, tier, log },
+        tpm: host.tpm,
+        ak: host.ak,
+        signingKey: host.signingKey,
+        openLog: (kind: Parameters<LauncherClient['openLog']>[0]) => launcher.openLog(kind),
+        bootNs: bootTimeNs,
+        sessionKeySpkiDigest: sha256(sessionKey.public.spki),
+        reference: () => history.referenceValues,
+        governed: history.governed,
+        previous: await history.clockHistory(),
+        recoverByItself: config.attestation.recovery === 'auto',
+      },
+      { cycleMs: () => settings.now.attestation.cycleSeconds * 1000 },
+    ),
+  )
+  const sealing = new Sealing(lineage, settings.sealingOptions(), log, value =>
+    recorder.record({ type: 'counter', value: String(value) }),
   )
   const parts: DaemonParts = {
-    ...{ config, log, host, tier, sessionKey, lineage, recorder, history, clock, gate, launcher, registry },
+    ...{ config, settings, log, host, tier, sessionKey, lineage, recorder, history, clock, gate, launcher, registry },
     ...{ decisions, decider, executor, governance, attestor, sealing },
     startedTime: new Date().toISOString(),
     onStatusChange: () => undefined,
@@ -185,21 +200,22 @@ async function compose(base: {
 
 /** The first entries of this run: that it began, what the run before left in doubt, and the end of what that one left running. */
 async function recordStart(
-  { config, host, tier, lineage, history, launcher, log }: Parameters<typeof compose>[0],
+  { settings, host, tier, lineage, history, launcher, log }: Parameters<typeof compose>[0],
   recorder: Recorder,
   sessionKey: PrivateKey,
 ): Promise<void> {
-  await recorder.record({
+  const entry = await recorder.record({
     type: 'daemon-start',
     daemonVersion: DAEMON_VERSION,
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
-    configDigest: sha256Hex(canonicalJsonBytes(config)),
+    configDigest: await lineage.putBlob(configBytes(settings.whole)),
     sessionKeySpki: sessionKey.public.spki.toString('base64'),
     logKeySpki: host.logKey.public.spki.toString('base64'),
     hostId: host.id,
     clean: !lineage.openedAfterUncleanStop,
     tier,
   })
+  settings.report = { ...settings.report, entry, time: new Date().toISOString() }
   if (lineage.openedAfterUncleanStop) {
     const tail = lineage.tailIndex
     await recorder.record({ type: 'recovery', tail: Number(tail) })

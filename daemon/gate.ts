@@ -49,6 +49,7 @@ export interface Lease {
 
 export interface GateOptions {
   readonly lease: Lease
+  /** Looked at anew each time: a reload of the configuration may change it. */
   readonly maxEvidenceAgeNs: bigint
   /** Boot clock in nanoseconds (CLOCK_BOOTTIME goes on in suspend). */
   readonly now: () => bigint
@@ -64,7 +65,7 @@ export interface GateOptions {
  */
 export class TrustGate extends EventEmitter<{ transition: [TrustTransition] }> {
   readonly #lease: Lease
-  readonly #maxEvidenceAgeNs: bigint
+  readonly #options: GateOptions
   readonly #now: () => bigint
   #state: TrustState
   #reasons: readonly TrustReason[]
@@ -74,13 +75,17 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition] }> {
   constructor(options: GateOptions) {
     super()
     this.#lease = options.lease
-    this.#maxEvidenceAgeNs = options.maxEvidenceAgeNs
+    this.#options = options
     this.#now = options.now
     this.#state = options.initial?.state ?? 'UNATTESTED'
     this.#reasons = options.initial?.reasons ?? [
       { code: 'NOT_YET_APPRAISED', message: 'no appraisal since the start' },
     ]
     this.#epoch = this.#lease.read().epoch
+  }
+
+  get #maxEvidenceAgeNs(): bigint {
+    return this.#options.maxEvidenceAgeNs
   }
 
   /** The state now. Looks at the clock first, so that a late timer never leaves an old permit standing. */

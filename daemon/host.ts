@@ -11,7 +11,7 @@ import {
   SwtpmTransport,
   Tpm,
 } from '../attestation/tpm2/index.ts'
-import type { Config } from '../configuration/schema.ts'
+import type { StartConfig } from '../configuration/schema.ts'
 import { WritError } from '../encoding/error.ts'
 import { type PrivateKey, type PublicKey, readPrivateKey, readPublicKey } from '../signing/key.ts'
 
@@ -35,7 +35,7 @@ export interface Host {
 }
 
 /** Reads what `writ init` left and opens the TPM. Touches the TPM not yet. @throws HostError, ProvisionError, SigningError */
-export async function openHost(config: Config): Promise<Host> {
+export async function openHost(config: StartConfig): Promise<Host> {
   const directory = join(config.daemon.stateDirectory, 'identity')
   const { identity, secrets } = await readIdentity(directory)
   const name = identity.akName
@@ -58,7 +58,7 @@ export async function openHost(config: Config): Promise<Host> {
 }
 
 /** The tier of this host's TPM, derived from its EK certificate and what it says of itself. @throws TpmError */
-export async function hostTier(host: Host, config: Config): Promise<Tier> {
+export async function hostTier(host: Host, config: StartConfig): Promise<Tier> {
   const vendor = await host.tpm.vendor()
   // TPM_PT_MANUFACTURER as the number it is in the TPM: up to four letters, padded with zeros.
   const manufacturer = Buffer.from(vendor.manufacturer.padEnd(4, '\0'), 'latin1').readUInt32BE()

@@ -1,13 +1,15 @@
 import { parseArgs } from 'node:util'
 import { type Logger, pino } from 'pino'
 import { readConfig } from '../configuration/read-file.ts'
-import type { Config } from '../configuration/schema.ts'
+import type { StartConfig } from '../configuration/schema.ts'
 import { WritError } from '../encoding/error.ts'
 import { daemonCore } from './api.ts'
 import { bootstrapDocuments } from './bootstrap-documents.ts'
 import { assemble, type DaemonParts } from './daemon.ts'
 import { sdNotify } from './native.ts'
+import { Reload } from './reload.ts'
 import { RpcServer, SERVICE_NAMES } from './rpc/server.ts'
+import { Settings } from './settings.ts'
 
 const DEFAULT_CONFIG = '/etc/writ/writd.toml'
 const USAGE = `usage: writd [--config FILE]   (default: ${DEFAULT_CONFIG})`
@@ -19,13 +21,19 @@ const EXPIRE_MS = 250
 async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
-  const config = readConfig(options.config)
-  const log = pino({ name: 'writd', level: config.daemon.logLevel }, pino.destination({ fd: 2, sync: true }))
-  const parts = await assemble(config, log)
+  const hangup = awaitHangup()
+  const settings = new Settings(readConfig(options.config))
+  const { logLevel } = settings.now.daemon
+  const log = pino({ name: 'writd', level: logLevel }, pino.destination({ fd: 2, sync: true }))
+  const parts = await assemble(settings, log)
   const server = await serve(parts)
+  const reload = reloading(parts, options.config)
+  hangup.serve(() => void reload.soon())
   const stop = await untilStopped(parts)
+  hangup.serve(() => undefined)
   log.info({ cause: stop.cause }, 'stopping')
   sdNotify('STOPPING=1')
+  await reload.settled()
   await shutDown(parts, server, stop.cause)
   return stop.failed ? 1 : 0
 }
@@ -45,27 +53,45 @@ function readOptions(): { config: string } | number {
   }
 }
 
+/** SIGHUP never ends the daemon. One that comes before anything can be reloaded is served then. */
+function awaitHangup(): { serve(onHangup: () => void): void } {
+  let early = false
+  let handle = () => {
+    early = true
+  }
+  process.on('SIGHUP', () => handle())
+  return {
+    serve: onHangup => {
+      handle = onHangup
+      if (early) onHangup()
+      early = false
+    },
+  }
+}
+
+function reloading(parts: DaemonParts, path: string): Reload {
+  const { settings, lineage, recorder, attestor, sealing, gate, log } = parts
+  return new Reload({
+    ...{ path, settings, lineage, recorder, attestor, sealing, gate, log },
+    notify: sdNotify,
+    changed: () => parts.onStatusChange(),
+  })
+}
+
 async function serve(parts: DaemonParts): Promise<RpcServer> {
-  const { config, log } = parts
-  const { rpc, quota } = config
+  const { config, settings, log } = parts
+  const { rpc } = config
   const server = new RpcServer({
     core: daemonCore(parts),
     log,
-    quota: {
-      requestsPerSecond: quota.requestsPerSecond,
-      requestBurst: quota.requestBurst,
-      bytesPerSecond: quota.bytesPerSecond,
-      byteBurst: quota.byteBurst,
-      connections: quota.connections,
-      calls: quota.calls,
-    },
+    quota: settings.quotaLimits(),
+    unaryTimeoutMs: () => settings.now.rpc.answerSeconds * 1000,
     limits: {
       maxMessageBytes: rpc.maxMessageBytes,
       maxConcurrentStreams: rpc.maxCallsPerConnection,
       maxConnections: rpc.maxConnections,
       idleMs: rpc.idleSeconds * 1000,
       keepaliveMs: rpc.keepaliveSeconds * 1000,
-      unaryTimeoutMs: rpc.answerSeconds * 1000,
     },
   })
   await bootstrapDocuments(parts)
@@ -76,7 +102,7 @@ async function serve(parts: DaemonParts): Promise<RpcServer> {
     path: config.daemon.socket,
     access: config.daemon.socketAccess,
     parentExecution: null,
-    roles: roles(config),
+    roles: uid => settings.rolesOf(uid),
     refuse: peer => refuseExecutions(config, peer.uid),
   })
   for (const service of ['', ...SERVICE_NAMES] as const) server.setServing(service, true)
@@ -85,14 +111,8 @@ async function serve(parts: DaemonParts): Promise<RpcServer> {
   return server
 }
 
-function roles({ access }: Config): (uid: number) => { governor: boolean; auditor: boolean } {
-  const governors = new Set<number>(access.governors)
-  const auditors = new Set<number>(access.auditors)
-  return uid => ({ governor: governors.has(uid), auditor: auditors.has(uid) })
-}
-
 /** A workload does not ask on the main socket: what it may ask for hangs on the execution that it is. */
-function refuseExecutions({ execution }: Config, uid: number): string | null {
+function refuseExecutions({ execution }: StartConfig, uid: number): string | null {
   const [first, last] = execution.uidRange
   return uid >= first && uid <= last ? 'the uid of an execution' : null
 }
@@ -115,11 +135,11 @@ function untilStopped(parts: DaemonParts): Promise<{ cause: string; failed: bool
 }
 
 async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): Promise<void> {
-  const { executor, attestor, sealing, decisions, recorder, lineage, launcher, host, config, log } = parts
+  const { executor, attestor, sealing, decisions, recorder, lineage, launcher, host, settings, log } = parts
   const quietly = async (step: Promise<unknown>): Promise<void> => {
     await step.catch((err: unknown) => log.warn({ err }, 'a step of the stop failed'))
   }
-  const closed = server.close(config.daemon.shutdownGraceSeconds * 1000)
+  const closed = server.close(settings.now.daemon.shutdownGraceSeconds * 1000)
   await quietly(executor.endAll(STOP_MS))
   await quietly(closed)
   await quietly(attestor.stop())

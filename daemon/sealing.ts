@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Lineage } from '../lineage/index.ts'
 
+/** Looked at anew each time; {@link Sealing.retime} takes over what timers were set by. */
 export interface SealingOptions {
   /** A checkpoint at the latest this long after an entry. */
   readonly checkpointMs: number
@@ -46,6 +47,13 @@ export class Sealing {
 
   start(): void {
     this.#anchoredSize = this.#lineage.size
+    this.retime()
+  }
+
+  /** Begins to wait anew, by the options as they are now. */
+  retime(): void {
+    clearInterval(this.#timer)
+    clearInterval(this.#counterTimer)
     this.#timer = setInterval(() => void this.#tick(), Math.min(this.#options.checkpointMs, 1000)).unref()
     this.#counterTimer = setInterval(() => void this.#anchor(), this.#options.counterMs).unref()
   }

@@ -1,10 +1,12 @@
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
+import type { ConfigurationStatusInput } from '../proto/generated/writ/v1/ConfigurationStatus.ts'
 import { DAEMON_VERSION, type DaemonParts } from './daemon.ts'
 import { bootTimeNs } from './native.ts'
+import type { Settings } from './settings.ts'
 
 /** The trust gate and what it rests on, as the API says it. */
 export function statusMessage(parts: DaemonParts): AttestationStatusInput {
-  const { host, tier, history, lineage, registry, attestor } = parts
+  const { host, tier, history, lineage, registry, attestor, settings } = parts
   const { state, reasons, epoch, facts, deadlineNs } = parts.gate.snapshot()
   const nowNs = bootTimeNs()
   const ms = (ns: bigint) => String(ns / 1_000_000n)
@@ -34,7 +36,20 @@ export function statusMessage(parts: DaemonParts): AttestationStatusInput {
     lineageSize: String(lineage.size),
     daemonVersion: DAEMON_VERSION,
     daemonStartedTime: parts.startedTime,
+    configuration: configurationMessage(settings),
     ...(history.failureIndex === null ? {} : { failureEntry: String(history.failureIndex) }),
     ...(history.uncleanTail === null ? {} : { doubtfulTail: String(history.uncleanTail) }),
+  }
+}
+
+function configurationMessage({ digest, report }: Settings): ConfigurationStatusInput {
+  const { entry, time, waiting, reloadTime, refusal } = report
+  return {
+    digest,
+    inForceTime: time,
+    lineageIndex: String(entry),
+    waiting: [...waiting],
+    reloadTime: reloadTime ?? '',
+    refusal: refusal ?? '',
   }
 }

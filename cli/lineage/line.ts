@@ -17,6 +17,8 @@ export function eventText(event: LineageEvent): string {
   switch (event.type) {
     case 'daemon-start':
       return `daemon starts, version ${printable(event.daemonVersion)}${event.clean ? '' : ' (after an unclean stop)'}${event.tier === 'simulated' ? `, ${styled('bold', 'simulated TPM')}` : ''}`
+    case 'config':
+      return `configuration ${short(event.digest)} in force: ${event.changed.map(printable).join(', ')}`
     case 'daemon-stop':
       return `daemon stops: ${printable(event.cause)}`
     case 'recovery':

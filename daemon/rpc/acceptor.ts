@@ -1,5 +1,4 @@
 import { createServer, type Server, type Socket } from 'node:net'
-import type { Caller } from '../core.ts'
 import { type PeerCredentials, peerCredentials } from '../native.ts'
 import { closePidfd, PeerRegistry } from './peer.ts'
 import type { Quota } from './quota.ts'
@@ -12,7 +11,7 @@ export interface ListenOptions {
   readonly access: SocketAccess
   /** The execution whose own socket this is; null for the main socket. */
   readonly parentExecution: string | null
-  /** What a uid is configured to be. On an execution's own socket nobody is anything. */
+  /** What a uid is configured to be now; asked at each use. On an execution's own socket nobody is anything. */
   readonly roles: (uid: number) => { governor: boolean; auditor: boolean }
   /** Why this peer may not connect here, such as a uid of the executions' range on the main socket; null if it may. */
   readonly refuse: (peer: PeerCredentials) => string | null
@@ -104,7 +103,11 @@ export class Acceptor {
       this.#sockets.delete(socket)
       this.#context.quota.closeConnection(peer.uid)
     })
-    this.#context.peers.admit(socket, this.#callerOf(peer))
+    const { parentExecution, roles } = this.#options
+    const { uid, gid, pid, pidfd, cgroup } = peer
+    this.#context.peers.admit(socket, { uid, gid, pid, pidfd, cgroup, parentExecution }, () =>
+      parentExecution === null ? roles(uid) : NO_ROLES,
+    )
     this.#context.inject(socket)
   }
 
@@ -113,13 +116,6 @@ export class Acceptor {
     const why = this.#options.refuse(peer)
     if (why !== null) return why
     return this.#context.quota.openConnection(peer.uid) ? null : 'its uid has too many connections'
-  }
-
-  #callerOf(peer: PeerCredentials): Omit<Caller, 'connection'> {
-    const { parentExecution, roles } = this.#options
-    const { governor, auditor } = parentExecution === null ? roles(peer.uid) : NO_ROLES
-    const { uid, gid, pid, pidfd, cgroup } = peer
-    return { uid, gid, pid, pidfd, cgroup, parentExecution, governor, auditor }
   }
 }
 

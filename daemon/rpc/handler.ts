@@ -14,8 +14,8 @@ export interface HandlerContext {
   readonly report: ReportInternal
   /** Aborted when the server begins to shut down: ends streams that would go on for ever. */
   readonly shutdown: AbortSignal
-  /** Longest time for a call with one answer, whatever deadline its caller has. */
-  readonly unaryTimeoutMs: number
+  /** Longest time for a call with one answer, whatever deadline its caller has; asked at each call. */
+  readonly unaryTimeoutMs: () => number
 }
 
 interface HandlerOptions {
@@ -43,7 +43,7 @@ export function unary<Request, Response>(
     const over = endOf(call)
     const timer = setTimeout(
       () => over.abort(new RequestError('TIMED_OUT', 'the daemon took too long')),
-      context.unaryTimeoutMs,
+      context.unaryTimeoutMs(),
     )
     const fail = (error: unknown) => {
       // After its end nobody can be told, and giving up is no fault.

@@ -37,10 +37,28 @@ export class PeerRegistry {
     }
   }
 
-  /** Names the connection; from now on its calls have this caller, until the socket closes. Owns the pidfd from here. */
-  admit(socket: Socket, caller: Omit<Caller, 'connection'>): Caller {
+  /**
+   * Names the connection; from now on its calls have this caller, until the socket closes. Owns the pidfd from here.
+   *
+   * @param roles what the caller is configured to be, now
+   */
+  admit(
+    socket: Socket,
+    caller: Omit<Caller, 'connection' | 'governor' | 'auditor'>,
+    roles: () => Pick<Caller, 'governor' | 'auditor'>,
+  ): Caller {
     const connection = `connection-${++this.#count}`
-    const named: Caller = { ...caller, connection }
+    const named: Caller = {
+      ...caller,
+      connection,
+      // Asked anew each time: whoever is no auditor any more is none on a connection, or in a call, from before.
+      get governor() {
+        return roles().governor
+      },
+      get auditor() {
+        return roles().auditor
+      },
+    }
     Object.defineProperty(socket, 'remoteAddress', { value: connection })
     this.#callers.set(connection, named)
     socket.once('close', () => {

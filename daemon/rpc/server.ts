@@ -31,8 +31,6 @@ export interface RpcLimits {
   readonly idleMs: number
   /** A connection is pinged this often, and closed if no answer comes within a third of it. */
   readonly keepaliveMs: number
-  /** A call with one answer is answered for after this. */
-  readonly unaryTimeoutMs: number
 }
 
 export const DEFAULT_RPC_LIMITS: RpcLimits = {
@@ -41,15 +39,19 @@ export const DEFAULT_RPC_LIMITS: RpcLimits = {
   maxConnections: 1024,
   idleMs: 300_000,
   keepaliveMs: 60_000,
-  unaryTimeoutMs: 60_000,
 }
+
+const UNARY_TIMEOUT_MS = 60_000
 
 /** Reports carry whole measurement logs. */
 const MAX_SEND_BYTES = 64 * 1024 * 1024
 
 export interface RpcServerOptions {
   readonly core: DaemonCore
+  /** Looked at anew for each request. */
   readonly quota: QuotaLimits
+  /** After how long a call with one answer is answered for; asked at each call. Default a minute. */
+  readonly unaryTimeoutMs?: () => number
   readonly limits?: Partial<RpcLimits>
   readonly log: RpcLog
 }
@@ -105,7 +107,7 @@ export class RpcServer {
       peers: this.#peers,
       report,
       shutdown: this.#shutdown.signal,
-      unaryTimeoutMs: this.#limits.unaryTimeoutMs,
+      unaryTimeoutMs: options.unaryTimeoutMs ?? (() => UNARY_TIMEOUT_MS),
     }
     const add = (service: ServiceDefinition, implementation: UntypedServiceImplementation) =>
       this.#server.addService(measured(service), implementation)

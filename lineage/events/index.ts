@@ -87,6 +87,10 @@ export function blobsOf(event: LineageEvent): string[] {
       const { attest, signature, eventLog, userspaceLog, imaLog } = event.evidence
       return [attest, signature, eventLog, ...(userspaceLog === null ? [] : [userspaceLog]), ...imaLog]
     }
+    case 'daemon-start':
+      return [event.configDigest]
+    case 'config':
+      return [event.digest]
     case 'decision':
       return [event.record, ...event.inputs].filter(digest => !Object.hasOwn(event.inline, digest))
     case 'tail-accepted':

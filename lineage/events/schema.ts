@@ -4,6 +4,7 @@ import {
   type Fields,
   integer,
   list,
+  matching,
   nullable,
   object,
   oneOf,
@@ -38,7 +39,7 @@ const caller = object({ uid, gid: uid, pid, cgroup: nullable(text(4096)), unit: 
 
 /** Every kind of event, by its `type`. A field that ends in `Blob`, and those that {@link blobsOf} names, are in the evidence store. */
 export const SCHEMAS = {
-  /** The first event of each run of the daemon. `clean` says whether the run before it ended by a clean stop. */
+  /** The first event of each run of the daemon. `configDigest` is the blob of its configuration, as canonical JSON. `clean` says whether the run before it ended by a clean stop. */
   'daemon-start': event('daemon-start', {
     daemonVersion: text(64),
     bootId,
@@ -49,6 +50,8 @@ export const SCHEMAS = {
     clean: boolean,
     tier,
   }),
+  /** Another configuration is in force; `digest` is its blob, `changed` names the keys that have another value than before. */
+  config: event('config', { digest, changed: list(matching(/^[a-z_]{1,32}\.[a-z_]{1,64}$/, 'a key'), 64) }),
   'daemon-stop': event('daemon-stop', { cause: text(256) }),
   /** The log was opened after an unclean stop: entries below `tail` were in it then. */
   recovery: event('recovery', { tail: index }),

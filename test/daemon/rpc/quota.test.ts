@@ -146,7 +146,7 @@ describe('a server with limits', () => {
   })
 
   it('answers for a daemon that takes too long, and tells it to stop', async () => {
-    rig = await startRig({ limits: { unaryTimeoutMs: 100 } })
+    rig = await startRig({ unaryTimeoutMs: () => 100 })
     let told = false
     rig.core.getReport = (_caller, _nonce, signal?: AbortSignal) =>
       new Promise(() => {

@@ -33,6 +33,7 @@ export interface RigOptions {
   quota?: Partial<QuotaLimits>
   limits?: Partial<RpcLimits>
   listen?: Partial<ListenOptions>
+  unaryTimeoutMs?: () => number
 }
 
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
@@ -46,6 +47,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     core,
     quota: { ...GENEROUS, ...options.quota },
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.unaryTimeoutMs === undefined ? {} : { unaryTimeoutMs: options.unaryTimeoutMs }),
     log: {
       warn: (_fields, message) => warnings.push(message),
       error: fields => errors.push(fields),

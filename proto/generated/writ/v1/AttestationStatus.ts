@@ -3,6 +3,7 @@
 import type { GateStateInput as _writ_v1_GateStateInput, GateState as _writ_v1_GateState } from '../../writ/v1/GateState.ts';
 import type { AttestationReasonInput as _writ_v1_AttestationReasonInput, AttestationReason as _writ_v1_AttestationReason } from '../../writ/v1/AttestationReason.ts';
 import type { TpmTierInput as _writ_v1_TpmTierInput, TpmTier as _writ_v1_TpmTier } from '../../writ/v1/TpmTier.ts';
+import type { ConfigurationStatusInput as _writ_v1_ConfigurationStatusInput, ConfigurationStatus as _writ_v1_ConfigurationStatus } from '../../writ/v1/ConfigurationStatus.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -98,6 +99,10 @@ export interface AttestationStatusInput {
    * with limited uses that were issued before are denied as REPLAYED.
    */
   'doubtfulTail'?: (number | string | Long);
+  /**
+   * The daemon's configuration.
+   */
+  'configuration'?: (_writ_v1_ConfigurationStatusInput | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
@@ -197,6 +202,10 @@ export interface AttestationStatus {
    * with limited uses that were issued before are denied as REPLAYED.
    */
   'doubtfulTail'?: (string);
+  /**
+   * The daemon's configuration.
+   */
+  'configuration': (_writ_v1_ConfigurationStatus | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
