@@ -189,7 +189,21 @@ async function compose(base: {
     recorder.record({ type: 'counter', value: String(value) }),
   )
   const parts: DaemonParts = {
-    ...{ config, settings, log, host, tier, sessionKey, lineage, recorder, history, clock, gate, launcher, registry },
+    ...{
+      config,
+      settings,
+      log,
+      host,
+      tier,
+      sessionKey,
+      lineage,
+      recorder,
+      history,
+      clock,
+      gate,
+      launcher,
+      registry,
+    },
     ...{ decisions, decider, executor, governance, attestor, sealing },
     startedTime: new Date().toISOString(),
     onStatusChange: () => undefined,

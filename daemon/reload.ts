@@ -76,7 +76,10 @@ export class Reload {
       if (problem !== null) throw new ConfigError(problem.code, problem.message, problem)
       const entry = changed.length === 0 ? null : await this.#putInForce(config, changed)
       settings.report = { ...settings.report, waiting }
-      log.info({ changed, digest: settings.digest, entry: entry && String(entry) }, 'configuration read again')
+      log.info(
+        { changed, digest: settings.digest, entry: entry && String(entry) },
+        'configuration read again',
+      )
       if (waiting.length > 0) log.warn({ waiting }, 'changed in the file, and in force after a restart only')
       return null
     } catch (error) {
@@ -113,7 +116,9 @@ export class Reload {
 
 /** For everybody who may ask for the status: where, but no value of the file. */
 function shortly({ code, key, line }: ConfigError): string {
-  return [code, ...(key === undefined ? [] : [key]), ...(line === undefined ? [] : [`line ${line}`])].join(', ')
+  return [code, ...(key === undefined ? [] : [key]), ...(line === undefined ? [] : [`line ${line}`])].join(
+    ', ',
+  )
 }
 
 function describe(error: unknown): { code: string; message: string } {

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { api } from '../../proto/client.ts'
 import type { AttestationStatus } from '../../proto/generated/writ/v1/AttestationStatus.ts'
+import type { ConfigurationStatus } from '../../proto/generated/writ/v1/ConfigurationStatus.ts'
 import { addCommand, setAction } from '../command.ts'
 import { CliError } from '../error.ts'
 import { printable, styled } from '../output.ts'
@@ -33,6 +34,14 @@ const STATUS = {
   daemonVersion: 'text',
   daemonStartedTime: 'time',
   'failureEntry?': 'decimal: entry of the lineage that an operator has to clear',
+  'configuration?': {
+    digest: 'digest',
+    inForceTime: 'time',
+    lineageIndex: 'decimal',
+    waiting: ['text: keys with another value in the file, which comes with the next start'],
+    reloadTime: 'time: when the file was last read again; empty if it was not',
+    refusal: 'text: why that changed nothing; empty if it went well',
+  },
   'doubtfulTail?': 'decimal: size of the log at an unclean stop that an operator has to accept',
 } as const
 
@@ -105,8 +114,22 @@ function statusLines(status: AttestationStatus): string[] {
     `revocations       epoch ${status.revocationEpoch}`,
     `executions        ${status.executions}`,
     `lineage           ${status.lineageSize} entries`,
+    ...configurationLines(status.configuration),
     `daemon            ${printable(status.daemonVersion)}, since ${status.daemonStartedTime}`,
     ...adviceLines(status),
+  ]
+}
+
+function configurationLines(configuration: ConfigurationStatus | null): string[] {
+  if (configuration === null) return []
+  const { digest, inForceTime, waiting, reloadTime, refusal } = configuration
+  const waits = printable(waiting.join(', '))
+  return [
+    `configuration     ${digest}, since ${inForceTime}`,
+    ...(refusal === ''
+      ? []
+      : [styled('red', `                  read again at ${reloadTime} and refused: ${printable(refusal)}`)]),
+    ...(waits === '' ? [] : [styled('yellow', `                  wait for a restart: ${waits}`)]),
   ]
 }
 

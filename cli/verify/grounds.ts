@@ -8,6 +8,8 @@ type Inputs = NonNullable<DecisionRecord['inputs']>
 
 /** By how much a wall clock may go back and still be relied on: as `writd` judges it. */
 const WALL_CLOCK_TOLERANCE_MS = 5_000
+/** Two instants, each cut to milliseconds. */
+const ROUNDING_MS = 2
 /** What rounding and slewing may take off an age that two clocks measure. */
 const AGE_TOLERANCE_MS = 250
 
@@ -36,6 +38,7 @@ export function checkGrounds(
   if (state.run === null) throw new StepFailure('it was made before the daemon started')
   if (inputs.minting.sessionKeySpki !== state.run.sessionKeySpki)
     throw new StepFailure('it knows another session key than the run has')
+  checkConfiguration(inputs, state, lookedMs)
   if (record.outcome === 'permit') checkEvidence(index, event, inputs, state, lookedMs, entries)
   checkGate(inputs, state, lookedMs)
 }
@@ -75,6 +78,18 @@ function checkDocuments(inputs: Inputs, state: LogState, lookedMs: number): void
     since === null ? uncleanSince === null : uncleanSince !== null && uncleanSince >= since
   if (!state.unclean.seenAt(lookedMs).some(inDoubt))
     throw new StepFailure('it does not know of the unclean stop after which uses may be missing')
+}
+
+/** Whether artifacts could be minted, and how long evidence counts, is as the configuration in force had it. */
+function checkConfiguration({ minting, gate }: Inputs, state: LogState, lookedMs: number): void {
+  const { evidenceAgeMs, deadlineInMs } = gate
+  const fits = state.config.seenAt(lookedMs).some(config => {
+    if (config === null || config.minting !== minting.enabled) return false
+    // Of evidence that is too old there is no deadline left that would show it.
+    if (gate.state !== 'ATTESTED' || evidenceAgeMs === null || !deadlineInMs) return true
+    return Math.abs(evidenceAgeMs + deadlineInMs - config.maxEvidenceAgeMs) <= ROUNDING_MS
+  })
+  if (!fits) throw new StepFailure('it knows another configuration than the one in force')
 }
 
 /** The appraisal that a permit names is one of this run, good, and as old as the permit says. */

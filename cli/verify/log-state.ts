@@ -2,6 +2,7 @@ import { openClearance, openRevocation, RevocationSet } from '../../authorizatio
 import { sha256Hex } from '../../encoding/digest.ts'
 import { base64ToBytes } from '../../encoding/text.ts'
 import type { PublicKey } from '../../signing/key.ts'
+import { type ConfigFacts, readConfigFacts } from './configurations.ts'
 import type { ReadBlob } from './documents.ts'
 import type { EventOf, LogEntry } from './steps.ts'
 import { IN_FORCE_MS, Timeline } from './timeline.ts'
@@ -41,6 +42,8 @@ export class LogState {
   readonly policy = new Timeline<string | null>(null, IN_FORCE_MS)
   readonly revocations = new Timeline<RevocationSet>(RevocationSet.empty, IN_FORCE_MS)
   readonly referenceValues = new Timeline<string | null>(null, IN_FORCE_MS)
+  /** What decisions depend on of the configuration; null where the bundle does not have it. */
+  readonly config = new Timeline<ConfigFacts | null>(null, IN_FORCE_MS)
   /** Since when uses may be missing, until an operator accepts the tail. */
   readonly unclean = new Timeline<string | null>(null, IN_FORCE_MS)
   /** A gate moves before its transition is written, never after it. */
@@ -74,7 +77,10 @@ export class LogState {
   /** Takes the next entry. @returns what must not be; null when all is well */
   async apply({ index, event }: LogEntry): Promise<string | null> {
     const ms = Date.parse(event.time)
-    if (event.type === 'daemon-start') this.#start(event)
+    if (event.type === 'daemon-start') {
+      this.#start(event)
+      this.config.reset(await this.#configFacts(event.configDigest))
+    }
     const back = BigInt(event.bootNs) < this.bootNs
     this.newestMs = Math.max(this.newestMs, ms)
     this.bootNs = BigInt(event.bootNs)
@@ -107,6 +113,9 @@ export class LogState {
       case 'trust-roots':
         this.trustRoots.set(event.blob, ms)
         return null
+      case 'config':
+        this.config.set(await this.#configFacts(event.digest), ms)
+        return null
       case 'policy':
         this.policy.set(event.blob, ms)
         return null
@@ -134,6 +143,11 @@ export class LogState {
         }
         return null
     }
+  }
+
+  /** That one is missing is a failure of its own, and of the decisions that rest on it. */
+  #configFacts(digest: string): Promise<ConfigFacts | null> {
+    return readConfigFacts(digest, this.#blob).catch(() => null)
   }
 
   async #clear(event: EventOf<'failure-cleared'>): Promise<string | null> {

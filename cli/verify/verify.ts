@@ -4,6 +4,7 @@ import { inlineBlob, type LineageEvent, readBlob, verifyLog } from '../../lineag
 import { tierLabel } from '../tier.ts'
 import { checkAppraisals, checkQuotes } from './appraisals.ts'
 import { LINEAGE_PATH, readBundleHost } from './bundle.ts'
+import { checkConfigurations } from './configurations.ts'
 import { checkArtifacts, checkDecisions, checkExecutions, checkUses } from './decisions.ts'
 import { Documents } from './documents.ts'
 import { checkIdentity, type IdentityTrust } from './identity.ts'
@@ -75,6 +76,7 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
       ...(file === undefined ? {} : { file: `${LINEAGE_PATH}/${file}` }),
     })),
     await overEntries('documents signed by the operator', () => documents.check(entries)),
+    await overEntries('configurations in force', () => checkConfigurations(entries, blob)),
     await overEntries('artifact signatures', () => checkArtifacts(entries, trust.operators, blob)),
     await overEntries('decisions evaluated again', () =>
       checkDecisions(entries, trust.operators, blob, fold(), hostId),

@@ -5,6 +5,7 @@ import { type ClearanceFields, type DecisionRecord, signClearance } from '../../
 import { allVerified, type PropertyResult } from '../../cli/verify/property.ts'
 import { type VerifyTrust, verifyBundle } from '../../cli/verify/verify.ts'
 import type { Site } from '../../demo/steps/serve.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { type PrivateKey, readPrivateKey, readPublicKey } from '../../signing/key.ts'
 import { forge, recordOf, withRecord } from './forge.ts'
@@ -95,6 +96,30 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
       if (i === index) out.push(...added.map(event => ({ ...event, time, bootNs })))
     }
     return out
+  }
+  /** Evidence that is younger than it was, and of the age that the configuration lets it have. */
+  const younger = ({ evidenceAgeMs, deadlineInMs }: Inputs['gate']) => ({
+    evidenceAgeMs: 0,
+    deadlineInMs: (evidenceAgeMs ?? 0) + (deadlineInMs ?? 0),
+  })
+  /** A change of the configuration, right after the gate opened. */
+  async function withConfig(
+    all: LineageEvent[],
+    putBlob: PutBlob,
+    change: (config: Record<string, object>) => object,
+    changed: string[],
+  ): Promise<LineageEvent[]> {
+    const start = all.find(is('daemon-start')) ?? expect.fail('no start')
+    const blob = join(
+      bundle,
+      'lineage/evidence/sha256',
+      start.configDigest.slice(0, 2),
+      start.configDigest.slice(2),
+    )
+    const config: Record<string, object> = JSON.parse(readFileSync(blob, 'utf8'))
+    const digest = await putBlob(canonicalJsonBytes(change(config)))
+    const { time, bootNs } = start
+    return insertAfter(all, opening(all), [{ v: 1, type: 'config', time, bootNs, digest, changed }])
   }
   /** Another record of one decision. */
   function rewrite(
@@ -190,7 +215,7 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
   test('a permit on evidence that is older than it says, or is none', async () => {
     const young = await decisions(all =>
       rewrite(all, isPermit, ({ gate }) => ({
-        gate: { ...gate, evidenceAgeMs: 0, appraisalIndex: String(all.findIndex(is('appraisal'))) },
+        gate: { ...gate, ...younger(gate), appraisalIndex: String(all.findIndex(is('appraisal'))) },
       })),
     )
     expect(young).toMatchObject(FAILED('its evidence was at least'))
@@ -214,6 +239,41 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
       all.map(event => (is('daemon-start')(event) ? { ...event, sessionKeySpki: key } : event))
     expect(await decisions(session)).toMatchObject(FAILED('another session key'))
     expect(await transitions(session)).toMatchObject(FAILED('another session key'))
+  })
+
+  test('a permit under another configuration than the one in force', async () => {
+    const configured =
+      (section: string, value: object, changed: string) => (all: LineageEvent[], putBlob: PutBlob) =>
+        withConfig(all, putBlob, config => ({ ...config, [section]: { ...config[section], ...value } }), [
+          changed,
+        ])
+    const minting = configured('minting', { enabled: true }, 'minting.enabled')
+    expect(await decisions(minting)).toMatchObject(FAILED('another configuration'))
+    const age = configured(
+      'attestation',
+      { maxEvidenceAgeSeconds: 7000 },
+      'attestation.max_evidence_age_seconds',
+    )
+    expect(await decisions(age)).toMatchObject(FAILED('another configuration'))
+    // Told as it is, a change that no decision depends on is one.
+    const level = await forged(configured('daemon', { logLevel: 'debug' }, 'daemon.log_level'))
+    expect(level('decisions evaluated again')).toMatchObject({ status: 'VERIFIED' })
+    expect(level('configurations in force')).toMatchObject({ status: 'VERIFIED' })
+  })
+
+  test('a change of the configuration that names other keys, or is of nothing', async () => {
+    const named = await forged((all, putBlob) =>
+      withConfig(all, putBlob, config => ({ ...config, minting: { enabled: true } }), ['daemon.log_level']),
+    )
+    expect(named('configurations in force')).toMatchObject(
+      FAILED('changes minting.enabled, and says otherwise'),
+    )
+    const nothing = await forged((all, putBlob) =>
+      withConfig(all, putBlob, config => config, ['daemon.log_level']),
+    )
+    expect(nothing('configurations in force')).toMatchObject(FAILED('changes nothing'))
+    const other = await forged((all, putBlob) => withConfig(all, putBlob, () => ({}), []))
+    expect(other('configurations in force')).toMatchObject(FAILED('does not say what decisions depend on'))
   })
 
   test('a permit that does not know of an unclean stop', async () => {

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { configDigest, examineConfig, parseConfig } from '../../configuration/daemon-file.ts'
 import { ConfigError, type ConfigErrorCode } from '../../configuration/problem.ts'
 import { readConfig } from '../../configuration/read-file.ts'
-import { KNOWN_KEYS } from '../../configuration/schema.ts'
+import { KEY_NAMES, KNOWN_KEYS, RELOADED_KEYS } from '../../configuration/schema.ts'
 
 const SHIPPED = join(import.meta.dirname, '../../packaging/writd.toml')
 const MINIMAL = '[trust]\ngovernance_keys = ["/etc/writ/governance.pem"]\n'
@@ -41,6 +41,25 @@ describe('the shipped file', () => {
     const lines = text.split('\n')
     const bare = lines.filter((line, i) => /^#?[a-z_]+ = /.test(line) && !lines[i - 1]?.startsWith('# '))
     expect(bare).toEqual([])
+  })
+
+  it('says of every key whether a reload takes it over, as the schema does', () => {
+    let section = ''
+    let comment: string[] = []
+    const marks = new Map<string, string[]>()
+    for (const line of text.split('\n')) {
+      const header = /^\[(\w+)\]/.exec(line)?.[1]
+      const key = /^#?([a-z_]+) = /.exec(line)?.[1]
+      if (header !== undefined) section = header
+      else if (key !== undefined && !line.startsWith('# '))
+        marks.set(`${section}.${key}`, comment.join('\n').match(/\[(?:reload|restart)\]/g) ?? [])
+      comment = line.startsWith('# ') ? [...comment, line] : []
+    }
+    const wanted = KEY_NAMES.map(name => [
+      name,
+      RELOADED_KEYS.some(key => key === name) ? ['[reload]'] : ['[restart]'],
+    ])
+    expect([...marks]).toEqual(wanted)
   })
 })
 

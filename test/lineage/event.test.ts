@@ -22,6 +22,7 @@ const reasons = [{ code: 'POLICY_DENIED', message: 'no "rule"\u2028 permits', at
 
 /** One of each kind. */
 const EVENTS: LineageEvent[] = [
+  { ...common, bootNs: '1', type: 'config', digest, changed: ['minting.enabled'] },
   daemonStart(generateKey('ed25519'), `000b${digest}`),
   { ...common, type: 'daemon-stop', cause: 'SIGTERM' },
   { ...common, type: 'recovery', tail: 12 },

@@ -5,7 +5,7 @@ import type { Tpm } from '../../attestation/tpm2/index.ts'
 import { type CheckpointSigner, exportLog, type Lineage, verifyLog } from '../../lineage/index.ts'
 import { generateKey } from '../../signing/key.ts'
 import { type SimulatedHost, startSimulatedHost } from '../attestation/tpm2/simulated-host.ts'
-import { daemonStart, fill, openLog, temporaryDirectory } from './support/log.ts'
+import { CONFIG, daemonStart, fill, openLog, temporaryDirectory } from './support/log.ts'
 
 describe('on a simulated TPM', () => {
   const logKey = generateKey('ed25519')
@@ -40,6 +40,8 @@ describe('on a simulated TPM', () => {
     const counter = tpm.nvCounter(host.identity.nvCounterIndex, host.secrets.nvCounterAuth)
     const before = await counter.read()
     const log = await open(directory)
+    await log.putBlob(CONFIG)
+    await log.putBlob(CONFIG)
     await log.append(daemonStart(logKey, host.identity.akName.toString('hex')))
     await fill(log, 1, 300)
     const first = await log.checkpoint()

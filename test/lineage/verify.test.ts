@@ -25,6 +25,7 @@ import {
 } from '../../lineage/index.ts'
 import { generateKey } from '../../signing/key.ts'
 import {
+  CONFIG,
   daemonStart,
   fill,
   numbered,
@@ -41,6 +42,8 @@ const common = { v: 1, time: '2026-11-21T02:00:00.000Z', bootNs: '1' } as const
 /** A log of `size` entries with a start, a policy blob and numbered events. */
 async function makeLog(directory: string, signer: TestSigner, size: number): Promise<Lineage> {
   const log = await openLog(directory, { signer })
+  await log.putBlob(CONFIG)
+  await log.putBlob(CONFIG)
   await log.append(daemonStart(signer.logKey, Buffer.from(signer.ak.name).toString('hex')))
   const blob = await log.putBlob(Buffer.from('permit (principal, action, resource);'))
   await log.append({ ...common, type: 'policy', digest: blob, version: 1, blob })
@@ -129,6 +132,7 @@ describe('an export', () => {
     const files = filesOf(directory)
     expect(files.map(name => name.replace(/[0-9a-f]{62}/, '…'))).toEqual([
       'checkpoint',
+      expect.stringMatching(/^evidence\/sha256\/[0-9a-f]{2}\/…$/),
       expect.stringMatching(/^evidence\/sha256\/[0-9a-f]{2}\/…$/),
       'tile/0/000.p/5',
       'tile/entries/000.p/5',

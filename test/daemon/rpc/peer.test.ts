@@ -166,7 +166,11 @@ describe('a call whose caller is not known', () => {
     const { core } = rig
     const admit = PeerRegistry.prototype.admit
     // The connection goes to grpc-js without a name: its own answer on a Unix socket is 'unknown'.
-    PeerRegistry.prototype.admit = (_socket, caller) => ({ ...caller, connection: 'none' })
+    PeerRegistry.prototype.admit = (_socket, caller, roles) => ({
+      ...caller,
+      ...roles(),
+      connection: 'none',
+    })
     try {
       await expect(
         rig.client().call(api.execution.Authorize, { artifact: Buffer.from('{}'), workload: {} }),

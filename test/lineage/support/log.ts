@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
+import { sha256Hex } from '../../../encoding/digest.ts'
 import {
   type CheckpointSigner,
   Lineage,
@@ -13,6 +14,9 @@ import { numbered, ORIGIN } from './numbered.ts'
 import { SoftwareAk } from './software-ak.ts'
 
 export { numbered, ORIGIN }
+
+/** What the start of a daemon names as its configuration; has to be put into the log as a blob. */
+export const CONFIG = Buffer.from('{}')
 
 const common = { v: 1, time: '2026-11-21T02:00:00.000Z' } as const
 
@@ -42,7 +46,7 @@ export function daemonStart(logKey: PrivateKey, hostId: string): LineageEvent {
     bootNs: '1',
     daemonVersion: '0.1.0',
     bootId: '01234567-89ab-cdef-0123-456789abcdef',
-    configDigest: '0'.repeat(64),
+    configDigest: sha256Hex(CONFIG),
     sessionKeySpki: spki,
     logKeySpki: spki,
     hostId,
