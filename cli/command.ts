@@ -151,6 +151,8 @@ function reportUsage(error: CommanderError, json: boolean): ExitStatus {
   // A group alone has shown its help.
   if (error.code === 'commander.help') return EXIT.wrongUse
   const [message = '', ...lines] = error.message.replace(/^error: /, '').split('\n')
-  const next = 'Add --help for the options and an example.'
-  return reportError(new CliError('USAGE', message, { lines, next }), json)
+  const [, nearest] = /^\(Did you mean (.*)\?\)$/.exec(lines[0] ?? '') ?? []
+  return nearest === undefined
+    ? reportError(new CliError('USAGE', message, { lines }), json)
+    : reportError(new CliError('USAGE', message, { next: `Did you mean ${nearest}?` }), json)
 }

@@ -38,10 +38,29 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'NOT_VERIFIED',
 ])
 
+/** What helps where whoever reports an error knows nothing better. */
+const NEXT: Readonly<Record<CliErrorCode, string>> = {
+  USAGE: 'Add --help for the options and an example.',
+  FILE_MISSING: 'Check the path.',
+  FILE_UNREADABLE: 'Check the path, and whether you may read it.',
+  FILE_TOO_LARGE: 'Check that it is the right file.',
+  FILE_EXISTS: 'Choose another name, or move the file away first.',
+  FILE_MALFORMED: 'Check that it is the right file, and get it again from where it was made.',
+  FILE_UNWRITABLE: 'Check the path, whether you may write there, and the space that is left.',
+  OUTPUT_UNWRITABLE: 'Check where the output goes.',
+  KEY_UNUSABLE: 'Check the key with `writ key show`.',
+  NOT_SIGNED_BY_KEY: 'Check with `writ key show` that it is the right key.',
+  DAEMON_UNREACHABLE: 'Start writd, or name its socket with --socket or WRIT_SOCKET.',
+  REQUEST_FAILED: '`writ status` shows how the daemon is.',
+  DENIED: '`writ lineage tail` shows the decision.',
+  HOST_UNFIT: 'Look at the host, and try again.',
+  NOT_VERIFIED: 'Do not rely on it; ask whoever sent it.',
+}
+
 /** What the command line reports to its user: what is wrong, with which file or option, and what to do next. */
 export class CliError extends WritError<CliErrorCode> {
   /** What the user can do now; one sentence. */
-  readonly next: string | undefined
+  readonly next: string
   /** More lines for the person, between the message and what to do next. */
   readonly lines: readonly string[]
   /** What a script may want beside the message, for `--json`. */
@@ -59,7 +78,7 @@ export class CliError extends WritError<CliErrorCode> {
     } = {},
   ) {
     super(code, message, options)
-    this.next = options.next
+    this.next = options.next ?? NEXT[code]
     this.lines = options.lines ?? []
     this.detail = options.detail
   }

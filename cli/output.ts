@@ -104,7 +104,8 @@ function describe(error: unknown) {
   }
   if (error instanceof WritError) {
     const { code, message, at } = error
-    return { code, message, at, next: undefined, lines: [], detail: undefined, exitStatus: EXIT.wrongUse }
+    const next = 'Check that what was given is what was meant; --help has an example.'
+    return { code, message, at, next, lines: [], detail: undefined, exitStatus: EXIT.wrongUse }
   }
   const message = error instanceof Error ? error.message : String(error)
   return {

@@ -1,5 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { allDefinitions, definitionOf } from '../../cli/definition.ts'
 import { temporaryDirectory, WRIT, writ } from './cli.ts'
@@ -64,7 +65,9 @@ describe('the command line', () => {
     const more = ['--reference-values', 'any', '--key', 'authority.key', '--out', 'o']
     const issue = (valid: string, ...start: string[]) =>
       said('issue', ...options, ...more, '--valid', valid, ...start, '/bin/true')
-    expect(await issue('99999999d')).toMatch(/^writ: --valid reaches beyond the year 9999\n$/)
+    expect(await issue('99999999d')).toMatch(
+      /^writ: --valid reaches beyond the year 9999\n {6}Add --help for the options and an example.\n$/,
+    )
     expect(await issue('1d', '--not-before', '+020000-01-01T00:00:00Z')).toMatch(/^writ: --not-before takes/)
   })
 
@@ -107,6 +110,7 @@ describe('the command line', () => {
         code: 'FILE_MISSING',
         message: `cannot use ${dir.in('none')} as a key: there is no such file`,
         at: dir.in('none'),
+        next: 'Check the path.',
       },
     })
   })
@@ -134,6 +138,61 @@ describe('the command line', () => {
   })
 
   test.each([
+    [['rnu'], 'run'],
+    [['executoins'], 'executions'],
+    [['key', 'trust', 'sgin'], 'sign'],
+    [['lineage', 'trees'], 'tree'],
+    [['status', '--wach'], '--watch'],
+    [['lineage', 'tail', '--folow'], '--follow'],
+    [['run', '--artefact', 'x', '/bin/true'], '--artifact'],
+  ])('names the nearest that there is: %j', async (args, nearest) => {
+    const { status, stdout, stderr } = await writ(args)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    expect(stderr).toMatch(/^writ: unknown (command|option) '.*'\n {6}Did you mean (.*)\?\n$/)
+    expect(stderr).toContain(`Did you mean ${nearest}?`)
+    const json = await writ([...args.slice(0, 2), '--json'])
+    if (args.length < 3) expect(JSON.parse(json.stderr).error.next).toBe(`Did you mean ${nearest}?`)
+  })
+
+  test.each([
+    ['a terminal', 'writ key show KEY-THAT-IS-NOT', {}, true],
+    ['a terminal, and NO_COLOR', 'writ key show KEY-THAT-IS-NOT', { NO_COLOR: '1' }, false],
+    ['a pipe', 'writ key show KEY-THAT-IS-NOT 2>&1 | cat', {}, false],
+    ['a file', 'writ key show KEY-THAT-IS-NOT 2> errors; cat errors', {}, false],
+    ['a terminal that shows no colours', 'writ key show KEY-THAT-IS-NOT', { TERM: 'dumb' }, false],
+  ])('writes colours on a terminal alone: %s', (_, line, env, coloured) => {
+    // script(1) gives the command a terminal.
+    const command = line.replace(/^writ/, `'${WRIT}'`)
+    const { stdout: out } = spawnSync('script', ['-qec', command, '/dev/null'], {
+      cwd: dir.path,
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, HOME: dir.path, TERM: 'xterm', SHELL: '/bin/sh', ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    expect(out).toContain('KEY-THAT-IS-NOT')
+    expect(out.includes('\u001b[')).toBe(coloured)
+  })
+
+  test('a small command loads neither gRPC nor what talks to a TPM or decides', async () => {
+    const hook = `import { registerHooks } from 'node:module'; import { appendFileSync } from 'node:fs'
+      registerHooks({ load(url, context, next) { appendFileSync(process.env.LOADED, url + '\\n'); return next(url, context) } })`
+    writeFileSync(dir.in('hook.mjs'), hook)
+    const loadedBy = async (...args: string[]) => {
+      const file = dir.in('loaded')
+      writeFileSync(file, '')
+      const { status } = await writ(args, {
+        env: { NODE_OPTIONS: `--import=${pathToFileURL(dir.in('hook.mjs'))}`, LOADED: file },
+      })
+      expect(status).toBe(0)
+      return readFileSync(file, 'utf8')
+    }
+    const small = await loadedBy('key', 'show', '--help')
+    expect(small).toContain('cli/commands/key/show.ts')
+    expect(small).not.toMatch(/@grpc|cedar|x509|\/attestation\/|\/authorization\/|commands\/run\.ts/)
+    expect(await loadedBy('status', '--help')).toContain('@grpc/grpc-js')
+  })
+
+  test.each([
     ['behind --', ['run', '--artifact', 'none', '--', '/bin/echo', '--json']],
     ['behind the program', ['run', '--artifact', 'none', '/bin/echo', '--json']],
     ['as an option’s value', ['run', '--artifact', '--json', '/bin/echo']],
@@ -158,7 +217,8 @@ describe('the command line', () => {
     })
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr: 'writ: cannot write standard output: no space is left on the device\n',
+      stderr:
+        'writ: cannot write standard output: no space is left on the device\n      Check where the output goes.\n',
     })
   })
 

@@ -74,7 +74,7 @@ test.each([
   writeFileSync(dir.in('bad'), content)
   const { status, stdout, stderr } = await writ(['key', 'show', 'bad'], at)
   expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
-  expect(stderr).toMatch(/^writ: cannot use bad as a public key: .*\[KEY_[A-Z]+\]\n$/)
+  expect(stderr).toMatch(/^writ: cannot use bad as a public key: .*\[KEY_[A-Z]+\]\n {6}.*\n$/)
 })
 
 test('names the file that cannot be used', async () => {
