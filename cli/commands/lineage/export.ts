@@ -25,7 +25,7 @@ export function addLineageExport(parent: Command): void {
     'writ lineage export bundle/',
     {
       directory: 'text',
-      size: 'decimal: entries',
+      size: 'number: entries',
       root: 'hex',
       files: 'number',
       akCertificate: 'boolean: whether the operator has certified the host',

@@ -15,7 +15,7 @@ export function addLineageProve(parent: Command): void {
     {
       origin: 'text',
       index: 'number',
-      treeSize: 'decimal',
+      treeSize: 'number',
       root: 'hex',
       leafHash: 'hex',
       hashes: ['hex'],
