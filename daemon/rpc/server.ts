@@ -7,7 +7,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js'
 import type { HealthImplementation } from 'grpc-health-check'
-import { api } from '../../proto/client.ts'
+import { api } from '../../proto/client/methods.ts'
 import type { DaemonCore } from '../core.ts'
 import { Acceptor, type ListenOptions, type RpcLog } from './acceptor.ts'
 import { admission, measured } from './admission.ts'

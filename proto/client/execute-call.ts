@@ -28,7 +28,9 @@ export function executeCall(
   start: ExecuteStartInput,
   signal?: AbortSignal,
 ): ExecuteCall {
-  call.write({ start })
+  // Nothing is asked for on behalf of a caller who has left.
+  if (signal?.aborted) call.cancel()
+  else call.write({ start })
   return {
     answers: answers<ExecuteResponse>(call, signal),
     stdin: async bytes => {

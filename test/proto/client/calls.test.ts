@@ -59,6 +59,10 @@ describe('a call ends', () => {
     await expect(
       client.read(api.attestation.WatchStatus, {}, { signal: abort.signal }).next(),
     ).rejects.toThrow('cancelled')
+    expect(await failure(client.execute({}, { signal: abort.signal }).ended)).toMatchObject({
+      code: 'CANCELLED',
+      cause: new Error('enough'),
+    })
     expect(server.seen).toHaveLength(1)
   })
 
