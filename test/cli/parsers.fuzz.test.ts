@@ -1,11 +1,22 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { CliError } from '../../cli/error.ts'
+import { readExecutionId } from '../../cli/execution-id.ts'
+import { readHostId } from '../../cli/host-id.ts'
 import { summarize } from '../../cli/lineage/tree.ts'
 import { printable } from '../../cli/output.ts'
 import { BundleError } from '../../cli/verify/error.ts'
 import { encodeHostIdentity, parseHostIdentity } from '../../cli/verify/host-identity.ts'
-import { byteCount, duration, readEnvironment, readUser } from '../../cli/workload.ts'
+import {
+  byteCount,
+  duration,
+  readEnvironment,
+  readUser,
+  readWorkload,
+  workloadMessage,
+} from '../../cli/workload.ts'
+import { workloadOf } from '../../daemon/rpc/request.ts'
+import { api } from '../../proto/client.ts'
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map(b => Buffer.from(b))
 
@@ -46,7 +57,10 @@ test('a host identity has one encoding, and everything else is a typed error', (
 })
 
 test('options are read, or refused as wrong use', () => {
-  const readers = [byteCount('--x'), duration('--x'), (text: string) => readEnvironment([text]), readUser]
+  const readers = [
+    ...[byteCount('--x'), duration('--x'), (text: string) => readEnvironment([text]), readUser],
+    ...[readExecutionId, readHostId],
+  ]
   fc.assert(
     fc.property(fc.string(), fc.constantFrom(...readers), (text, read) => {
       try {
@@ -71,6 +85,56 @@ test('a record that is none has no summary', () => {
   fc.assert(
     fc.property(bytes, bytes, (record, payload) => {
       expect(summarize(record, payload)).toBeNull()
+    }),
+  )
+})
+
+test('an id is taken as it is, or not at all', () => {
+  const hex = (length: number) => fc.stringMatching(new RegExp(`^[0-9a-f]{${length}}$`))
+  fc.assert(
+    fc.property(hex(32), hex(64), (id, name) => {
+      expect(readExecutionId(id)).toBe(id)
+      expect(readHostId(`000b${name}`)).toBe(`000b${name}`)
+      for (const text of [`${id}0`, id.slice(1), `${id}\n`, ` ${id}`]) {
+        expect(() => readExecutionId(text)).toThrow(CliError)
+      }
+    }),
+  )
+})
+
+test('what is planned is what the daemon is asked for', () => {
+  const some = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
+  const number = some(fc.integer({ min: 1, max: 2 ** 31 - 1 }))
+  const options = fc.record(
+    {
+      env: some(
+        fc.uniqueArray(fc.stringMatching(/^[A-Z]{1,4}=[ -~]{0,8}$/), { selector: t => t.split('=')[0] }),
+      ),
+      cwd: some(fc.constantFrom('/', '/srv', 'work')),
+      file: some(fc.array(fc.constantFrom('/a', 'b'))),
+      user: some(fc.constantFrom('7', '8:9')),
+      network: some(fc.constantFrom('none' as const, 'host' as const)),
+      writable: some(fc.array(fc.constantFrom('/tmp', 'x'))),
+      device: some(fc.array(fc.constant('/dev/null'))),
+      ...{
+        cpuSeconds: number,
+        memory: number,
+        pids: number,
+        openFiles: number,
+        runTime: number,
+        outputBytes: number,
+      },
+      children: some(fc.boolean()),
+    },
+    { requiredKeys: [] },
+  )
+  const method = api.execution.Execute
+  fc.assert(
+    fc.property(options, fc.array(fc.string()), (given, rest) => {
+      const asked = readWorkload('/bin/true', rest, given as Parameters<typeof readWorkload>[2])
+      const bytes = method.requestSerialize({ start: { workload: workloadMessage(asked) } })
+      const sorted = asked.env?.toSorted((a, b) => (a.name < b.name ? -1 : 1)) ?? null
+      expect(workloadOf(method.requestDeserialize(bytes).start?.workload)).toEqual({ ...asked, env: sorted })
     }),
   )
 })
