@@ -8,12 +8,12 @@ import { openDocument } from '../authorization/index.ts'
 import type { PublicKey } from '../signing/key.ts'
 
 /**
- * Opens reference values that the operator signed.
+ * Opens reference values that one of the operator's keys signed.
  *
  * @throws AuthorizationError for envelope and signature, ReferenceValuesError for the document
  */
-export function openReferenceValues(envelope: Uint8Array, operator: PublicKey): ReferenceValues {
+export function openReferenceValues(envelope: Uint8Array, operators: readonly PublicKey[]): ReferenceValues {
   return parseReferenceValues(
-    openDocument(envelope, REFERENCE_VALUES_TYPE, [operator], MAX_REFERENCE_ENVELOPE_BYTES).payload,
+    openDocument(envelope, REFERENCE_VALUES_TYPE, operators, MAX_REFERENCE_ENVELOPE_BYTES).payload,
   )
 }

@@ -8,10 +8,15 @@ import { unknownKeyText } from './nearest.ts'
 import { ConfigError, type ConfigProblem, Problems } from './problem.ts'
 import { type Config, CROSS_RULES, camelCase, type KeyName, KNOWN_KEYS, sections } from './schema.ts'
 
+/** A configuration in which any value may be missing. */
+export type PartialConfig = { readonly [S in keyof Config]: Partial<Config[S]> }
+
 /** What a file says. */
 export interface ExaminedConfig {
   /** With every default filled in; null if anything is wrong. */
   readonly config: Config | null
+  /** All values that are right by themselves, for looking at more of a file that is wrong elsewhere. */
+  readonly values: PartialConfig
   /** Everything that is wrong, in the order of the checks. A file that is not TOML has one problem. */
   readonly problems: readonly ConfigProblem[]
   /** The keys that the file sets to a value that is right, and the line of each where it can be said. */
@@ -28,7 +33,12 @@ export function examineConfig(bytes: Uint8Array): ExaminedConfig {
   const problems = new Problems()
   const text = decode(bytes, problems)
   const table = text === null ? null : parseToml(text, problems)
-  if (text === null || table === null) return { config: null, problems: problems.list, set: new Map() }
+  if (text === null || table === null) {
+    const values = Object.fromEntries(
+      Object.keys(sections).map(name => [name, {}]),
+    ) as unknown as PartialConfig
+    return { config: null, values, problems: problems.list, set: new Map() }
+  }
   const lines = new KeyLines(text)
   const known = refuseUnknown(table, lines, problems)
   const set = new Map<KeyName, number | undefined>()
@@ -38,7 +48,7 @@ export function examineConfig(bytes: Uint8Array): ExaminedConfig {
     if (![key, ...concerns].every(name => good.has(name)) || holds(config)) continue
     problems.add('CONFIG_BAD_VALUE', message, { key, line: lines.of(key) })
   }
-  return { config: problems.list.length === 0 ? config : null, problems: problems.list, set }
+  return { config: problems.list.length === 0 ? config : null, values: config, problems: problems.list, set }
 }
 
 /**

@@ -52,5 +52,10 @@ export const COMMANDS: Commands = {
       load: async p => (await import('./key/trust/load.ts')).addTrustLoad(p),
     }),
   }),
+  config: loadGroup('config', 'Check and show configuration files.', {
+    check: async p => (await import('./config/check.ts')).addConfigCheck(p),
+    show: async p => (await import('./config/show.ts')).addConfigShow(p),
+    default: async p => (await import('./config/default.ts')).addConfigDefault(p),
+  }),
   completion: async p => (await import('./completion.ts')).addCompletion(p, COMMANDS),
 }

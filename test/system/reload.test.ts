@@ -66,6 +66,21 @@ describe.skipIf(NEEDS_ROOT !== null)('SIGHUP on a governed host', () => {
     expect(await reload({})).toMatchObject({ digest: before.digest, refusal: '' })
   })
 
+  test('what `writ config` says of the file is what the daemon has in force', async () => {
+    const good = await host.ok('config', 'check', host.path('writd.toml'))
+    expect(good).toContain('good')
+    const shown = JSON.parse(await host.ok('config', 'show', host.path('writd.toml'), '--json'))
+    expect(shown.digest).toBe((await configuration()).digest)
+    const launchd = readFileSync(host.path('launchd.conf'), 'utf8')
+    writeFileSync(host.path('other.conf'), launchd.replace('uids = 70000', 'uids = 70001'), { mode: 0o600 })
+    const other = ['config', 'check', host.path('writd.toml'), '--launchd', host.path('other.conf'), '--json']
+    const { code, stdout } = await host.writ(other)
+    expect(code).toBe(1)
+    expect(JSON.parse(stdout).findings).toMatchObject([
+      { severity: 'error', code: 'FILES_DISAGREE', key: 'execution.uid_range' },
+    ])
+  })
+
   test('an auditor that is taken out loses what it may, on a call that it has open too', async () => {
     const uid = 65_001
     const list = async () => (await host.writ(['lineage', 'tail', '--json'], { uid })).stdout.length

@@ -29,7 +29,7 @@ export function addReferenceShow(parent: Command): void {
     const { digest, document } = await readAs(
       path,
       'reference values',
-      bytes => openReferenceValues(bytes, operator),
+      bytes => openReferenceValues(bytes, [operator]),
       2 * MAX_REFERENCE_BYTES,
     )
     output.result({ digest, ...document }, () => [

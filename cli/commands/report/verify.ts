@@ -49,7 +49,9 @@ export function addReportVerify(parent: Command): void {
     const reference =
       options.referenceValues === undefined
         ? null
-        : await readAs(options.referenceValues, 'reference values', b => openReferenceValues(b, operatorKey))
+        : await readAs(options.referenceValues, 'reference values', b =>
+            openReferenceValues(b, [operatorKey]),
+          )
     const report = await readAs(path, 'a report', parseReport, MAX_REPORT_BYTES)
     const found = verifyReport(report, {
       nonce: readNonce(options.nonce),
