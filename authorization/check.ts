@@ -10,13 +10,16 @@ export interface Compared {
   readonly wanted: string
 }
 
+/** Why a check has nothing to look at: it is about something that this request is not, or what it looks at is not there. */
+export type NothingToCompare = 'not applicable' | null
+
 /** One named check. Names are stable: `writ explain --json` gives them out. */
 export interface Check {
   readonly name: string
   /** Why it denies; nothing when it passes, or when there is nothing to look at. */
   readonly reasons: (evaluation: Evaluation) => readonly Reason[]
-  /** What it looks at, after {@link reasons}; null when there is nothing. Only asked for when somebody wants to know. */
-  readonly compared: (evaluation: Evaluation) => Compared | null
+  /** What it looks at, after {@link reasons}. Only asked for when somebody wants to know. */
+  readonly compared: (evaluation: Evaluation) => Compared | NothingToCompare
 }
 
 /** The checks of one stage, in the order in which a denial lists their reasons. */
@@ -51,4 +54,10 @@ export function runStage(
   }
   if (out.length === 0) leave?.(evaluation)
   return out
+}
+
+/** What a check looks at; null when there is nothing, for whichever reason. */
+export function lookedAt({ compared }: Check, evaluation: Evaluation): Compared | null {
+  const looked = compared(evaluation)
+  return looked === 'not applicable' ? null : looked
 }

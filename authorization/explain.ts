@@ -7,8 +7,11 @@ import type { Reason } from './reason.ts'
 import type { Stage } from './record.ts'
 import { WAY } from './stages.ts'
 
-/** `not reached`: a stage before it denied, or what it looks at was not there. */
-export type CheckOutcome = 'passed' | 'failed' | 'not reached'
+/**
+ * `not reached`: a stage before it denied, or what it looks at was not there. `not applicable`: it is about something that this request
+ * is not, such as a child of an execution.
+ */
+export type CheckOutcome = 'passed' | 'failed' | 'not reached' | 'not applicable'
 
 /** What one check looked at, and what came of it. */
 export interface CheckResult {
@@ -40,8 +43,16 @@ export function trace(evaluation: Evaluation): CheckResult[] {
       try {
         const reasons = runStage(stage, evaluation, ({ name, compared }, found) => {
           const looked = compared(evaluation)
-          const outcome = found.length > 0 ? 'failed' : looked === null ? 'not reached' : 'passed'
-          seen.set(name, { stage: stage.stage, name, outcome, compared: looked, reasons: found })
+          const there = looked === null || looked === 'not applicable' ? null : looked
+          const outcome: CheckOutcome =
+            found.length > 0
+              ? 'failed'
+              : there !== null
+                ? 'passed'
+                : looked === null
+                  ? 'not reached'
+                  : 'not applicable'
+          seen.set(name, { stage: stage.stage, name, outcome, compared: there, reasons: found })
         })
         ended = reasons.length > 0
       } catch {

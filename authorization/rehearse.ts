@@ -1,5 +1,5 @@
 import { type OpenedArtifact, openArtifact, sentArtifact } from './artifact.ts'
-import type { Check, Compared, StageChecks } from './check.ts'
+import { type Check, type Compared, lookedAt, type StageChecks } from './check.ts'
 import { begin, type Evaluation, toOpen } from './evaluation.ts'
 import type { GateSnapshot } from './gate-snapshot.ts'
 import type { PolicyBundle } from './policy/compiled.ts'
@@ -183,7 +183,7 @@ function make(stage: Stage, check: Check, evaluation: Evaluation): RehearsedChec
     compared:
       check.name === 'audience' && evaluation.input.host.id === ''
         ? { found: 'any host', wanted: 'any' }
-        : check.compared(evaluation),
+        : lookedAt(check, evaluation),
     missing: null,
   }
 }

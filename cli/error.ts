@@ -22,6 +22,7 @@ export type CliErrorCode =
   | 'OUTPUT_UNWRITABLE'
   | 'KEY_UNUSABLE'
   | 'NOT_SIGNED_BY_KEY'
+  | 'UNKNOWN_ID'
   | 'DAEMON_UNREACHABLE'
   | 'REQUEST_FAILED'
   | 'DENIED'

@@ -6,6 +6,7 @@
 export type { NvCounter } from './anchor.ts'
 export { MAX_BLOB_BYTES, readBlob } from './blob-store.ts'
 export {
+  type Checkpoint,
   type CheckpointSigner,
   parseCheckpoint,
   type SignedCheckpoint,
@@ -27,6 +28,7 @@ export { type ExportSummary, exportLog } from './export.ts'
 export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
 export { CompactRange, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
 export { formatNoteKey } from './note-key.ts'
+export { proveInclusion } from './proof.ts'
 export {
   type LogTrust,
   type LogVerification,

@@ -1,4 +1,4 @@
-import { EMPTY_ROOT, nodeHash } from './merkle.ts'
+import { EMPTY_ROOT, foldPerfect, nodeHash } from './merkle.ts'
 
 /** Gives the hash of the complete subtree over entries [index·2^height, (index+1)·2^height). */
 export type NodeReader = (height: number, index: number) => Promise<Buffer>
@@ -34,6 +34,13 @@ export async function inclusionPath(read: NodeReader, m: number, lo: number, hi:
   return m < k
     ? [...(await inclusionPath(read, m, lo, lo + k)), await rangeRoot(read, lo + k, hi)]
     : [...(await inclusionPath(read, m - k, lo + k, hi)), await rangeRoot(read, lo, lo + k)]
+}
+
+/** The inclusion proof of one of these leaves in the tree that they make. */
+export function proveInclusion(leaves: readonly Buffer[], index: number): Promise<Buffer[]> {
+  const read: NodeReader = async (height, i) =>
+    foldPerfect(leaves.slice(i * 2 ** height, (i + 1) * 2 ** height))
+  return inclusionPath(read, index, 0, leaves.length)
 }
 
 /** PROOF(m, D[n]): that the tree of m entries is a prefix of the tree of n entries (RFC 6962 section 2.1.2). */

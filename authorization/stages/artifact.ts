@@ -17,8 +17,12 @@ function ofArtifact(
     name,
     reasons: ({ opened, input }) =>
       opened.statement === null ? NO_REASONS : reasons(opened.statement.predicate, input),
-    compared: ({ opened, input }) =>
-      opened.statement === null ? null : compared(opened.statement.predicate, input),
+    compared: ({ sent, opened, input }) =>
+      opened.statement === null
+        ? asksToMint({ sent, input })
+          ? 'not applicable'
+          : null
+        : compared(opened.statement.predicate, input),
   }
 }
 
@@ -54,10 +58,7 @@ function opening(name: Opening): Check {
   return {
     name,
     reasons: evaluation => (asksToMint(evaluation) ? NO_REASONS : evaluation.opened.faults[name]),
-    compared: evaluation =>
-      asksToMint(evaluation) && name === 'envelope'
-        ? { found: 'no artifact', wanted: 'none: one is asked for' }
-        : OPENED[name](evaluation),
+    compared: evaluation => (asksToMint(evaluation) ? 'not applicable' : OPENED[name](evaluation)),
   }
 }
 
@@ -171,12 +172,14 @@ export const ARTIFACT_STAGE: StageChecks = {
       name: 'minted',
       reasons: ({ opened, input }) =>
         opened.minted && opened.statement !== null ? minted(opened.statement.predicate, input) : NO_REASONS,
-      compared: ({ opened, input: { host, gate } }) =>
+      compared: ({ sent, opened, input }) =>
         opened.statement === null || !opened.minted
-          ? null
+          ? opened.statement !== null || asksToMint({ sent, input })
+            ? 'not applicable'
+            : null
           : {
               found: `${opened.statement.predicate.validity.maxUses} uses, for ${listed(opened.statement.predicate.audience.hosts)}, until ${opened.statement.predicate.validity.notAfter}`,
-              wanted: `one use, for ${host.id}, within the ${gate.deadlineInMs ?? 0} ms that the evidence still counts`,
+              wanted: `one use, for ${input.host.id}, within the ${input.gate.deadlineInMs ?? 0} ms that the evidence still counts`,
             },
     },
     ofArtifact('audience', audience, ({ audience }, { host }) => ({
@@ -196,7 +199,7 @@ export const ARTIFACT_STAGE: StageChecks = {
       reasons: ({ input }) => parent(input),
       compared: ({ input: { caller, parent } }) =>
         caller === null || caller.parentExecution === null
-          ? null
+          ? caller && 'not applicable'
           : {
               found: `execution ${caller.parentExecution}, ${parent?.live ? 'running' : 'not running'}`,
               wanted: 'a parent that is running',

@@ -1,4 +1,4 @@
-import { type Check, type Compared, NO_REASONS, type StageChecks } from '../check.ts'
+import { type Check, type Compared, NO_REASONS, type NothingToCompare, type StageChecks } from '../check.ts'
 import type { Evaluation } from '../evaluation.ts'
 import type { GateSnapshot } from '../gate-snapshot.ts'
 import type { DecisionInput } from '../input.ts'
@@ -37,6 +37,11 @@ function environmentOf({ opened, input: { gate } }: Evaluation): Environment | n
   return opened.statement.predicate.environment
 }
 
+/** A request for an artifact asks nothing of the host; of one with an artifact it is not known what the host is. */
+function nothingOf({ opened }: Evaluation): NothingToCompare {
+  return opened.statement === null ? 'not applicable' : null
+}
+
 function ofHost(
   name: string,
   reasons: (wanted: Environment, gate: GateSnapshot) => readonly Reason[],
@@ -50,7 +55,7 @@ function ofHost(
     },
     compared: evaluation => {
       const environment = environmentOf(evaluation)
-      return environment === null ? null : compared(environment, evaluation.input.gate)
+      return environment === null ? nothingOf(evaluation) : compared(environment, evaluation.input.gate)
     },
   }
 }

@@ -28,7 +28,7 @@ function scopeField(field: ScopeField): Check {
       opened.statement === null || resolution === null ? NO_REASONS : reasonsOf(resolution, field),
     compared: ({ input, opened }) =>
       opened.statement === null
-        ? null
+        ? 'not applicable'
         : {
             found: asked(input.request, field),
             wanted: signed(opened.statement.predicate.scope, field),
@@ -74,7 +74,7 @@ export const SUBJECTS_STAGE: StageChecks = {
       compared: ({ opened, input: { request } }) =>
         opened.statement === null
           ? { found: canonicalJson(request), wanted: 'what an artifact may be minted for' }
-          : null,
+          : 'not applicable',
     },
     {
       name: "parent's scope",
@@ -85,6 +85,7 @@ export const SUBJECTS_STAGE: StageChecks = {
       },
       compared: evaluation => {
         const { input, resolution } = evaluation
+        if (!input.caller?.parentExecution) return 'not applicable'
         if (!isChild(evaluation) || resolution?.terms == null || input.parent === null) return null
         return {
           found: canonicalJson(resolution.terms),

@@ -62,7 +62,7 @@ export const USE_STAGE: StageChecks = {
       reasons: keys,
       compared: ({ opened, input }) =>
         opened.statement === null
-          ? null
+          ? 'not applicable'
           : {
               found: `${input.revocations.goodKeys(opened.keyIds).length} of the keys that signed are not revoked`,
               wanted: `at least ${opened.threshold}`,
@@ -82,7 +82,7 @@ export const USE_STAGE: StageChecks = {
             ],
       compared: ({ claim, view }) =>
         claim === null
-          ? null
+          ? 'not applicable'
           : {
               found: view?.otherPayload ?? 'no other artifact',
               wanted: `no other artifact of ${claim.issuer} under the id ${claim.id}`,
@@ -96,7 +96,7 @@ export const USE_STAGE: StageChecks = {
           : [reason('REPLAYED', `used ${view.used} times of ${claim.maxUses}`, 'predicate.validity.maxUses')],
       compared: ({ claim, view }) =>
         claim === null || view === null
-          ? null
+          ? 'not applicable'
           : {
               found: `used ${view.used} times`,
               wanted: claim.maxUses === null ? 'any' : `less than ${claim.maxUses}`,
@@ -115,7 +115,7 @@ export const USE_STAGE: StageChecks = {
       },
       compared: ({ opened, claim, view }) =>
         claim === null || opened.statement === null
-          ? null
+          ? 'not applicable'
           : {
               found:
                 view?.uncleanSince == null ? 'none, or accepted' : `one, which ended ${view.uncleanSince}`,

@@ -12,6 +12,7 @@ export const COMMANDS: Commands = {
   wait: async p => (await import('./wait.ts')).addWait(p),
   terminate: async p => (await import('./terminate.ts')).addTerminate(p),
   revoke: async p => (await import('./revoke.ts')).addRevoke(p),
+  explain: async p => (await import('./explain.ts')).addExplain(p),
   report: loadGroup('report', 'Quote the host now, and check a quote.', {
     create: async p => (await import('./report/create.ts')).addReportCreate(p),
     verify: async p => (await import('./report/verify.ts')).addReportVerify(p),

@@ -49,11 +49,7 @@ export async function checkQuotes(
         if (root === undefined || root.toString('hex') !== event.binding.lineageRoot) {
           throw new StepFailure('its quote is bound to another history')
         }
-        const quote = {
-          attest: await blob(event.evidence.attest),
-          signature: await blob(event.evidence.signature),
-        }
-        verifyQuote(quote, { ak, extraData: bindExtraData(bindingOf(event)), pcrSelection: QUOTED_SELECTION })
+        await checkQuote(event, ak, blob)
         quotes++
       })
     }
@@ -61,6 +57,13 @@ export async function checkQuotes(
     if (wanted.has(range.size)) roots.set(range.size, range.root())
   }
   return { detail: `${quotes} quotes, each over PCR 0 to 15 and the history before it` }
+}
+
+/** The quote of one appraisal is by the attestation key, over PCR 0 to 15, and bound to what the appraisal says. */
+export async function checkQuote(event: AppraisalEvent, ak: EnrolledAk, blob: ReadBlob): Promise<void> {
+  const { attest, signature } = event.evidence
+  const quote = { attest: await blob(attest), signature: await blob(signature) }
+  verifyQuote(quote, { ak, extraData: bindExtraData(bindingOf(event)), pcrSelection: QUOTED_SELECTION })
 }
 
 /** Every appraisal, made again from its evidence and the reference values that it names, comes to the same verdict. */

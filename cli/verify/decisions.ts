@@ -58,8 +58,8 @@ export async function checkDecisions(
   }
 }
 
-/** What an entry carries is something that it names, whole. */
-function checkInline(event: Decision): void {
+/** What an entry carries is something that it names, whole. @throws StepFailure, LineageError */
+export function checkInline(event: Decision): void {
   const named = new Set([event.record, ...event.inputs])
   for (const digest of Object.keys(event.inline)) {
     if (!named.has(digest)) throw new StepFailure(`the entry carries ${digest}, which it does not name`)
@@ -67,8 +67,8 @@ function checkInline(event: Decision): void {
   }
 }
 
-/** The entry is what was folded and shown; the record is what was decided. */
-function compareWithEntry(event: Decision, record: DecisionRecord): void {
+/** The entry is what was folded and shown; the record is what was decided. @throws StepFailure */
+export function compareWithEntry(event: Decision, record: DecisionRecord): void {
   const use = event.use && { issuer: event.use.issuer, id: event.use.id, maxUses: event.use.maxUses }
   const recordUse = record.use && {
     issuer: record.use.issuer,

@@ -97,7 +97,7 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
 }
 
 /** Its name in the log's results. */
-const EARLIER = 'consistency with earlier checkpoints'
+export const EARLIER = 'consistency with earlier checkpoints'
 
 /** Hardware is only ever earned by the EK's chain; that the daemon itself said it was simulated is believed. */
 function deriveTier(ek: Parameters<typeof tier>[0], entries: readonly LogEntry[]): VerifyResult['tier'] {

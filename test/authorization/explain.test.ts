@@ -55,11 +55,13 @@ describe('an explained decision', () => {
   it('that permits passed every check that there was something to look at for', async () => {
     const { same, checks, statement, policy, keyIds } = await explain(decide())
     expect(same).toBe(true)
-    expect(checks.filter(check => check.outcome !== 'passed').map(({ name }) => name)).toEqual([
-      'minted',
-      'parent',
-      'terms to mint',
-      "parent's scope",
+    expect(
+      checks.filter(check => check.outcome !== 'passed').map(({ name, outcome }) => [name, outcome]),
+    ).toEqual([
+      ['minted', 'not applicable'],
+      ['parent', 'not applicable'],
+      ['terms to mint', 'not applicable'],
+      ["parent's scope", 'not applicable'],
     ])
     expect(statement?.predicate.issuer).toBe('release')
     expect(keyIds).toEqual([world.alice.public.id])
@@ -153,6 +155,21 @@ describe('an explained decision', () => {
       policies: [{ id: 'no', text: 'forbid(principal, action, resource);' }],
     })
     expect((await explain(decide({ artifact: null }))).policy?.outcome).toBeNull()
+  })
+
+  it('of a request for an artifact has nothing of an artifact to look at', async () => {
+    const minting = { enabled: true, sessionKeySpki: world.spki(world.session) }
+    const decision = decide({
+      artifact: null,
+      minting,
+      request: world.request({ operation: 'authorize', env: [] }),
+    })
+    expect(decision.outcome).toBe('permit')
+    const { checks } = await explain(decision)
+    expect(checks.filter(({ outcome }) => outcome === 'not reached')).toEqual([])
+    expect(find(checks, 'envelope').outcome).toBe('not applicable')
+    expect(find(checks, 'scope.argv').outcome).toBe('not applicable')
+    expect(find(checks, 'terms to mint').outcome).toBe('passed')
   })
 
   it('has names of checks that differ', async () => {

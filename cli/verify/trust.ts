@@ -1,0 +1,55 @@
+import type { Command } from 'commander'
+import { parseCheckpoint } from '../../lineage/index.ts'
+import { CliError } from '../error.ts'
+import { readAs } from '../files.ts'
+import { readHostId } from '../host-id.ts'
+import { readTrustedKey } from '../keys.ts'
+import { addRootOptions, type RootOptions, readRoots } from '../roots.ts'
+import { collect } from '../workload.ts'
+import type { VerifyTrust } from './verify.ts'
+
+/** What somebody who verifies brings, as options. */
+export interface TrustOptions extends RootOptions {
+  operatorKey?: string[]
+  host?: string
+  earlier?: string[]
+  at?: string
+}
+
+/** Adds the options by which somebody who verifies says what is to be trusted. */
+export function addTrustOptions(command: Command, keyRequired = false): Command {
+  const key = [
+    '--operator-key <file>',
+    "a governance key of the operator's; never taken from the bundle (repeatable)",
+  ] as const
+  if (keyRequired) command.requiredOption(...key, collect)
+  else command.option(...key, collect)
+  command
+    .option('--host <id>', 'the host that it has to be of, if you know it')
+    .option('--earlier <file>', 'a checkpoint of this log that you have seen before (repeatable)', collect)
+    .option('--at <time>', 'instant at which certificates have to be valid (default: now)')
+  return addRootOptions(command)
+}
+
+/** Reads what the options name. @throws CliError */
+export async function readTrust(options: TrustOptions): Promise<VerifyTrust> {
+  const operators = await Promise.all(
+    (options.operatorKey ?? []).map(path => readTrustedKey(path, "the operator's key")),
+  )
+  const roots = await readRoots(options)
+  const earlier = await Promise.all((options.earlier ?? []).map(readCheckpoint))
+  const at = options.at === undefined ? new Date() : new Date(options.at)
+  if (Number.isNaN(at.getTime())) {
+    throw new CliError('USAGE', `--at takes a time, not ${JSON.stringify(options.at)}`)
+  }
+  const hostId = options.host === undefined ? null : readHostId(options.host)
+  return { operators, roots, hostId, earlier, at }
+}
+
+/** A checkpoint that the verifier kept; one that is none is said with its name. @throws CliError */
+function readCheckpoint(path: string): Promise<Buffer> {
+  return readAs(path, 'a checkpoint', bytes => {
+    parseCheckpoint(bytes)
+    return bytes
+  })
+}
