@@ -181,7 +181,12 @@ describe.skipIf(!IS_ROOT)(`a request explained (${NEEDS_ROOT})`, () => {
     ['ARTIFACT_MISSING', 'artifact', 'envelope', /^Denied: the request has no artifact/],
     ['SCOPE_EXCEEDED', 'subjects', 'scope.argv', /^Denied: 2 arguments, 1 are signed/],
     ['ENVIRONMENT_MISMATCH', 'integrity', 'tpm', /^Denied: the TPM is simulated/],
-    ['ATTESTATION_FAILED', 'integrity', 'gate', /^Denied: the host failed its appraisal: QUOTE_PCR_DIGEST_MISMATCH/],
+    [
+      'ATTESTATION_FAILED',
+      'integrity',
+      'gate',
+      /^Denied: the host failed its appraisal: QUOTE_PCR_DIGEST_MISMATCH/,
+    ],
     ['POLICY_DENIED', 'policy', 'policy', /^Denied: forbidden by no-network/],
     [
       'REPLAYED',
