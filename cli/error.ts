@@ -51,6 +51,8 @@ const NEXT: Readonly<Record<CliErrorCode, string>> = {
   OUTPUT_UNWRITABLE: 'Check where the output goes.',
   KEY_UNUSABLE: 'Check the key with `writ key show`.',
   NOT_SIGNED_BY_KEY: 'Check with `writ key show` that it is the right key.',
+  UNKNOWN_ID:
+    '`writ lineage tree` shows the executions and decisions that you may see, with their positions.',
   DAEMON_UNREACHABLE: 'Start writd, or name its socket with --socket or WRIT_SOCKET.',
   REQUEST_FAILED: '`writ status` shows how the daemon is.',
   DENIED: '`writ lineage tail` shows the decision.',

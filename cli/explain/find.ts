@@ -36,11 +36,9 @@ export function parseTarget(text: string): Target {
   throw new CliError(
     'USAGE',
     `an execution is named by 32 hexadecimal digits and a decision by its position, not ${JSON.stringify(text)}`,
-    { next: NEXT },
+    { next: '`writ lineage tree` shows both.' },
   )
 }
-
-const NEXT = '`writ lineage tree` shows the executions and decisions that you may see, with their positions.'
 
 /** Finds the decision and what followed from it. @throws CliError `UNKNOWN_ID` */
 export async function findRequest(source: RequestSource, target: Target): Promise<FoundRequest> {
@@ -79,7 +77,7 @@ export async function findRequest(source: RequestSource, target: Target): Promis
 }
 
 async function findDecision(source: RequestSource, target: Target): Promise<EntryOf<'decision'>> {
-  const unknown = (what: string, next = NEXT) => new CliError('UNKNOWN_ID', what, { next })
+  const unknown = (what: string, next?: string) => new CliError('UNKNOWN_ID', what, { next })
   const own = source.where === 'daemon' ? ' that you may see' : ''
   const at = 'decision' in target ? target.decision : await source.decisionOf(target.execution)
   if (at === null) {
@@ -91,7 +89,7 @@ async function findDecision(source: RequestSource, target: Target): Promise<Entr
     const next =
       'executionId' in event
         ? `It is about the execution ${event.executionId}: \`writ explain ${event.executionId}\`.`
-        : NEXT
+        : undefined
     throw unknown(`entry ${index} is no decision, it is of type ${event.type}`, next)
   }
   throw unknown(`the log has no entry ${at}${own}`)

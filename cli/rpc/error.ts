@@ -65,7 +65,9 @@ function denied(error: CallError): CliError {
   return new CliError('DENIED', `denied: ${reasons.map(r => r.code).join(', ')}`, {
     cause: error,
     lines: reasons.map(r => `${r.code}: ${r.message}${r.at === undefined ? '' : ` (${r.at})`}`),
-    next: reasons.map(r => ADVICE[r.code]).find(advice => advice !== undefined),
+    next:
+      reasons.map(r => ADVICE[r.code]).find(advice => advice !== undefined) ??
+      (error.decisionIndex === null ? undefined : `\`writ explain ${error.decisionIndex}\` shows why.`),
     detail: { reasons, decisionIndex: error.decisionIndex },
   })
 }
