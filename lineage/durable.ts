@@ -32,9 +32,8 @@ export interface NewFile {
   readonly bytes: Uint8Array
 }
 
-/** Writes and syncs a file under another name in `scratch` (same file system) and gives that name. */
-async function stage(io: Io, scratch: string, name: string, bytes: Uint8Array): Promise<string> {
-  const temporary = join(scratch, name)
+/** Writes and syncs a file under a name in the scratch directory (same file system). */
+async function stage(io: Io, temporary: string, bytes: Uint8Array): Promise<void> {
   const fd = await io.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0o640)
   try {
     await io.writeLarge(fd, bytes, 0)
@@ -42,7 +41,6 @@ async function stage(io: Io, scratch: string, name: string, bytes: Uint8Array): 
   } finally {
     await io.close(fd)
   }
-  return temporary
 }
 
 /** Files that are synced at once, so that the file system can commit them together; one pool thread is left to the tail. */
@@ -62,11 +60,18 @@ export async function writeDurably(io: Io, scratch: string, files: readonly NewF
   // Iterating one iterator in several lanes hands each file to one lane.
   const lane = async () => {
     for (const { path, bytes } of waiting) {
-      renames.push([await stage(io, scratch, `${process.pid}-${staged++}`, bytes), path])
+      const temporary = join(scratch, `${process.pid}-${staged++}`)
+      renames.push([temporary, path])
+      await stage(io, temporary, bytes)
     }
   }
   const lanes = await Promise.allSettled(Array.from({ length: LANES }, lane))
-  for (const ended of lanes) if (ended.status === 'rejected') throw ended.reason
+  const failed = lanes.find(ended => ended.status === 'rejected')
+  if (failed !== undefined) {
+    // On a full disk, where half of each is left, every further try would take more of what room there is.
+    for (const [temporary] of renames) await io.unlink(temporary).catch(() => undefined)
+    throw failed.reason
+  }
   for (const [from, to] of renames) await io.rename(from, to)
   for (const directory of new Set(files.map(({ path }) => dirname(path)))) await syncDirectory(io, directory)
 }
