@@ -33,6 +33,9 @@ export interface AcceptorContext {
   readonly maxConnections: number
 }
 
+/** Least time between two lines in the log about refused connections. */
+const REFUSED_LINE_MS = 1000
+
 /** Accepts connections on one socket, and says whose each is before a byte of it is read. */
 export class Acceptor {
   readonly #server: Server
@@ -40,6 +43,8 @@ export class Acceptor {
   readonly #options: ListenOptions
   readonly #context: AcceptorContext
   #safe: SafeSocket | null = null
+  #untold = 0
+  #tellAfter = 0
 
   private constructor(options: ListenOptions, context: AcceptorContext) {
     this.#options = options
@@ -90,10 +95,7 @@ export class Acceptor {
     const peer = PeerRegistry.identify(socket, peerCredentials)
     const why = peer === null ? 'its credentials are not known' : this.#refusal(peer)
     if (peer === null || why !== null) {
-      this.#context.log.warn(
-        { uid: peer?.uid, pid: peer?.pid, socket: this.path },
-        `connection refused: ${why}`,
-      )
+      this.#tellRefused(peer, why ?? '')
       if (peer !== null) closePidfd(peer)
       socket.destroy()
       return
@@ -109,6 +111,19 @@ export class Acceptor {
       parentExecution === null ? roles(uid) : NO_ROLES,
     )
     this.#context.inject(socket)
+  }
+
+  /** The log is on a disk: however many are refused, one line a second is written, with the number of those since the last. */
+  #tellRefused(peer: PeerCredentials | null, why: string): void {
+    this.#untold++
+    const now = performance.now()
+    if (now < this.#tellAfter) return
+    this.#context.log.warn(
+      { uid: peer?.uid, pid: peer?.pid, socket: this.path, refused: this.#untold },
+      `connection refused: ${why}`,
+    )
+    this.#untold = 0
+    this.#tellAfter = now + REFUSED_LINE_MS
   }
 
   /** Takes the connection from the uid's quota if there is no other reason to refuse it. */

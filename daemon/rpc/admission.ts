@@ -1,8 +1,9 @@
 import { ServerInterceptingCall, type ServerInterceptor, type ServiceDefinition } from '@grpc/grpc-js'
 import { DeniedError } from '../core.ts'
 import { type ReportInternal, RequestError, toStatus } from './errors.ts'
-import type { PeerRegistry } from './peer.ts'
+import { endStreamLater, type PeerRegistry } from './peer.ts'
 import type { Quota } from './quota.ts'
+import { PacedRefusals } from './refusals.ts'
 import { StrictReader } from './strict-reader.ts'
 
 /** Most bytes of a message after the first in a stream from the caller: up to 16 of them are held per call. */
@@ -57,11 +58,12 @@ export interface AdmissionOptions {
 
 /**
  * Stands before every method, those of health and reflection included: the caller has to be known, and within the quota
- * of its uid. A call beyond the quota is refused before its message is read; bytes beyond it are let in later, which
+ * of its uid. A call beyond the quota is refused before its message is read, at a pace; bytes beyond it are let in later, which
  * holds the sender back through HTTP/2 flow control.
  */
 export function admission(options: AdmissionOptions): ServerInterceptor {
   const { peers, quota } = options
+  const refusals = new PacedRefusals()
   return (method, call) => {
     const caller = peers.callerOf(call)
     let admitted = false
@@ -76,7 +78,7 @@ export function admission(options: AdmissionOptions): ServerInterceptor {
             if (caller === null) return refuse(CALLER_UNKNOWN)
             if (!quota.openCall(caller.uid)) {
               options.refused(caller.uid)
-              return refuse(QUOTA_EXCEEDED)
+              return refusals.add(() => over || refuse(QUOTA_EXCEEDED))
             }
             admitted = true
             pass(metadata)
@@ -99,6 +101,7 @@ export function admission(options: AdmissionOptions): ServerInterceptor {
             over = true
             if (admitted && caller !== null) quota.closeCall(caller.uid)
             admitted = false
+            endStreamLater(call)
           },
         }),
     })

@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs'
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Caller } from '../core.ts'
 import type { PeerCredentials } from '../native.ts'
@@ -84,6 +85,22 @@ function boundOnly(peer: PeerCredentials): PeerCredentials {
   if (peer.bound) return peer
   closePidfd(peer)
   return { ...peer, pidfd: null, cgroup: null }
+}
+
+/** How long after its answer a call's stream may stay open on the caller's side. */
+const LINGER_MS = 1000
+
+/**
+ * Ends the stream of a call that has been answered in full if its caller does not: RST_STREAM with NO_ERROR, as RFC 9113 section 8.1 has it.
+ * grpc-js leaves such a stream to the caller, who could keep it for ever, and any number of them. Later, and not at once, because nghttp2 would
+ * send it before the answer. Rests on grpc-js's own field for the stream; without it, nothing is done.
+ */
+export function endStreamLater(call: object): void {
+  const { stream } = call as { stream?: Partial<ServerHttp2Stream> }
+  if (stream === undefined || stream.closed !== false) return
+  setTimeout(() => {
+    if (stream.closed === false) stream.close?.(constants.NGHTTP2_NO_ERROR)
+  }, LINGER_MS).unref()
 }
 
 /** Closes the descriptor that came with credentials. */
