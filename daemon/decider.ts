@@ -218,6 +218,7 @@ export class Decider {
       index = await this.#write(input, decision)
     } catch {
       // Whether the entry is in the log is not known, so the use stays taken.
+      this.#o.decisions.count(input.caller?.uid ?? 0, ['LINEAGE_UNAVAILABLE'])
       throw new DeniedError([
         { code: 'LINEAGE_UNAVAILABLE', message: 'the decision could not be made durable', at: '' },
       ])

@@ -6,6 +6,9 @@ import { type Recorder, recordedReasons, rfc3339 } from './recorder.ts'
 /** Denials of one uid that get an entry of their own at once, and how many more each second. */
 const DENIAL_BURST = 50
 const DENIALS_PER_SECOND = 5
+/** Bytes of records and artifacts that these entries of one uid may bring along at once, and how many more each second: some 700 MB a day. */
+const DENIAL_BYTE_BURST = 2 << 20
+const DENIAL_BYTES_PER_SECOND = 8 << 10
 /** How long denials are counted before the count is written. */
 const COUNT_MS = 5_000
 /** Artifacts that are remembered as being in the log, or in the evidence store. */
@@ -15,6 +18,7 @@ const MAX_COUNTED_UIDS = 4096
 
 interface Tokens {
   left: number
+  bytes: number
   atMs: number
 }
 
@@ -59,13 +63,27 @@ export class DecisionLog {
     executionId: string,
     artifact: Uint8Array | null,
   ): Promise<bigint | null> {
-    if (decision.outcome === 'deny' && !this.#takeToken(caller.uid)) {
-      this.count(
-        caller.uid,
-        decision.reasons.map(reason => reason.code),
-      )
+    if (decision.outcome === 'permit') return this.#write(decision, caller, executionId, artifact)
+    const codes = decision.reasons.map(reason => reason.code)
+    if (!this.#takeToken(caller.uid, decision.record.length + (artifact?.length ?? 0))) {
+      this.count(caller.uid, codes)
       return null
     }
+    try {
+      return await this.#write(decision, caller, executionId, artifact)
+    } catch (error) {
+      // For want of room, perhaps. It is not lost: where there is room again the count is written.
+      this.count(caller.uid, codes)
+      throw error
+    }
+  }
+
+  async #write(
+    decision: Decision,
+    caller: Caller,
+    executionId: string,
+    artifact: Buffer | null,
+  ): Promise<bigint> {
     const { record, inline } = await this.#keep(decision, artifact)
     return this.#recorder.record({
       type: 'decision',
@@ -85,16 +103,16 @@ export class DecisionLog {
     })
   }
 
-  /** Counts a denial that gets no entry of its own. Cheap, and bounded in memory. */
-  count(uid: number, codes: readonly string[]): void {
+  /** Counts a denial that gets no entry of its own, or several like it. Cheap, and bounded in memory. */
+  count(uid: number, codes: readonly string[], times = 1): void {
     let entry = this.#counted.get(uid)
     if (entry === undefined) {
       if (this.#counted.size >= MAX_COUNTED_UIDS) return
       entry = { count: 0, reasons: new Map(), fromMs: Date.now() }
       this.#counted.set(uid, entry)
     }
-    entry.count++
-    for (const code of codes) entry.reasons.set(code, (entry.reasons.get(code) ?? 0) + 1)
+    entry.count += times
+    for (const code of codes) entry.reasons.set(code, (entry.reasons.get(code) ?? 0) + times)
     this.#timer ??= setTimeout(() => void this.flush(), COUNT_MS).unref()
   }
 
@@ -169,13 +187,25 @@ export class DecisionLog {
     }
   }
 
-  #takeToken(uid: number): boolean {
+  /** Takes one denial and its bytes. The last one may go into debt, so that a large one is recorded at all. */
+  #takeToken(uid: number, bytes: number): boolean {
     const nowMs = Date.now()
-    const tokens = this.#tokens.get(uid) ?? { left: DENIAL_BURST, atMs: nowMs }
-    const left = Math.min(DENIAL_BURST, tokens.left + ((nowMs - tokens.atMs) / 1000) * DENIALS_PER_SECOND)
-    this.#tokens.set(uid, { left: left >= 1 ? left - 1 : left, atMs: nowMs })
+    const full = { left: DENIAL_BURST, bytes: DENIAL_BYTE_BURST, atMs: nowMs }
+    const before = this.#tokens.get(uid) ?? full
+    const seconds = Math.max(0, nowMs - before.atMs) / 1000
+    const tokens = {
+      left: Math.min(DENIAL_BURST, before.left + seconds * DENIALS_PER_SECOND),
+      bytes: Math.min(DENIAL_BYTE_BURST, before.bytes + seconds * DENIAL_BYTES_PER_SECOND),
+      atMs: nowMs,
+    }
+    const takes = tokens.left >= 1 && tokens.bytes > 0
+    if (takes) {
+      tokens.left--
+      tokens.bytes -= bytes
+    }
+    this.#tokens.set(uid, tokens)
     if (this.#tokens.size > MAX_COUNTED_UIDS) this.#tokens.clear()
-    return left >= 1
+    return takes
   }
 }
 
