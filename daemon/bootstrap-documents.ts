@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { RevocationSet } from '../authorization/index.ts'
+import { WritError } from '../encoding/error.ts'
+import { LineageError } from '../lineage/index.ts'
 import type { DaemonParts } from './daemon.ts'
 import { HostError } from './host.ts'
 
@@ -19,13 +21,25 @@ export async function bootstrapDocuments({
   // No revocation brings it along, and the records of decisions name it until there is one.
   await lineage.putBlob(RevocationSet.empty.manifest)
   if (trust.trustRoots !== undefined && history.trustRoots === null) {
-    await governance.loadTrustRoots(read(trust.trustRoots))
+    await load(trust.trustRoots, envelope => governance.loadTrustRoots(envelope))
   }
   if (trust.policyBundle !== undefined && history.policy === null) {
-    await governance.loadPolicy(read(trust.policyBundle))
+    await load(trust.policyBundle, envelope => governance.loadPolicy(envelope))
   }
   if (attestation.referenceValues !== undefined && history.referenceValues === null) {
-    await governance.loadReferenceValues(read(attestation.referenceValues))
+    await load(attestation.referenceValues, envelope => governance.loadReferenceValues(envelope))
+  }
+}
+
+/** What is wrong with a document is said with the file that it is in. */
+async function load(path: string, put: (envelope: Buffer) => Promise<unknown>): Promise<void> {
+  const envelope = read(path)
+  try {
+    await put(envelope)
+  } catch (error) {
+    if (error instanceof WritError && !(error instanceof LineageError))
+      error.message = `${path}: ${error.message}`
+    throw error
   }
 }
 

@@ -16,7 +16,7 @@ import { Executor } from './executor.ts'
 import { TrustGate, type TrustTransition } from './gate.ts'
 import { Governance } from './governance.ts'
 import { History } from './history.ts'
-import { type Host, hostTier, openHost } from './host.ts'
+import { type Host, HostError, hostTier, openHost } from './host.ts'
 import { LauncherClient } from './launcher/client.ts'
 import { endLeftovers } from './leftovers.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
@@ -74,6 +74,7 @@ export async function assemble(settings: Settings, log: Logger): Promise<DaemonP
       hostId: host.id,
       recoversByItself: config.attestation.recovery === 'auto',
     })
+    checkLogKey(history, host)
     const page = LeasePage.create()
     const launcher = await LauncherClient.connect(config.daemon.launcherSocket, page)
     undo.push(async () => launcher.close())
@@ -100,6 +101,18 @@ function openLineage(config: StartConfig, host: Host): Promise<Lineage> {
     },
     counter: host.tpm.nvCounter(host.identity.nvCounterIndex, host.secrets.nvCounterAuth),
   })
+}
+
+/** Any 32 bytes are an Ed25519 key. One wrong byte in its file is another key, under which the log would not verify any more. */
+function checkLogKey({ logKeySpki }: History, { logKey, logKeyPath }: Host): void {
+  if (logKeySpki === null || logKeySpki === logKey.public.spki.toString('base64')) return
+  throw new HostError(
+    'LOG_KEY_CHANGED',
+    `${logKeyPath} is not the key that this host's log was signed with so far`,
+    {
+      at: logKeyPath,
+    },
+  )
 }
 
 async function compose(base: {

@@ -82,7 +82,7 @@ export class DecisionLog {
     decision: Decision,
     caller: Caller,
     executionId: string,
-    artifact: Buffer | null,
+    artifact: Uint8Array | null,
   ): Promise<bigint> {
     const { record, inline } = await this.#keep(decision, artifact)
     return this.#recorder.record({

@@ -53,6 +53,8 @@ export class History {
   failure: readonly TrustReason[] | null = null
   /** Entry of the transition to FAILED that is in force; a clearance has to name it. */
   failureIndex: bigint | null = null
+  /** SPKI of the key that signs this log's checkpoints, in base64, as its starts say; null for a log without a start. */
+  logKeySpki: string | null = null
   /** Wall time of the newest entry, ms; 0 for an empty log. */
   newestMs = 0
   /** Entries of the log at an unclean stop that nobody has accepted yet. */
@@ -109,6 +111,9 @@ export class History {
   async #apply(index: bigint, event: LineageEvent): Promise<void> {
     this.newestMs = Math.max(this.newestMs, Date.parse(event.time))
     switch (event.type) {
+      case 'daemon-start':
+        this.logKeySpki = event.logKeySpki
+        return
       case 'recovery':
         this.uncleanTail = BigInt(event.tail)
         this.uses.setUncleanSince(event.time)

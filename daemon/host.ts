@@ -15,7 +15,7 @@ import type { StartConfig } from '../configuration/schema.ts'
 import { WritError } from '../encoding/error.ts'
 import { type PrivateKey, type PublicKey, readPrivateKey, readPublicKey } from '../signing/key.ts'
 
-export type HostErrorCode = 'FILE_UNREADABLE'
+export type HostErrorCode = 'FILE_UNREADABLE' | 'LOG_KEY_CHANGED'
 
 /** Something of the host that the daemon needs is missing or is not what `writ init` left. `at` is the file or handle. */
 export class HostError extends WritError<HostErrorCode> {}
@@ -30,6 +30,7 @@ export interface Host {
   readonly signingKey: SigningKey
   readonly akCertificate: Buffer | null
   readonly logKey: PrivateKey
+  readonly logKeyPath: string
   readonly governanceKeys: readonly PublicKey[]
   readonly tpm: Tpm
 }
@@ -38,6 +39,7 @@ export interface Host {
 export async function openHost(config: StartConfig): Promise<Host> {
   const directory = join(config.daemon.stateDirectory, 'identity')
   const { identity, secrets } = await readIdentity(directory)
+  const logKeyPath = join(directory, 'log.key')
   const name = identity.akName
   const ak = { publicArea: identity.akPublicArea, name }
   const transport =
@@ -51,10 +53,16 @@ export async function openHost(config: StartConfig): Promise<Host> {
     ak,
     signingKey: { handle: identity.akHandle, name, auth: secrets.akAuth },
     akCertificate: optional(join(directory, 'ak-certificate.der')),
-    logKey: readPrivateKey(required(join(directory, 'log.key')).toString('utf8')),
+    logKey: readPrivateKey(required(logKeyPath).toString('utf8')),
+    logKeyPath,
     governanceKeys: config.trust.governanceKeys.map(path => readPublicKey(required(path).toString('utf8'))),
     tpm: new Tpm(transport),
   }
+}
+
+/** Only the host's id, from what `writ init` left; needs no TPM. @throws ProvisionError */
+export async function readHostId(config: StartConfig): Promise<string> {
+  return hostId((await readIdentity(join(config.daemon.stateDirectory, 'identity'))).identity)
 }
 
 /** The tier of this host's TPM, derived from its EK certificate and what it says of itself. @throws TpmError */

@@ -1,22 +1,18 @@
 import { parseArgs } from 'node:util'
 import { type Logger, pino } from 'pino'
 import { readConfig } from '../configuration/read-file.ts'
-import type { StartConfig } from '../configuration/schema.ts'
 import { WritError } from '../encoding/error.ts'
-import { daemonCore } from './api.ts'
-import { bootstrapDocuments } from './bootstrap-documents.ts'
-import { assemble, type DaemonParts } from './daemon.ts'
+import type { DaemonParts } from './daemon.ts'
 import { sdNotify } from './native.ts'
 import { Reload } from './reload.ts'
-import { RpcServer, SERVICE_NAMES } from './rpc/server.ts'
+import type { RpcServer } from './rpc/server.ts'
 import { Settings } from './settings.ts'
+import { Start } from './start.ts'
 
 const DEFAULT_CONFIG = '/etc/writ/writd.toml'
 const USAGE = `usage: writd [--config FILE]   (default: ${DEFAULT_CONFIG})`
 /** How long running executions may take to be dead at a stop. */
 const STOP_MS = 10_000
-/** How often the gate looks at the clock by itself, so that STALE is told without anybody asking. */
-const EXPIRE_MS = 250
 
 async function main(): Promise<number> {
   const options = readOptions()
@@ -25,8 +21,21 @@ async function main(): Promise<number> {
   const settings = new Settings(readConfig(options.config))
   const { logLevel } = settings.now.daemon
   const log = pino({ name: 'writd', level: logLevel }, pino.destination({ fd: 2, sync: true }))
-  const parts = await assemble(settings, log)
-  const server = await serve(parts)
+  const start = new Start(settings, log)
+  const { server } = start
+  const parts = await start.assemble()
+  if (parts === null) return 0
+  if (start.stopped) {
+    await shutDown(parts, server, 'stopped at its start')
+    return 0
+  }
+  try {
+    await start.serve(parts)
+  } catch (error) {
+    // The log is closed as at any stop: the next start must not take this for a crash.
+    await shutDown(parts, server, `the start failed: ${error instanceof WritError ? error.code : 'INTERNAL'}`)
+    throw error
+  }
   const reload = reloading(parts, options.config)
   hangup.serve(() => void reload.soon())
   const stop = await untilStopped(parts)
@@ -76,45 +85,6 @@ function reloading(parts: DaemonParts, path: string): Reload {
     notify: sdNotify,
     changed: () => parts.onStatusChange(),
   })
-}
-
-async function serve(parts: DaemonParts): Promise<RpcServer> {
-  const { config, settings, log } = parts
-  const { rpc } = config
-  const server = new RpcServer({
-    core: daemonCore(parts),
-    log,
-    quota: settings.quotaLimits(),
-    unaryTimeoutMs: () => settings.now.rpc.answerSeconds * 1000,
-    limits: {
-      maxMessageBytes: rpc.maxMessageBytes,
-      maxConcurrentStreams: rpc.maxCallsPerConnection,
-      maxConnections: rpc.maxConnections,
-      idleMs: rpc.idleSeconds * 1000,
-      keepaliveMs: rpc.keepaliveSeconds * 1000,
-    },
-  })
-  await bootstrapDocuments(parts)
-  parts.attestor.start()
-  parts.sealing.start()
-  setInterval(() => parts.gate.expire(), EXPIRE_MS).unref()
-  await server.listen({
-    path: config.daemon.socket,
-    access: config.daemon.socketAccess,
-    parentExecution: null,
-    roles: uid => settings.rolesOf(uid),
-    refuse: peer => refuseExecutions(config, peer.uid),
-  })
-  for (const service of ['', ...SERVICE_NAMES] as const) server.setServing(service, true)
-  log.info({ socket: config.daemon.socket, host: parts.host.id, tier: parts.tier }, 'serving')
-  sdNotify('READY=1')
-  return server
-}
-
-/** A workload does not ask on the main socket: what it may ask for hangs on the execution that it is. */
-function refuseExecutions({ execution }: StartConfig, uid: number): string | null {
-  const [first, last] = execution.uidRange
-  return uid >= first && uid <= last ? 'the uid of an execution' : null
 }
 
 /** Resolves when the daemon has to end: a signal, or a part without which it cannot go on. */

@@ -1,0 +1,153 @@
+import type { Logger } from 'pino'
+import { TpmError } from '../attestation/tpm2/index.ts'
+import type { StartConfig } from '../configuration/schema.ts'
+import { daemonCore } from './api.ts'
+import { bootstrapDocuments } from './bootstrap-documents.ts'
+import type { DaemonCore } from './core.ts'
+import { assemble, DAEMON_VERSION, type DaemonParts } from './daemon.ts'
+import { readHostId } from './host.ts'
+import { sdNotify } from './native.ts'
+import { RpcServer, SERVICE_NAMES } from './rpc/server.ts'
+import type { Settings } from './settings.ts'
+import { mayCome, SwitchedCore, Waiting } from './waiting.ts'
+
+/** How often the gate looks at the clock by itself, so that STALE is told without anybody asking. */
+const EXPIRE_MS = 250
+/** How long a start may take before the socket says that the daemon waits, and how often it tries again. */
+const PATIENCE_MS = 2_000
+const RETRY_MS = 1_000
+
+/** A daemon on its way: the server, which may serve before there is a daemon behind it. */
+export class Start {
+  readonly server: RpcServer
+  readonly #settings: Settings
+  readonly #config: StartConfig
+  readonly #log: Logger
+  readonly #serving = new SwitchedCore()
+  readonly #stopped = new AbortController()
+
+  constructor(settings: Settings, log: Logger) {
+    this.#settings = settings
+    this.#config = settings.whole
+    this.#log = log
+    this.server = createServer(settings, this.#config, log, this.#serving.core)
+  }
+
+  /** Whether it was told to stop while it waited. */
+  get stopped(): boolean {
+    return this.#stopped.signal.aborted
+  }
+
+  /**
+   * Puts the daemon together. While its TPM does not answer it says so on its socket, denies everything, and tries again; every other
+   * failure is thrown.
+   *
+   * @returns null if it was told to stop before there was a daemon
+   */
+  async assemble(): Promise<DaemonParts | null> {
+    const first = this.#attempt()
+    const late = new Promise<null>(resolve => setTimeout(resolve, PATIENCE_MS, null))
+    const outcome = await Promise.race([first, late])
+    if (outcome !== null && !(outcome instanceof TpmError)) return outcome
+
+    const stop = () => this.#stopped.abort()
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
+    try {
+      return await this.#wait(first)
+    } catch (error) {
+      await this.server.close(0)
+      throw error
+    } finally {
+      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, stop)
+    }
+  }
+
+  /** Puts the documents in force and opens for business. */
+  async serve(parts: DaemonParts): Promise<void> {
+    const listens = this.#serving.current !== null
+    await bootstrapDocuments(parts)
+    parts.attestor.start()
+    parts.sealing.start()
+    setInterval(() => parts.gate.expire(), EXPIRE_MS).unref()
+    this.#serving.current = daemonCore(parts)
+    if (!listens) await this.#listen()
+    for (const service of ['', ...SERVICE_NAMES] as const) this.server.setServing(service, true)
+    this.#log.info({ socket: this.#config.daemon.socket, host: parts.host.id, tier: parts.tier }, 'serving')
+    if (!listens) sdNotify('READY=1')
+  }
+
+  async #wait(first: Promise<DaemonParts | TpmError>): Promise<DaemonParts | null> {
+    const waiting = new Waiting(await readHostId(this.#config), DAEMON_VERSION)
+    this.#serving.current = waiting.core()
+    await this.#listen()
+    sdNotify('READY=1')
+    let outcome = await first
+    while (outcome instanceof TpmError) {
+      const { code, message } = outcome
+      if (waiting.reason.code !== code) this.#log.warn({ code }, `waiting for the TPM: ${message}`)
+      waiting.reason = { code, message }
+      await this.#pause()
+      if (this.stopped) {
+        await this.server.close(0)
+        return null
+      }
+      outcome = await this.#attempt()
+    }
+    waiting.end(outcome)
+    return outcome
+  }
+
+  async #attempt(): Promise<DaemonParts | TpmError> {
+    try {
+      return await assemble(this.#settings, this.#log)
+    } catch (error) {
+      if (mayCome(error)) return error
+      throw error
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise(resolve => {
+      const { signal } = this.#stopped
+      const go = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', go)
+        resolve()
+      }
+      const timer = setTimeout(go, signal.aborted ? 0 : RETRY_MS)
+      signal.addEventListener('abort', go)
+    })
+  }
+
+  async #listen(): Promise<void> {
+    await this.server.listen({
+      path: this.#config.daemon.socket,
+      access: this.#config.daemon.socketAccess,
+      parentExecution: null,
+      roles: uid => this.#settings.rolesOf(uid),
+      refuse: peer => refuseExecutions(this.#config, peer.uid),
+    })
+  }
+}
+
+function createServer(settings: Settings, { rpc }: StartConfig, log: Logger, core: DaemonCore): RpcServer {
+  return new RpcServer({
+    core,
+    log,
+    quota: settings.quotaLimits(),
+    unaryTimeoutMs: () => settings.now.rpc.answerSeconds * 1000,
+    limits: {
+      maxMessageBytes: rpc.maxMessageBytes,
+      maxConcurrentStreams: rpc.maxCallsPerConnection,
+      maxConnections: rpc.maxConnections,
+      idleMs: rpc.idleSeconds * 1000,
+      keepaliveMs: rpc.keepaliveSeconds * 1000,
+    },
+  })
+}
+
+/** A workload does not ask on the main socket: what it may ask for hangs on the execution that it is. */
+function refuseExecutions({ execution }: StartConfig, uid: number): string | null {
+  const [first, last] = execution.uidRange
+  return uid >= first && uid <= last ? 'the uid of an execution' : null
+}
