@@ -222,6 +222,14 @@ static void load_config(struct launcher *launcher, int argc, char **argv)
     exit(0);
 }
 
+/* Two launchers on one socket or one cgroup would end each other's executions. */
+static void die_at(const char *what, const char *place)
+{
+  if (errno == EWOULDBLOCK)
+    die("%s %s: another launcher works there", what, place);
+  die_errno("%s %s", what, place);
+}
+
 /* Nothing from outside shapes what is inherited by executions; whoever started us may have left files open. */
 static void settle_process(void)
 {
@@ -265,9 +273,9 @@ int main(int argc, char **argv)
     die_errno("table of executions");
   /* The listener first: its lock says that no other launcher works on these cgroups. */
   if ((launcher.listener = listener_open(&launcher.config)) < 0)
-    die_errno("%s", launcher.config.socket);
+    die_at("socket", launcher.config.socket);
   if (!interior_open(launcher.config.cgroup, &launcher.interior))
-    die_errno("cgroup %s", launcher.config.cgroup);
+    die_at("cgroup", launcher.config.cgroup);
   if (!interior_sweep(&launcher.interior, SWEEP_MS))
     die("what an earlier run left behind does not end");
   launcher.epoll = epoll_create1(EPOLL_CLOEXEC);

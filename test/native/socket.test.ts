@@ -205,7 +205,7 @@ describe.skipIf(!isRoot)('the launcher does not start', () => {
     expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining('not permitted') })
     chmodSync(join(host.directory, 'run'), 0o750)
     await host.start()
-    expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining('unavailable') })
+    expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining('another launcher') })
     const elsewhere = new TestHost({ cgroup: host.cgroup })
     await expect(elsewhere.start()).rejects.toThrow(`cgroup ${host.cgroup}`)
     await elsewhere.stop()
