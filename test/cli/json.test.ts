@@ -55,6 +55,9 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('plan', '--artifact', 'job.json', '--trust', 'trust.json', ...operator, ...argv)
     await json('plan', ...argv)
     await json('completion', 'fish')
+    await json('config default')
+    await json('config show', host.path('writd.toml'))
+    await json('config check', '--only-files', host.path('writd.toml'))
   }, 60_000)
 
   test('of what is asked of a daemon', async () => {
@@ -66,6 +69,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('executions', id)
     await json('executions', '--watch', id)
     await json('wait', id)
+    await json('explain', id, '--operator-key', host.path('operator.pub'))
     await json('terminate', id)
     const key = ['--key', host.path('operator.key')]
     for (const [command, file] of [
