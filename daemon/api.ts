@@ -141,9 +141,15 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
     },
 
     async revoke(_caller: Caller, envelope: Buffer) {
-      const { epoch, lineageIndex } = await changed(parts, governance.revoke(envelope))
-      const executionIds = executor.endRevoked()
-      return { epoch, lineageIndex, executionIds }
+      const ended = new Set<string>()
+      const end = (ids: readonly string[]) => {
+        for (const id of ids) ended.add(id)
+      }
+      const revoked = governance.revoke(envelope, next => end(executor.endRevoked(next)))
+      const { epoch, lineageIndex } = await changed(parts, revoked)
+      // What was permitted while the revocation was made durable.
+      end(executor.endRevoked())
+      return { epoch, lineageIndex, executionIds: [...ended] }
     },
 
     listRevocations() {

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { LaunchTerms } from '../authorization/index.ts'
+import type { LaunchTerms, RevocationSet } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { type Caller, DeniedError, type ExecuteStreams } from './core.ts'
@@ -127,9 +127,8 @@ export class Executor {
     }
   }
 
-  /** Ends whatever the revocations in force hit now. Returns the ids. */
-  endRevoked(): string[] {
-    const { revocations } = this.#o.history
+  /** Ends whatever these revocations (by default those in force) hit now. Returns the ids. */
+  endRevoked(revocations: RevocationSet = this.#o.history.revocations): string[] {
     const hit = this.#o.registry.live().filter(execution => {
       const revocable = {
         artifactDigest: execution.artifactDigest,

@@ -5,6 +5,7 @@ import {
   openPolicyBundle,
   openRevocation,
   openTrustRoots,
+  type RevocationSet,
 } from '../authorization/index.ts'
 import { WritError } from '../encoding/error.ts'
 import type { Lineage } from '../lineage/index.ts'
@@ -81,11 +82,19 @@ export class Governance {
     })
   }
 
-  revoke(envelope: Buffer): Promise<{ epoch: bigint; lineageIndex: bigint }> {
+  /**
+   * @param verified is told of all that will be revoked as soon as the document has been verified, for ending what runs: a kill never
+   *   waits for the log. If the log then cannot be written, the revocation is not in force and what was ended stays ended.
+   */
+  revoke(
+    envelope: Buffer,
+    verified: (next: RevocationSet) => void = () => undefined,
+  ): Promise<{ epoch: bigint; lineageIndex: bigint }> {
     return this.#inTurn(async () => {
       const { keys, history, lineage, recorder } = this.#o
       const document = openRevocation(envelope, keys)
       const next = history.revocations.with(document)
+      verified(next)
       const [blob] = await Promise.all([lineage.putBlob(envelope), lineage.putBlob(next.manifest)])
       const { digest, epoch } = document
       const lineageIndex = await recorder.record({ type: 'revocation', digest, epoch, blob })

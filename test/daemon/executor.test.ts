@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { readRevocation, signRevocation } from '../../authorization/index.ts'
 import type { Permit } from '../../daemon/decider.ts'
 import { History } from '../../daemon/history.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
@@ -275,8 +276,10 @@ describe('an end', () => {
     await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
     expect(w.executor.endRevoked()).toEqual([])
     const [key = ''] = w.registry.get(id)?.signerKeyIds ?? []
-    await w.revoke(2, { kind: 'key', id: key })
-    expect(w.executor.endRevoked()).toEqual([id])
+    // Not in force yet: an end does not wait for that.
+    const envelope = signRevocation({ version: 1, epoch: 2, revoke: [{ kind: 'key', id: key }] }, governance)
+    expect(w.executor.endRevoked(w.history.revocations.with(readRevocation(envelope)))).toEqual([id])
+    expect(w.history.revocations.epoch).toBe(1)
     expect(w.launcher.steps.at(-1)).toBe('kill REVOKED')
     w.launcher.end(id, { cause: 'REVOKED' })
     await done

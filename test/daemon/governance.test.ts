@@ -113,6 +113,23 @@ describe('a change', () => {
     expect(inForce(w)).toEqual(before)
   })
 
+  test('that revokes is told of before the log is written, and only once it is verified: a kill never waits', async () => {
+    const io = faultyIo()
+    const w = await world({ io })
+    const told: number[] = []
+    const tell = (next: { epoch: number }) => void told.push(next.epoch)
+    await expect(w.governance.revoke(revocation(1, mallory), tell)).rejects.toBeDefined()
+    expect(told).toEqual([])
+    await w.governance.revoke(revocation(1), tell)
+    await expect(w.governance.revoke(revocation(1), tell)).rejects.toMatchObject({ code: 'ROLLED_BACK' })
+    expect(told).toEqual([1])
+    io.fail('open', 1, 'did not persist', 'ENOSPC')
+    await expect(w.governance.revoke(revocation(2), tell)).rejects.toMatchObject({
+      code: 'LINEAGE_UNAVAILABLE',
+    })
+    expect(told).toEqual([1, 2])
+  })
+
   test('waits for the one before: of many at once the log has an order, and each sees the last', async () => {
     const w = await world()
     const epochs = [1, 2, 2, 1, 3]
