@@ -348,24 +348,64 @@ describe.skipIf(!IS_ROOT)(`a request explained (${NEEDS_ROOT})`, () => {
     rmSync(copy, { recursive: true })
   })
 
-  test('a history that a lying host wrote and its TPM signed', async () => {
-    const index = Number(denied('SCOPE_EXCEEDED'))
-    const to = await forge(site, bundle, scratch('forged'), async all => {
-      const event = all[index] as Decision
-      const record = recordOf(event)
-      const inputs = record.inputs && {
-        ...record.inputs,
-        request: { ...record.inputs.request, argv: ['/usr/bin/true'] },
-      }
-      return all.map(e => (e === event ? withRecord(event, { ...record, inputs }) : e))
-    })
-    const { status, stdout } = await writ(['explain', String(index), '--bundle', to, ...key])
-    expect(status).toBe(1)
-    expect(stdout).toMatch(/VERIFIED +TPM signature of the checkpoint/)
-    expect(stdout).toMatch(/VERIFIED +inclusion of its entries/)
-    expect(stdout).toMatch(/FAILED +decision evaluated again: evaluated again, the decision is another one/)
-    rmSync(to, { recursive: true })
-  }, 60_000)
+  /** What a lying host can write, and have its TPM sign. */
+  const lies: readonly [what: string, said: RegExp, lie: (all: LineageEvent[]) => LineageEvent[]][] = [
+    [
+      'another request in a record',
+      /decision evaluated again: evaluated again, the decision is another one/,
+      all =>
+        changeDenied(all, event => {
+          const { inputs, ...record } = recordOf(event)
+          const request = inputs && { ...inputs.request, argv: ['/usr/bin/true'] }
+          return withRecord(event, { ...record, inputs: { ...inputs, request } })
+        }),
+    ],
+    [
+      'another caller in an entry',
+      /decision evaluated again: entry and record differ in the caller/,
+      all => changeDenied(all, event => ({ ...event, caller: { ...event.caller, gid: 4711 } })),
+    ],
+    [
+      'another epoch than the gate had',
+      /grounds of the decision: the gate was .* in epoch 6/,
+      all =>
+        changeDenied(all, event => {
+          const { inputs, ...record } = recordOf(event)
+          const gate = inputs && { ...inputs.gate, epoch: 6 }
+          return withRecord(event, { ...record, inputs: { ...inputs, gate } })
+        }),
+    ],
+    [
+      'the quote of another appraisal',
+      /quote of the evidence: /,
+      all => {
+        const [first] = all.flatMap(event => (event.type === 'appraisal' ? [event.evidence] : []))
+        const index = Number(recordOf(all[denial()] as Decision).inputs?.gate.appraisalIndex)
+        return all.map((event, i) =>
+          i === index && event.type === 'appraisal' && first !== undefined
+            ? { ...event, evidence: { ...event.evidence, attest: first.signature } }
+            : event,
+        )
+      },
+    ],
+  ]
+  const denial = () => Number(denied('SCOPE_EXCEEDED'))
+  const changeDenied = (all: LineageEvent[], change: (event: Decision) => LineageEvent) =>
+    all.map((event, i) => (i === denial() ? change(event as Decision) : event))
+  test.each(lies)(
+    'a history that a lying host wrote and its TPM signed: %s',
+    async (_what, said, lie) => {
+      const to = await forge(site, bundle, scratch('forged'), lie)
+      const { status, stdout } = await writ(['explain', String(denial()), '--bundle', to, ...key])
+      rmSync(to, { recursive: true })
+      expect(status).toBe(1)
+      expect(stdout).toMatch(/VERIFIED +TPM signature of the checkpoint/)
+      expect(stdout).toMatch(/VERIFIED +inclusion of its entries/)
+      const failed = stdout.split('\n').filter(line => /^ +FAILED/.test(line))
+      expect(failed.join('\n')).toMatch(said)
+    },
+    60_000,
+  )
 
   test('ids that are none, and those that nobody knows', async () => {
     for (const where of [[], ['--bundle', bundle]]) {
