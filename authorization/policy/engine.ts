@@ -1,8 +1,15 @@
 import { createRequire } from 'node:module'
+import { setFlagsFromString } from 'node:v8'
 import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
 import { type ContextUse, contextUse } from './usage.ts'
 
 type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs')
+
+/**
+ * How much a WebAssembly function runs before V8 optimises it; its default (flag-definitions.h) is some hundred times less, and
+ * makes Cedar's parser, which runs once, cost 30 MB of compiled code. What runs at every request gets there all the same.
+ */
+setFlagsFromString('--wasm-tiering-budget=500000000')
 
 const require = createRequire(import.meta.url)
 const PACKAGE = '@cedar-policy/cedar-wasm/nodejs'
