@@ -1,7 +1,7 @@
 import { type OpenedArtifact, openArtifact, type SentArtifact } from './artifact.ts'
 import type { DecisionInput } from './input.ts'
 import { subjectsToMint } from './mint-terms.ts'
-import type { PolicyAnswer } from './policy/compiled.ts'
+import type { PolicyAnswer } from './policy/answer-cache.ts'
 import type { ObservedSubject } from './request.ts'
 import { type Resolution, type SubjectToOpen, subjectsToOpen } from './scope.ts'
 import type { LaunchTerms } from './terms.ts'

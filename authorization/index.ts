@@ -26,6 +26,7 @@ export type { GateSnapshot } from './gate-snapshot.ts'
 export type { DecisionInput, ParentState, PlainInput } from './input.ts'
 export { issueArtifact, type SubjectDigest, statementBytes } from './issue.ts'
 export { mintArtifact } from './mint.ts'
+export type { PolicyAnswer } from './policy/answer-cache.ts'
 export {
   POLICY_PAYLOAD_TYPE,
   type PolicyBundleFields,
@@ -37,7 +38,6 @@ export {
   checkPolicySuccessor,
   compileBundle,
   openPolicyBundle,
-  type PolicyAnswer,
   type PolicyBundle,
   PolicyCache,
 } from './policy/compiled.ts'

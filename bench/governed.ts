@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { api, WritClient } from '../proto/client.ts'
-import { GovernedHost, NEEDS_ROOT } from '../test/system/governed-host.ts'
+import { GovernedHost, NEEDS_ROOT, WRITD } from '../test/system/governed-host.ts'
 import { CannotRun } from './measure.ts'
 
 /** No caller may want more than is measured here; everything else is as the shipped file has it. */
@@ -32,10 +32,23 @@ export class Governed {
     const governed = new Governed(await GovernedHost.start({ config: CONFIG }))
     try {
       await governed.loadPolicies(policySet(10))
+      await governed.#startAsInstalled()
       return governed
     } catch (error) {
       await governed.close()
       throw error
+    }
+  }
+
+  /** As under a service manager that gives it a cache directory, which its first start has filled. */
+  async #startAsInstalled(): Promise<void> {
+    const cache = this.host.path('cache')
+    mkdirSync(cache, { mode: 0o700 })
+    chownSync(cache, WRITD.uid, WRITD.gid)
+    for (let start = 0; start < 2; start++) {
+      await this.host.stopDaemon()
+      await this.host.startDaemon()
+      await this.host.attested()
     }
   }
 

@@ -24,16 +24,8 @@ import type { History } from './history.ts'
 import { OpenedArtifacts } from './opened-artifacts.ts'
 import { RecentLooks } from './recent-looks.ts'
 import { rfc3339 } from './recorder.ts'
+import type { SubjectStage } from './subject-stage.ts'
 import type { WallClock } from './wall-clock.ts'
-
-export type StageUser = 'own' | { readonly uid: number; readonly gid: number }
-
-/** Opens and hashes what would run, and holds those bytes for the execution until they are used or let go. */
-export interface SubjectStage {
-  /** The first path is the program. They are opened with the rights of the user that will run them. */
-  stage(executionId: string, paths: readonly string[], user: StageUser): Promise<ObservedSubject[]>
-  abandon(executionId: string): void
-}
 
 export interface DeciderOptions {
   readonly hostId: string

@@ -1,5 +1,5 @@
 import type { ObservedSubject } from '../authorization/index.ts'
-import type { StageUser, SubjectStage } from './decider.ts'
+import type { StageUser, SubjectStage } from './subject-stage.ts'
 
 /** How long what was found at a path is good for a question about it. */
 const GOOD_FOR_MS = 1000

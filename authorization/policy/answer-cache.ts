@@ -1,4 +1,8 @@
-import type { PolicyAnswer } from './compiled.ts'
+/** What the policy says. `failed` is a denial too: a `forbid` that fails to evaluate is skipped by Cedar. */
+export type PolicyAnswer =
+  | { readonly outcome: 'allow'; readonly determining: readonly string[] }
+  | { readonly outcome: 'deny'; readonly determining: readonly string[] }
+  | { readonly outcome: 'failed'; readonly failed: readonly string[]; readonly message: string }
 
 /** Most answers that are kept, and the longest question that one is kept for: together at most some 4 MiB. */
 const MAX_ANSWERS = 1024

@@ -3,17 +3,11 @@ import type { PublicKey } from '../../signing/key.ts'
 import { type GovernanceDocument, openDocument, readDocument } from '../document.ts'
 import { AuthorizationError } from '../error.ts'
 import type { LaunchTerms } from '../terms.ts'
-import { AnswerCache } from './answer-cache.ts'
+import { AnswerCache, type PolicyAnswer } from './answer-cache.ts'
 import { cedarEntity, POLICY_PAYLOAD_TYPE, type PolicyBundleFields, parsePolicyBundle } from './bundle.ts'
 import { PolicyEngine } from './engine.ts'
 import { buildCall, others, type PolicyCall, type PolicyQuestion, uidKey } from './request.ts'
 import { contextKey } from './usage.ts'
-
-/** What the policy says. `failed` is a denial too: a `forbid` that fails to evaluate is skipped by Cedar. */
-export type PolicyAnswer =
-  | { readonly outcome: 'allow'; readonly determining: readonly string[] }
-  | { readonly outcome: 'deny'; readonly determining: readonly string[] }
-  | { readonly outcome: 'failed'; readonly failed: readonly string[]; readonly message: string }
 
 /** A bundle in force: parsed, strictly validated, ready to decide. */
 export interface PolicyBundle {
@@ -102,22 +96,21 @@ export function compileBundle(bundle: PolicyBundleFields): Pick<PolicyBundle, 'e
     entities.set(uidKey(entity.uid), { ...made, attrs })
   }
   const answers = new AnswerCache()
-  const ask = (call: PolicyCall): PolicyAnswer => {
-    const { ours, ...rest } = call
-    const answer = engine.evaluate({ ...rest, entities: [...ours, ...others(call, entities)] })
+  const ask = ({ ours, ...call }: PolicyCall, checked?: boolean): PolicyAnswer => {
+    const answer = engine.evaluate({ ...call, entities: [...ours, ...others(ours, entities)] }, checked)
     if (answer.type === 'failure') return { outcome: 'failed', failed: [], message: answer.message }
     const { allow, determining, failed } = answer
     if (failed.length > 0) return { outcome: 'failed', failed, message: `${failed.length} policies failed` }
     return { outcome: allow ? 'allow' : 'deny', determining }
   }
+  for (const question of sampleQuestions()) {
+    const answer = ask(buildCall(question, entities), true)
+    if (answer.outcome === 'failed' && answer.failed.length === 0) throw invalid(answer.message, 'schema')
+  }
   const evaluate = (question: PolicyQuestion): PolicyAnswer => {
     const call = buildCall(question, entities)
     const { context, ...rest } = call
     return answers.get(`${JSON.stringify(rest)}${contextKey(context, engine.contextUse)}`, () => ask(call))
-  }
-  for (const question of sampleQuestions()) {
-    const answer = evaluate(question)
-    if (answer.outcome === 'failed' && answer.failed.length === 0) throw invalid(answer.message, 'schema')
   }
   return { evaluate }
 }

@@ -1,9 +1,11 @@
 import { createRequire } from 'node:module'
 import { setFlagsFromString } from 'node:v8'
 import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
-import { type ContextUse, contextUse } from './usage.ts'
+import { DEFAULT_SCHEMA } from './schema.ts'
+import { type ContextUse, contextSeen, contextUse } from './usage.ts'
 
 type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs')
+type Context = Parameters<Cedar['statefulIsAuthorized']>[0]['context']
 
 /**
  * How much a WebAssembly function runs before V8 optimises it; its default (flag-definitions.h) is some hundred times less, and
@@ -82,6 +84,7 @@ export function policyLanguageVersion(): string {
 /** One policy set with its schema, parsed once. */
 export class PolicyEngine {
   readonly #source: PolicySource
+  readonly #shipped: boolean
   #cedar: Cedar | null
   /** The version of the Cedar language that is spoken, such as `4.5`. */
   readonly language: string
@@ -90,6 +93,7 @@ export class PolicyEngine {
 
   private constructor(source: PolicySource, cedar: Cedar) {
     this.#source = source
+    this.#shipped = source.schema === DEFAULT_SCHEMA
     this.#cedar = cedar
     this.language = cedar.getCedarLangVersion()
     const parsed = source.policies.map(([, text]) => attempt(() => cedar.policyToJson(text)))
@@ -104,8 +108,14 @@ export class PolicyEngine {
     return 'type' in cedar ? cedar : new PolicyEngine(source, cedar)
   }
 
-  /** Decides one request. The request and all entities are checked against the schema. */
-  evaluate(call: CedarCall): EngineAnswer | EngineFailure {
+  /**
+   * Decides one request. Under the shipped schema Cedar is only given what the policies can see, and not told to check it again: that
+   * schema has no action groups and no attributes but text, numbers and sets, so it changes no answer, and the context is written
+   * in `request.ts`. Under a schema of the bundle's own, the request and all entities are checked against it.
+   *
+   * @param checked whether to check under the shipped schema too: at load, when the bundle's entities are new
+   */
+  evaluate(call: CedarCall, checked = !this.#shipped): EngineAnswer | EngineFailure {
     if (this.#cedar === null) {
       const cedar = load(this.#source)
       if ('type' in cedar) return cedar
@@ -115,11 +125,11 @@ export class PolicyEngine {
     const answer = attempt(() =>
       cedar.statefulIsAuthorized({
         ...call,
-        context: call.context as Parameters<Cedar['statefulIsAuthorized']>[0]['context'],
+        context: (checked ? call.context : contextSeen(call.context, this.contextUse)) as Context,
         entities: call.entities as EntityJson[],
         preparsedPolicySetId: 'bundle',
-        preparsedSchemaName: 'bundle',
-        validateRequest: true,
+        validateRequest: checked,
+        ...(checked ? { preparsedSchemaName: 'bundle' } : {}),
       }),
     )
     if ('message' in answer) {

@@ -63,7 +63,7 @@ export function buildCall(question: PolicyQuestion, bundle: ReadonlyMap<string, 
 }
 
 /** The bundle's entities that a call does not bring in a form of its own. */
-export function others({ ours }: PolicyCall, bundle: ReadonlyMap<string, EntityJson>): EntityJson[] {
+export function others(ours: readonly EntityJson[], bundle: ReadonlyMap<string, EntityJson>): EntityJson[] {
   const replaced = new Set(ours.map(entity => uidKey(entity.uid as CedarUid)))
   return [...bundle].filter(([key]) => !replaced.has(key)).map(([, entity]) => entity)
 }

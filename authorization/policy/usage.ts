@@ -3,14 +3,17 @@ export type ContextUse = readonly (readonly string[])[]
 
 /**
  * What a set of policies can see of the context. Errs towards more: any use of the context that is not a chain of attributes
- * counts as a use of everything.
+ * counts as a use of everything. No path is a beginning of another.
  *
  * @param policies in Cedar's JSON form (https://docs.cedarpolicy.com/policies/json-format.html)
  */
 export function contextUse(policies: readonly unknown[]): ContextUse {
   const found = new Map<string, readonly string[]>()
   for (const policy of policies) collect(policy, path => found.set(JSON.stringify(path), path))
-  return [...found.values()]
+  const paths = [...found.values()]
+  const covers = (path: readonly string[], other: readonly string[]) =>
+    path.length < other.length && path.every((name, i) => name === other[i])
+  return paths.filter(path => !paths.some(other => covers(other, path)))
 }
 
 function collect(node: unknown, use: (path: readonly string[]) => void): void {
@@ -49,4 +52,25 @@ function at(context: unknown, path: readonly string[]): unknown {
  */
 export function contextKey(context: unknown, use: ContextUse): string {
   return JSON.stringify(use.map(path => [at(context, path)].filter(value => value !== undefined)))
+}
+
+type Members = Readonly<Record<string, unknown>>
+
+/** The context without what no policy looks at. */
+export function contextSeen(context: Members, use: ContextUse): Members {
+  const seen: Record<string, unknown> = {}
+  for (const path of use) copy(context, seen, path)
+  return seen
+}
+
+function copy(from: Members, into: Record<string, unknown>, [name, ...rest]: readonly string[]): void {
+  if (name === undefined) Object.assign(into, from)
+  if (name === undefined || !Object.hasOwn(from, name)) return
+  const value = from[name]
+  if (rest.length === 0 || typeof value !== 'object' || value === null || Array.isArray(value)) {
+    into[name] = value
+  } else {
+    into[name] ??= {}
+    copy(value as Members, into[name] as Record<string, unknown>, rest)
+  }
 }

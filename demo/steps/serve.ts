@@ -43,14 +43,7 @@ export async function serve(screen: Screen, workspace: Workspace, host: Governed
   const writd = new Service(
     'writd',
     workspace.path('writd.log'),
-    [
-      'sh',
-      join(repository, 'packaging/setup/with-runtime.sh'),
-      'node',
-      join(repository, 'daemon/main.ts'),
-      '--config',
-      config.writd,
-    ],
+    [join(repository, 'writd'), '--config', config.writd],
     USERS.writd,
   )
   workspace.atEnd('writd', () => writd.stop())

@@ -6,12 +6,15 @@ import { PolicyEngine } from '../../authorization/policy/engine.ts'
 import { contextKey } from '../../authorization/policy/usage.ts'
 
 /** The engine over policies with these conditions. */
-function engine(...conditions: string[]): PolicyEngine {
+const engine = (...conditions: string[]) => create(conditions, DEFAULT_SCHEMA)
+const checkedEngine = (...conditions: string[]) => create(conditions, `${DEFAULT_SCHEMA}\n`)
+
+function create(conditions: string[], schema: string): PolicyEngine {
   const policies = conditions.map((condition, i) => {
     const text = `${i === 0 ? 'permit' : 'forbid'}(principal, action, resource) when { ${condition} };`
     return [`p${i}`, text] as const
   })
-  const made = PolicyEngine.create({ policies, schema: DEFAULT_SCHEMA })
+  const made = PolicyEngine.create({ policies, schema })
   return made instanceof PolicyEngine ? made : expect.fail(made.message)
 }
 const use = (...conditions: string[]) => engine(...conditions).contextUse.toSorted()
@@ -19,6 +22,11 @@ const use = (...conditions: string[]) => engine(...conditions).contextUse.toSort
 describe('what policies can see of the context', () => {
   it.each<[string, string, string[][]]>([
     ['nothing', 'principal == Writ::User::"1"', []],
+    [
+      'a record and a part of it',
+      'context.caller.uid == 1 && context.caller == {uid: 1, gid: 1}',
+      [['caller']],
+    ],
     ['one attribute', 'context.caller.uid == 1', [['caller', 'uid']]],
     ['a whole record', 'context.caller == {uid: 1, gid: 1}', [['caller']]],
     ['whether something is there', 'context.request.limits has pids', [['request', 'limits', 'pids']]],
@@ -76,7 +84,7 @@ describe('answers', () => {
       'context.caller.uid < 3',
       'context.request.argv.contains("x") || context.request.network == "host"',
       'context.request.limits has pids && context.request.limits.pids > 1',
-      'context.attestation == {tier: "simulated", ageMs: 1, referenceValues: ""}',
+      'context.request has limits.memoryBytes || context.attestation == {tier: "simulated", ageMs: 1, referenceValues: ""}',
       '!context.request.children && context.artifact.id like "a*"',
     ]
     const small = fc.integer({ min: 0, max: 4 })
@@ -116,8 +124,10 @@ describe('answers', () => {
         fc.array(context, { minLength: 1, maxLength: 40 }),
         (chosen, contexts) => {
           const cedar = engine(...chosen)
-          const ask = (asked: (typeof contexts)[number]) =>
-            cedar.evaluate({
+          // Any change of the schema has the whole request given to Cedar, and checked.
+          const whole = checkedEngine(...chosen)
+          const ask = (asked: (typeof contexts)[number], by = cedar) =>
+            by.evaluate({
               principal: { type: 'Writ::User', id: '1' },
               action: { type: 'Writ::Action', id: 'Execute' },
               resource: { type: 'Writ::Program', id: 'p' },
@@ -131,6 +141,7 @@ describe('answers', () => {
           for (const asked of contexts) {
             const key = contextKey(asked, cedar.contextUse)
             const answer = ask(asked)
+            expect(answer).toEqual(ask(asked, whole))
             expect(answer).toMatchObject({ type: 'answer', failed: [] })
             if (answers.has(key)) expect(answer).toEqual(answers.get(key))
             answers.set(key, answer)

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ObservedSubject } from '../../authorization/index.ts'
-import type { StageUser } from '../../daemon/decider.ts'
 import { RecentLooks } from '../../daemon/recent-looks.ts'
+import type { StageUser } from '../../daemon/subject-stage.ts'
 
 const found: ObservedSubject = { path: '/bin/a', sha256: 'a'.repeat(64), size: 1 }
 

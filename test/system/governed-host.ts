@@ -184,15 +184,12 @@ export class GovernedHost {
   }
 
   async startDaemon(): Promise<void> {
-    const child = spawn(
-      process.execPath,
-      [join(ROOT, 'daemon/main.ts'), '--config', this.path('writd.toml')],
-      {
-        ...WRITD,
-        env: { PATH: process.env.PATH },
-        stdio: ['ignore', 'ignore', 'pipe'],
-      },
-    )
+    const cache = this.path('cache')
+    const child = spawn(join(ROOT, 'writd'), ['--config', this.path('writd.toml')], {
+      ...WRITD,
+      env: { PATH: process.env.PATH, ...(existsSync(cache) ? { CACHE_DIRECTORY: cache } : {}) },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
     this.#daemon = child
     child.stderr?.on('data', piece => (this.daemonLog += piece))
     let ended = false
