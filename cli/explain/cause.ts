@@ -82,11 +82,14 @@ export async function causeOf(
     if (BY_GATE.has(cause)) return { text: 'its lease was not renewed in time', entries: [] }
   }
   if (cause === 'REVOKED' || NOT_RUN.has(cause)) {
-    const before = request.changes.filter(
+    const revocations = request.changes.filter(
       (entry): entry is EntryOf<'revocation'> =>
-        entry.event.type === 'revocation' && entry.index > decision.index && entry.index < end.index,
+        entry.event.type === 'revocation' && entry.index > decision.index,
     )
-    const hit = await hitting(source, before, revocableOf(request, recorded))
+    // A kill waits for no entry: that of the revocation may come after the end. Those before it are looked at first, the last of them first.
+    const before = revocations.filter(entry => entry.index < end.index)
+    const behind = revocations.slice(before.length).toReversed()
+    const hit = await hitting(source, [...behind, ...before], revocableOf(request, recorded))
     if (hit !== null) {
       const { entry, kind, id } = hit
       return { text: `the ${kind} ${id} was revoked`, entries: [entry] }

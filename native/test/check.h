@@ -29,6 +29,7 @@ void test_deadlines(void);
 void test_executions(void);
 void test_format(void);
 void test_orders(void);
+void test_seccomp(void);
 void test_sha256(void);
 void test_strings(void);
 

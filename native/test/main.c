@@ -8,7 +8,8 @@ int main(void)
     const char *name;
     void (*run)(void);
   } tests[] = {{"sha256", test_sha256},   {"strings", test_strings},       {"orders", test_orders},      {"format", test_format},
-               {"config", test_config}, {"executions", test_executions}, {"deadlines", test_deadlines}};
+               {"config", test_config}, {"executions", test_executions}, {"deadlines", test_deadlines},
+               {"seccomp", test_seccomp}};
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
     unsigned before = checks_failed;
     tests[i].run();
