@@ -59,7 +59,12 @@ export class GovernedHost {
 
   /** Provisioned, with keys, trust roots, reference values and a policy, and both daemons running and attested. */
   static async start(
-    options: { config?: Record<string, string>; policy?: string } = {},
+    options: {
+      config?: Record<string, string>
+      policy?: string
+      /** Called when all is provisioned and the launcher runs, and no daemon was ever started. */
+      beforeStart?: (host: GovernedHost) => Promise<void> | void
+    } = {},
   ): Promise<GovernedHost> {
     const dir = mkdtempSync(join(tmpdir(), 'writ-'))
     chmodSync(dir, 0o755)
@@ -68,6 +73,7 @@ export class GovernedHost {
     try {
       await host.#provision(options)
       await host.startLauncher()
+      await options.beforeStart?.(host)
       await host.startDaemon()
       await host.attested()
       return host
@@ -183,11 +189,16 @@ export class GovernedHost {
     await new Promise(resolve => setTimeout(resolve, 50))
   }
 
-  async startDaemon(): Promise<void> {
+  /** @param env more of its environment */
+  async startDaemon(env: Record<string, string> = {}): Promise<void> {
     const cache = this.path('cache')
     const child = spawn(join(ROOT, 'writd'), ['--config', this.path('writd.toml')], {
       ...WRITD,
-      env: { PATH: process.env.PATH, ...(existsSync(cache) ? { CACHE_DIRECTORY: cache } : {}) },
+      env: {
+        PATH: process.env.PATH,
+        ...(existsSync(cache) ? { CACHE_DIRECTORY: cache } : {}),
+        ...env,
+      },
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     this.#daemon = child

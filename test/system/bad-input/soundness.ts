@@ -1,10 +1,13 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import { CallError, WritClient } from '../../../proto/client.ts'
 import type { WorkloadInput } from '../../../proto/generated/writ/v1/Workload.ts'
 import { exportAndVerify } from '../audit.ts'
-import type { GovernedHost } from '../governed-host.ts'
+import { type GovernedHost, WRITD } from '../governed-host.ts'
 
 const CGROUPS = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified']
 
@@ -129,4 +132,34 @@ export class Soundness {
   #counts(): [number, number] {
     return [descriptors(this.#host.daemonPid), descriptors(this.#host.launcherPid)]
   }
+}
+
+const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+
+/** Runs a daemon that is expected to end by itself. */
+export function endingDaemon(config: string): Promise<{ code: number | null; stderr: string }> {
+  return ending(process.execPath, [join(ROOT, 'daemon/main.ts'), '--config', config], WRITD)
+}
+
+/** Runs a launcher that is expected to end by itself. */
+export function endingLauncher(config: string): Promise<{ code: number | null; stderr: string }> {
+  return ending(join(ROOT, 'native/build/writ-launchd'), ['--config', config], {})
+}
+
+async function ending(
+  program: string,
+  args: string[],
+  user: { uid?: number; gid?: number },
+): Promise<{ code: number | null; stderr: string }> {
+  const child = spawn(program, args, {
+    ...user,
+    env: { PATH: process.env.PATH },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let stderr = ''
+  child.stderr?.on('data', piece => (stderr += piece))
+  const timer = setTimeout(() => child.kill('SIGKILL'), 25_000)
+  const [code] = (await once(child, 'close')) as [number | null]
+  clearTimeout(timer)
+  return { code, stderr }
 }
