@@ -96,6 +96,7 @@ export class Sealing {
   }
 
   #lastMs = 0
+  #told = ''
 
   #tick(): void {
     const behind = this.#lineage.size - BigInt(this.#lineage.latestCheckpoint()?.size ?? 0)
@@ -107,8 +108,11 @@ export class Sealing {
     try {
       await this.#lineage.checkpoint()
       this.#lastMs = Date.now()
+      this.#told = ''
     } catch (error) {
-      this.#log.warn({ err: error }, 'no checkpoint was signed')
+      // It is tried again every second; what stays as it was is not told again.
+      if (String(error) !== this.#told) this.#log.warn({ err: error }, 'no checkpoint was signed')
+      this.#told = String(error)
     }
   }
 

@@ -98,9 +98,11 @@ const LINGER_MS = 1000
 export function endStreamLater(call: object): void {
   const { stream } = call as { stream?: Partial<ServerHttp2Stream> }
   if (stream === undefined || stream.closed !== false) return
-  setTimeout(() => {
+  const timer = setTimeout(() => {
     if (stream.closed === false) stream.close?.(constants.NGHTTP2_NO_ERROR)
   }, LINGER_MS).unref()
+  // Most are closed at once, and nothing is to be kept of them.
+  stream.once?.('close', () => clearTimeout(timer))
 }
 
 /** Closes the descriptor that came with credentials. */
