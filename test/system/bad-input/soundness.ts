@@ -136,9 +136,12 @@ export class Soundness {
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 
-/** Runs a daemon that is expected to end by itself. */
-export function endingDaemon(config: string): Promise<{ code: number | null; stderr: string }> {
-  return ending(process.execPath, [join(ROOT, 'daemon/main.ts'), '--config', config], WRITD)
+/** Runs a daemon that is expected to end by itself, and tells it to after a while. */
+export function endingDaemon(
+  config: string,
+  withinMs = 25_000,
+): Promise<{ code: number | null; stderr: string }> {
+  return ending(process.execPath, [join(ROOT, 'daemon/main.ts'), '--config', config], WRITD, withinMs)
 }
 
 /** Runs a launcher that is expected to end by itself. */
@@ -150,6 +153,7 @@ async function ending(
   program: string,
   args: string[],
   user: { uid?: number; gid?: number },
+  withinMs = 25_000,
 ): Promise<{ code: number | null; stderr: string }> {
   const child = spawn(program, args, {
     ...user,
@@ -158,7 +162,7 @@ async function ending(
   })
   let stderr = ''
   child.stderr?.on('data', piece => (stderr += piece))
-  const timer = setTimeout(() => child.kill('SIGKILL'), 25_000)
+  const timer = setTimeout(() => child.kill('SIGTERM'), withinMs)
   const [code] = (await once(child, 'close')) as [number | null]
   clearTimeout(timer)
   return { code, stderr }

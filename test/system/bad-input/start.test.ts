@@ -42,7 +42,7 @@ describe.skipIf(NEEDS_ROOT !== null)('a start that finds something wrong, and a 
   /** Does something while an execution runs, which goes on through it, in its epoch. */
   async function unharmed(action: () => Promise<unknown>): Promise<void> {
     const { epoch } = (await status()) ?? {}
-    const call = sound.client.execute({
+    const call = sound.client.executeCall({
       artifact: sleep,
       workload: { program: '/bin/sleep', argv: ['/bin/sleep', `77${marker}`] },
     })
@@ -251,9 +251,9 @@ describe.skipIf(NEEDS_ROOT !== null)('a start that finds something wrong, and a 
     await host.attested()
     sound.reconnect()
     const { epoch } = (await status()) ?? {}
-    // Two seconds of validity are two seconds, whatever becomes of the clock.
+    // Eight seconds of validity are eight seconds, whatever becomes of the clock.
     const soon = readFileSync(await host.issue('soon', ['/bin/sleep', `78${marker}`], ['--valid', '8s']))
-    const call = sound.client.execute({
+    const call = sound.client.executeCall({
       artifact: soon,
       workload: { program: '/bin/sleep', argv: ['/bin/sleep', `78${marker}`] },
     })
