@@ -69,6 +69,8 @@ export const sections = {
     uid_range: v.optional(v.tuple([whole(1000, 0xfffffffe), whole(1000, 0xfffffffe)]), [60600, 61183]),
     max_executions: v.optional(whole(1, 4096), 200),
     max_output_bytes: v.optional(whole(0, Number.MAX_SAFE_INTEGER), 16 * GIB),
+    output_tail_bytes: v.optional(whole(0, 16 * MIB), 64 * KIB),
+    output_tail_total_bytes: v.optional(whole(0, GIB), 16 * MIB),
   }),
   rpc: v.strictObject({
     max_message_bytes: v.optional(whole(64 * KIB, 64 * MIB), 4 * MIB),
@@ -119,6 +121,8 @@ export const RELOADED_KEYS = [
   'access.auditors',
   'execution.max_executions',
   'execution.max_output_bytes',
+  'execution.output_tail_bytes',
+  'execution.output_tail_total_bytes',
   'rpc.answer_seconds',
   'quota.requests_per_second',
   'quota.request_burst',

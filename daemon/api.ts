@@ -11,6 +11,7 @@ import {
   type DaemonCore,
   type ExecuteStreams,
   NotFoundError,
+  OutputError,
   type OwnedEntry,
   type Ownership,
   type WorkloadRequest,
@@ -74,6 +75,12 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
     },
 
     watchExecutions: (signal: AbortSignal) => registry.watch(signal),
+
+    readOutput(executionId: string, follow: boolean, signal: AbortSignal) {
+      const tail = parts.tails.get(executionId)
+      if (tail?.kept === false) throw new OutputError()
+      return tail?.read(follow, signal) ?? null
+    },
 
     getStatus: () => statusMessage(parts),
     watchStatus: (signal: AbortSignal) => statuses.watch([['status', statusMessage(parts)]], signal),

@@ -6,6 +6,7 @@ import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import type { GetReportResponseInput } from '../proto/generated/writ/v1/GetReportResponse.ts'
 import type { ListRevocationsResponseInput } from '../proto/generated/writ/v1/ListRevocationsResponse.ts'
+import type { OutputPiece } from './output-tail.ts'
 
 /**
  * Who asks, as the kernel said when the connection was made. Nothing in it comes from a message. Authorise on `uid` and
@@ -141,6 +142,14 @@ export interface DaemonCore {
   /** All executions that have not ended, then each after every change; ends with `signal`. Bounded (daemon/changes.ts). */
   watchExecutions(signal: AbortSignal): AsyncIterable<ExecutionInput>
 
+  /**
+   * The newest output of an execution, what was forgotten as gaps. Never holds the execution back: who reads slowly misses more. Null if there
+   * is no execution of this id.
+   *
+   * @throws OutputError `OUTPUT_NOT_KEPT`
+   */
+  readOutput(executionId: string, follow: boolean, signal: AbortSignal): AsyncIterable<OutputPiece> | null
+
   getStatus(): AttestationStatusInput
   /** The status now, then after every change; ends with `signal`. Bounded. */
   watchStatus(signal: AbortSignal): AsyncIterable<AttestationStatusInput>
@@ -190,6 +199,13 @@ export class DeniedError extends WritError<'DENIED'> {
     super('DENIED', reasons.map(r => `${r.code}: ${r.message}`).join('; '))
     this.reasons = reasons
     this.decisionIndex = decisionIndex
+  }
+}
+
+/** The configuration keeps no output. */
+export class OutputError extends WritError<'OUTPUT_NOT_KEPT'> {
+  constructor() {
+    super('OUTPUT_NOT_KEPT', 'the daemon keeps no output (execution.output_tail_bytes)')
   }
 }
 

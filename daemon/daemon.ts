@@ -20,6 +20,7 @@ import { type Host, HostError, hostTier, openHost } from './host.ts'
 import { LauncherClient } from './launcher/client.ts'
 import { endLeftovers } from './leftovers.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
+import { OutputTails } from './output-tails.ts'
 import { Recorder, recordedReasons } from './recorder.ts'
 import { Sealing } from './sealing.ts'
 import { type Settings, withLive } from './settings.ts'
@@ -43,6 +44,7 @@ export interface DaemonParts {
   readonly gate: TrustGate
   readonly launcher: LauncherClient
   readonly registry: ExecutionRegistry
+  readonly tails: OutputTails
   readonly decisions: DecisionLog
   readonly decider: Decider
   readonly executor: Executor
@@ -143,13 +145,14 @@ async function compose(base: {
       { maxEvidenceAgeNs: () => settings.maxEvidenceAgeNs },
     ),
   )
-  const registry = new ExecutionRegistry()
+  const tails = new OutputTails(settings.outputTailLimits())
+  const registry = new ExecutionRegistry(id => tails.forget(id))
   const decisions = new DecisionLog(lineage, recorder, err =>
     log.error({ err }, 'counted denials were not recorded'),
   )
   const executor = new Executor(
     withLive(
-      { ...{ launcher, registry, recorder, gate, history, wallMs, log }, bootNs: bootTimeNs },
+      { ...{ launcher, registry, tails, recorder, gate, history, wallMs, log }, bootNs: bootTimeNs },
       {
         maxEvidenceAgeNs: () => settings.maxEvidenceAgeNs,
         maxOutputBytes: () => settings.now.execution.maxOutputBytes,
@@ -217,7 +220,7 @@ async function compose(base: {
       launcher,
       registry,
     },
-    ...{ decisions, decider, executor, governance, attestor, sealing },
+    ...{ tails, decisions, decider, executor, governance, attestor, sealing },
     startedTime: new Date().toISOString(),
     onStatusChange: () => undefined,
   }

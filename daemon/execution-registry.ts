@@ -41,8 +41,14 @@ export interface TrackedExecution extends PermittedExecution {
 export class ExecutionRegistry {
   readonly #byId = new Map<string, TrackedExecution>()
   readonly #changes = new Changes<string, ExecutionInput>()
+  readonly #onForget: (executionId: string) => void
   #live = 0
   #ended = 0
+
+  /** @param onForget called for each that is not listed any more */
+  constructor(onForget: (executionId: string) => void = () => undefined) {
+    this.#onForget = onForget
+  }
 
   /** Executions that have not ended. */
   get liveCount(): number {
@@ -130,6 +136,7 @@ export class ExecutionRegistry {
       if (execution.state !== 'ENDED') continue
       this.#byId.delete(id)
       this.#ended--
+      this.#onForget(id)
     }
   }
 }

@@ -11,6 +11,7 @@ import type { History } from './history.ts'
 import { launchOrder } from './launch-order.ts'
 import type { LaunchEnded, LauncherClient, Prepared } from './launcher/client.ts'
 import { LauncherError } from './launcher/error.ts'
+import type { OutputTails } from './output-tails.ts'
 import { Output, pumpInput } from './pump.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
 
@@ -20,6 +21,7 @@ export type EndOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE'
 export interface ExecutorOptions {
   readonly launcher: LauncherClient
   readonly registry: ExecutionRegistry
+  readonly tails: OutputTails
   readonly recorder: Recorder
   readonly gate: TrustGate
   readonly history: History
@@ -103,6 +105,7 @@ export class Executor {
     } finally {
       signal.removeEventListener('abort', onAbort)
       this.#waiting.delete(executionId)
+      this.#o.tails.end(executionId)
     }
   }
 
@@ -170,6 +173,7 @@ export class Executor {
       decisionRecord: sha256Hex(decision.record),
       permittedTime: input.clock.now,
     })
+    this.#o.tails.open(executionId)
     this.#o.history.own(executionId, { callerUid: caller.uid, parentExecutionId: parent })
     if (parent !== null) {
       const started = this.#o.registry.get(parent)?.childrenStarted ?? 0
@@ -257,7 +261,14 @@ export class Executor {
   #connect(executionId: string, terms: LaunchTerms, prepared: Prepared, streams: ExecuteStreams): Output {
     void pumpInput(streams.stdin, prepared.stdin)
     const limit = Math.min(terms.limits.outputBytes ?? Number.POSITIVE_INFINITY, this.#o.maxOutputBytes)
-    return new Output(streams, prepared, limit, () => this.kill(executionId, 'OUTPUT_LIMIT'))
+    const tail = this.#o.tails.get(executionId)
+    return new Output(
+      streams,
+      prepared,
+      limit,
+      () => this.kill(executionId, 'OUTPUT_LIMIT'),
+      (stream, bytes) => tail?.append(stream, bytes),
+    )
   }
 
   async #killSent(executionId: string, cause: string): Promise<void> {

@@ -35,6 +35,7 @@ export class Output {
   readonly #streams: ExecuteStreams
   readonly #sources: { readonly name: 'stdout' | 'stderr'; readonly readable: Readable }[]
   readonly #onLimit: () => void
+  readonly #keep: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
   #left: number
   #limited = false
   #pumps: Promise<void> = Promise.resolve()
@@ -42,14 +43,17 @@ export class Output {
   /**
    * @param limit most bytes of both streams together
    * @param onLimit called once when there are more
+   * @param keep gets everything that is given on, before it is; never waits
    */
   constructor(
     streams: ExecuteStreams,
     from: { readonly stdout: Readable | null; readonly stderr: Readable | null },
     limit: number,
     onLimit: () => void,
+    keep: (stream: 'stdout' | 'stderr', bytes: Buffer) => void = () => undefined,
   ) {
     this.#streams = streams
+    this.#keep = keep
     this.#onLimit = onLimit
     this.#left = limit
     this.#sources = [
@@ -88,6 +92,7 @@ export class Output {
           this.#limited = true
           this.#onLimit()
         }
+        if (fits.length > 0) this.#keep(name, fits)
         if (fits.length > 0) await this.#streams.output(name, fits)
         if (over) return
       }

@@ -1,5 +1,6 @@
 import { configDigest } from '../configuration/daemon-file.ts'
 import type { Config, KeyName, ReloadedConfig } from '../configuration/schema.ts'
+import type { OutputTailLimits } from './output-tails.ts'
 import type { QuotaLimits } from './rpc/quota.ts'
 import type { SealingOptions } from './sealing.ts'
 
@@ -81,6 +82,15 @@ export class Settings {
       checkpointMs: () => this.now.lineage.checkpointSeconds * 1000,
       checkpointEntries: () => BigInt(this.now.lineage.checkpointEntries),
       counterMs: () => this.now.lineage.counterMinutes * 60_000,
+    })
+  }
+
+  /** Always those in force; they count for tails that begin. */
+  outputTailLimits(): OutputTailLimits {
+    return live({
+      tailBytes: () => this.now.execution.outputTailBytes,
+      totalBytes: () => this.now.execution.outputTailTotalBytes,
+      maxExecutions: () => this.now.execution.maxExecutions,
     })
   }
 

@@ -9,6 +9,7 @@ export const COMMANDS: Commands = {
   issue: async p => (await import('./issue.ts')).addIssue(p),
   status: async p => (await import('./status.ts')).addStatus(p),
   executions: async p => (await import('./executions.ts')).addExecutions(p),
+  logs: async p => (await import('./logs.ts')).addLogs(p),
   wait: async p => (await import('./wait.ts')).addWait(p),
   terminate: async p => (await import('./terminate.ts')).addTerminate(p),
   revoke: async p => (await import('./revoke.ts')).addRevoke(p),

@@ -2,7 +2,9 @@ import type { ExecuteRequest } from '../../proto/generated/writ/v1/ExecuteReques
 import type { ExecuteResponseInput } from '../../proto/generated/writ/v1/ExecuteResponse.ts'
 import type { ExecutionInput } from '../../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionServiceHandlers } from '../../proto/generated/writ/v1/ExecutionService.ts'
+import type { ReadOutputResponseInput } from '../../proto/generated/writ/v1/ReadOutputResponse.ts'
 import { type Caller, type DaemonCore, type ExecuteStreams, NotFoundError, type Ownership } from '../core.ts'
+import type { OutputPiece } from '../output-tail.ts'
 import { mayTouch } from './access.ts'
 import { bidiStream, type HandlerContext, type Send, serverStream, unary } from './handler.ts'
 import { envelopeOf, executionIdOf, malformed, workloadOf } from './request.ts'
@@ -73,6 +75,17 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
       return { execution: await core.terminate(caller, request.executionId, wait) }
     }),
 
+    ReadOutput: serverStream(context, async (caller, request, send, signal) => {
+      const execution = find(caller, request.executionId)
+      const pieces = core.readOutput(request.executionId, request.follow, signal)
+      if (pieces === null) throw new NotFoundError(`execution ${request.executionId}`)
+      for await (const piece of pieces) {
+        // It may go on for long, and whoever was an auditor at its begin may not be one now.
+        if (!visible(caller)(execution)) throw new NotFoundError(`execution ${request.executionId}`)
+        await send(outputMessage(piece))
+      }
+    }),
+
     Watch: serverStream(context, async (caller, request, send, signal) => {
       const only = request.executionId === '' ? null : find(caller, request.executionId)
       // Subscribed before the state is looked at again, so that no change falls between.
@@ -86,6 +99,11 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
       }
     }),
   }
+}
+
+function outputMessage(piece: OutputPiece): ReadOutputResponseInput {
+  if (piece.kind === 'bytes') return { [piece.stream]: piece.bytes }
+  return { gap: { stdoutBytes: String(piece.gap.stdout), stderrBytes: String(piece.gap.stderr) } }
 }
 
 function ownershipOf(execution: ExecutionInput): Ownership {

@@ -58,6 +58,10 @@ export const REPEAT: Readonly<Record<MethodName, RepeatRule>> = {
     why: 'an id is drawn at random and never used again: what has ended cannot be ended twice, and a kill should arrive',
   },
   'execution.Watch': { repeat: 'resume', why: 'its first answers are the present state' },
+  'execution.ReadOutput': {
+    repeat: 'no',
+    why: 'from its begin again it would give twice what was given; a reader that wants that opens another',
+  },
   'attestation.GetStatus': { repeat: 'yes', why: 'reads' },
   'attestation.WatchStatus': { repeat: 'resume', why: 'its first answer is the present state' },
   'attestation.GetReport': {

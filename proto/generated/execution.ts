@@ -15,6 +15,9 @@ import type { GetResponseInput as _writ_v1_GetResponseInput, GetResponse as _wri
 import type { LimitsInput as _writ_v1_LimitsInput, Limits as _writ_v1_Limits } from './writ/v1/Limits.ts';
 import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _writ_v1_ListRequest } from './writ/v1/ListRequest.ts';
 import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _writ_v1_ListResponse } from './writ/v1/ListResponse.ts';
+import type { OutputGapInput as _writ_v1_OutputGapInput, OutputGap as _writ_v1_OutputGap } from './writ/v1/OutputGap.ts';
+import type { ReadOutputRequestInput as _writ_v1_ReadOutputRequestInput, ReadOutputRequest as _writ_v1_ReadOutputRequest } from './writ/v1/ReadOutputRequest.ts';
+import type { ReadOutputResponseInput as _writ_v1_ReadOutputResponseInput, ReadOutputResponse as _writ_v1_ReadOutputResponse } from './writ/v1/ReadOutputResponse.ts';
 import type { SandboxInput as _writ_v1_SandboxInput, Sandbox as _writ_v1_Sandbox } from './writ/v1/Sandbox.ts';
 import type { StdioInput as _writ_v1_StdioInput, Stdio as _writ_v1_Stdio } from './writ/v1/Stdio.ts';
 import type { TerminateRequestInput as _writ_v1_TerminateRequestInput, TerminateRequest as _writ_v1_TerminateRequest } from './writ/v1/TerminateRequest.ts';
@@ -54,6 +57,9 @@ export interface ProtoGrpcType {
       ListRequest: MessageTypeDefinition<_writ_v1_ListRequestInput, _writ_v1_ListRequest>
       ListResponse: MessageTypeDefinition<_writ_v1_ListResponseInput, _writ_v1_ListResponse>
       Network: EnumTypeDefinition
+      OutputGap: MessageTypeDefinition<_writ_v1_OutputGapInput, _writ_v1_OutputGap>
+      ReadOutputRequest: MessageTypeDefinition<_writ_v1_ReadOutputRequestInput, _writ_v1_ReadOutputRequest>
+      ReadOutputResponse: MessageTypeDefinition<_writ_v1_ReadOutputResponseInput, _writ_v1_ReadOutputResponse>
       Sandbox: MessageTypeDefinition<_writ_v1_SandboxInput, _writ_v1_Sandbox>
       Stdio: MessageTypeDefinition<_writ_v1_StdioInput, _writ_v1_Stdio>
       StreamMode: EnumTypeDefinition

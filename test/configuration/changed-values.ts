@@ -24,6 +24,8 @@ export const CHANGED: Readonly<Record<KeyName, string>> = {
   'execution.uid_range': '[70000, 70299]',
   'execution.max_executions': '100',
   'execution.max_output_bytes': '1000',
+  'execution.output_tail_bytes': '0',
+  'execution.output_tail_total_bytes': '1000',
   'rpc.max_message_bytes': '65536',
   'rpc.max_calls_per_connection': '10',
   'rpc.max_connections': '10',

@@ -251,6 +251,8 @@ describe('numbers', () => {
     ['daemon', 'shutdown_grace_seconds', 0, 300],
     ['attestation', 'max_evidence_age_seconds', 11, 7200],
     ['execution', 'max_output_bytes', 0, Number.MAX_SAFE_INTEGER],
+    ['execution', 'output_tail_bytes', 0, 16777216],
+    ['execution', 'output_tail_total_bytes', 0, 1073741824],
     ['rpc', 'max_message_bytes', 65536, 67108864],
     ['rpc', 'max_calls_per_connection', 1, 10_000],
     ['rpc', 'max_connections', 1, 100_000],

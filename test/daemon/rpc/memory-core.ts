@@ -10,6 +10,7 @@ import {
   type OwnedEntry,
   type WorkloadRequest,
 } from '../../../daemon/core.ts'
+import type { OutputTail } from '../../../daemon/output-tail.ts'
 import type { AttestationStatusInput } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ExecutionInput } from '../../../proto/generated/writ/v1/Execution.ts'
 
@@ -160,6 +161,13 @@ export class MemoryCore implements DaemonCore {
   watchExecutions(signal: AbortSignal) {
     const live = [...this.executions].filter(([, e]) => e.state !== 'EXECUTION_STATE_ENDED')
     return this.changes.watch(live, signal)
+  }
+
+  /** What a reader of an execution's output gets. */
+  tails = new Map<string, OutputTail>()
+
+  readOutput(executionId: string, follow: boolean, signal: AbortSignal) {
+    return this.tails.get(executionId)?.read(follow, signal) ?? null
   }
 
   getStatus() {

@@ -13,6 +13,7 @@ import { Governance } from '../../../daemon/governance.ts'
 import { History } from '../../../daemon/history.ts'
 import type { LaunchEnded, LauncherClient, LaunchOrder, Prepared } from '../../../daemon/launcher/client.ts'
 import { LeasePage } from '../../../daemon/native.ts'
+import { OutputTails } from '../../../daemon/output-tails.ts'
 import { Recorder } from '../../../daemon/recorder.ts'
 import type { SubjectStage } from '../../../daemon/subject-stage.ts'
 import { WallClock } from '../../../daemon/wall-clock.ts'
@@ -190,7 +191,8 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   await lineage.putBlob(RevocationSet.empty.manifest)
   await rules.loadTrustRoots(Buffer.from(defaultTrust.envelope))
   await rules.loadPolicy(policyEnvelope())
-  const registry = new ExecutionRegistry()
+  const tails = new OutputTails({ tailBytes: 65_536, totalBytes: 1 << 20, maxExecutions: 16 })
+  const registry = new ExecutionRegistry(id => tails.forget(id))
   const uncounted: unknown[] = []
   const decisions = new DecisionLog(lineage, recorder, error => uncounted.push(error))
   const stage = new Stage()
@@ -205,7 +207,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   })
   const launcher = new StepLauncher()
   const executor = new Executor({
-    ...{ registry, recorder, gate, history, bootNs, wallMs, log: silent },
+    ...{ registry, tails, recorder, gate, history, bootNs, wallMs, log: silent },
     launcher: launcher as unknown as LauncherClient,
     maxEvidenceAgeNs: MAX_AGE_NS,
     maxOutputBytes: options.maxOutputBytes ?? 1 << 20,
@@ -222,7 +224,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   }
   attest()
   return {
-    ...{ dir, lineage, time, recorder, history, page, gate, governance: rules, registry },
+    ...{ dir, lineage, time, recorder, history, page, gate, governance: rules, registry, tails },
     ...{ decisions, uncounted, stage, decider, launcher, executor, attest, bootNs, wallMs },
     events: () => eventsOf(lineage),
     revoke: (epoch: number, ...revoke: Parameters<typeof signRevocation>[0]['revoke']) =>

@@ -10,6 +10,8 @@ import type { GetRequestInput as _writ_v1_GetRequestInput, GetRequest as _writ_v
 import type { GetResponseInput as _writ_v1_GetResponseInput, GetResponse as _writ_v1_GetResponse } from '../../writ/v1/GetResponse.ts';
 import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _writ_v1_ListRequest } from '../../writ/v1/ListRequest.ts';
 import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _writ_v1_ListResponse } from '../../writ/v1/ListResponse.ts';
+import type { ReadOutputRequestInput as _writ_v1_ReadOutputRequestInput, ReadOutputRequest as _writ_v1_ReadOutputRequest } from '../../writ/v1/ReadOutputRequest.ts';
+import type { ReadOutputResponseInput as _writ_v1_ReadOutputResponseInput, ReadOutputResponse as _writ_v1_ReadOutputResponse } from '../../writ/v1/ReadOutputResponse.ts';
 import type { TerminateRequestInput as _writ_v1_TerminateRequestInput, TerminateRequest as _writ_v1_TerminateRequest } from '../../writ/v1/TerminateRequest.ts';
 import type { TerminateResponseInput as _writ_v1_TerminateResponseInput, TerminateResponse as _writ_v1_TerminateResponse } from '../../writ/v1/TerminateResponse.ts';
 import type { WatchRequestInput as _writ_v1_WatchRequestInput, WatchRequest as _writ_v1_WatchRequest } from '../../writ/v1/WatchRequest.ts';
@@ -85,6 +87,21 @@ export interface ExecutionServiceClient extends grpc.Client {
   list(argument: _writ_v1_ListRequestInput, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
 
   /**
+   * The newest output of an execution, as far as the daemon has kept it in memory: of one that runs, and of one that has ended recently.
+   * Reading never holds the execution or its caller back; who reads too slowly misses output, and is told how much. FAILED_PRECONDITION
+   * (OUTPUT_NOT_KEPT) where the configuration keeps none.
+   */
+  ReadOutput(argument: _writ_v1_ReadOutputRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_ReadOutputResponse>;
+  ReadOutput(argument: _writ_v1_ReadOutputRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_ReadOutputResponse>;
+  /**
+   * The newest output of an execution, as far as the daemon has kept it in memory: of one that runs, and of one that has ended recently.
+   * Reading never holds the execution or its caller back; who reads too slowly misses output, and is told how much. FAILED_PRECONDITION
+   * (OUTPUT_NOT_KEPT) where the configuration keeps none.
+   */
+  readOutput(argument: _writ_v1_ReadOutputRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_ReadOutputResponse>;
+  readOutput(argument: _writ_v1_ReadOutputRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_ReadOutputResponse>;
+
+  /**
    * Ends an execution and all its processes and children.
    */
   Terminate(argument: _writ_v1_TerminateRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_TerminateResponse>): grpc.ClientUnaryCall;
@@ -143,6 +160,13 @@ export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementat
   List: grpc.handleUnaryCall<_writ_v1_ListRequest, _writ_v1_ListResponseInput>;
 
   /**
+   * The newest output of an execution, as far as the daemon has kept it in memory: of one that runs, and of one that has ended recently.
+   * Reading never holds the execution or its caller back; who reads too slowly misses output, and is told how much. FAILED_PRECONDITION
+   * (OUTPUT_NOT_KEPT) where the configuration keeps none.
+   */
+  ReadOutput: grpc.handleServerStreamingCall<_writ_v1_ReadOutputRequest, _writ_v1_ReadOutputResponseInput>;
+
+  /**
    * Ends an execution and all its processes and children.
    */
   Terminate: grpc.handleUnaryCall<_writ_v1_TerminateRequest, _writ_v1_TerminateResponseInput>;
@@ -159,6 +183,7 @@ export interface ExecutionServiceDefinition extends grpc.ServiceDefinition {
   Execute: MethodDefinition<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponseInput, _writ_v1_ExecuteRequest, _writ_v1_ExecuteResponse>
   Get: MethodDefinition<_writ_v1_GetRequestInput, _writ_v1_GetResponseInput, _writ_v1_GetRequest, _writ_v1_GetResponse>
   List: MethodDefinition<_writ_v1_ListRequestInput, _writ_v1_ListResponseInput, _writ_v1_ListRequest, _writ_v1_ListResponse>
+  ReadOutput: MethodDefinition<_writ_v1_ReadOutputRequestInput, _writ_v1_ReadOutputResponseInput, _writ_v1_ReadOutputRequest, _writ_v1_ReadOutputResponse>
   Terminate: MethodDefinition<_writ_v1_TerminateRequestInput, _writ_v1_TerminateResponseInput, _writ_v1_TerminateRequest, _writ_v1_TerminateResponse>
   Watch: MethodDefinition<_writ_v1_WatchRequestInput, _writ_v1_WatchResponseInput, _writ_v1_WatchRequest, _writ_v1_WatchResponse>
 }
