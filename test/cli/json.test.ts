@@ -68,6 +68,10 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     const [{ executionId: id }] = (await json('executions', '--all')).executions
     await json('executions', id)
     await json('executions', '--watch', id)
+    const loud = ['/bin/echo', 'hello']
+    await host.ok('run', '--artifact', await host.issue('loud', loud), '--', ...loud)
+    const [{ executionId: spoke }] = (await json('executions', '--all')).executions
+    await json('logs', spoke)
     await json('wait', id)
     await json('explain', id, '--operator-key', host.path('operator.pub'))
     await json('terminate', id)
