@@ -9,6 +9,7 @@ import { configValue, RELOADED_KEYS } from '../../configuration/schema.ts'
 import { Reload } from '../../daemon/reload.ts'
 import { Settings } from '../../daemon/settings.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
+import { LineageError } from '../../lineage/index.ts'
 import { CHANGED } from '../configuration/changed-values.ts'
 import { ofType, world } from './support/world.ts'
 
@@ -100,6 +101,19 @@ describe('a reload', () => {
     await it.reload.soon()
     expect(it.settings.now.minting.enabled).toBe(false)
     expect(it.settings.report.refusal).toBe('LINEAGE_CLOSED')
+  })
+
+  it('is not in force before its entry is durable', async () => {
+    const it = await setup()
+    it.write(`${TRUST}[minting]\nenabled = true\n`)
+    const seen: boolean[] = []
+    it.recorder.record = async () => {
+      seen.push(it.settings.now.minting.enabled)
+      throw new LineageError('LINEAGE_UNAVAILABLE', 'no space')
+    }
+    await it.reload.soon()
+    expect({ seen, now: it.settings.now.minting.enabled }).toEqual({ seen: [false], now: false })
+    expect(it.settings.report.refusal).toBe('LINEAGE_UNAVAILABLE')
   })
 
   it('names the keys that wait for a restart, and leaves them', async () => {
