@@ -35,9 +35,8 @@ describe.skipIf(NEEDS_ROOT !== null)('SIGHUP on a governed host', () => {
     return configuration()
   }
 
-  test('a change is in force for the next request, and for a connection from before', async () => {
+  test('a change is in force for the next request, is in the log, and ends nothing', async () => {
     const artifact = await host.issue('sleep', ['/bin/sleep', '60'])
-    const watching = host.spawnWrit(['status', '--watch', '--json'])
     const running = host.spawnWrit(['run', '--artifact', artifact, '--', '/bin/sleep', '60'])
     await expect.poll(async () => (await host.status()).executions, { timeout: 10_000 }).toBe(1)
     const before = await configuration()
@@ -61,7 +60,6 @@ describe.skipIf(NEEDS_ROOT !== null)('SIGHUP on a governed host', () => {
       changed: ['daemon.log_level', 'execution.max_executions'],
     })
     running.kill('SIGTERM')
-    watching.kill('SIGTERM')
     await new Promise(resolve => running.once('close', resolve))
     expect(await reload({})).toMatchObject({ digest: before.digest, refusal: '' })
   })
@@ -81,7 +79,7 @@ describe.skipIf(NEEDS_ROOT !== null)('SIGHUP on a governed host', () => {
     ])
   })
 
-  test('an auditor that is taken out loses what it may, on a call that it has open too', async () => {
+  test('an auditor that is taken out loses what it may', async () => {
     const uid = 65_001
     const list = async () => (await host.writ(['lineage', 'tail', '--json'], { uid })).stdout.length
     expect(await list()).toBe(0)
