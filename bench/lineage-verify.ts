@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { mkdirSync, renameSync } from 'node:fs'
+import { mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeEvent, Lineage, type LineageEvent, verifyLog } from '../lineage/index.ts'
 import { generateKey } from '../signing/key.ts'
@@ -47,7 +47,7 @@ async function makeLog(directory: string, exported: string, software: SoftwareAk
     bootNs: '1',
     daemonVersion: '0.1.0',
     bootId: '01234567-89ab-cdef-0123-456789abcdef',
-    configDigest: '0'.repeat(64),
+    configDigest: await lineage.putBlob(Buffer.from('[daemon]\n')),
     sessionKeySpki: spki,
     logKeySpki: spki,
     hostId: Buffer.from(software.ak.name).toString('hex'),
@@ -61,7 +61,8 @@ async function makeLog(directory: string, exported: string, software: SoftwareAk
   }
   await lineage.checkpoint()
   await lineage.close()
-  // What an export of a log with one checkpoint and no blobs copies.
+  // What an export of a log with one checkpoint copies.
   mkdirSync(exported)
-  for (const name of ['checkpoint', 'tile']) renameSync(join(directory, name), join(exported, name))
+  for (const name of readdirSync(directory))
+    if (name !== 'state') renameSync(join(directory, name), join(exported, name))
 }
