@@ -1,9 +1,11 @@
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import { signEnvelope } from '../signing/dsse.ts'
 import type { PrivateKey } from '../signing/key.ts'
+import { AuthorizationError } from './error.ts'
 import {
   ARTIFACT_PAYLOAD_TYPE,
   type Authorization,
+  MAX_STATEMENT_BYTES,
   PREDICATE_TYPE,
   parseStatement,
   STATEMENT_TYPE,
@@ -21,14 +23,27 @@ export interface SubjectDigest {
  * @throws AuthorizationError `STATEMENT_MALFORMED` when a verifier would refuse it
  */
 export function statementBytes(subjects: readonly SubjectDigest[], predicate: Authorization): Buffer {
+  const bytes = uncheckedStatementBytes(subjects, predicate)
+  parseStatement(bytes)
+  return bytes
+}
+
+/** The same of fields that were checked one by one on their way here. @throws AuthorizationError `STATEMENT_MALFORMED`: too long */
+export function uncheckedStatementBytes(
+  subjects: readonly SubjectDigest[],
+  predicate: Authorization,
+): Buffer {
   const bytes = canonicalJsonBytes({
     _type: STATEMENT_TYPE,
     subject: subjects.map(({ name, sha256 }) => ({ name, digest: { sha256 } })),
     predicateType: PREDICATE_TYPE,
     predicate,
   })
-  parseStatement(bytes)
-  return bytes
+  if (bytes.length <= MAX_STATEMENT_BYTES) return bytes
+  throw new AuthorizationError(
+    'STATEMENT_MALFORMED',
+    `a statement of ${bytes.length} bytes, at most ${MAX_STATEMENT_BYTES}`,
+  )
 }
 
 /**

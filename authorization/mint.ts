@@ -1,10 +1,11 @@
+import { signEnvelope } from '../signing/dsse.ts'
 import type { PrivateKey } from '../signing/key.ts'
 import type { Decision } from './decision.ts'
 import { AuthorizationError } from './error.ts'
 import type { DecisionInput } from './input.ts'
-import { issueArtifact } from './issue.ts'
+import { uncheckedStatementBytes } from './issue.ts'
 import { subjectsToMint } from './mint-terms.ts'
-import type { Authorization } from './statement.ts'
+import { ARTIFACT_PAYLOAD_TYPE, type Authorization } from './statement.ts'
 import type { LaunchTerms } from './terms.ts'
 
 /** The scope that allows exactly these terms. */
@@ -77,5 +78,5 @@ export function mintArtifact(input: DecisionInput, decision: Decision, key: Priv
     parent: { execution: caller.parentExecution ?? 'none' },
     onLapse: 'kill',
   }
-  return issueArtifact(subjects, predicate, [key])
+  return signEnvelope(ARTIFACT_PAYLOAD_TYPE, uncheckedStatementBytes(subjects, predicate), [key])
 }
