@@ -43,7 +43,15 @@ export interface ToOpen {
   readonly statement: Statement | null
 }
 
-const circumstances = v.omit(plainInputSchema, ['request'])
+const {
+  request: _request,
+  caller: callerSchema,
+  host: hostSchema,
+  minting: mintingSchema,
+  ...rest
+} = plainInputSchema.entries
+/** What is another at each look. */
+const moment = v.strictObject(rest)
 
 const INTERNAL_MESSAGE = 'the decision could not be completed'
 
@@ -178,8 +186,25 @@ function plainInput({
   clock,
   minting,
 }: GuardedInput): PlainInput {
-  const plain = { caller, host, gate, lineage, fault, clock, minting }
-  return { request: checkedRequest(request), ...checkShape(circumstances, plain, 'INPUT_MALFORMED') }
+  return {
+    request: checkedRequest(request),
+    caller: checkOnce(callerSchema, caller),
+    host: checkOnce(hostSchema, host),
+    minting: checkOnce(mintingSchema, minting),
+    ...checkShape(moment, { gate, lineage, fault, clock }, 'INPUT_MALFORMED'),
+  }
+}
+
+/** Parts whose shape was checked before: a decision looks twice at its inputs, and some are the same for many decisions. */
+const shaped = new WeakMap<object, unknown>()
+
+function checkOnce<T extends v.GenericSchema>(schema: T, part: v.InferOutput<T>): v.InferOutput<T> {
+  if (typeof part !== 'object' || part === null) return checkShape(schema, part, 'INPUT_MALFORMED')
+  const known = shaped.get(part)
+  if (known !== undefined) return known as v.InferOutput<T>
+  const checked = checkShape(schema, part, 'INPUT_MALFORMED')
+  shaped.set(part, checked)
+  return checked
 }
 
 /** A denial with INTERNAL. The fault becomes an input, so that the record is re-evaluated to the same bytes. */

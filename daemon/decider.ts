@@ -56,7 +56,8 @@ export interface Permit {
  */
 export class Decider {
   readonly #o: DeciderOptions
-  readonly #mintingSpki: string
+  readonly #host: DecisionInput['host']
+  #mintingNow: DecisionInput['minting']
   readonly #looks: RecentLooks
   readonly #opened = new OpenedArtifacts()
   /** Executions that have a permit, or are getting one, and that the registry does not know yet. */
@@ -65,7 +66,9 @@ export class Decider {
   constructor(options: DeciderOptions) {
     this.#o = options
     this.#looks = new RecentLooks(options.stage)
-    this.#mintingSpki = options.sessionKey.public.spki.toString('base64')
+    this.#host = { id: options.hostId }
+    const sessionKeySpki = options.sessionKey.public.spki.toString('base64')
+    this.#mintingNow = { enabled: options.minting, sessionKeySpki }
   }
 
   /**
@@ -81,7 +84,8 @@ export class Decider {
     workload: WorkloadRequest,
   ): Promise<Permit> {
     const request = this.#readRequest(operation, workload)
-    const look = (): DecisionInput => this.#input(caller, request, artifact)
+    const described = describeCaller(caller)
+    const look = (): DecisionInput => this.#input(caller, described, request, artifact)
 
     const first = look()
     const known = artifact === null ? undefined : this.#opened.get(sentArtifact(artifact).digest)
@@ -116,15 +120,20 @@ export class Decider {
   }
 
   /** Everything a decision depends on, as it is at this instant. */
-  #input(caller: Caller, request: ExecutionRequest, artifact: Buffer | null): DecisionInput {
+  #input(
+    caller: Caller,
+    described: AuthorizationCaller,
+    request: ExecutionRequest,
+    artifact: Buffer | null,
+  ): DecisionInput {
     const { history } = this.#o
     const wall = this.#o.clock.now()
     const gate = this.#o.gate.snapshot()
     return {
       request,
-      caller: describeCaller(caller),
+      caller: described,
       artifact,
-      host: { id: this.#o.hostId },
+      host: this.#host,
       trustRoots: history.trustRoots,
       policy: history.policy,
       revocations: history.revocations,
@@ -134,8 +143,15 @@ export class Decider {
       lineage: this.#o.lineageState(),
       fault: this.#fault(request, this.#running()),
       clock: { now: rfc3339(wall.ms), trusted: wall.untrusted === null },
-      minting: { enabled: this.#o.minting, sessionKeySpki: this.#mintingSpki },
+      minting: this.#minting(),
     }
+  }
+
+  /** The same object as long as it says the same: what is checked of it is checked once. */
+  #minting(): DecisionInput['minting'] {
+    const { minting: enabled } = this.#o
+    if (this.#mintingNow.enabled !== enabled) this.#mintingNow = { ...this.#mintingNow, enabled }
+    return this.#mintingNow
   }
 
   /** Live executions, and those that will be in a moment: else a burst of requests would all see the same last place. */

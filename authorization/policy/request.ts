@@ -28,6 +28,12 @@ export interface PolicyCall extends Omit<CedarCall, 'entities'> {
   readonly ours: readonly EntityJson[]
 }
 
+/**
+ * The evidence's age is told in these steps, rounded up, so that it never looks fresher than it is. Requests that come within one
+ * step differ in nothing that the policy can see.
+ */
+const AGE_STEP_MS = 100
+
 /** The principal: the execution whose socket was used, else the user that the kernel names. */
 export function principalOf({ uid, parentExecution }: Caller): CedarUid {
   return parentExecution === null
@@ -91,7 +97,7 @@ function context(question: PolicyQuestion): Record<string, unknown> {
     caller: { uid: caller.uid, gid: caller.gid },
     attestation: {
       tier: gate.tier,
-      ageMs: gate.evidenceAgeMs ?? 0,
+      ageMs: Math.ceil((gate.evidenceAgeMs ?? 0) / AGE_STEP_MS) * AGE_STEP_MS,
       referenceValues: gate.referenceValuesDigest ?? '',
     },
     artifact: {

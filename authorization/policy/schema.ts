@@ -24,6 +24,7 @@ export const DEFAULT_SCHEMA = `namespace Writ {
     host: String,
     caller: { uid: Long, gid: Long },
     // tier is "hardware", "simulated" or "unknown".
+    // ageMs is rounded up to the next tenth of a second.
     attestation: { tier: String, ageMs: Long, referenceValues: String },
     // kind is "signed", "minted" or "none" (a request to mint).
     artifact: { kind: String, issuer: String, id: String, digest: String, keys: Set<String> },

@@ -1,4 +1,5 @@
-import { constant, integer, list, matching, nullable, object, oneOf, text } from './codec.ts'
+import { LineageError } from '../error.ts'
+import { type Codec, constant, integer, list, matching, nullable, object, oneOf, text } from './codec.ts'
 
 /** SHA-256 in lower-case hexadecimal. */
 export const digest = matching(/^[0-9a-f]{64}$/, 'a SHA-256 digest in lower-case hexadecimal')
@@ -11,8 +12,15 @@ export const spki = matching(
   /^(?:[A-Za-z0-9+/]{4}){8,128}(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/,
   'a SubjectPublicKeyInfo in base64',
 )
-/** Bytes in base64, in place of a blob of their own. A decoder has the last word on whether it is canonical. */
-export const inlineBytes = matching(/^[A-Za-z0-9+/]*={0,2}$/, 'bytes in base64')
+/** Bytes in canonical base64, in place of a blob of their own. */
+export const inlineBytes: Codec<string> = {
+  write(value) {
+    // There and back is faster than an expression over some thousand characters.
+    if (typeof value !== 'string' || Buffer.from(value, 'base64').toString('base64') !== value)
+      throw new LineageError('EVENT_INVALID', 'not bytes in base64')
+    return `"${value}"`
+  },
+}
 /** Wall clock, RFC 3339 in UTC with milliseconds. */
 export const time = matching(
   /^[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$/,
