@@ -1,6 +1,6 @@
 /** How long an entry may take from its time until what it says is in force: written, synced, taken over. */
 export const IN_FORCE_MS = 2_000
-/** How long a decision may take from the look at its inputs to its entry: its record and its artifact are synced before. */
+/** How long a decision may take from the look at its inputs to its entry: what is too large for that is synced before. */
 export const RECORDED_MS = 10_000
 
 /**
