@@ -187,6 +187,11 @@ export class Writd {
     })
   }
 
+  /** Whether its end was told. */
+  hasEnded(executionId: string): boolean {
+    return this.#ends.has(executionId)
+  }
+
   ended(executionId: string): Promise<LaunchEnded> {
     const end = this.#ends.get(executionId)
     return end === undefined
