@@ -98,8 +98,9 @@ describe.skipIf(NEEDS_ROOT !== null)('writ logs on a governed host', () => {
     reader.stdout?.destroy()
     const code = await closed
     expect(code).toBe(0)
+    const ended = new Promise(resolve => child.once('close', resolve))
     await host.ok('terminate', id)
-    await new Promise(resolve => child.once('close', resolve))
+    await ended
   })
 
   test('says so where the configuration keeps none', async () => {

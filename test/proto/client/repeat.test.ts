@@ -43,6 +43,8 @@ describe('what is repeated when the connection was lost', () => {
     const never = methods.filter(({ repeat }) => repeat === 'no').map(({ name }) => name)
     expect(never.sort()).toEqual([
       'execution.Execute',
+      // A second stream would begin again where the first one did.
+      'execution.ReadOutput',
       'governance.ClearFailure',
       'governance.LoadPolicy',
       'governance.LoadReferenceValues',
