@@ -50,5 +50,6 @@ export function endMessage(
     systemUs: end.rusage.systemUs,
     memoryPeakBytes: end.rusage.maxRssKib * 1024,
     message: '',
+    executionId: end.executionId,
   }
 }

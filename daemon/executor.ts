@@ -282,14 +282,11 @@ export class Executor {
     await this.#record(() => this.#o.recorder.record({ type: 'kill-sent', executionId, cause }))
   }
 
-  async #conclude(executionId: string, end: LaunchEnded): Promise<ExecutionEndInput> {
-    const waiting = this.#waiting.get(executionId)
-    const message = endMessage(
-      end,
-      waiting?.killAskedNs ?? null,
-      this.#o.gate.snapshot().state,
-      rfc3339(this.#o.wallMs()),
-    )
+  /** @param why what a person is told beside the cause */
+  async #conclude(executionId: string, end: LaunchEnded, why = ''): Promise<ExecutionEndInput> {
+    const askedNs = this.#waiting.get(executionId)?.killAskedNs ?? null
+    const { state } = this.#o.gate.snapshot()
+    const message = { ...endMessage(end, askedNs, state, rfc3339(this.#o.wallMs())), message: why }
     // Children end with it: the launcher sees to the processes, this to what is still being made ready.
     for (const child of this.#o.registry.live()) {
       if (child.parentExecutionId === executionId) this.kill(child.executionId, 'DAEMON')
@@ -334,8 +331,9 @@ export class Executor {
       bootNs: this.#o.bootNs(),
       confirmedDead: !this.#o.launcher.knows(executionId),
     }
-    const message = await this.#conclude(executionId, end)
-    return reason instanceof LauncherError ? { ...message, message: recordedReason(reason).message } : null
+    const why = reason === null ? '' : recordedReason(reason).message
+    const message = await this.#conclude(executionId, end, why)
+    return reason instanceof LauncherError ? message : null
   }
 
   /** The launcher is gone. Its supervisors end every execution by themselves; nobody will tell us. */

@@ -1,13 +1,14 @@
 import { type ServiceError, status } from '@grpc/grpc-js'
 import { WritError } from '../encoding/error.ts'
 import { DETAILS_TRAILER, type DenialReason, decodeErrorDetail } from './error-details.ts'
+import type { ExecutionEnd } from './generated/writ/v1/ExecutionEnd.ts'
 
 /**
  * What became of a call that did not succeed. `DENIED`: decided, and denied ({@link DenialError}); `FAULT`: the daemon says what is
- * wrong, with a code of its own ({@link FaultError}); the others: the daemon has not answered the question
- * ({@link TransportError}).
+ * wrong, with a code of its own ({@link FaultError}); `START_FAILED`: permitted, and not started ({@link StartFailedError}); the
+ * others: the daemon has not answered the question ({@link TransportError}).
  */
-export type CallErrorCode = 'DENIED' | 'FAULT' | TransportErrorCode
+export type CallErrorCode = 'DENIED' | 'FAULT' | 'START_FAILED' | TransportErrorCode
 
 export type TransportErrorCode =
   /** No connection, or it was lost. */
@@ -22,7 +23,10 @@ export type TransportErrorCode =
   /** Something else of gRPC or of the answer's form; `status` says what. */
   | 'OTHER'
 
-/** A call to the daemon that failed: one of {@link DenialError}, {@link FaultError}, {@link TransportError}. */
+/**
+ * A call to the daemon that failed: one of {@link DenialError}, {@link FaultError}, {@link StartFailedError},
+ * {@link TransportError}.
+ */
 export abstract class CallError extends WritError<CallErrorCode> {
   /** Name of the gRPC status, such as `PERMISSION_DENIED`. */
   readonly status: string
@@ -65,6 +69,23 @@ export class FaultError extends CallError {
 
   constructor(faultCode: string, message: string, status: string, at?: string) {
     super('FAULT', message, { status, faultCode, at })
+  }
+}
+
+/**
+ * An Execute that was permitted, which used the artifact, and that could not be started: `end` says why, in `message` and `cause`.
+ * Unless `end.confirmedDead`, nobody has seen yet that nothing is left of it.
+ */
+export class StartFailedError extends CallError {
+  /** Null from a daemon that does not say it. */
+  readonly executionId: string | null
+  readonly end: ExecutionEnd
+
+  constructor(end: ExecutionEnd) {
+    const cause = String(end.cause).replace(/^END_CAUSE_/, '')
+    super('START_FAILED', `${cause}: ${end.message || 'permitted, and not started'}`, { status: 'OK' })
+    this.executionId = end.executionId || null
+    this.end = end
   }
 }
 

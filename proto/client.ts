@@ -19,6 +19,7 @@ export {
   type CallErrorCode,
   DenialError,
   FaultError,
+  StartFailedError,
   TransportError,
   type TransportErrorCode,
 } from './call-error.ts'
@@ -60,7 +61,8 @@ export interface ExecuteControl extends CallControl {
 
 /**
  * One connection to a daemon, made at the first call and made again when it was lost. Every method throws {@link CallError} and nothing
- * else: {@link DenialError}, {@link FaultError} or {@link TransportError}. Close it, or the process does not end.
+ * else: {@link DenialError}, {@link FaultError}, {@link StartFailedError} or {@link TransportError}. Close it, or the process does
+ * not end.
  */
 export class WritClient implements Disposable {
   readonly #channel: Channel

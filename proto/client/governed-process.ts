@@ -1,5 +1,5 @@
 import { type Readable, Writable } from 'node:stream'
-import { type CallError, TransportError } from '../call-error.ts'
+import { type CallError, StartFailedError, TransportError } from '../call-error.ts'
 import type { ExecuteStarted } from '../generated/writ/v1/ExecuteStarted.ts'
 import type { ExecutionEnd } from '../generated/writ/v1/ExecutionEnd.ts'
 import type { ExecuteCall } from './execute-call.ts'
@@ -26,7 +26,7 @@ export class GovernedProcess implements AsyncDisposable {
   /** Standard output. Destroying it drops what still comes; the program goes on. */
   readonly stdout: Readable
   readonly stderr: Readable
-  /** The permit is durable and the program runs. Rejects with the {@link CallError} that kept it from that, a denial for one. */
+  /** The permit is durable and the program runs. Rejects with the {@link CallError} that kept it from that: a denial, {@link StartFailedError}. */
   readonly started: Promise<ExecuteStarted>
   /**
    * Every process of it is dead, and all that they wrote has been received. Rejects with the {@link CallError} that kept this from being
@@ -108,7 +108,8 @@ export class GovernedProcess implements AsyncDisposable {
         else if (answer.message === 'stderr' && answer.stderr) await this.#err.accept(answer.stderr)
         else if (answer.message === 'ended') ended = answer.ended ?? null
       }
-      if (this.#executionId === null || ended === null) throw unfinished()
+      if (ended === null) throw unfinished()
+      if (this.#executionId === null) throw new StartFailedError(ended)
       this.#finish(null)
       return ended
     } catch (error) {

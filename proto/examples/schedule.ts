@@ -2,7 +2,7 @@
 // usage: node schedule.ts SOCKET ARTIFACT PROGRAM [ARGUMENT…]
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
-import { DenialError, TransportError, WritClient } from '../client.ts'
+import { DenialError, StartFailedError, TransportError, WritClient } from '../client.ts'
 
 const [socket = '', artifactPath = '', program = '', ...args] = process.argv.slice(2)
 using writ = new WritClient(socket)
@@ -31,7 +31,7 @@ try {
   if (error instanceof DenialError) {
     // Decided. Asking again changes nothing: each reason says what would.
     for (const { code, message } of error.reasons) console.error(`denied: ${code}: ${message}`)
-  } else if (error instanceof TransportError && error.notSent) {
+  } else if (error instanceof StartFailedError || (error instanceof TransportError && error.notSent)) {
     console.error(`not started: ${error.message}`)
   } else {
     // It may have run: `writ.executions({ includeEnded: true })` and the lineage say.

@@ -148,7 +148,9 @@ describe('a start', () => {
       cause: 'END_CAUSE_START_FAILED',
       confirmedDead: true,
       message: 'another digest',
+      executionId: it.input.request.executionId,
     })
+    expect(w.registry.get(it.input.request.executionId)?.end).toMatchObject({ message: 'another digest' })
     expect(performance.now() - before).toBeLessThan(1500)
     expect(ofType(await w.events(), 'execution-end')).toMatchObject([{ cause: 'NOT_STARTED' }])
     expect(w.registry.liveCount).toBe(0)

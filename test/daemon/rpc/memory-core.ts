@@ -13,6 +13,7 @@ import {
 import type { OutputTail } from '../../../daemon/output-tail.ts'
 import type { AttestationStatusInput } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ExecutionInput } from '../../../proto/generated/writ/v1/Execution.ts'
+import type { ExecutionEndInput } from '../../../proto/generated/writ/v1/ExecutionEnd.ts'
 
 const digestOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
@@ -69,7 +70,7 @@ export class MemoryCore implements DaemonCore {
     workload: WorkloadRequest,
     streams: ExecuteStreams,
     signal: AbortSignal,
-  ) {
+  ): Promise<ExecutionEndInput> {
     this.workloads.push(workload)
     const decisionIndex = this.#decide(caller, artifact)
     const executionId = randomBytes(16).toString('hex')

@@ -3,8 +3,8 @@ import { Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { DenialError, TransportError, WritClient } from '../../../proto/client.ts'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { DenialError, StartFailedError, TransportError, WritClient } from '../../../proto/client.ts'
 import { type Rig, startRig } from '../../daemon/rpc/rig.ts'
 import { HostileServer } from './hostile-server.ts'
 
@@ -96,6 +96,30 @@ describe('a governed process', () => {
     client.execute({ workload: { program: '/bin/true' } })
     await expect.poll(() => rig.core.entries.length).toBe(2)
     await sleep(50)
+  })
+
+  it('that was permitted and not started rejects everywhere with why, and with its id', async () => {
+    const executionId = 'ab'.repeat(16)
+    const message = 'PREPARE: LIMIT_UNENFORCEABLE'
+    const end = { cause: 'END_CAUSE_START_FAILED', confirmedDead: true, message, executionId } as const
+    const execute = vi.spyOn(rig.core, 'execute').mockResolvedValue(end)
+    const run = client.execute(sh('exit 0'))
+    const error = await run.started.catch(error => error)
+    expect(error).toBeInstanceOf(StartFailedError)
+    expect(error).toMatchObject({
+      code: 'START_FAILED',
+      message: `START_FAILED: ${message}`,
+      executionId,
+      end,
+    })
+    await expect(run.ended).rejects.toBe(error)
+    await expect(text(run.stdout)).rejects.toBe(error)
+    // A daemon that does not say which it was, nor why.
+    execute.mockResolvedValue({ cause: 'END_CAUSE_TERMINATED' })
+    await expect(client.execute(sh('exit 0')).started).rejects.toMatchObject({
+      message: 'TERMINATED: permitted, and not started',
+      executionId: null,
+    })
   })
 
   it('is ended by a signal, by its deadline, and by leaving its block', async () => {

@@ -20,11 +20,11 @@ export interface ExecuteResponseInput {
    */
   'stderr'?: (Buffer | Uint8Array | string);
   /**
-   * All processes of the workload are dead.
+   * All processes of the workload are dead, or it could not be started.
    */
   'ended'?: (_writ_v1_ExecutionEndInput | null);
   /**
-   * `started` first, then output in the order of each stream, then `ended`.
+   * `started` first, then output in the order of each stream, then `ended`; only `ended` if it could not be started.
    */
   'message'?: "started"|"stdout"|"stderr"|"ended";
 }
@@ -46,11 +46,11 @@ export interface ExecuteResponse {
    */
   'stderr'?: (Buffer);
   /**
-   * All processes of the workload are dead.
+   * All processes of the workload are dead, or it could not be started.
    */
   'ended'?: (_writ_v1_ExecutionEnd | null);
   /**
-   * `started` first, then output in the order of each stream, then `ended`.
+   * `started` first, then output in the order of each stream, then `ended`; only `ended` if it could not be started.
    */
   'message'?: "started"|"stdout"|"stderr"|"ended";
 }

@@ -44,9 +44,13 @@ export interface ExecutionEndInput {
    */
   'memoryPeakBytes'?: (number | string | Long);
   /**
-   * More on the cause for a person; may be empty.
+   * More on the cause for a person, such as why it could not be started; may be empty.
    */
   'message'?: (string);
+  /**
+   * The execution that ended. Of one that could not be started nothing else says it.
+   */
+  'executionId'?: (string);
   '_exitCode'?: "exitCode";
   '_signal'?: "signal";
   '_killMs'?: "killMs";
@@ -93,9 +97,13 @@ export interface ExecutionEnd {
    */
   'memoryPeakBytes': (string);
   /**
-   * More on the cause for a person; may be empty.
+   * More on the cause for a person, such as why it could not be started; may be empty.
    */
   'message': (string);
+  /**
+   * The execution that ended. Of one that could not be started nothing else says it.
+   */
+  'executionId': (string);
   '_exitCode'?: "exitCode";
   '_signal'?: "signal";
   '_killMs'?: "killMs";

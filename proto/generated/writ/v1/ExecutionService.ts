@@ -43,15 +43,17 @@ export interface ExecutionServiceClient extends grpc.Client {
 
   /**
    * Decides on one workload and runs it. The first request is `start`, all later ones are `stdin`; the end of the
-   * request stream is the end of standard input. The first response is `started`, the last is `ended`. A denial is an
-   * error with `Denial` as its detail. Cancelling the call ends the execution.
+   * request stream is the end of standard input. The first response is `started`, the last is `ended`; what was permitted
+   * and could not be started has `ended` alone, with what kept it from that: START_FAILED, or what ended it before. A denial
+   * is an error with `Denial` as its detail. Cancelling the call ends the execution.
    */
   Execute(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
   Execute(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
   /**
    * Decides on one workload and runs it. The first request is `start`, all later ones are `stdin`; the end of the
-   * request stream is the end of standard input. The first response is `started`, the last is `ended`. A denial is an
-   * error with `Denial` as its detail. Cancelling the call ends the execution.
+   * request stream is the end of standard input. The first response is `started`, the last is `ended`; what was permitted
+   * and could not be started has `ended` alone, with what kept it from that: START_FAILED, or what ended it before. A denial
+   * is an error with `Denial` as its detail. Cancelling the call ends the execution.
    */
   execute(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
   execute(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
@@ -144,8 +146,9 @@ export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementat
 
   /**
    * Decides on one workload and runs it. The first request is `start`, all later ones are `stdin`; the end of the
-   * request stream is the end of standard input. The first response is `started`, the last is `ended`. A denial is an
-   * error with `Denial` as its detail. Cancelling the call ends the execution.
+   * request stream is the end of standard input. The first response is `started`, the last is `ended`; what was permitted
+   * and could not be started has `ended` alone, with what kept it from that: START_FAILED, or what ended it before. A denial
+   * is an error with `Denial` as its detail. Cancelling the call ends the execution.
    */
   Execute: grpc.handleBidiStreamingCall<_writ_v1_ExecuteRequest, _writ_v1_ExecuteResponseInput>;
 
