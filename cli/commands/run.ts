@@ -45,7 +45,7 @@ export function addRun(program: Command): void {
   addSocketOption(command)
   addNote(
     command,
-    'Exit status: the program’s own once it has run (128 + N if signal N ended it); 1 denied; 2 wrong use.\n' +
+    'Exit status: the program’s own once it has run (128 + N if signal N ended it); 1 denied or not started; 2 wrong use.\n' +
       'With --json the outcome is one JSON value on standard error, because standard output is the program’s.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import type { CallError } from '../../proto/client.ts'
+import { type CallError, StartFailedError } from '../../proto/client.ts'
 import type { ReasonName } from '../../proto/error-details.ts'
 import { CliError } from '../error.ts'
 
@@ -29,6 +29,7 @@ const WRONG_INPUT: ReadonlySet<string> = new Set(['INVALID_ARGUMENT', 'OUT_OF_RA
 
 /** What a failed call means for the person at the terminal, and what to do next. */
 export function explainCallError(error: CallError, socket: string): CliError {
+  if (error instanceof StartFailedError) return notStarted(error)
   switch (error.code) {
     case 'DENIED':
       return denied(error)
@@ -69,6 +70,21 @@ function denied(error: CallError): CliError {
       reasons.map(r => ADVICE[r.code]).find(advice => advice !== undefined) ??
       (error.decisionIndex === null ? undefined : `\`writ explain ${error.decisionIndex}\` shows why.`),
     detail: { reasons, decisionIndex: error.decisionIndex },
+  })
+}
+
+function notStarted(error: StartFailedError): CliError {
+  const { executionId, end } = error
+  const lines = [
+    ...(executionId === null ? [] : [`execution ${executionId}`]),
+    ...(end.confirmedDead ? [] : ['its end is not confirmed yet']),
+  ]
+  const change = 'Change what this names, in the request or on the host; the artifact was used'
+  return new CliError('REQUEST_FAILED', `permitted, but not started: ${error.message}`, {
+    cause: error,
+    lines,
+    next: executionId === null ? `${change}.` : `${change}: \`writ explain ${executionId}\`.`,
+    detail: { cause: String(end.cause).replace(/^END_CAUSE_/, ''), executionId },
   })
 }
 

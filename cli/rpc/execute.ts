@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { api, CallError, type ExecuteCall, type WritClient } from '../../proto/client.ts'
+import { api, CallError, type ExecuteCall, StartFailedError, type WritClient } from '../../proto/client.ts'
 import type { ExecuteStartInput } from '../../proto/generated/writ/v1/ExecuteStart.ts'
 import type { ExecuteStarted } from '../../proto/generated/writ/v1/ExecuteStarted.ts'
 import type { ExecutionEnd } from '../../proto/generated/writ/v1/ExecutionEnd.ts'
@@ -53,11 +53,12 @@ export async function execute(daemon: WritClient, start: ExecuteStartInput): Pro
     for (const name of ENDING_SIGNALS) process.off(name, onSignal)
     readerGone.removeEventListener('abort', end)
   }
-  if (started === undefined || ended === undefined) {
+  if (ended === undefined) {
     throw new CliError('REQUEST_FAILED', 'the daemon did not say how the execution ended', {
       next: 'Look at `writ status` and `writ lineage tail`.',
     })
   }
+  if (started === undefined) throw new StartFailedError(ended)
   return { started, ended }
 }
 

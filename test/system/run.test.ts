@@ -1,6 +1,11 @@
-import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
+
+/** Whether this machine's cgroups can hold a workload to a limit of memory. */
+const LIMITS_MEMORY = ['/sys/fs/cgroup/cgroup.controllers', '/sys/fs/cgroup/unified/cgroup.controllers']
+  .filter(file => existsSync(file))
+  .some(file => /\bmemory\b/.test(readFileSync(file, 'utf8')))
 
 describe.skipIf(NEEDS_ROOT !== null)(
   'a governed execution, from the command line to the kernel and back',
@@ -60,6 +65,31 @@ describe.skipIf(NEEDS_ROOT !== null)(
       expect(stdout).toMatch(/^Seccomp:\s+2$/m)
       expect(Number(/^(7[0-9]{4})$/m.exec(stdout)?.[1])).toBeGreaterThanOrEqual(70_000)
     })
+
+    test.skipIf(LIMITS_MEMORY)(
+      'permitted, and not started: says why, and which execution it was',
+      async () => {
+        const limit = ['--memory', '100M']
+        const artifact = await host.issue('memory', ['/bin/true'], limit)
+        const told = await run(artifact, ['/bin/true'], undefined, limit)
+        expect(told).toMatchObject({ code: 1, stdout: '' })
+        expect(told.stderr).toMatch(/^writ: permitted, but not started: START_FAILED: .*LIMIT_UNENFORCEABLE/)
+        const [, executionId = ''] = /^ +execution ([0-9a-f]{32})$/m.exec(told.stderr) ?? []
+        expect(told.stderr).toContain(`\`writ explain ${executionId}\``)
+        expect(await host.ok('explain', executionId)).toContain('could not be started')
+        const shown = await host.ok('executions', executionId)
+        expect(shown).toMatch(/^ended .*: START_FAILED, .*LIMIT_UNENFORCEABLE/m)
+
+        const json = await run(artifact, ['/bin/true'], undefined, [...limit, '--json'])
+        expect(json).toMatchObject({ code: 1, stdout: '' })
+        expect(JSON.parse(json.stderr).error).toMatchObject({
+          code: 'REQUEST_FAILED',
+          cause: 'START_FAILED',
+          message: expect.stringContaining('LIMIT_UNENFORCEABLE'),
+          executionId: expect.stringMatching(/^[0-9a-f]{32}$/),
+        })
+      },
+    )
 
     test('denied without an artifact', async () => {
       const done = await run(null, ['/bin/true'])
