@@ -4,7 +4,7 @@ import { AuthorizationError } from './error.ts'
 import { begin, type Evaluation, toOpen } from './evaluation.ts'
 import { type DecisionInput, type PlainInput, plainInputSchema } from './input.ts'
 import { type Reason, reason } from './reason.ts'
-import { type DecisionRecord, RECORD_TYPE, recordBytes, type Stage } from './record.ts'
+import { type DecisionRecord, RECORD_TYPE, recordBytes, recordReferences, type Stage } from './record.ts'
 import { checkedRequest, type ObservedSubject } from './request.ts'
 import { checkShape } from './schema.ts'
 import type { SubjectToOpen } from './scope.ts'
@@ -52,6 +52,9 @@ const {
 } = plainInputSchema.entries
 /** What is another at each look. */
 const moment = v.strictObject(rest)
+const checkedCaller = checkedOnce(callerSchema)
+const checkedHost = checkedOnce(hostSchema)
+const checkedMinting = checkedOnce(mintingSchema)
 
 const INTERNAL_MESSAGE = 'the decision could not be completed'
 
@@ -188,23 +191,27 @@ function plainInput({
 }: GuardedInput): PlainInput {
   return {
     request: checkedRequest(request),
-    caller: checkOnce(callerSchema, caller),
-    host: checkOnce(hostSchema, host),
-    minting: checkOnce(mintingSchema, minting),
+    caller: checkedCaller(caller),
+    host: checkedHost(host),
+    minting: checkedMinting(minting),
     ...checkShape(moment, { gate, lineage, fault, clock }, 'INPUT_MALFORMED'),
   }
 }
 
-/** Parts whose shape was checked before: a decision looks twice at its inputs, and some are the same for many decisions. */
-const shaped = new WeakMap<object, unknown>()
-
-function checkOnce<T extends v.GenericSchema>(schema: T, part: v.InferOutput<T>): v.InferOutput<T> {
-  if (typeof part !== 'object' || part === null) return checkShape(schema, part, 'INPUT_MALFORMED')
-  const known = shaped.get(part)
-  if (known !== undefined) return known as v.InferOutput<T>
-  const checked = checkShape(schema, part, 'INPUT_MALFORMED')
-  shaped.set(part, checked)
-  return checked
+/**
+ * Checks the shape of a part once: a decision looks twice at its inputs, and some are the same for many decisions. Nobody changes
+ * them in between ({@link DecisionInput}).
+ */
+function checkedOnce<T extends v.GenericSchema>(schema: T): (part: v.InferOutput<T>) => v.InferOutput<T> {
+  const shaped = new WeakMap<object, v.InferOutput<T>>()
+  return part => {
+    if (typeof part !== 'object' || part === null) return checkShape(schema, part, 'INPUT_MALFORMED')
+    const known = shaped.get(part)
+    if (known !== undefined) return known
+    const checked = checkShape(schema, part, 'INPUT_MALFORMED')
+    shaped.set(part, checked)
+    return checked
+  }
 }
 
 /** A denial with INTERNAL. The fault becomes an input, so that the record is re-evaluated to the same bytes. */
@@ -305,16 +312,9 @@ function conclude(evaluation: Evaluation, stage: Stage | null, reasons: readonly
     terms: found.terms,
     use: found.use,
   }
-  const references = [
-    sent?.bytes == null ? null : sent.digest,
-    record.inputs?.trustRoots ?? null,
-    record.inputs?.policy ?? null,
-    input.revocations.digest,
-    parent?.decisionRecord ?? null,
-  ]
   return {
     ...found,
     record: recordBytes(record),
-    references: references.filter(digest => digest !== null),
+    references: recordReferences(record),
   }
 }

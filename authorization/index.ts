@@ -45,7 +45,14 @@ export { policyLanguageVersion } from './policy/engine.ts'
 export type { PolicyQuestion } from './policy/request.ts'
 export { DEFAULT_SCHEMA } from './policy/schema.ts'
 export { REASON_CODES, type Reason, type ReasonCode, reason } from './reason.ts'
-export { type DecisionRecord, parseRecord, RECORD_TYPE, STAGES, type Stage } from './record.ts'
+export {
+  type DecisionRecord,
+  parseRecord,
+  RECORD_TYPE,
+  recordReferences,
+  STAGES,
+  type Stage,
+} from './record.ts'
 export {
   type BlobSource,
   type Explanation,

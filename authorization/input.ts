@@ -56,7 +56,7 @@ export const parentSchema = v.strictObject({
   decisionRecord: digest,
 })
 
-/** All that a decision depends on. Two equal inputs lead to equal decisions, byte by byte. */
+/** All that a decision depends on. Two equal inputs lead to equal decisions, byte by byte. No part is changed once it was handed over. */
 export interface DecisionInput extends PlainInput {
   readonly request: ExecutionRequest
   readonly caller: Caller | null

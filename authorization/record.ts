@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { canonicalJsonBytes } from '../encoding/json.ts'
+import { MAX_ARTIFACT_BYTES } from './artifact.ts'
 import { parentSchema, plainInputSchema } from './input.ts'
 import { REASON_CODES } from './reason.ts'
 import { observedSchema } from './request.ts'
@@ -55,6 +56,15 @@ export const recordSchema = v.strictObject({
 /** All that is needed to decide again: the inputs, plain or by digest, and what came of them. */
 export type DecisionRecord = v.InferOutput<typeof recordSchema>
 export type RecordInputs = NonNullable<DecisionRecord['inputs']>
+
+/** Digests of the blobs that a record refers to, in their order. An artifact too long to be read is not among them. */
+export function recordReferences({ inputs }: DecisionRecord): string[] {
+  if (inputs === null) return []
+  const { artifact, trustRoots, policy, revocations, parent } = inputs
+  const kept = artifact === null || artifact.size > MAX_ARTIFACT_BYTES ? null : artifact.digest
+  const all = [kept, trustRoots, policy, revocations, parent?.decisionRecord ?? null]
+  return [...new Set(all.filter(digest => digest !== null))]
+}
 
 /** The bytes of a record: canonical JSON, so that equal decisions have equal digests. */
 export function recordBytes(record: DecisionRecord): Buffer {

@@ -9,8 +9,8 @@ const MAX_ANSWERS = 1024
 const MAX_KEY_LENGTH = 4096
 
 /**
- * What the policy said, by what it was asked. Cedar's answer depends on nothing else, so whoever asks the same again gets the
- * same without another evaluation. A failure is not kept. The oldest answer makes room.
+ * What the policy said, by what it was asked. Under the shipped schema Cedar's answer depends on nothing else, so whoever asks the
+ * same again gets the same without another evaluation. A failure is not kept. The oldest answer makes room.
  */
 export class AnswerCache {
   readonly #answers = new Map<string, PolicyAnswer>()

@@ -84,7 +84,8 @@ export function policyLanguageVersion(): string {
 /** One policy set with its schema, parsed once. */
 export class PolicyEngine {
   readonly #source: PolicySource
-  readonly #shipped: boolean
+  /** Whether its schema is the one that the project ships, under which every request that it is asked is valid. */
+  readonly shipped: boolean
   #cedar: Cedar | null
   /** The version of the Cedar language that is spoken, such as `4.5`. */
   readonly language: string
@@ -93,7 +94,7 @@ export class PolicyEngine {
 
   private constructor(source: PolicySource, cedar: Cedar) {
     this.#source = source
-    this.#shipped = source.schema === DEFAULT_SCHEMA
+    this.shipped = source.schema === DEFAULT_SCHEMA
     this.#cedar = cedar
     this.language = cedar.getCedarLangVersion()
     const parsed = source.policies.map(([, text]) => attempt(() => cedar.policyToJson(text)))
@@ -115,7 +116,7 @@ export class PolicyEngine {
    *
    * @param checked whether to check under the shipped schema too: at load, when the bundle's entities are new
    */
-  evaluate(call: CedarCall, checked = !this.#shipped): EngineAnswer | EngineFailure {
+  evaluate(call: CedarCall, checked = !this.shipped): EngineAnswer | EngineFailure {
     if (this.#cedar === null) {
       const cedar = load(this.#source)
       if ('type' in cedar) return cedar

@@ -46,7 +46,7 @@ export function principalOf({ uid, parentExecution }: Caller): CedarUid {
  * string, a number or a member of a set *below* `request`: no name that it chooses can become a key, so that it reaches
  * neither the facts beside `request` nor Cedar's own `__entity` and `__extn`.
  *
- * @param bundle the bundle's entities by `type::id`
+ * @param bundle the bundle's entities by {@link uidKey}
  */
 export function buildCall(question: PolicyQuestion, bundle: ReadonlyMap<string, EntityJson>): PolicyCall {
   const { caller, terms } = question
@@ -74,8 +74,9 @@ export function others(ours: readonly EntityJson[], bundle: ReadonlyMap<string, 
   return [...bundle].filter(([key]) => !replaced.has(key)).map(([, entity]) => entity)
 }
 
+/** A uid as one text; a type or an id may have colons of its own. */
 export function uidKey({ type, id }: CedarUid): string {
-  return `${type}::${id}`
+  return JSON.stringify([type, id])
 }
 
 function merge(

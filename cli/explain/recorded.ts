@@ -47,7 +47,7 @@ export async function decideAgain(
         again = await new Reevaluator(blob, { governance }).explain(bytes)
         if (!again.same) throw new StepFailure('evaluated again, the decision is another one')
         compareWithEntry(event, again.record)
-        checkInline(event)
+        checkInline(event, again.record)
         return { detail: 'the recorded inputs lead to the recorded bytes, and the entry says the same' }
       }),
     false,

@@ -19,5 +19,5 @@ export const JSON_CONVENTIONS =
 
 export const JSON_ERRORS =
   'An error is one JSON value on standard error: {"error": {"code", "message", "at", "next"}}. "at" names the file, field or ' +
-  'path that it is about and "next" what can be done; either may be missing. A denial has "code" DENIED, and beside it "reasons" ' +
+  'path that it is about and "next" what can be done; either may be missing. What the daemon refuses has its code as "cause". A denial has "code" DENIED, and beside it "reasons" ' +
   '({"code", "message", "at"}) and "decisionIndex", its entry in the lineage.'

@@ -4,6 +4,7 @@ import {
   parseRecord,
   parseStatement,
   Reevaluator,
+  recordReferences,
 } from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { base64ToBytes } from '../../encoding/text.ts'
@@ -45,7 +46,7 @@ export async function checkDecisions(
         const { same, record } = await reevaluator.reevaluate(await blob(event.record))
         if (!same) throw new StepFailure('evaluated again, the decision is another one')
         compareWithEntry(event, record)
-        checkInline(event)
+        checkInline(event, record)
         checkGrounds({ index, event }, record, state, entries, hostId)
         if (event.outcome === 'permit') permits++
         else denials++
@@ -58,11 +59,11 @@ export async function checkDecisions(
   }
 }
 
-/** What an entry carries is something that it names, whole. @throws StepFailure, LineageError */
-export function checkInline(event: Decision): void {
-  const named = new Set([event.record, ...event.inputs])
+/** An entry carries its record and the artifact that was sent, whole, and nothing else. @throws StepFailure, LineageError */
+export function checkInline(event: Decision, { inputs }: DecisionRecord): void {
   for (const digest of Object.keys(event.inline)) {
-    if (!named.has(digest)) throw new StepFailure(`the entry carries ${digest}, which it does not name`)
+    if (digest !== event.record && digest !== inputs?.artifact?.digest)
+      throw new StepFailure(`the entry carries ${digest}, which is neither its record nor its artifact`)
     inlineBlob(event, digest)
   }
 }
@@ -88,7 +89,9 @@ export function compareWithEntry(event: Decision, record: DecisionRecord): void 
               ? 'execution'
               : !sameCaller(event.caller, record.inputs?.caller)
                 ? 'caller'
-                : undefined
+                : event.inputs.join() !== recordReferences(record).join()
+                  ? 'blobs'
+                  : undefined
   if (differs !== undefined) throw new StepFailure(`entry and record differ in the ${differs}`)
 }
 
@@ -101,6 +104,7 @@ function sameCaller(
     recorded.uid === caller.uid &&
     recorded.gid === caller.gid &&
     recorded.pid === caller.pid &&
+    recorded.unit === caller.unit &&
     recorded.cgroup === (caller.cgroup ?? '')
   )
 }

@@ -1,9 +1,10 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { DEFAULT_SCHEMA } from '../../authorization/index.ts'
+import { DEFAULT_SCHEMA, type PolicyQuestion } from '../../authorization/index.ts'
 import { AnswerCache } from '../../authorization/policy/answer-cache.ts'
 import { PolicyEngine } from '../../authorization/policy/engine.ts'
 import { contextKey } from '../../authorization/policy/usage.ts'
+import { policy } from './scenario.ts'
 
 /** The engine over policies with these conditions. */
 const engine = (...conditions: string[]) => create(conditions, DEFAULT_SCHEMA)
@@ -78,7 +79,61 @@ describe('the key of a context', () => {
   })
 })
 
+/** A request that asks for so much memory, or says nothing of it. */
+function question(memoryBytes: number | null): PolicyQuestion {
+  const zeros = '0'.repeat(64)
+  const limits = { runTimeMs: 1, memoryBytes, pids: 1, cpuSeconds: 1, openFiles: 1, outputBytes: 1 }
+  return {
+    operation: 'execute',
+    now: '2026-01-01T00:00:00.000Z',
+    hostId: `000b${zeros}`,
+    caller: { uid: 1, gid: 1, pid: 1, cgroup: '/', unit: null, parentExecution: null },
+    gate: {
+      state: 'ATTESTED',
+      epoch: 1,
+      evidenceAgeMs: 0,
+      deadlineInMs: 1,
+      referenceValuesDigest: zeros,
+      tier: 'simulated',
+      appraisalIndex: '0',
+      reasons: [],
+    },
+    artifact: { kind: 'signed', issuer: 'r', id: 'i', digest: zeros, keyIds: [] },
+    terms: {
+      program: { path: '/bin/true', sha256: zeros },
+      files: [],
+      argv: ['true'],
+      env: [],
+      cwd: '/',
+      user: 'own',
+      stdio: { stdin: 'null', stdout: 'null', stderr: 'null' },
+      sandbox: { network: 'none', writable: [] },
+      limits,
+      devices: [],
+      children: 'none',
+      onLapse: 'kill',
+      maxEvidenceAgeMs: null,
+      notAfter: '2026-01-01T00:00:00.000Z',
+    },
+  }
+}
+
 describe('answers', () => {
+  it.each([
+    ['the shipped schema', DEFAULT_SCHEMA, 'allow'],
+    [
+      'a schema that some requests do not fit',
+      DEFAULT_SCHEMA.replace('memoryBytes?:', 'memoryBytes:'),
+      'failed',
+    ],
+  ])('under %s are the same in any order, and for whoever asks first', (_, schema, absent) => {
+    const bundle = () => policy({ policies: { all: 'permit(principal, action, resource);' }, schema })
+    const asked = (memory: (number | null)[], of = bundle()) =>
+      memory.map(bytes => of.evaluate(question(bytes)).outcome)
+    expect(asked([null, 1, null, 2, null])).toEqual([absent, 'allow', absent, 'allow', absent])
+    expect(asked([1, null, 1])).toEqual(['allow', absent, 'allow'])
+  })
+
   it('are what Cedar says without them, whatever is asked in whatever order', () => {
     const conditions = [
       'context.caller.uid < 3',

@@ -343,12 +343,34 @@ describe.skipIf(!IS_ROOT)(`the offline verifier on a real bundle (${NEEDS_ROOT})
       { artifact: null },
       { use: null },
       { executionId: '0'.repeat(32) },
-    ] as const) {
+      { unit: 'other.service' },
+    ]) {
       const found = await forged('decisions evaluated again', all =>
-        all.map(event => (isPermit(event) ? { ...event, ...change } : event)),
+        all.map(event => {
+          if (!isPermit(event)) return event
+          const { unit = event.caller.unit, ...others } = change as { unit?: string }
+          return { ...event, ...others, caller: { ...event.caller, unit } }
+        }),
       )
       expect(found).toMatchObject(FAILED('entry and record differ'))
     }
+  })
+
+  test('an entry that names or carries what its record does not refer to', async () => {
+    const rider = Buffer.from('whatever a host wants to keep in a log')
+    const digest = sha256Hex(rider)
+    const carried = (event: LineageEvent & { type: 'decision' }) => ({
+      ...event,
+      inline: { [event.record]: event.inline[event.record] ?? '', [digest]: rider.toString('base64') },
+    })
+    const named = await forged('decisions evaluated again', all =>
+      all.map(event => (isPermit(event) ? { ...carried(event), inputs: [...event.inputs, digest] } : event)),
+    )
+    expect(named).toMatchObject(FAILED('entry and record differ in the blobs'))
+    const alone = await forged('decisions evaluated again', all =>
+      all.map(event => (isPermit(event) && event.artifact !== null ? carried(event) : event)),
+    )
+    expect(alone.status).toBe('FAILED')
   })
 
   test('a denial that is rewritten as a permit', async () => {
