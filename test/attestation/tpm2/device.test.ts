@@ -49,13 +49,13 @@ describe('a character device', () => {
 
   it('that gives no answer is a timeout, takes no second command meanwhile, and works again afterwards', async () => {
     const transport = new DeviceTransport(path)
-    const tpm = new Tpm(transport, { commandTimeoutMs: 200 })
+    const tpm = new Tpm(transport, { commandTimeoutMs: 600 })
     await tpm.vendor()
     host.simulated.hang()
     await expect(tpm.vendor()).rejects.toMatchObject({ code: 'TPM_TIMEOUT' })
     const before = performance.now()
     await expect(tpm.vendor()).rejects.toMatchObject({ code: 'TPM_TIMEOUT' })
-    expect(performance.now() - before).toBeLessThan(100)
+    expect(performance.now() - before).toBeLessThan(500)
     host.simulated.resume()
     await expect
       .poll(() =>

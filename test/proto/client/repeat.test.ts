@@ -113,7 +113,7 @@ describe('what is repeated when the connection was lost', () => {
     const begin = performance.now()
     const error = await patient.call(api.attestation.GetStatus, {}, { deadlineMs: 300 }).catch(error => error)
     expect(error.code).toMatch(/^(?:UNAVAILABLE|DEADLINE_EXCEEDED)$/)
-    expect(performance.now() - begin).toBeLessThan(1000)
+    expect(performance.now() - begin).toBeLessThan(5000)
     expect(server.seen.length).toBeGreaterThan(2)
     expect(server.seen.length).toBeLessThan(16)
     patient.close()

@@ -41,7 +41,7 @@ describe('a daemon that comes and goes', () => {
         notSent: true,
       })
     await expect(impatient.execute(SLEEP).started).rejects.toMatchObject({ notSent: true })
-    expect(performance.now() - begin).toBeLessThan(1000)
+    expect(performance.now() - begin).toBeLessThan(5000)
     await daemon.start()
     // The very next call: no memory of the failed ones.
     await impatient.call(GetStatus, {})
