@@ -202,6 +202,9 @@ export class DeniedError extends WritError<'DENIED'> {
   }
 }
 
+/** The daemon has not begun its work yet. */
+export class StartingError extends WritError<'STARTING'> {}
+
 /** The configuration keeps no output. */
 export class OutputError extends WritError<'OUTPUT_NOT_KEPT'> {
   constructor() {

@@ -56,30 +56,49 @@ export interface DaemonParts {
   onStatusChange: () => void
 }
 
+/** Whoever has the daemon put together. */
+export interface Starter {
+  /** Aborted when it is to stop. */
+  readonly stop: AbortSignal
+  /** Called when the TPM has answered: what takes its time from then on is the daemon's own work. */
+  tpmAnswered(): void
+}
+
 /**
  * Puts the daemon together, in an order in which nothing can run before everything that could forbid it is there: TPM,
  * lineage (which checks the TPM's counter), what the lineage says, lease page, launcher, gate (closed).
  *
- * @throws whatever keeps the daemon from starting; everything opened so far is closed again
+ * @throws whatever keeps the daemon from starting, `stop`'s reason among it; everything opened so far is closed again, the lineage with
+ *   the mark of a clean stop
  */
-export async function assemble(settings: Settings, log: Logger): Promise<DaemonParts> {
+export async function assemble(
+  settings: Settings,
+  log: Logger,
+  { stop, tpmAnswered }: Starter,
+): Promise<DaemonParts> {
   const config: StartConfig = settings.whole
   const undo: (() => Promise<unknown> | undefined)[] = []
   try {
     const host = await openHost(config)
     undo.push(() => host.tpm.close())
     const tier = await hostTier(host, config)
+    tpmAnswered()
+    stop.throwIfAborted()
     const lineage = await openLineage(config, host)
     undo.push(() => lineage.close())
+    stop.throwIfAborted()
     const history = await History.fold(lineage, {
       governance: host.governanceKeys,
       hostId: host.id,
       recoversByItself: config.attestation.recovery === 'auto',
+      stop,
     })
+    stop.throwIfAborted()
     checkLogKey(history, host)
     const page = LeasePage.create()
     const launcher = await LauncherClient.connect(config.daemon.launcherSocket, page)
     undo.push(async () => launcher.close())
+    stop.throwIfAborted()
     return await compose({ config, settings, log, host, tier, lineage, history, page, launcher })
   } catch (error) {
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)

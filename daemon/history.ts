@@ -29,6 +29,8 @@ export interface HistoryOptions {
   readonly hostId: string
   /** Whether the configuration lets a passing appraisal alone lead out of FAILED. */
   readonly recoversByItself: boolean
+  /** Ends the reading of a long log before its end: its reason is thrown. */
+  readonly stop?: AbortSignal
 }
 
 /** Version and digest of the newest document of a kind that the log knows, in force or not: none older is taken. */
@@ -78,6 +80,7 @@ export class History {
   static async fold(lineage: Lineage, options: HistoryOptions): Promise<History> {
     const history = new History(options, digest => lineage.getBlob(digest))
     for (let from = 0n; from < lineage.size; ) {
+      options.stop?.throwIfAborted()
       const entries = await lineage.readEntries(from, lineage.size)
       for (const { index, bytes } of entries) await history.#apply(index, parseEvent(bytes))
       from += BigInt(entries.length)

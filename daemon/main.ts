@@ -18,14 +18,15 @@ async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
   const hangup = awaitHangup()
+  const stop = awaitStop()
   const settings = new Settings(readConfig(options.config))
   const { logLevel } = settings.now.daemon
   const log = pino({ name: 'writd', level: logLevel }, pino.destination({ fd: 2, sync: true }))
-  const start = new Start(settings, log)
+  const start = new Start(settings, log, stop)
   const { server } = start
   const parts = await start.assemble()
   if (parts === null) return 0
-  if (start.stopped) {
+  if (stop.aborted) {
     await shutDown(parts, server, 'stopped at its start')
     return 0
   }
@@ -38,13 +39,13 @@ async function main(): Promise<number> {
   }
   const reload = reloading(parts, options.config)
   hangup.serve(() => void reload.soon())
-  const stop = await untilStopped(parts)
+  const end = await untilStopped(parts, stop)
   hangup.serve(() => undefined)
-  log.info({ cause: stop.cause }, 'stopping')
+  log.info({ cause: end.cause }, 'stopping')
   sdNotify('STOPPING=1')
   await reload.settled()
-  await shutDown(parts, server, stop.cause)
-  return stop.failed ? 1 : 0
+  await shutDown(parts, server, end.cause)
+  return end.failed ? 1 : 0
 }
 
 /** The options, or the exit status where there is nothing to do. */
@@ -78,6 +79,16 @@ function awaitHangup(): { serve(onHangup: () => void): void } {
   }
 }
 
+/**
+ * Aborted by SIGTERM and SIGINT, its reason the signal's name. From the first moment on: a process that is ended by the signal itself leaves
+ * an open lineage behind, which the next start has to take for a crash.
+ */
+function awaitStop(): AbortSignal {
+  const stop = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort(signal))
+  return stop.signal
+}
+
 function reloading(parts: DaemonParts, path: string): Reload {
   const { settings, lineage, recorder, attestor, sealing, gate, log } = parts
   return new Reload({
@@ -88,11 +99,11 @@ function reloading(parts: DaemonParts, path: string): Reload {
 }
 
 /** Resolves when the daemon has to end: a signal, or a part without which it cannot go on. */
-function untilStopped(parts: DaemonParts): Promise<{ cause: string; failed: boolean }> {
+function untilStopped(parts: DaemonParts, stop: AbortSignal): Promise<{ cause: string; failed: boolean }> {
   return new Promise(resolve => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => resolve({ cause: signal, failed: false }))
-    }
+    const stopped = () => resolve({ cause: String(stop.reason), failed: false })
+    stop.addEventListener('abort', stopped)
+    if (stop.aborted) stopped()
     void parts.lineage.failed.then(error => {
       parts.gate.close('STALE', [{ code: error.code, message: error.message }])
       resolve({ cause: `the lineage cannot be written: ${error.message}`, failed: true })

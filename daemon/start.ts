@@ -24,82 +24,88 @@ export class Start {
   readonly #config: StartConfig
   readonly #log: Logger
   readonly #serving = new SwitchedCore()
-  readonly #stopped = new AbortController()
+  readonly #stop: AbortSignal
+  /** What serves while there is no daemon yet; null in an ordinary start. */
+  #waiting: Waiting | null = null
 
-  constructor(settings: Settings, log: Logger) {
+  /** @param stop aborted when it is to stop */
+  constructor(settings: Settings, log: Logger, stop: AbortSignal) {
+    this.#stop = stop
     this.#settings = settings
     this.#config = settings.whole
     this.#log = log
     this.server = createServer(settings, this.#config, log, this.#serving.core)
   }
 
-  /** Whether it was told to stop while it waited. */
-  get stopped(): boolean {
-    return this.#stopped.signal.aborted
-  }
-
   /**
    * Puts the daemon together. While its TPM does not answer it says so on its socket, denies everything, and tries again; every other
    * failure is thrown.
    *
-   * @returns null if it was told to stop before there was a daemon
+   * @returns null if it was told to stop before there was a daemon; what had been opened is closed as at any stop
    */
   async assemble(): Promise<DaemonParts | null> {
     const first = this.#attempt()
     const late = new Promise<null>(resolve => setTimeout(resolve, PATIENCE_MS, null))
-    const outcome = await Promise.race([first, late])
-    if (outcome !== null && !(outcome instanceof TpmError)) return outcome
-
-    const stop = () => this.#stopped.abort()
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop)
     try {
-      return await this.#wait(first)
+      const outcome = await Promise.race([first, late])
+      return outcome !== null && !(outcome instanceof TpmError) ? outcome : await this.#wait(first)
     } catch (error) {
       await this.server.close(0)
+      if (this.#stop.aborted && error === this.#stop.reason) return null
       throw error
-    } finally {
-      for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, stop)
     }
   }
 
   /** Puts the documents in force and opens for business. */
   async serve(parts: DaemonParts): Promise<void> {
-    const listens = this.#serving.current !== null
+    const waiting = this.#waiting
     await bootstrapDocuments(parts)
     parts.attestor.start()
     parts.sealing.start()
     setInterval(() => parts.gate.expire(), EXPIRE_MS).unref()
     this.#serving.current = daemonCore(parts)
-    if (!listens) await this.#listen()
+    // Not before: a watch that it ends is asked for again at once.
+    waiting?.end()
+    if (waiting === null) await this.#listen()
     for (const service of ['', ...SERVICE_NAMES] as const) this.server.setServing(service, true)
     this.#log.info({ socket: this.#config.daemon.socket, host: parts.host.id, tier: parts.tier }, 'serving')
-    if (!listens) sdNotify('READY=1')
+    if (waiting === null) sdNotify('READY=1')
   }
 
-  async #wait(first: Promise<DaemonParts | TpmError>): Promise<DaemonParts | null> {
-    const waiting = new Waiting(await readHostId(this.#config), DAEMON_VERSION)
-    this.#serving.current = waiting.core()
-    await this.#listen()
+  async #wait(first: Promise<DaemonParts | TpmError>): Promise<DaemonParts> {
+    try {
+      const waiting = new Waiting(await readHostId(this.#config), DAEMON_VERSION)
+      this.#serving.current = waiting.core()
+      await this.#listen()
+      this.#waiting = waiting
+    } catch (error) {
+      // What is being put together meanwhile is not left open: where it comes about, it fails over this too, and is closed in order.
+      const outcome = await first
+      if (outcome instanceof TpmError) throw error
+      return outcome
+    }
     sdNotify('READY=1')
     let outcome = await first
+    let told = ''
     while (outcome instanceof TpmError) {
       const { code, message } = outcome
-      if (waiting.reason.code !== code) this.#log.warn({ code }, `waiting for the TPM: ${message}`)
-      waiting.reason = { code, message }
+      if (told !== code) this.#log.warn({ code }, `waiting for the TPM: ${message}`)
+      told = code
+      this.#waiting.tpm = outcome
       await this.#pause()
-      if (this.stopped) {
-        await this.server.close(0)
-        return null
-      }
+      this.#stop.throwIfAborted()
       outcome = await this.#attempt()
     }
-    waiting.end(outcome)
+    this.#waiting.recordIn(outcome.decisions)
     return outcome
   }
 
   async #attempt(): Promise<DaemonParts | TpmError> {
+    const tpmAnswered = () => {
+      if (this.#waiting !== null) this.#waiting.tpm = null
+    }
     try {
-      return await assemble(this.#settings, this.#log)
+      return await assemble(this.#settings, this.#log, { stop: this.#stop, tpmAnswered })
     } catch (error) {
       if (mayCome(error)) return error
       throw error
@@ -108,7 +114,7 @@ export class Start {
 
   #pause(): Promise<void> {
     return new Promise(resolve => {
-      const { signal } = this.#stopped
+      const signal = this.#stop
       const go = () => {
         clearTimeout(timer)
         signal.removeEventListener('abort', go)

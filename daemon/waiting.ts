@@ -1,21 +1,30 @@
 import { TpmError } from '../attestation/tpm2/index.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
-import { type DaemonCore, DeniedError } from './core.ts'
-import type { DaemonParts } from './daemon.ts'
+import { type DaemonCore, DeniedError, StartingError } from './core.ts'
+import type { DecisionLog } from './decision-log.ts'
 import type { TrustReason } from './gate.ts'
 
 /** Most uids whose denials are counted apart. */
 const MAX_UIDS = 4096
+/** What the two kinds of denials are counted under: of requests for a decision, and of calls beyond a quota. */
+const REASONS = {
+  decided: ['ATTESTATION_STALE', 'LINEAGE_UNAVAILABLE'],
+  overQuota: ['CAPACITY'],
+} as const
 
-/** What the API says while the daemon cannot begin its work, because its TPM does not answer. */
+const STARTING: TrustReason = { code: 'NOT_YET_APPRAISED', message: 'the daemon is starting' }
+
+/** What the API says while the daemon has not begun its work: its TPM does not answer, or the start takes its time. */
 export class Waiting {
   readonly #hostId: string
   readonly #version: string
   readonly #startedTime = new Date().toISOString()
   readonly #over = new AbortController()
   readonly #denied = new Map<number, { decided: number; overQuota: number }>()
-  /** Why it waits. */
-  reason: TrustReason = { code: 'NOT_YET_APPRAISED', message: 'the daemon waits for its TPM' }
+  /** Where denials are counted once there is a log. */
+  #decisions: Pick<DecisionLog, 'count'> | null = null
+  /** What its TPM does to keep it waiting; null while that is not why. */
+  tpm: TpmError | null = null
 
   constructor(hostId: string, version: string) {
     this.#hostId = hostId
@@ -28,15 +37,16 @@ export class Waiting {
    */
   core(): DaemonCore {
     const unavailable = (): never => {
-      throw new TpmError('TPM_UNAVAILABLE', `the daemon waits for its TPM: ${this.reason.message}`)
+      if (this.tpm === null) throw new StartingError('STARTING', STARTING.message)
+      throw new TpmError('TPM_UNAVAILABLE', `the daemon waits for its TPM: ${this.tpm.message}`)
     }
     const deny = ({ uid }: { uid: number }): never => {
-      this.#count(uid).decided++
+      this.#count(uid, 'decided')
       throw new DeniedError([
-        { code: 'ATTESTATION_STALE', message: `the gate is UNATTESTED: ${this.reason.message}`, at: '' },
+        { code: 'ATTESTATION_STALE', message: `the gate is UNATTESTED: ${this.#reason.message}`, at: '' },
         {
           code: 'LINEAGE_UNAVAILABLE',
-          message: 'the denial is counted, and recorded once the TPM is back',
+          message: 'the denial is counted, and recorded once the daemon has started',
           at: '',
         },
       ])
@@ -51,37 +61,49 @@ export class Waiting {
         getStatus: status,
         async *watchStatus(signal: AbortSignal) {
           yield status()
-          // It ends when there is more to say than one status: whoever watches asks again.
-          await new Promise(resolve => AbortSignal.any([signal, over]).addEventListener('abort', resolve))
+          // It ends when there is more to say than one status: whoever watches asks again. What has happened already is told by no event.
+          const ends = AbortSignal.any([signal, over])
+          if (!ends.aborted) await new Promise(resolve => ends.addEventListener('abort', resolve))
         },
-        countDenial: (uid: number) => {
-          this.#count(uid).overQuota++
-        },
+        countDenial: (uid: number) => this.#count(uid, 'overQuota'),
       },
       rest,
     ) as unknown as DaemonCore
   }
 
-  /** The daemon has begun its work: what was denied meanwhile is recorded as a count. */
-  end({ decisions }: DaemonParts): void {
-    this.#over.abort()
-    for (const [uid, { decided, overQuota }] of this.#denied) {
-      if (decided > 0) decisions.count(uid, ['ATTESTATION_STALE', 'LINEAGE_UNAVAILABLE'], decided)
-      if (overQuota > 0) decisions.count(uid, ['CAPACITY'], overQuota)
+  /** There is a log now: what was denied so far is recorded as a count, and so is what is denied here from now on. */
+  recordIn(decisions: Pick<DecisionLog, 'count'>): void {
+    this.#decisions = decisions
+    for (const [uid, counts] of this.#denied) {
+      for (const kind of ['decided', 'overQuota'] as const)
+        if (counts[kind] > 0) decisions.count(uid, REASONS[kind], counts[kind])
     }
     this.#denied.clear()
   }
 
-  #count(uid: number): { decided: number; overQuota: number } {
-    const count = this.#denied.get(uid) ?? { decided: 0, overQuota: 0 }
-    if (this.#denied.size < MAX_UIDS) this.#denied.set(uid, count)
-    return count
+  /** Calls go to the daemon itself now: ends the watches here, so that whoever watches asks there. */
+  end(): void {
+    this.#over.abort()
+  }
+
+  #count(uid: number, kind: keyof typeof REASONS): void {
+    if (this.#decisions !== null) {
+      this.#decisions.count(uid, REASONS[kind])
+      return
+    }
+    const counts = this.#denied.get(uid) ?? { decided: 0, overQuota: 0 }
+    counts[kind]++
+    if (this.#denied.has(uid) || this.#denied.size < MAX_UIDS) this.#denied.set(uid, counts)
+  }
+
+  get #reason(): TrustReason {
+    return this.tpm === null ? STARTING : { code: this.tpm.code, message: this.tpm.message }
   }
 
   #status(): AttestationStatusInput {
     return {
       state: 'GATE_STATE_UNATTESTED',
-      reasons: [{ ...this.reason, at: '' }],
+      reasons: [{ ...this.#reason, at: '' }],
       epoch: '0',
       hostId: this.#hostId,
       tier: 'TPM_TIER_UNKNOWN',

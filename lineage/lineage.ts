@@ -64,6 +64,8 @@ export class Lineage {
   readonly #checkpointer: Checkpointer
   readonly #counter: NvCounter | undefined
   #anchoring: Promise<unknown> = Promise.resolve()
+  /** Whether an unclean stop is an entry of the log. Until then only the missing mark says that there was one. */
+  #recovered: boolean
   #closed = false
   #closing: Promise<void> | undefined
 
@@ -96,6 +98,7 @@ export class Lineage {
       latest: from.checkpoint,
     })
     this.openedAfterUncleanStop = from.unclean
+    this.#recovered = !from.unclean
     this.tailIndex = BigInt(from.tree.size)
     this.failed = health.failed
   }
@@ -152,7 +155,9 @@ export class Lineage {
    */
   async append(event: LineageEvent): Promise<{ index: bigint }> {
     this.#assertOpen()
-    return { index: BigInt(await this.#journal.append(encodeEvent(event), isReserved(event.type))) }
+    const index = BigInt(await this.#journal.append(encodeEvent(event), isReserved(event.type)))
+    if (event.type === 'recovery') this.#recovered = true
+    return { index }
   }
 
   /** One entry's bytes. @throws LineageError `RANGE_INVALID` */
@@ -240,8 +245,9 @@ export class Lineage {
   }
 
   /**
-   * A clean stop: waits for what was appended, moves the counter and leaves the mark that the next start looks for. After a failure it only lets go of the files. Safe
-   * to call twice.
+   * A clean stop: waits for what was appended, moves the counter and leaves the mark that the next start looks for. There is no mark
+   * after an unclean stop that no `recovery` entry tells of: the next start has to see it too. After a failure it only lets go of the files.
+   * Safe to call twice.
    */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -264,6 +270,7 @@ export class Lineage {
     const counter = this.#counter === undefined ? null : await this.anchor()
     this.#closed = true
     await this.#journal.drain()
+    if (!this.#recovered) return
     // Whatever came in since the counter moved makes this mark one of another tree, and the next start an unclean one.
     await this.#state.write('stop', { size: this.#tree.size, root: this.#tree.root(), counter, done: true })
   }

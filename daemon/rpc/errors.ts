@@ -13,7 +13,7 @@ import {
   safeText,
 } from '../../proto/error-details.ts'
 import { SigningError } from '../../signing/error.ts'
-import { DeniedError, NotFoundError, OutputError } from '../core.ts'
+import { DeniedError, NotFoundError, OutputError, StartingError } from '../core.ts'
 import { GovernanceError } from '../governance.ts'
 
 export type RequestErrorCode = 'REQUEST_MALFORMED' | 'OUT_OF_RANGE' | 'NOT_ALLOWED' | 'TIMED_OUT'
@@ -131,6 +131,7 @@ const FAULT_RULES: readonly FaultRule[] = [
     LINEAGE_UNAVAILABLE: status.UNAVAILABLE,
     LINEAGE_CLOSED: status.UNAVAILABLE,
   }),
+  FaultRule.of(StartingError, { STARTING: status.UNAVAILABLE }),
   FaultRule.of(TpmError, {
     TPM_UNAVAILABLE: status.UNAVAILABLE,
     TPM_TIMEOUT: status.UNAVAILABLE,

@@ -166,6 +166,14 @@ describe('opening', () => {
     log = await openLog(directory)
     expect(log.openedAfterUncleanStop).toBe(true)
     await log.close()
+    // Nor is there one while no entry tells of the unclean stop: a start that failed in between is not what makes it a clean one.
+    log = await openLog(directory)
+    expect([log.openedAfterUncleanStop, log.tailIndex]).toEqual([true, 20n])
+    await log.append({ type: 'recovery', v: 1, time: '2026-01-01T00:00:00.000Z', bootNs: '0', tail: 20 })
+    await log.close()
+    log = await openLog(directory)
+    expect(log.openedAfterUncleanStop).toBe(false)
+    await log.close()
   })
 
   it.each([
