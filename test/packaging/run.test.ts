@@ -10,7 +10,7 @@ beforeEach(() => {
   // A house of its own: the runner takes the directory above it for the root.
   dir = mkdtempSync(join(tmpdir(), 'writ-run-'))
   mkdirSync(join(dir, 'test'))
-  for (const file of ['test/run.ts', 'vitest.config.ts', 'package.json'])
+  for (const file of ['test/run.ts', 'test/unhandled-errors.ts', 'vitest.config.ts', 'package.json'])
     copyFileSync(join(house, file), join(dir, file))
   symlinkSync(join(house, 'node_modules'), join(dir, 'node_modules'))
 })
@@ -52,6 +52,25 @@ describe('the test runner', () => {
     ],
   ])('when %s', (_, tests, status, last) => {
     expect(run(tests)).toEqual({ status, last })
+  })
+
+  // Fails the first time only.
+  const unsteady = `import { existsSync, writeFileSync } from 'node:fs'
+    it('unsteady', () => {
+      const before = existsSync('seen')
+      writeFileSync('seen', '')
+      expect(before).toBe(true)
+    })\n`
+  it('runs once more, alone, what failed', () => {
+    expect(run({ a: good, b: unsteady })).toEqual({ status: 0, last: '2 passed, 0 failed' })
+  })
+
+  it('does not forget an unhandled error over that', () => {
+    const tests = {
+      a: `${good}it('w', () => { void Promise.reject(new Error('x')) })\n`,
+      b: unsteady,
+    }
+    expect(run(tests)).toEqual({ status: 1, last: '3 passed, 1 failed' })
   })
 
   it('passes a filter on', () => {
