@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseCheckpoint, parseEvent } from '../../lineage/index.ts'
@@ -100,7 +100,11 @@ it('loses nothing of what it promised when the power goes', async () => {
         promised,
       )
     }
+    const { v, time, bootNs } = numbered(0)
+    await reopened.append({ v, time, bootNs, type: 'recovery', tail: Number(reopened.tailIndex) })
     await reopened.close()
-    expect(existsSync(join(survived, 'state/stop'))).toBe(true)
+    const again = await openLog(survived)
+    expect(again.openedAfterUncleanStop).toBe(false)
+    await again.close()
   }
 }, 120_000)
