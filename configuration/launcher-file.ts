@@ -1,3 +1,4 @@
+import { type FindUser, localUser } from './local-user.ts'
 import { unknownKeyText } from './nearest.ts'
 import { type ConfigProblem, Problems } from './problem.ts'
 
@@ -18,6 +19,8 @@ export interface LauncherConfig {
   readonly event_log: string | null
   readonly userspace_log: string | null
   readonly ima_log: string | null
+  /** Null where the two below are given by number; else they are this user's. */
+  readonly writd_user: string | null
   readonly writd_uid: number
   readonly writd_gid: number
   readonly min_uid: number
@@ -53,6 +56,8 @@ const KEYS: Readonly<Record<LauncherKey, { readonly read: Reader; readonly unset
   event_log: { read: path, unset: null },
   userspace_log: { read: path, unset: null },
   ima_log: { read: path, unset: null },
+  // useradd(8); CONFIG_USER_MAX.
+  writd_user: { read: text => (/^[a-z_][a-z0-9_-]{0,31}$/.test(text) ? text : undefined), unset: null },
   writd_uid: { read: id },
   writd_gid: { read: id },
   min_uid: { read: id, unset: 1000 },
@@ -81,8 +86,12 @@ export interface ExaminedLauncherConfig {
  * the bytes are.
  *
  * @param bytes controlled by whoever wrote the file
+ * @param findUser whose ids `writd_user` stands for
  */
-export function examineLauncherConfig(bytes: Uint8Array): ExaminedLauncherConfig {
+export function examineLauncherConfig(
+  bytes: Uint8Array,
+  findUser: FindUser = localUser,
+): ExaminedLauncherConfig {
   const problems = new Problems()
   const values = new Map<LauncherKey, unknown>()
   const set = new Map<LauncherKey, number>()
@@ -96,8 +105,9 @@ export function examineLauncherConfig(bytes: Uint8Array): ExaminedLauncherConfig
     if (problems.full) break
     readLine(line, index + 1, values, set, problems)
   }
+  takeUser(values, set, findUser, problems)
   for (const [key, { unset }] of Object.entries(KEYS) as [LauncherKey, { unset?: unknown }][]) {
-    if (set.has(key)) continue
+    if (set.has(key) || values.has(key)) continue
     if (unset === undefined) problems.add('CONFIG_MISSING_KEY', 'has to be set', { key })
     else values.set(key, unset)
   }
@@ -139,6 +149,29 @@ function trim(text: string): string {
   return text.replace(/^[ \t]+/, '').replace(/[ \t\r]+$/, '')
 }
 
+/** A user that is named stands for the two numbers. */
+function takeUser(
+  values: Map<LauncherKey, unknown>,
+  set: Map<LauncherKey, number>,
+  findUser: FindUser,
+  problems: Problems,
+): void {
+  if (!set.has('writd_user')) return
+  const bad = (message: string) =>
+    problems.add('CONFIG_BAD_VALUE', message, { key: 'writd_user', line: set.get('writd_user') })
+  if (set.has('writd_uid') || set.has('writd_gid'))
+    bad('stands in place of writd_uid and writd_gid, not beside them')
+  const name = values.get('writd_user')
+  const user = typeof name === 'string' ? findUser(name) : null
+  if (typeof name === 'string' && user === null) bad('names no user of /etc/passwd')
+  // Nothing more is said of ids that nobody knows.
+  for (const [key, value] of [
+    ['writd_uid', user?.uid],
+    ['writd_gid', user?.gid],
+  ] as const)
+    if (!set.has(key)) values.set(key, value)
+}
+
 /** Rules that concern more than one key; values that are bad by themselves are left alone. */
 function checkRules(
   values: Map<LauncherKey, unknown>,
@@ -148,11 +181,12 @@ function checkRules(
   const { writd_uid, min_uid, uids } = Object.fromEntries(values) as Partial<LauncherConfig>
   const bad = (key: LauncherKey, message: string) =>
     problems.add('CONFIG_BAD_VALUE', message, { key, line: set.get(key) })
-  if (writd_uid === 0) bad('writd_uid', 'must not be root')
+  const user = set.has('writd_user') ? 'writd_user' : 'writd_uid'
+  if (writd_uid === 0) bad(user, 'must not be root')
   if (min_uid === 0) bad('min_uid', 'must be at least 1')
   if (uids === undefined) return
   if (min_uid !== undefined && uids.first < min_uid) bad('uids', 'begins below min_uid')
-  if (writd_uid !== undefined && inRange(writd_uid, uids)) bad('uids', 'contains writd_uid')
+  if (writd_uid !== undefined && inRange(writd_uid, uids)) bad('uids', `contains ${user}`)
 }
 
 export function inRange(id: number, { first, last }: IdRange): boolean {

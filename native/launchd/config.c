@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,8 +91,19 @@ static bool choice(const char *text, const char *yes, const char *no, bool *valu
   return *value || strcmp(text, no) == 0;
 }
 
-enum key { SOCKET, CGROUP, EVENT_LOG, USERSPACE_LOG, IMA_LOG, WRITD_UID, WRITD_GID, MIN_UID, UIDS, SHARED_UIDS, GROUPS,
-           MAX_EXECUTIONS, MAX_STAGED_BYTES, STAGE_SECONDS, TMP_BYTES, LANDLOCK, KEYS };
+/* A name as useradd(8) takes it; whether there is such a user is looked at when the whole file is read. */
+static bool user_name(const char *text, char value[CONFIG_USER_MAX])
+{
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyz_", others[] = "abcdefghijklmnopqrstuvwxyz_0123456789-";
+  size_t length = strlen(text);
+  if (length == 0 || length >= CONFIG_USER_MAX || strchr(letters, text[0]) == NULL || strspn(text, others) != length)
+    return false;
+  strcpy(value, text);
+  return true;
+}
+
+enum key { SOCKET, CGROUP, EVENT_LOG, USERSPACE_LOG, IMA_LOG, WRITD_USER, WRITD_UID, WRITD_GID, MIN_UID, UIDS, SHARED_UIDS,
+           GROUPS, MAX_EXECUTIONS, MAX_STAGED_BYTES, STAGE_SECONDS, TMP_BYTES, LANDLOCK, KEYS };
 
 static const struct {
   const char *name;
@@ -102,7 +114,8 @@ static const struct {
     [EVENT_LOG] = {"event_log", false},
     [USERSPACE_LOG] = {"userspace_log", false},
     [IMA_LOG] = {"ima_log", false},
-    [WRITD_UID] = {"writd_uid", true},
+    [WRITD_USER] = {"writd_user", false},
+    [WRITD_UID] = {"writd_uid", true}, /* these two unless the user is named */
     [WRITD_GID] = {"writd_gid", true},
     [MIN_UID] = {"min_uid", false},
     [UIDS] = {"uids", true},
@@ -129,6 +142,8 @@ static bool set(struct config *config, enum key key, char *value)
     return path(value, config->userspace_log);
   case IMA_LOG:
     return path(value, config->ima_log);
+  case WRITD_USER:
+    return user_name(value, config->writd_user);
   case WRITD_UID:
     return number32(value, &config->writd_uid);
   case WRITD_GID:
@@ -199,17 +214,36 @@ static bool parse_line(char *line, unsigned at, bool seen[KEYS], struct config *
   return fail_unknown(error, at, name);
 }
 
+/*
+ * Only the host's own file is asked: a directory service may be away at a start, and the modules of nsswitch.conf would be
+ * code in this process.
+ */
+static bool find_user(struct config *config, struct config_error *error)
+{
+  CLEANUP_FILE FILE *users = fopen("/etc/passwd", "re");
+  if (users == NULL)
+    return fail(error, 0, "writd_user: /etc/passwd: %s", strerror(errno));
+  for (struct passwd *user; (user = fgetpwent(users)) != NULL;) {
+    if (strcmp(user->pw_name, config->writd_user) != 0)
+      continue;
+    config->writd_uid = user->pw_uid;
+    config->writd_gid = user->pw_gid;
+    return true;
+  }
+  return fail(error, 0, "writd_user names no user of /etc/passwd");
+}
+
 /* Rules that concern more than one key. */
 static bool check(const struct config *config, struct config_error *error)
 {
   if (config->writd_uid == 0)
-    return fail(error, 0, "writd_uid must not be root");
+    return fail(error, 0, "writd's user must not be root");
   if (config->min_uid == 0)
     return fail(error, 0, "min_uid must be at least 1");
   if (config->uids.first < config->min_uid)
     return fail(error, 0, "uids begins below min_uid");
   if (config->writd_uid >= config->uids.first && config->writd_uid <= config->uids.last)
-    return fail(error, 0, "uids contains writd_uid");
+    return fail(error, 0, "uids contains writd's user");
   return true;
 }
 
@@ -234,10 +268,13 @@ bool config_parse(char *text, struct config *config, struct config_error *error)
       return false;
     line = next;
   }
+  bool named = seen[WRITD_USER];
+  if (named && (seen[WRITD_UID] || seen[WRITD_GID]))
+    return fail(error, 0, "writd_user stands in place of writd_uid and writd_gid, not beside them");
   for (enum key key = 0; key < KEYS; key++)
-    if (KEY[key].required && !seen[key])
+    if (KEY[key].required && !seen[key] && !(named && (key == WRITD_UID || key == WRITD_GID)))
       return fail(error, 0, "%s is missing", KEY[key].name);
-  return check(config, error);
+  return (!named || find_user(config, error)) && check(config, error);
 }
 
 bool config_load(const char *name, struct config *config, struct config_error *error)

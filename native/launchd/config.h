@@ -9,6 +9,7 @@
 
 #define CONFIG_RANGES_MAX 16
 #define CONFIG_PATH_MAX 256
+#define CONFIG_USER_MAX 33 /* LOGIN_NAME_MAX of useradd(8), with its NUL */
 #define CONFIG_TEXT_MAX 65536
 
 struct id_range {
@@ -27,6 +28,7 @@ struct config {
   char event_log[CONFIG_PATH_MAX];
   char userspace_log[CONFIG_PATH_MAX];
   char ima_log[CONFIG_PATH_MAX];
+  char writd_user[CONFIG_USER_MAX]; /* empty, or whom the two below were found by */
   uid_t writd_uid;
   gid_t writd_gid;
   uint32_t min_uid;              /* nothing is ever started below */

@@ -97,6 +97,23 @@ static void test_nearest(void)
   CHECK(nearest_name(longest, long_known, 1) == longest && nearest_name("", long_known, 1) == NULL);
 }
 
+static void test_user(void)
+{
+  static const char rest[] = "socket = /run/w/s\nuids = 200000-200099\n";
+  struct config config;
+  char text[256];
+  snprintf(text, sizeof text, "%swritd_user = nobody\n", rest);
+  CHECK(parses(text, &config) && config.writd_uid == 65534 && config.writd_gid == 65534);
+  static const char *const bad[] = {"root", "no-such-user-here", "", "0", "-x", "a b", "nobody:nogroup",
+                                    "aaaaaaaaaabbbbbbbbbbccccccccccddd", "nobody\nwritd_uid = 990", "nobody\nwritd_gid = 990"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    snprintf(text, sizeof text, "%swritd_user = %s\n", rest, bad[i]);
+    CHECK(!parses(text, &config));
+  }
+  snprintf(text, sizeof text, "socket = /s\nuids = 65000-66000\nwritd_user = nobody\n"); /* writd among them */
+  CHECK(!parses(text, &config));
+}
+
 static void fuzz(void)
 {
   static const char base[] = MINIMAL "shared_uids = 1-2,3\nmax_executions = 10\nlandlock = optional\n";
@@ -119,5 +136,6 @@ void test_config(void)
   test_refusals();
   test_file();
   test_nearest();
+  test_user();
   fuzz();
 }

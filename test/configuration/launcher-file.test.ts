@@ -34,16 +34,20 @@ const textsOf = (text: string) => examineLauncherConfig(Buffer.from(text)).probl
 
 describe('the shipped file', () => {
   it('is taken, and what it leaves as a comment is the default', () => {
-    const { config, problems } = examineLauncherConfig(SHIPPED)
+    const writ = (name: string) => (name === 'writ' ? { uid: 990, gid: 991 } : null)
+    const { config, problems } = examineLauncherConfig(SHIPPED, writ)
     expect(problems).toEqual([])
+    expect(config).toMatchObject({ writd_user: 'writ', writd_uid: 990, writd_gid: 991 })
     const uncommented = SHIPPED.toString().replaceAll(/^#(?=[a-z_]+ = )/gm, '')
-    expect(examineLauncherConfig(Buffer.from(uncommented)).config).toEqual(config)
+    expect(examineLauncherConfig(Buffer.from(uncommented), writ).config).toEqual(config)
   })
 
   it('names every key once, and explains it in a comment right above it', () => {
     const lines = SHIPPED.toString().split('\n')
     const keys = lines.flatMap(line => /^#?([a-z_]+) = /.exec(line)?.[1] ?? [])
-    expect(keys.toSorted()).toEqual(LAUNCHER_KEYS.toSorted())
+    // The user is named; the two that say it by number are in the comment above it.
+    const others = LAUNCHER_KEYS.filter(key => key !== 'writd_uid' && key !== 'writd_gid')
+    expect(keys.toSorted()).toEqual(others.toSorted())
     const bare = lines.filter((line, i) => /^#?[a-z_]+ = /.test(line) && !lines[i - 1]?.startsWith('# '))
     expect(bare).toEqual([])
   })
@@ -125,6 +129,12 @@ describe.skipIf(process.geteuid?.() !== 0)('two readers, one verdict (needs root
       `${MINIMAL}= 1`,
       `${MINIMAL}\v`,
     ],
+    ...['nobody', 'root', 'no-such-user', '', 'No', '1', 'a'.repeat(32), 'a'.repeat(33)].map(name =>
+      MINIMAL.replace('writd_uid = 990\nwritd_gid = 990', `writd_user = ${name}`),
+    ),
+    `${MINIMAL}writd_user = nobody\n`,
+    MINIMAL.replace('writd_gid = 990', 'writd_user = nobody'),
+    'socket = /s\nwritd_user = nobody\nuids = 65000-66000\n',
     MINIMAL.replace('990', '0'),
     MINIMAL.replace('990', '200050'),
     `${MINIMAL}#${'x'.repeat(65535 - MINIMAL.length - 1)}`,
