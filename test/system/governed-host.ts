@@ -25,6 +25,8 @@ import {
 /** The daemon's user. It needs no entry in any database. */
 export const WRITD = { uid: 64_990, gid: 64_990 } as const
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** What Node has compiled, of every user's processes: starting them is most of what a test on a whole host does. */
+const COMPILED = join(ROOT, 'node_modules/.cache/writ-test')
 const RECORDED = fileURLToPath(new URL('../fixtures/hosts/debian13-uki', import.meta.url))
 
 export const NEEDS_ROOT =
@@ -66,6 +68,8 @@ export class GovernedHost {
       beforeStart?: (host: GovernedHost) => Promise<void> | void
     } = {},
   ): Promise<GovernedHost> {
+    mkdirSync(COMPILED, { recursive: true })
+    chmodSync(COMPILED, 0o1777)
     const dir = mkdtempSync(join(tmpdir(), 'writ-'))
     chmodSync(dir, 0o755)
     const tpm = await startSimulatedTpm({ dir: join(dir, 'tpm') })
@@ -119,7 +123,7 @@ export class GovernedHost {
 
   spawnWrit(args: readonly string[], uid?: number): ChildProcess {
     return spawn(process.execPath, [join(ROOT, 'cli/main.ts'), ...args], {
-      env: { PATH: process.env.PATH, WRIT_SOCKET: this.socket },
+      env: { PATH: process.env.PATH, WRIT_SOCKET: this.socket, NODE_COMPILE_CACHE: COMPILED },
       stdio: 'pipe',
       ...(uid === undefined ? {} : { uid, gid: uid }),
     })
@@ -196,7 +200,7 @@ export class GovernedHost {
       ...WRITD,
       env: {
         PATH: process.env.PATH,
-        ...(existsSync(cache) ? { CACHE_DIRECTORY: cache } : {}),
+        ...(existsSync(cache) ? { CACHE_DIRECTORY: cache } : { NODE_COMPILE_CACHE: COMPILED }),
         ...env,
       },
       stdio: ['ignore', 'ignore', 'pipe'],
