@@ -50,6 +50,7 @@ export async function evidenceCycle(directory: string): Promise<Row> {
           expected: { ak: enrolled, extraData: first },
           name: 'bench',
           created: '2026-01-01T00:00:00.000Z',
+          components: 'any',
         }),
       ),
     )

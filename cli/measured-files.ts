@@ -41,6 +41,16 @@ export async function measureFiles(directory: string): Promise<MeasuredFile[]> {
   }
 }
 
+/** Digest of one file, under the path that IMA would log for it. @throws CliError */
+export async function measureFile(file: string): Promise<MeasuredFile> {
+  try {
+    const path = await realpath(file)
+    return { path, digest: `sha256:${await hashFile(path)}` }
+  } catch (cause) {
+    throw new CliError('FILE_UNREADABLE', `cannot hash ${file}: ${systemReason(cause)}`, { at: file, cause })
+  }
+}
+
 async function regularFiles(top: string, device: number): Promise<string[]> {
   const found: string[] = []
   const pending = [top]

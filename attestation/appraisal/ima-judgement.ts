@@ -14,6 +14,8 @@ export class ImaJudgement {
   readonly #failures: { index: number; reason: AppraisalReason }[] = []
   /** Entries that are not listed: acceptable only as governed programs, and which those are grows. */
   readonly #unlisted: ImaEntry[] = []
+  /** Where each component was first measured as it should be, by path. */
+  readonly #components = new Map<string, number>()
 
   constructor(replay: ImaReplay, reference: ReferenceValues, bootAggregates: ReadonlySet<string>) {
     this.#replay = replay
@@ -36,7 +38,20 @@ export class ImaJudgement {
     const unknown = this.#unlisted
       .filter(entry => entry.index < count && !isGoverned(entry.digest, governed))
       .map(unknownEntry)
-    return [...missing, ...failures, ...unknown]
+    return [...missing, ...this.#unmeasured(count), ...failures, ...unknown]
+  }
+
+  /** The components that the quote covers no good entry of: other code than the named one may be at work, unseen. */
+  #unmeasured(count: number): AppraisalReason[] {
+    return Array.from(this.#reference.components.values())
+      .filter(({ path }) => (this.#components.get(path) ?? count) >= count)
+      .map(({ name, path }) =>
+        failure(
+          'COMPONENT_NOT_MEASURED',
+          `IMA measured no ${name} with a listed digest at ${path} in this boot`,
+          path,
+        ),
+      )
   }
 
   #judgeEntry(index: number): void {
@@ -46,7 +61,10 @@ export class ImaJudgement {
     const reason = this.#entryFailure(entry)
     this.#begun = true
     if (reason !== null) this.#failures.push({ index, reason })
-    else if (!this.#isListed(entry)) this.#unlisted.push(entry)
+    else if (this.#reference.components.has(entry.path)) {
+      // Kept for the first good one; a changed one has failed above.
+      if (!this.#components.has(entry.path)) this.#components.set(entry.path, index)
+    } else if (!this.#isListed(entry)) this.#unlisted.push(entry)
   }
 
   #decode(index: number): ImaEntry | null {
@@ -77,6 +95,15 @@ export class ImaJudgement {
       return failure(
         'IMA_BOOT_AGGREGATE_MISMATCH',
         `${at} (${path}) is not the boot_aggregate of this event log`,
+        at,
+      )
+    }
+    const component = this.#reference.components.get(path)
+    // Not excused by a START: what runs at this path under an artifact is not the daemon.
+    if (component !== undefined && !component.digests.includes(digest)) {
+      return failure(
+        'COMPONENT_CHANGED',
+        `${at}: ${digest} of ${path} is not a listed digest of ${component.name}`,
         at,
       )
     }

@@ -27,6 +27,8 @@ export type AppraisalReasonCode =
   | 'IMA_ENTRY_UNKNOWN'
   | 'IMA_VIOLATION'
   | 'IMA_TEMPLATE_HASH_MISMATCH'
+  | 'COMPONENT_NOT_MEASURED'
+  | 'COMPONENT_CHANGED'
 
 /** `fail`: the host is not what it should be. `degrade`: less is proven than usual. `notice`: worth a line in the lineage. */
 export type Severity = 'fail' | 'degrade' | 'notice'

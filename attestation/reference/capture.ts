@@ -5,7 +5,7 @@ import type { Evidence } from '../evidence.ts'
 import { BOOT_AGGREGATE, IMA_PCR, type ImaReplay } from '../ima/index.ts'
 import { type EnrolledAk, formatFirmwareVersion, type VerifiedQuote, verifyQuote } from '../quote/index.ts'
 import { QUOTED_BANK, QUOTED_PCRS, QUOTED_SELECTION } from '../tpm2/structures/index.ts'
-import type { PcrRule, ReferenceDocument } from './document.ts'
+import type { Component, PcrRule, ReferenceDocument } from './document.ts'
 import { ReferenceValuesError } from './error.ts'
 
 /** What reference values are captured from. */
@@ -16,6 +16,11 @@ export interface CaptureInput {
   readonly name: string
   /** RFC 3339 in UTC. */
   readonly created: string
+  /**
+   * What has to be measured on such a host: to the digests that are given (those of the files as they are, for what has not been
+   * measured yet) come those that the quote covers.
+   */
+  readonly components: 'any' | readonly Component[]
 }
 
 /** PCR 11 goes on in phases of the boot (systemd-pcrphase), so that its value depends on when one looks. */
@@ -26,11 +31,15 @@ const PHASE_PCR = 11
  * them says that it is good. Only what the quote covers is captured, so that evidence that was altered on the way, or log entries
  * after the quote, do not get in.
  *
- * @throws QuoteError; ReferenceValuesError `REFERENCE_EVIDENCE_INCONSISTENT`
+ * @throws QuoteError; ReferenceValuesError `REFERENCE_EVIDENCE_INCONSISTENT`, also for a component without any digest
  */
 export function captureReferenceValues(input: CaptureInput): ReferenceDocument {
   const quote = verifyQuote(input.evidence.quote, { ...input.expected, pcrSelection: QUOTED_SELECTION })
   const logs = attestedLogs(input.evidence, quote)
+  const ima = logs.ima === null ? { files: [], violations: [] } : captureIma(logs.ima, logs.imaEntries)
+  const { components } = input
+  const isPart = (path: string): boolean =>
+    components !== 'any' && components.some(component => component.path === path)
   return {
     version: 1,
     name: input.name,
@@ -38,8 +47,17 @@ export function captureReferenceValues(input: CaptureInput): ReferenceDocument {
     firmwareVersions: [formatFirmwareVersion(quote.firmwareVersion)],
     secureBoot: logs.boot.replay.secureBoot ?? 'any',
     pcrs: QUOTED_PCRS.map(pcr => captureRule(pcr, logs)),
-    ima: logs.ima === null ? { files: [], violations: [] } : captureIma(logs.ima, logs.imaEntries),
+    components: components === 'any' ? 'any' : components.map(part => captureComponent(part, ima)),
+    ima: { files: ima.files.filter(({ path }) => !isPart(path)), violations: ima.violations },
   }
+}
+
+function captureComponent(part: Component, ima: ReferenceDocument['ima']): Component {
+  if (ima.violations.includes(part.path)) throw inconsistent(`${part.path} was changed while it was measured`)
+  const measured = ima.files.find(({ path }) => path === part.path)?.digests ?? []
+  const digests = [...new Set([...part.digests, ...measured])].sort()
+  if (digests.length === 0) throw inconsistent(`${part.path} (${part.name}) was not measured`)
+  return { ...part, digests }
 }
 
 function inconsistent(what: string): ReferenceValuesError {

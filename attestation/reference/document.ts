@@ -19,6 +19,9 @@ const digestList = v.pipe(v.array(sha256Digest), v.maxLength(4096))
 const path = v.pipe(v.string(), v.minLength(1), v.maxLength(4 * 4096))
 const pcr = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15))
 
+/** Most components; the daemon has a handful. */
+export const MAX_COMPONENTS = 64
+
 /** How one PCR is judged. Its value is explained by the logs in each case; what the logs may say differs. */
 const pcrRule = v.variant('rule', [
   /** It has one of these values. */
@@ -40,6 +43,16 @@ const fileDigest = v.pipe(
   ),
 )
 
+/** A part of the daemon, or whatever else has to be measured for the host to be what it says. */
+const component = v.strictObject({
+  /** For people: `writd`, `addon`, `ima-policy`. */
+  name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'not a name of a component')),
+  /** Under which IMA has to have measured it. */
+  path,
+  digests: v.pipe(v.array(fileDigest), v.minLength(1), v.maxLength(64)),
+})
+export type Component = v.InferOutput<typeof component>
+
 const documentSchema = v.strictObject({
   version: v.literal(1),
   /** For people: which hosts these values are for. */
@@ -52,6 +65,14 @@ const documentSchema = v.strictObject({
   ]),
   secureBoot: v.union([v.literal('any'), v.boolean()]),
   pcrs: v.pipe(v.array(pcrRule), v.minLength(1), v.maxLength(16)),
+  /**
+   * What IMA must have measured in this boot, at its path and with a listed digest and no other: the daemon's own parts. `any`
+   * says that whatever code appraises this host may be running.
+   */
+  components: v.union([
+    v.literal('any'),
+    v.pipe(v.array(component), v.minLength(1), v.maxLength(MAX_COMPONENTS)),
+  ]),
   ima: v.strictObject({
     files: v.array(
       v.strictObject({ path, digests: v.pipe(v.array(fileDigest), v.minLength(1), v.maxLength(4096)) }),
@@ -70,6 +91,8 @@ export interface ReferenceValues {
   readonly digest: string
   readonly document: ReferenceDocument
   readonly pcrs: ReadonlyMap<number, PcrRule>
+  /** By path; empty for `any`. */
+  readonly components: ReadonlyMap<string, Component>
   /** Acceptable digests, `algorithm:hex`, by path. */
   readonly files: ReadonlyMap<string, ReadonlySet<string>>
   readonly toleratedViolations: ReadonlySet<string>
@@ -100,6 +123,7 @@ export function parseReferenceValues(payload: Uint8Array): ReferenceValues {
   const document = parsed.output
   const pcrs = unique(document.pcrs, rule => [rule.pcr, rule], 'pcrs')
   const files = unique(document.ima.files, ({ path, digests }) => [path, new Set(digests)], 'ima.files')
+  const components = readComponents(document, pcrs)
   const tolerated = document.ima.violations.find(path => files.has(path))
   if (tolerated !== undefined)
     throw malformed(`ima.violations: ${tolerated} is a measured path`, 'ima.violations')
@@ -107,9 +131,29 @@ export function parseReferenceValues(payload: Uint8Array): ReferenceValues {
     digest: sha256Hex(payload),
     document,
     pcrs,
+    components,
     files,
     toleratedViolations: new Set(document.ima.violations),
   }
+}
+
+/** A component is judged by its own digests alone, so nothing else in the document may speak of its path. */
+function readComponents(
+  { components, ima }: ReferenceDocument,
+  pcrs: ReadonlyMap<number, PcrRule>,
+): ReadonlyMap<string, Component> {
+  if (components === 'any') return new Map()
+  // Without an appraised IMA log nobody would look whether they were measured.
+  if (pcrs.get(10)?.rule !== 'ima') {
+    throw malformed('components: IMA measures them, so the rule of PCR 10 has to be "ima"', 'components')
+  }
+  const byPath = unique(components, part => [part.path, part], 'components')
+  unique(components, part => [part.name, part], 'components')
+  const twice = [...ima.files.map(file => file.path), ...ima.violations].find(path => byPath.has(path))
+  if (twice !== undefined) {
+    throw malformed(`components: ${twice} is judged by "ima" as well`, 'components')
+  }
+  return byPath
 }
 
 function unique<T, K, V>(list: readonly T[], entry: (item: T) => [K, V], at: string): Map<K, V> {

@@ -1,5 +1,6 @@
 export { type CaptureInput, captureReferenceValues } from './capture.ts'
 export {
+  type Component,
   encodeReferenceValues,
   MAX_REFERENCE_BYTES,
   MAX_REFERENCE_ENVELOPE_BYTES,

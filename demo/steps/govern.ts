@@ -36,11 +36,13 @@ export async function govern(
   ])
 
   screen.command(
-    'writ reference capture --out captured.json; writ reference sign captured.json --out reference.json',
+    'writ reference capture --component any --out captured.json; writ reference sign captured.json --out reference.json',
   )
   await screen.waiting('capturing reference values', () =>
     must(
       ...['reference', 'capture', ...onHost, '--out', at('captured.json'), '--name', 'debian13-uki'],
+      // The recorded host did not run this daemon.
+      ...['--component', 'any'],
       ...['--event-log', join(RECORDED_HOST, 'eventlog.bin')],
       ...['--userspace-log', join(RECORDED_HOST, 'tpm2-measure.log')],
       ...['--ima-log', join(RECORDED_HOST, 'ima.bin')],

@@ -20,6 +20,7 @@ describe('the recorded host', () => {
       ...recordedHost(name),
       name,
       created: '2026-11-21T02:00:00.000Z',
+      components: 'any',
     })
     return parseReferenceValues(encodeReferenceValues(document))
   }
@@ -401,6 +402,93 @@ describe('IMA', () => {
     expect(reasons).toHaveLength(17)
     expect(reasons.at(-1)?.message).toBe('and 24 more like it')
     expect(JSON.stringify(reasons).length).toBeLessThan(10_000)
+  })
+})
+
+describe("the daemon's own parts", () => {
+  const path = '/usr/lib/writ/writd'
+  const good = hash('sha256', 'writd 1.0')
+  const changed = hash('sha256', 'writd 1.0, changed')
+  const upgraded = hash('sha256', 'writd 1.1')
+  const running = (...ima: Parts['ima']): Parts => ({ ...parts(), ima: [...parts().ima, ...ima] })
+  const named = (...digests: string[]) =>
+    host.reference(document => {
+      document.components = [{ name: 'writd', path, digests: digests.map(digest => `sha256:${digest}`) }]
+    })
+  const judgeWritd = (of: Parts, over: Partial<AppraisalInput> = {}) =>
+    codes(judge(of, { reference: named(good), ...over }))
+
+  it('pass when they were measured as they are listed', () => {
+    expect(judgeWritd(running({ path, digest: good }))).toEqual([])
+    expect(judgeWritd(running({ path, digest: good }, { path: '/bin/ls' }))).toEqual([])
+  })
+
+  it('fail when IMA never saw them: code that an interpreter read, or that ran where IMA does not look', () => {
+    const { reasons, verdict } = judge(running(), { reference: named(good) })
+    expect(verdict).toBe('fail')
+    expect(reasons).toMatchObject([{ code: 'COMPONENT_NOT_MEASURED', at: path }])
+    // Each part that is named has to be there.
+    const two = host.reference(document => {
+      document.components = [
+        { name: 'writd', path, digests: [`sha256:${good}`] },
+        { name: 'addon', path: `${path}.node`, digests: [`sha256:${good}`] },
+      ]
+    })
+    expect(judgeWritd(running({ path, digest: good }), { reference: two })).toEqual([
+      'COMPONENT_NOT_MEASURED',
+    ])
+  })
+
+  it('fail when they were measured with another digest, by a reason of its own', () => {
+    const result = judge(running({ path, digest: changed }), { reference: named(good) })
+    expect(result.reasons.find(({ code }) => code === 'COMPONENT_CHANGED')).toMatchObject({ at: 'entry 3' })
+    expect(codes(result)).not.toContain('IMA_ENTRY_UNKNOWN')
+    // The good one was run as well, before or after: the changed one is in the log too.
+    for (const order of [
+      [good, changed],
+      [changed, good],
+    ]) {
+      expect(judgeWritd(running(...order.map(digest => ({ path, digest }))))).toEqual(['COMPONENT_CHANGED'])
+    }
+  })
+
+  it('pass with two digests in one boot, as an upgrade makes them, only when both are listed', () => {
+    const both = running({ path, digest: good }, { path, digest: upgraded })
+    expect(judgeWritd(both, { reference: named(good, upgraded) })).toEqual([])
+    expect(judgeWritd(both)).toEqual(['COMPONENT_CHANGED'])
+  })
+
+  it('do not count under another path, from a memfd or in what the quote does not cover', () => {
+    const elsewhere = (other: string) => judgeWritd(running({ path: other, digest: good }))
+    expect(elsewhere('/tmp/writd')).toEqual(['COMPONENT_NOT_MEASURED', 'IMA_ENTRY_UNKNOWN'])
+    expect(elsewhere('memfd:writd')).toEqual(['COMPONENT_NOT_MEASURED', 'IMA_ENTRY_UNKNOWN'])
+    expect(judgeWritd({ ...running({ path, digest: good }), quoted: 3 })).toEqual(['COMPONENT_NOT_MEASURED'])
+    expect(judgeWritd(running({ path, digest: good, pcr: 12 }))).toEqual(['COMPONENT_NOT_MEASURED'])
+    expect(judgeWritd(running({ path, algorithm: 'sha1', digest: good.slice(0, 40) }))).toContain(
+      'COMPONENT_CHANGED',
+    )
+  })
+
+  it('are not excused by a START, and do not change while they run', () => {
+    const governedDigests = new Set([changed])
+    const run = running({ path, digest: good }, { path, digest: changed })
+    expect(judgeWritd(run, { governedDigests })).toEqual(['COMPONENT_CHANGED'])
+    expect(judgeWritd(running({ path, digest: good }, { path, violation: true }))).toEqual(['IMA_VIOLATION'])
+  })
+
+  it('are looked for as far as each quote covers, with replays that are kept', () => {
+    const replays = new LogReplays()
+    const log = running({ path, digest: good }, { path, digest: changed })
+    const values = named(good)
+    const at = (quoted: number) =>
+      judgeWritd(
+        { ...log, quoted },
+        { replays, reference: values, evidence: host.evidence({ ...log, quoted }) },
+      )
+    expect(at(5)).toEqual(['COMPONENT_CHANGED'])
+    expect(at(4)).toEqual([])
+    expect(at(3)).toEqual(['COMPONENT_NOT_MEASURED'])
+    expect(at(5)).toEqual(['COMPONENT_CHANGED'])
   })
 })
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  type CaptureInput,
   captureReferenceValues,
   encodeReferenceValues,
   parseReferenceValues,
@@ -35,6 +36,12 @@ describe('parseReferenceValues', () => {
   })
 
   const file = { path: '/bin/sh', digests: [`sha256:${'ab'.repeat(32)}`] }
+  const part = { name: 'writd', path: '/usr/lib/writ/writd', digests: [`sha256:${'cd'.repeat(32)}`] }
+  it('takes components, by their path', () => {
+    const values = parseReferenceValues(encodeReferenceValues({ ...document, components: [part] }))
+    expect([...values.components]).toEqual([[part.path, part]])
+  })
+
   const rule = { pcr: 0, rule: 'value', values: ['00'.repeat(32)] }
   it.each([
     ['an unknown field', { ...document, more: 1 }],
@@ -62,6 +69,22 @@ describe('parseReferenceValues', () => {
       { ...document, ima: { files: [{ ...file, digests: [`md5:${'ab'.repeat(16)}`] }], violations: [] } },
     ],
     ['a measured path that may be changed', { ...document, ima: { files: [file], violations: ['/bin/sh'] } }],
+    ['no word on components', { ...document, components: undefined }],
+    ['an empty list of components', { ...document, components: [] }],
+    ['a component without a digest', { ...document, components: [{ ...part, digests: [] }] }],
+    ['a component without a path', { ...document, components: [{ ...part, path: '' }] }],
+    ['a component with a field too many', { ...document, components: [{ ...part, any: true }] }],
+    ['two components at one path', { ...document, components: [part, { ...part, name: 'other' }] }],
+    ['two components of one name', { ...document, components: [part, { ...part, path: '/usr/bin/other' }] }],
+    ['a component that is listed as a file', { ...document, components: [{ ...part, path: '/bin/sh' }] }],
+    [
+      'a component that may be changed while it is measured',
+      { ...document, components: [part], ima: { files: [], violations: [part.path] } },
+    ],
+    [
+      'components where nobody looks at what IMA measured',
+      { ...document, components: [part], pcrs: [{ pcr: 10, rule: 'any' }] },
+    ],
     ['no object', []],
   ])('refuses %s', (_, value) => {
     expect(parse(value)).toBe('REFERENCE_MALFORMED')
@@ -75,12 +98,17 @@ describe('parseReferenceValues', () => {
 })
 
 describe('captureReferenceValues', () => {
-  const capture = (evidence = host.evidence(parts()), extraData = EXTRA_DATA) =>
+  const capture = (
+    evidence = host.evidence(parts()),
+    extraData = EXTRA_DATA,
+    components: CaptureInput['components'] = 'any',
+  ) =>
     captureReferenceValues({
       evidence,
       expected: { ...host.expected, extraData },
       name: 'x',
       created: '2026-11-21T02:00:00.000Z',
+      components,
     })
 
   it('hands PCR 10 to IMA, PCR 11 to its events, and pins the others', () => {
@@ -127,6 +155,26 @@ describe('captureReferenceValues', () => {
 
   it('takes nothing from a quote that does not verify', () => {
     expect(() => capture(host.evidence(parts()), Buffer.alloc(32))).toThrow(/not bound to what was asked for/)
+  })
+
+  it('takes components from what was measured and from the files as they are, apart from other files', () => {
+    const of = { ...parts(), ima: [...parts().ima, { path: '/usr/lib/writ/writd', digest: 'ab'.repeat(32) }] }
+    const [measured, installed] = ['ab', 'cd'].map(byte => `sha256:${byte.repeat(32)}`)
+    const names = (writd: string[], addon: string[]) => [
+      { name: 'writd', path: '/usr/lib/writ/writd', digests: writd },
+      { name: 'addon', path: '/usr/lib/writ/writ.node', digests: addon },
+    ]
+    const with2 = (writd: string[], addon: string[], ima = of.ima) =>
+      capture(host.evidence({ ...of, ima }), EXTRA_DATA, names(writd, addon))
+    const captured = with2([], [installed ?? ''])
+    expect(captured.components).toEqual(names([measured ?? ''], [installed ?? '']))
+    expect(captured.ima.files.map(({ path }) => path)).toEqual(['/bin/ls', '/bin/sh'])
+    expect(with2([installed ?? ''], [installed ?? '']).components).toEqual(
+      names([measured ?? '', installed ?? ''], [installed ?? '']),
+    )
+    expect(codeOf(() => with2([], []))).toBe('REFERENCE_EVIDENCE_INCONSISTENT')
+    const changing = [...of.ima, { path: '/usr/lib/writ/writ.node', violation: true }]
+    expect(codeOf(() => with2([], [installed ?? ''], changing))).toBe('REFERENCE_EVIDENCE_INCONSISTENT')
   })
 
   it('pins PCR 10 to zero where the host has no IMA log', () => {

@@ -101,6 +101,7 @@ export class SyntheticHost {
       expected: this.expected,
       name: 'synthetic',
       created: '2026-11-21T02:00:00.000Z',
+      components: 'any',
     })
   }
 

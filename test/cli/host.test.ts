@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
@@ -5,8 +6,10 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -151,6 +154,8 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
         'reference',
         'capture',
         ...onHost,
+        '--component',
+        'any',
         '--out',
         at(out),
         ...Object.entries(logs).flatMap(([k, v]) => [`--${k}`, v]),
@@ -167,7 +172,28 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
       at('reference.json'),
       '--json',
     )
+    // Without the packaged daemon there has to be a word on what guards this host.
+    const unsaid = capture('bad.json').filter(word => !['--component', 'any'].includes(word))
+    const refused = await writ(unsaid)
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toContain('--component any')
+    writeFileSync(at('daemon'), 'the code of the daemon')
+    symlinkSync(at('daemon'), at('link'))
+    const own = `sha256:${createHash('sha256').update('the code of the daemon').digest('hex')}`
+    const named = (...parts: string[]) => parts.flatMap(part => ['--component', part])
+    await must(
+      ...unsaid.map(word => (word === at('bad.json') ? at('own.json') : word)),
+      ...named(`writd=${at('link')}`),
+    )
+    expect(JSON.parse(readFileSync(at('own.json'), 'utf8')).components).toEqual([
+      { name: 'writd', path: realpathSync(at('daemon')), digests: [own] },
+    ])
+    for (const parts of [['writd'], ['=/bin/sh'], ['any', `writd=${at('daemon')}`]]) {
+      expect((await writ([...unsaid, ...named(...parts)])).status).toBe(2)
+    }
+    expect((await writ([...unsaid, ...named(`writd=${at('missing')}`)])).stderr).toContain('cannot hash')
     const show = ['reference', 'show', at('reference.json'), '--operator-key']
+    expect(await must(...show, at('operator.pub'))).toContain('any: whatever code runs as the daemon')
     expect(JSON.parse(await must(...show, at('operator.pub'), '--json')).digest).toBe(
       JSON.parse(signed).digest,
     )

@@ -47,6 +47,7 @@ async function capture(name: string): Promise<SignedReferenceValues> {
     expected: { ak, extraData },
     name,
     created: '2026-11-21T02:00:00.000Z',
+    components: 'any',
   })
   const envelope = signDocument(REFERENCE_VALUES_TYPE, encodeReferenceValues(document), governance)
   return openReferenceValues(envelope, [governance.public])

@@ -328,6 +328,8 @@ export class GovernedHost {
       '--tpm',
       tpm,
       ...logs,
+      '--component',
+      'any',
       '--out',
       this.path('captured.json'),
     )

@@ -10,6 +10,7 @@ import {
   ReferenceValuesError,
 } from '../../../attestation/index.ts'
 import { addCommand, setAction } from '../../command.ts'
+import { readComponents, withImaPolicy } from '../../components.ts'
 import { CliError } from '../../error.ts'
 import { readDocument, writeDocument } from '../../files.ts'
 import { readHostIdentity } from '../../host.ts'
@@ -25,6 +26,7 @@ interface Options extends TpmSelection {
   imaLog: string
   name: string
   files?: string[]
+  component?: string[]
   out: string
 }
 
@@ -42,6 +44,7 @@ export function addReferenceCapture(parent: Command): void {
       pcrs: 'number: how many are judged',
       files: 'number: how many are accepted',
       secureBoot: 'json: true, false or "any"',
+      components: 'json: "any" or the names of what has to be measured',
     },
   )
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
@@ -67,10 +70,16 @@ export function addReferenceCapture(parent: Command): void {
       'accept every file below it as it is now, measured already or not: an installed system (repeatable)',
       collect,
     )
+    .option(
+      '--component <name=path>',
+      "code that IMA must have measured as it is now, or the host fails; without this, the packaged daemon's own parts. any: whatever runs as the daemon (repeatable)",
+      collect,
+    )
     .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
   addTpmOption(command)
   setAction<Options>(command, async ({ options, output }) => {
     const { identity, secrets } = await readHostIdentity(options.stateDir)
+    const components = await readComponents(options.component)
     const ak = { publicArea: identity.akPublicArea, name: identity.akName }
     const extraData = randomBytes(32)
     const quote = await withTpm(options, tpm =>
@@ -96,8 +105,9 @@ export function addReferenceCapture(parent: Command): void {
         expected: { ak, extraData },
         name: options.name,
         created: new Date().toISOString(),
+        components,
       })
-      const document = await withFiles(captured, options.files ?? [])
+      const document = await withFiles(withImaPolicy(captured), options.files ?? [])
       const payload = encodeReferenceValues(document)
       await writeDocument(options.out, payload)
       output.result(
@@ -106,9 +116,11 @@ export function addReferenceCapture(parent: Command): void {
           pcrs: document.pcrs.length,
           files: document.ima.files.length,
           secureBoot: document.secureBoot,
+          components: componentNames(document),
         },
         () => [
           `${options.out}  ${document.pcrs.length} PCRs, ${document.ima.files.length} files, not signed yet`,
+          `must be measured: ${[componentNames(document)].flat().join(', ')}`,
           'sign it: writ reference sign',
         ],
       )
@@ -124,16 +136,25 @@ export function addReferenceCapture(parent: Command): void {
   })
 }
 
-/** Adds what is installed and may be measured later. A path that may change while it is measured stays one. */
+function componentNames({ components }: ReferenceDocument): 'any' | string[] {
+  return components === 'any' ? 'any' : components.map(({ name }) => name)
+}
+
+/** Adds what is installed and may be measured later. */
 async function withFiles(
   document: ReferenceDocument,
   directories: readonly string[],
 ): Promise<ReferenceDocument> {
   const files = new Map(document.ima.files.map(file => [file.path, new Set(file.digests)]))
-  const changing = new Set(document.ima.violations)
+  const { components } = document
+  // What may change while it is measured stays that, and a component is judged by its own digests alone.
+  const apart = new Set([
+    ...document.ima.violations,
+    ...(components === 'any' ? [] : components.map(({ path }) => path)),
+  ])
   for (const directory of directories) {
     for (const { path, digest } of await measureFiles(directory)) {
-      if (!changing.has(path)) files.set(path, (files.get(path) ?? new Set()).add(digest))
+      if (!apart.has(path)) files.set(path, (files.get(path) ?? new Set()).add(digest))
     }
   }
   const listed = Array.from(files, ([path, digests]) => ({ path, digests: [...digests] }))

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { MAX_REFERENCE_BYTES, type PcrRule } from '../../../attestation/index.ts'
+import { MAX_REFERENCE_BYTES, type PcrRule, type ReferenceDocument } from '../../../attestation/index.ts'
 import { addCommand, setAction } from '../../command.ts'
 import { readAs } from '../../files.ts'
 import { readTrustedKey } from '../../keys.ts'
@@ -20,6 +20,7 @@ export function addReferenceShow(parent: Command): void {
       firmwareVersions: 'json: "any" or a list',
       secureBoot: 'json: true, false or "any"',
       pcrs: [{ pcr: 'number', rule: 'text', 'values?': ['digest'], 'digests?': ['digest'] }],
+      components: 'json: "any" or a list of {name, path, digests}',
       ima: { files: [{ path: 'text', digests: ['text: algorithm:hex'] }], violations: ['text'] },
     },
   ).requiredOption('--operator-key <file>', "the operator's public key")
@@ -37,11 +38,20 @@ export function addReferenceShow(parent: Command): void {
       `secure boot  ${document.secureBoot === 'any' ? 'any' : document.secureBoot ? 'on' : 'off'}`,
       `firmware     ${document.firmwareVersions === 'any' ? 'any' : document.firmwareVersions.join(' ')}`,
       ...document.pcrs.map(rule => `PCR ${String(rule.pcr).padStart(2)}       ${ruleText(rule)}`),
+      ...componentLines(document.components),
       `files        ${document.ima.files.length}`,
       `digest ${digest}`,
     ])
     return undefined
   })
+}
+
+function componentLines(components: ReferenceDocument['components']): string[] {
+  if (components === 'any') return ['components   any: whatever code runs as the daemon']
+  return components.map(
+    ({ name, path, digests }) =>
+      `component    ${name} at ${printable(path)}, measured as ${digests.join(' or ')}`,
+  )
 }
 
 function ruleText(rule: PcrRule): string {

@@ -13,6 +13,7 @@ export function referenceEnvelope(name: string, key: PrivateKey): Buffer {
     ...recordedHost('debian13-uki'),
     name,
     created: '2026-11-21T02:00:00.000Z',
+    components: 'any',
   })
   return signDocument(REFERENCE_VALUES_TYPE, encodeReferenceValues(document), key)
 }
