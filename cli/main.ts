@@ -4,5 +4,5 @@ import { writProgram } from './program.ts'
 
 const argv = process.argv.slice(2)
 const program = writProgram()
-await loadCommands(program, COMMANDS, argv)
-await runProgram(program, argv)
+// No `await` at the top level: as part of the packaged executable this is no module.
+void loadCommands(program, COMMANDS, argv).then(() => runProgram(program, argv))

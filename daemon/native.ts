@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+import { addonPath } from '../encoding/shipped.ts'
 
 /**
  * Typed face of the N-API addon (`native/addon`). Every function returns at once; a failing system call throws an
@@ -44,10 +43,9 @@ interface Addon {
   channelClose(channel: ChannelHandle): void
 }
 
-/** Where the addon lies: beside the sources, or where `WRIT_ADDON` says (the packaged daemon). */
-const addonPath =
-  process.env.WRIT_ADDON ?? fileURLToPath(new URL('../native/build/writ.node', import.meta.url))
-const addon = createRequire(import.meta.url)(addonPath) as Addon
+const loaded = { exports: {} }
+process.dlopen(loaded, addonPath())
+const addon = loaded.exports as Addon
 
 /** CLOCK_BOOTTIME in nanoseconds: goes on in suspend, cannot be set. */
 export const bootTimeNs = (): bigint => addon.bootTimeNs()

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { shippedFile } from './shipped.ts'
 
 /** The project's version, from package.json: the one place that states it. */
 export function readVersion(): string {
-  const file = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-  return (JSON.parse(file) as { version: string }).version
+  return (JSON.parse(shippedFile('manifest').toString()) as { version: string }).version
 }

@@ -1,6 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { EncodingError } from '../encoding/error.ts'
+import { shippedFile } from '../encoding/shipped.ts'
 
 /**
  * The FileDescriptorProto of every file of the API and of what it imports, and those of health and reflection, each in its wire form, as
@@ -9,7 +8,7 @@ import { EncodingError } from '../encoding/error.ts'
  * @throws EncodingError if the file that was installed is damaged
  */
 export function fileDescriptors(): Buffer[] {
-  return filesOf(readFileSync(join(import.meta.dirname, 'generated/descriptors.binpb')))
+  return filesOf(shippedFile('descriptors'))
 }
 
 /** Field 1, length-delimited: `repeated FileDescriptorProto file = 1` (google/protobuf/descriptor.proto). */

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes proto/generated from proto/**/*.proto: the TypeScript types of every message and service, and the descriptors that the
-# daemon gives by reflection. The output is committed; the check regenerates it into another directory (its first argument) and
+# Makes proto/generated from proto/**/*.proto: the TypeScript types of every message and service, their definitions as load.ts reads
+# them, and the descriptors that the daemon gives by reflection. The output is committed; the check regenerates it into another directory (its first argument) and
 # compares. The options here and those in proto/load.ts have to agree.
 set -eu
 cd "$(dirname -- "$0")"
@@ -15,6 +15,8 @@ proto-loader-gen-types --longs=String --enums=String --defaults --oneofs --inclu
 rm -- "$out/error.ts" "$out/status.ts"
 # The generator ends comment lines with a space.
 find "$out" -name '*.ts' -exec sed -i 's/[ \t]*$//' {} +
+
+node definitions.ts "$out/definitions.json"
 
 # A FileDescriptorSet of every service that is served, health and reflection too, with all that they import and the comments.
 case $(uname -m) in

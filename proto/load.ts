@@ -1,5 +1,6 @@
 import { type GrpcObject, loadPackageDefinition } from '@grpc/grpc-js'
-import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader'
+import { fromJSON, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader'
+import { shippedFile } from '../encoding/shipped.ts'
 import type { ProtoGrpcType as AttestationTypes } from './generated/attestation.ts'
 import type { ProtoGrpcType as ExecutionTypes } from './generated/execution.ts'
 import type { Status, StatusInput } from './generated/google/rpc/Status.ts'
@@ -9,21 +10,14 @@ import type { Denial, DenialInput } from './generated/writ/v1/Denial.ts'
 import type { Fault, FaultInput } from './generated/writ/v1/Fault.ts'
 
 /**
- * Every message and service of the API, read once from the .proto files beside this module. In what is decoded: names are
+ * Every message and service of the API, read once from what generate.sh makes of the .proto files. In what is decoded: names are
  * camelCase, 64-bit integers are decimal strings, enums are their names (a number that has no name stays a number),
  * bytes are a Buffer, absent scalars have their default, absent messages are null, `optional` fields are absent. The options
  * have to agree with those in generate.sh.
  */
-export const packageDefinition: PackageDefinition = loadSync(
-  [
-    'writ/v1/execution.proto',
-    'writ/v1/attestation.proto',
-    'writ/v1/lineage.proto',
-    'writ/v1/governance.proto',
-    'writ/v1/error.proto',
-    'google/rpc/status.proto',
-  ],
-  { includeDirs: [import.meta.dirname], longs: String, enums: String, defaults: true, oneofs: true },
+export const packageDefinition: PackageDefinition = fromJSON(
+  JSON.parse(shippedFile('definitions').toString()),
+  { longs: String, enums: String, defaults: true, oneofs: true },
 )
 
 type WritTypes = ExecutionTypes['writ']['v1'] &

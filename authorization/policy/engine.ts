@@ -1,35 +1,9 @@
-import { createRequire } from 'node:module'
-import { setFlagsFromString } from 'node:v8'
 import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
+import { type Cedar, newCedar } from './cedar.ts'
 import { DEFAULT_SCHEMA } from './schema.ts'
 import { type ContextUse, contextSeen, contextUse } from './usage.ts'
 
-type Cedar = typeof import('@cedar-policy/cedar-wasm/nodejs')
 type Context = Parameters<Cedar['statefulIsAuthorized']>[0]['context']
-
-/**
- * How much a WebAssembly function runs before V8 optimises it; its default (flag-definitions.h) is some hundred times less, and
- * makes Cedar's parser, which runs once, cost 30 MB of compiled code. What runs at every request gets there all the same.
- */
-setFlagsFromString('--wasm-tiering-budget=500000000')
-
-const require = createRequire(import.meta.url)
-const PACKAGE = '@cedar-policy/cedar-wasm/nodejs'
-
-/**
- * A Cedar of one's own: a new WebAssembly instance with its own memory.
- *
- * The package keeps one instance per load of its module, and that instance does not survive everything: input nested
- * about 150 deep runs past its 1 MiB stack, after which every later call fails (seen with 4.13.0, also from
- * `validate`). It also never lets go of a parsed policy set. So each bundle gets an instance: what one bundle breaks
- * or holds goes away with it. Compiling again is cheap, V8 knows the bytes.
- */
-export function newCedar(): Cedar {
-  delete require.cache[require.resolve(PACKAGE)]
-  const cedar: Cedar = require(PACKAGE)
-  delete require.cache[require.resolve(PACKAGE)]
-  return cedar
-}
 
 /** Something went wrong in Cedar, or it did not understand. Never a permit. */
 export interface EngineFailure {

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { type CedarCall, newCedar, PolicyEngine } from '../../authorization/policy/engine.ts'
+import { newCedar } from '../../authorization/policy/cedar.ts'
+import { type CedarCall, PolicyEngine } from '../../authorization/policy/engine.ts'
 import { RECORDED_EVIDENCE } from '../support/recorded-evidence.ts'
 
 /** Cases of the Cedar project's own integration tests, where they are at hand. */

@@ -7,7 +7,8 @@ import {
   type PolicyBundleFields,
   parsePolicyBundle,
 } from '../../authorization/index.ts'
-import { newCedar, PolicyEngine } from '../../authorization/policy/engine.ts'
+import { newCedar } from '../../authorization/policy/cedar.ts'
+import { PolicyEngine } from '../../authorization/policy/engine.ts'
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import { signEnvelope } from '../../signing/dsse.ts'
 import * as world from './scenario.ts'

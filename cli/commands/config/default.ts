@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { Argument, type Command } from 'commander'
+import { shippedFile } from '../../../encoding/shipped.ts'
 import { addCommand, setAction } from '../../command.ts'
-import { SHIPPED } from '../../config/place.ts'
 
 export function addConfigDefault(parent: Command): void {
   const command = addCommand(
@@ -13,7 +12,7 @@ export function addConfigDefault(parent: Command): void {
     { text: 'text' },
   ).addArgument(new Argument('[which]', 'whose file').choices(['writd', 'launchd']).default('writd'))
   setAction(command, async ({ args, output }) => {
-    const text = readFileSync(args[0] === 'launchd' ? SHIPPED.launchd : SHIPPED.writd, 'utf8')
+    const text = shippedFile(args[0] === 'launchd' ? 'launcherConfig' : 'daemonConfig').toString()
     output.result({ text }, () => text.trimEnd().split('\n'))
     return undefined
   })
