@@ -32,15 +32,15 @@ const assets: Record<string, string> = {}
 for (const path of Object.values(SHIPPED_FILES)) assets[path] = join(CHECKOUT, path)
 for (const program of Object.keys(ENTRIES) as Program[]) await addProgram(program)
 
-const start = join(scratch, 'start.js')
-writeFileSync(start, (await bundle('packaging/executable/start.ts')).text)
+// It names its sources in stack traces: by paths that are the same in every build.
+writeFileSync(join(scratch, 'start.js'), (await bundle('packaging/executable/start.ts')).text)
 // Debugging information is a fifth of the runtime, and all of it is read and hashed when the kernel measures it.
 run('strip', ['-o', join(scratch, 'node'), process.execPath])
 const config = join(scratch, 'sea.json')
 writeFileSync(
   config,
   JSON.stringify({
-    main: start,
+    main: 'start.js',
     mainFormat: 'commonjs',
     executable: join(scratch, 'node'),
     output: resolve(output),
@@ -53,7 +53,7 @@ writeFileSync(
     assets,
   }),
 )
-run(process.execPath, ['--build-sea', config])
+run(process.execPath, ['--build-sea', config], scratch)
 if (packagesFile !== undefined) writeFileSync(packagesFile, `${[...packages].toSorted().join('\n')}\n`)
 
 async function addProgram(program: Program): Promise<void> {
@@ -73,8 +73,9 @@ async function addProgram(program: Program): Promise<void> {
   assets[`${program}.compiled`] = compiled
 }
 
-function run(command: string, args: readonly string[]): void {
+function run(command: string, args: readonly string[], cwd = CHECKOUT): void {
   const { status, signal, error, stdout, stderr } = spawnSync(command, args, {
+    cwd,
     encoding: 'utf8',
     // Nothing of who builds it gets in.
     env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8', TZ: 'UTC' },

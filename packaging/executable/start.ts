@@ -17,7 +17,7 @@ function requireBuiltin(name: string): unknown {
 }
 
 // The text is ASCII. V8 checks that what was compiled belongs to it, to this V8 and to its flags, and compiles anew if it does not.
-const script = new Script(asset(`${program}.js`).latin1Slice(), {
+const script = new Script(asset(`${program}.js`).toString('latin1'), {
   filename: `${program}.js`,
   cachedData: asset(`${program}.compiled`),
 })

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Sets up a development checkout: system packages, npm packages, the pinned runtime, the native parts.
 # Says what it does, does only what is missing, and can be run again at any time.
-# usage: setup.sh [test|bench]   what the tests, or the benchmark, need beyond the rest
+# usage: setup.sh [test|bench|package]   what the tests, the benchmark, or the building of the package need beyond the rest
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
@@ -17,7 +17,9 @@ case ${1:-} in
   test) wanted="$wanted protobuf-compiler protobuf-compiler-grpc libprotobuf-dev python3-grpcio python3-protobuf mandoc zsh fish" ;;
   # What the launcher is measured beside.
   bench) wanted="$wanted bubblewrap sudo" ;;
-  *) echo 'usage: setup.sh [test|bench]' >&2; exit 2 ;;
+  # strip; dpkg-deb, dpkg-shlibdeps and what checks the result.
+  package) wanted="$wanted binutils dpkg-dev lintian xz-utils" ;;
+  *) echo 'usage: setup.sh [test|bench|package]' >&2; exit 2 ;;
 esac
 installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 # Debian 13 renamed libraries with 64-bit time; the new package provides the old name.

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Builds build/writ_VERSION_ARCHITECTURE.deb: `npm run package`. Same commit, same toolchain, same bytes.
+# Runs under with-runtime.sh; setup.sh package installs what it needs.
+# usage: build.sh [OUTPUT_DIRECTORY]
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+checkout=$(CDPATH='' cd -- "$here/../.." && pwd)
+cd "$checkout"
+[ -n "${WRIT_NODE_INCLUDE:-}" ] || { echo 'package: run it with: npm run package' >&2; exit 2; }
+output=${1:-build}
+umask 022
+LC_ALL=C.UTF-8
+TZ=UTC
+# What is dated is dated by the last commit; without a repository, by whoever sets it.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export LC_ALL TZ SOURCE_DATE_EPOCH
+say() { printf 'package: %s\n' "$*"; }
+
+version=$(node -p 'require("./package.json").version')
+architecture=$(dpkg --print-architecture)
+scratch=$(mktemp -d)
+trap 'rm -rf -- "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+root=$scratch/root
+mkdir -p "$output" "$root"
+
+say 'building the executable'
+make -s -C native
+node packaging/executable/build.ts "$scratch/writd" "$scratch/packages"
+
+say 'laying out the package'
+sh "$here/layout.sh" "$root" "$scratch"
+sh "$here/control.sh" "$root" "$scratch" "$version" "$architecture"
+
+# The time of files is what differs between builds, not what is in them.
+find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+deb=$output/writ_${version}_$architecture.deb
+# One thread: how many there are is in the bytes.
+dpkg-deb --root-owner-group -Zxz -z4 --threads-max=1 --build "$root" "$deb" >/dev/null
+
+say 'checking it with lintian'
+# The newest distribution that lintian knows may be older than the package's.
+lintian --fail-on error --suppress-tags bad-distribution-in-changes-file "$deb"
+say "$deb ($(du -h "$deb" | cut -f 1))"

@@ -1,0 +1,63 @@
+#!/bin/sh
+# Puts every file of the package at its place: layout.sh ROOT BUILT
+# BUILT holds what build.sh made: writd, the executable, and packages, the npm packages inside.
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+cd "$here/../.."
+root=$1
+built=$2
+doc=$root/usr/share/doc/writ
+
+# put MODE SOURCE TARGET: one file, with the directories above it.
+put() { install -D -m "$1" -- "$2" "$root/$3"; }
+
+put 755 "$built/writd" usr/lib/writ/writd
+put 755 native/build/writ-launchd usr/lib/writ/writ-launchd
+put 644 native/build/writ.node usr/lib/writ/writ.node
+strip --strip-unneeded --remove-section=.comment --remove-section=.note -- "$root/usr/lib/writ/writ-launchd" "$root/usr/lib/writ/writ.node"
+mkdir -p "$root/usr/bin" "$root/usr/sbin"
+ln -s ../lib/writ/writd "$root/usr/bin/writ"
+ln -s ../lib/writ/writd "$root/usr/sbin/writd"
+
+put 644 packaging/writd.toml etc/writ/writd.toml
+put 644 packaging/launchd.conf etc/writ/launchd.conf
+if [ -e packaging/ima/ima-policy ]; then put 644 packaging/ima/ima-policy usr/share/writ/ima-policy; fi
+for unit in packaging/systemd/*.service packaging/systemd/*.socket; do
+  put 644 "$unit" "usr/lib/systemd/system/${unit##*/}"
+done
+put 644 packaging/sysusers.d/writ.conf usr/lib/sysusers.d/writ.conf
+put 644 packaging/tmpfiles.d/writ.conf usr/lib/tmpfiles.d/writ.conf
+put 644 packaging/udev/60-writ.rules usr/lib/udev/rules.d/60-writ.rules
+
+# The tool that is shipped describes itself. It is found by its name.
+ln -s writd "$built/writ"
+completions=usr/share/bash-completion/completions/writ
+mkdir -p "$built/completions"
+for shell in bash zsh fish; do "$built/writ" completion "$shell" >"$built/completions/$shell"; done
+put 644 "$built/completions/bash" "$completions"
+put 644 "$built/completions/zsh" usr/share/zsh/vendor-completions/_writ
+put 644 "$built/completions/fish" usr/share/fish/vendor_completions.d/writ.fish
+
+node cli/manual/main.ts man "$built/man"
+date=$(date --utc --date="@$SOURCE_DATE_EPOCH" +%F)
+version=$(node -p 'require("./package.json").version')
+for page in packaging/deb/man/*.8; do
+  sed -e "s/@DATE@/$date/; s/@VERSION@/$version/" -- "$page" >"$built/man/${page##*/}"
+done
+for page in "$built"/man/*; do
+  put 644 "$page" "usr/share/man/man${page##*.}/${page##*/}"
+done
+
+for page in README.md SECURITY.md; do put 644 "$page" "usr/share/doc/writ/$page"; done
+for page in docs/*.md docs/decisions/*.md; do put 644 "$page" "usr/share/doc/writ/$page"; done
+put 644 proto/examples/schedule.ts usr/share/doc/writ/examples/schedule.ts
+put 644 proto/examples/python/run.py usr/share/doc/writ/examples/run.py
+# For clients in other languages.
+for file in proto/writ/v1/*.proto proto/google/rpc/*.proto; do put 644 "$file" "usr/share/writ/$file"; done
+node packaging/deb/copyright.ts "$built/packages" >"$doc/copyright"
+node packaging/deb/changelog.ts CHANGELOG.md "$version" >"$doc/changelog"
+put 644 packaging/deb/lintian-overrides usr/share/lintian/overrides/writ
+
+# -n: no name and no time inside.
+find "$root/usr/share/man" -type f -exec gzip -9n {} +
+gzip -9n "$doc/changelog"
