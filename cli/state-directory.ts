@@ -1,21 +1,52 @@
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { chown, lstat, mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
+import type { Command } from 'commander'
 import { CliError } from './error.ts'
 import { systemReason } from './files.ts'
 
 /** Where the daemon's state directory keeps what `writ init` makes. The daemon reads the same names. */
 export const STATE = {
-  /** identity.json, secrets.json (attestation/tpm2), and the two below. */
+  /** identity.json, secrets.json (attestation/tpm2) unless the secrets are credentials, and the two below. */
   identity: 'identity',
   /** Certificate of the attestation key by the operator, DER. */
   akCertificate: 'identity/ak-certificate.der',
-  /** Ed25519 key of the first signature line of checkpoints, PKCS#8 PEM. */
-  logKey: 'identity/log.key',
   lineage: 'lineage',
 } as const
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/writ'
+
+/** Where the package's unit takes the secrets from (LoadCredential=); the package makes it (packaging/tmpfiles.d/writ.conf). */
+export const DEFAULT_CREDENTIALS = '/etc/writ/credentials'
+
+/** Ed25519 key of the first signature line of checkpoints, PKCS#8 PEM; beside secrets.json. */
+export const LOG_KEY = 'log.key'
+
+/** Of {@link addStateOptions}. */
+export interface StatePlaces {
+  stateDir: string
+  credentials?: string
+}
+
+/** Where the identity and its secrets are. */
+export function addStateOptions(command: Command): Command {
+  return command
+    .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
+    .option(
+      '--credentials <directory>',
+      `where the host's secrets are kept as root's, for the service manager to hand to the daemon; none: in the state directory ` +
+        `(default: ${DEFAULT_CREDENTIALS} where the package has made it, else none)`,
+    )
+}
+
+/** The directory of the secrets; null: they are in the state directory. */
+export function credentialsPlace({ stateDir, credentials }: StatePlaces): string | null {
+  if (credentials !== undefined) return credentials === 'none' ? null : resolve(credentials)
+  return resolve(stateDir) === DEFAULT_STATE_DIRECTORY && existsSync(DEFAULT_CREDENTIALS)
+    ? DEFAULT_CREDENTIALS
+    : null
+}
 
 /** Who a file of the daemon belongs to. */
 export interface Owner {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type EnrolledAk, readCertificateFile, type Tier, tier, verifyEkChain } from '../attestation/index.ts'
 import {
@@ -7,6 +7,8 @@ import {
   type HostSecrets,
   hostId,
   readIdentity,
+  readPublicIdentity,
+  type SecretsPlace,
   type SigningKey,
   SwtpmTransport,
   Tpm,
@@ -14,6 +16,8 @@ import {
 import type { StartConfig } from '../configuration/schema.ts'
 import { WritError } from '../encoding/error.ts'
 import { type PrivateKey, type PublicKey, readPrivateKey, readPublicKey } from '../signing/key.ts'
+
+const LOG_KEY = 'log.key'
 
 export type HostErrorCode = 'FILE_UNREADABLE' | 'LOG_KEY_CHANGED'
 
@@ -38,8 +42,9 @@ export interface Host {
 /** Reads what `writ init` left and opens the TPM. Touches the TPM not yet. @throws HostError, ProvisionError, SigningError */
 export async function openHost(config: StartConfig): Promise<Host> {
   const directory = join(config.daemon.stateDirectory, 'identity')
-  const { identity, secrets } = await readIdentity(directory)
-  const logKeyPath = join(directory, 'log.key')
+  const place = secretsPlace(directory)
+  const { identity, secrets } = await readIdentity(directory, place)
+  const logKeyPath = join(place.directory, LOG_KEY)
   const name = identity.akName
   const ak = { publicArea: identity.akPublicArea, name }
   const transport =
@@ -60,9 +65,21 @@ export async function openHost(config: StartConfig): Promise<Host> {
   }
 }
 
+/**
+ * Where the secrets are: with the service manager's credentials (LoadCredential=, systemd.exec(5)) if there are any of ours among them, else
+ * beside the identity. Never one here and the other there: a secret that was left behind in the state directory is not taken up again.
+ */
+function secretsPlace(directory: string): SecretsPlace {
+  const credentials = process.env.CREDENTIALS_DIRECTORY
+  if (!credentials || !['secrets.json', LOG_KEY].some(name => existsSync(join(credentials, name))))
+    return { directory }
+  // The files are root's, opened for this user alone by an access control list, whose mask shows as the group's bits (acl(5)).
+  return { directory: credentials, exposed: 0o007 }
+}
+
 /** Only the host's id, from what `writ init` left; needs no TPM. @throws ProvisionError */
 export async function readHostId(config: StartConfig): Promise<string> {
-  return hostId((await readIdentity(join(config.daemon.stateDirectory, 'identity'))).identity)
+  return hostId(await readPublicIdentity(join(config.daemon.stateDirectory, 'identity')))
 }
 
 /** The tier of this host's TPM, derived from its EK certificate and what it says of itself. @throws TpmError */

@@ -5,6 +5,7 @@ import { WritError } from '../encoding/error.ts'
 import type { DaemonParts } from './daemon.ts'
 import { sdNotify } from './native.ts'
 import { Reload } from './reload.ts'
+import { takePassedSocket } from './rpc/passed-socket.ts'
 import type { RpcServer } from './rpc/server.ts'
 import { Settings } from './settings.ts'
 import { Start } from './start.ts'
@@ -19,10 +20,11 @@ async function main(): Promise<number> {
   if (typeof options === 'number') return options
   const hangup = awaitHangup()
   const stop = awaitStop()
+  const passed = takePassedSocket()
   const settings = new Settings(readConfig(options.config))
   const { logLevel } = settings.now.daemon
   const log = pino({ name: 'writd', level: logLevel }, pino.destination({ fd: 2, sync: true }))
-  const start = new Start(settings, log, stop)
+  const start = new Start(settings, log, stop, passed)
   const { server } = start
   const parts = await start.assemble()
   if (parts === null) return 0

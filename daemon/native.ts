@@ -22,10 +22,20 @@ export interface PeerCredentials {
   readonly cgroup: string | null
 }
 
+/** A socket that a service manager passed. */
+export interface PassedSocketFacts {
+  readonly unix: boolean
+  readonly stream: boolean
+  readonly listening: boolean
+  /** Where in the file system it is bound; null if nowhere. */
+  readonly path: string | null
+}
+
 interface Addon {
   bootTimeNs(): bigint
   sdNotify(state: string): boolean
   peerCredentials(fd: number): PeerCredentials
+  listeningSocket(fd: number): PassedSocketFacts
   processAlive(pidfd: number): boolean
   cgroupOf(pid: number, pidfd: number): string | null
   sealedMemfd(bytes: Buffer): number
@@ -58,6 +68,9 @@ export const sdNotify = (state: string): boolean => addon.sdNotify(state)
  * the connection then. Identity is that of `connect(2)`: authorise on `uid` and `cgroup`; `pid` is a hint.
  */
 export const peerCredentials = (fd: number): PeerCredentials => addon.peerCredentials(fd)
+
+/** What a passed descriptor is, from the kernel; it is closed at an exec from here on. Throws for what is no socket. */
+export const listeningSocket = (fd: number): PassedSocketFacts => addon.listeningSocket(fd)
 
 /** Whether the process behind a pidfd still runs (a zombie does not). */
 export const processAlive = (pidfd: number): boolean => addon.processAlive(pidfd)

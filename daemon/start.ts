@@ -28,9 +28,15 @@ export class Start {
   /** What serves while there is no daemon yet; null in an ordinary start. */
   #waiting: Waiting | null = null
 
-  /** @param stop aborted when it is to stop */
-  constructor(settings: Settings, log: Logger, stop: AbortSignal) {
+  readonly #passed: number | null
+
+  /**
+   * @param stop aborted when it is to stop
+   * @param passed the socket that the service manager listens on for the daemon
+   */
+  constructor(settings: Settings, log: Logger, stop: AbortSignal, passed: number | null = null) {
     this.#stop = stop
+    this.#passed = passed
     this.#settings = settings
     this.#config = settings.whole
     this.#log = log
@@ -129,6 +135,7 @@ export class Start {
     await this.server.listen({
       path: this.#config.daemon.socket,
       access: this.#config.daemon.socketAccess,
+      passed: this.#passed,
       parentExecution: null,
       roles: uid => this.#settings.rolesOf(uid),
       refuse: peer => refuseExecutions(this.#config, peer.uid),

@@ -9,21 +9,24 @@ import { hostId, provisionHost } from '../../attestation/tpm2/provision/index.ts
 import { Lineage } from '../../lineage/index.ts'
 import { generateKey, privateKeyToPem } from '../../signing/key.ts'
 import { addCommand, setAction } from '../command.ts'
+import { prepareCredentials } from '../credentials.ts'
 import { CliError } from '../error.ts'
 import { systemReason, writeDocument } from '../files.ts'
 import { styled } from '../output.ts'
 import {
-  DEFAULT_STATE_DIRECTORY,
+  addStateOptions,
+  credentialsPlace,
   ensureDirectory,
+  LOG_KEY,
   type Owner,
   readOwner,
+  type StatePlaces,
   statePath,
 } from '../state-directory.ts'
 import { tierLabel } from '../tier.ts'
 import { addTpmOption, type TpmSelection, withTpm } from '../tpm.ts'
 
-interface Options extends TpmSelection {
-  stateDir: string
+interface Options extends TpmSelection, StatePlaces {
   user: string
   ownerAuthEnv?: string
   endorsementAuthEnv?: string
@@ -41,6 +44,7 @@ export function addInit(program: Command): void {
       hostId: 'hex',
       tier: 'text',
       stateDirectory: 'text',
+      'credentials|null': 'text: where the secrets are, if not in the state directory',
       madeState: 'boolean: whether the state directory was made',
       hierarchies: {
         ownerAuthSet: 'boolean',
@@ -56,13 +60,13 @@ export function addInit(program: Command): void {
       },
     },
   )
-    .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .requiredOption('--user <name|uid[:gid]>', 'the user that the daemon runs as')
     .option('--owner-auth-env <name>', "environment variable with the owner hierarchy's authValue")
     .option(
       '--endorsement-auth-env <name>',
       "environment variable with the endorsement hierarchy's authValue",
     )
+  addStateOptions(command)
   addTpmOption(command)
   setAction<Options>(command, async ({ options, output }) => {
     const owner = readOwner(options.user)
@@ -72,6 +76,7 @@ export function addInit(program: Command): void {
       })
     }
     const stateDir = resolve(options.stateDir)
+    const credentials = credentialsPlace(options)
     const auths = {
       owner: fromEnvironment(options.ownerAuthEnv),
       endorsement: fromEnvironment(options.endorsementAuthEnv),
@@ -82,7 +87,7 @@ export function addInit(program: Command): void {
       const madeState = await ensureDirectory(stateDir, owner, 0o750)
       return {
         madeState,
-        ...(await provisionInto(tpm, statePath(stateDir, 'identity'), stateDir, owner, auths)),
+        ...(await provisionInto(tpm, { stateDir, credentials }, owner, auths)),
       }
     })
     await requireLineage(statePath(stateDir, 'lineage'))
@@ -95,6 +100,7 @@ export function addInit(program: Command): void {
         hostId: id,
         tier: label,
         stateDirectory: stateDir,
+        credentials,
         madeState,
         hierarchies,
         vendor: identity.vendor,
@@ -108,6 +114,7 @@ export function addInit(program: Command): void {
         `EK           ${identity.ekCertificate === null ? styled('yellow', 'without a certificate: nobody can tell this TPM from a program') : `certificate and ${identity.ekIntermediates.length} intermediate certificates in the TPM`}`,
         ...hierarchyLines(hierarchies),
         `state        ${stateDir}, of uid ${owner.uid}`,
+        ...(credentials === null ? [] : [`secrets      ${credentials}, of root`]),
       ],
     )
     return undefined
@@ -135,25 +142,27 @@ function manufacturerNumber(text: string): number {
  */
 async function provisionInto(
   tpm: Tpm,
-  dir: string,
-  state: string,
+  { stateDir: state, credentials }: { stateDir: string; credentials: string | null },
   owner: Owner,
   auths: { owner: Buffer | undefined; endorsement: Buffer | undefined },
 ): Promise<{ identity: HostIdentity; created: boolean }> {
+  const dir = statePath(state, 'identity')
+  if (credentials !== null) await prepareCredentials(credentials, dir, owner)
+  const place = { directory: credentials ?? dir }
   const complete = existsSync(dir) && (await isOwnedBy(dir, owner)) && existsSync(join(dir, 'identity.json'))
   if (!complete) await mkdir(dir, { recursive: true, mode: 0o700 })
   let result: { identity: HostIdentity; created: boolean }
   try {
-    result = await provisionHost(tpm, dir, auths)
+    result = await provisionHost(tpm, dir, auths, place)
   } catch (cause) {
     throw cause instanceof ProvisionError ? explain(cause, dir) : cause
   }
   if (complete) return { ...result, created: false }
-  const logKey = statePath(state, 'logKey')
+  const logKey = join(place.directory, LOG_KEY)
   if (!existsSync(logKey))
     await writeDocument(logKey, privateKeyToPem(generateKey('ed25519')), { mode: 0o600 })
   const lineage = statePath(state, 'lineage')
-  await beginLineage(tpm, lineage, result.identity, (await readIdentity(dir)).secrets)
+  await beginLineage(tpm, lineage, result.identity, (await readIdentity(dir, place)).secrets)
   try {
     await giveAway(lineage, owner)
     await giveAway(dir, owner)

@@ -80,8 +80,10 @@ function checkSocket(
     findings.error('CONFIG_BAD_VALUE', key, `is longer than ${MAX_SOCKET_PATH} bytes`)
   const directory = dirname(socket)
   const stat = statSync(directory, { throwIfNoEntry: false })
-  // The daemon makes it, if it can; at a boot the service manager does (RuntimeDirectory=).
+  // The daemon makes it, if it can; at a boot the service manager does.
   if (stat === undefined) return
+  // Root's is that of a socket unit: what the service manager listens on is opened by the socket's own mode, and nobody else can put one there.
+  if (stat.uid === 0 && user !== null && user.uid !== 0 && (stat.mode & 0o022) === 0) return
   const wide = stat.mode & 0o777 & ~DIRECTORY_MODES[socketAccess]
   if (wide !== 0) {
     const most = DIRECTORY_MODES[socketAccess].toString(8)

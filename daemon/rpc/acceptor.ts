@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { type PeerCredentials, peerCredentials } from '../native.ts'
+import { listenPassed } from './passed-socket.ts'
 import { closePidfd, PeerRegistry } from './peer.ts'
 import type { Quota } from './quota.ts'
 import { listenSafely, type SafeSocket } from './socket.ts'
@@ -9,6 +10,8 @@ import type { SocketAccess } from './socket-directory.ts'
 export interface ListenOptions {
   readonly path: string
   readonly access: SocketAccess
+  /** A descriptor that listens there already, from the service manager. */
+  readonly passed?: number | null
   /** The execution whose own socket this is; null for the main socket. */
   readonly parentExecution: string | null
   /** What a uid is configured to be now; asked at each use. On an execution's own socket nobody is anything. */
@@ -65,7 +68,11 @@ export class Acceptor {
   /** @throws SocketError */
   static async listen(options: ListenOptions, context: AcceptorContext): Promise<Acceptor> {
     const acceptor = new Acceptor(options, context)
-    acceptor.#safe = await listenSafely(acceptor.#server, options.path, options.access)
+    const { path, access, passed = null } = options
+    acceptor.#safe =
+      passed === null
+        ? await listenSafely(acceptor.#server, path, access)
+        : await listenPassed(acceptor.#server, passed, path, access)
     // From here on an error is one of accept(2), out of descriptors for example: the listener goes on.
     acceptor.#server.on('error', error => context.log.warn({ error: error.message }, 'accept failed'))
     return acceptor

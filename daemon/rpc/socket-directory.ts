@@ -29,7 +29,7 @@ export function prepareSocketDirectory(path: string, access: SocketAccess): stri
   }
   const directory = makeDirectory(dirname(path), SOCKET_MODES[access].directory)
   checkDirectory(directory, SOCKET_MODES[access].directory)
-  checkAncestors(directory)
+  checkAncestors(dirname(directory))
   const resolved = join(directory, basename(path))
   if (Buffer.byteLength(resolved) > MAX_PATH_BYTES) {
     throw new SocketError('PATH_INVALID', `a socket's path has at most ${MAX_PATH_BYTES} bytes`, {
@@ -70,8 +70,9 @@ function checkDirectory(directory: string, mode: number): void {
   }
 }
 
-function checkAncestors(directory: string): void {
-  for (let at = dirname(directory); ; at = dirname(at)) {
+/** Every directory from `first` up belongs to root or us, and can be written by no one else, unless it is sticky. */
+export function checkAncestors(first: string): void {
+  for (let at = first; ; at = dirname(at)) {
     const stat = lstatSync(at)
     const others = (stat.mode & 0o022) !== 0 && (stat.mode & 0o1000) === 0
     if (others || (stat.uid !== 0 && stat.uid !== process.geteuid?.())) {

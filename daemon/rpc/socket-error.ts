@@ -7,6 +7,7 @@ export type SocketErrorCode =
   | 'IN_USE'
   | 'PROBE_FAILED'
   | 'LISTEN_FAILED'
+  | 'PASSED_SOCKET'
 
 /** The daemon's socket cannot be made safely. `at` is the path that is at fault. */
 export class SocketError extends WritError<SocketErrorCode> {}

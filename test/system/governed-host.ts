@@ -7,6 +7,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmdirSync,
   rmSync,
@@ -46,11 +47,14 @@ export class GovernedHost {
   #daemon: ChildProcess | undefined
   /** Its own: a launcher ends, at its start, whatever it finds in its cgroup. */
   readonly #cgroup: string
+  /** Whether root keeps the secrets, and the daemon is handed them as the service manager does it (LoadCredential=). */
+  readonly #credentials: boolean
   daemonLog = ''
   launcherLog = ''
   hostId = ''
 
-  private constructor(dir: string, tpm: SimulatedTpm) {
+  private constructor(dir: string, tpm: SimulatedTpm, credentials: boolean) {
+    this.#credentials = credentials
     this.dir = dir
     this.tpm = tpm
     const mount = existsSync('/sys/fs/cgroup/cgroup.controllers')
@@ -64,6 +68,7 @@ export class GovernedHost {
     options: {
       config?: Record<string, string>
       policy?: string
+      credentials?: boolean
       /** Called when all is provisioned and the launcher runs, and no daemon was ever started. */
       beforeStart?: (host: GovernedHost) => Promise<void> | void
     } = {},
@@ -73,7 +78,7 @@ export class GovernedHost {
     const dir = mkdtempSync(join(tmpdir(), 'writ-'))
     chmodSync(dir, 0o755)
     const tpm = await startSimulatedTpm({ dir: join(dir, 'tpm') })
-    const host = new GovernedHost(dir, tpm)
+    const host = new GovernedHost(dir, tpm, options.credentials === true)
     try {
       await host.#provision(options)
       await host.startLauncher()
@@ -193,14 +198,19 @@ export class GovernedHost {
     await new Promise(resolve => setTimeout(resolve, 50))
   }
 
-  /** @param env more of its environment */
-  async startDaemon(env: Record<string, string> = {}): Promise<void> {
+  /**
+   * @param env more of its environment
+   * @param through a program of root that becomes the daemon's user and executes what is appended to it
+   */
+  async startDaemon(env: Record<string, string> = {}, through: readonly string[] = []): Promise<void> {
     const cache = this.path('cache')
-    const child = spawn(join(ROOT, 'writd'), ['--config', this.path('writd.toml')], {
-      ...WRITD,
+    const [program = '', ...args] = [...through, join(ROOT, 'writd'), '--config', this.path('writd.toml')]
+    const child = spawn(program, args, {
+      ...(through.length === 0 ? WRITD : {}),
       env: {
         PATH: process.env.PATH,
         ...(existsSync(cache) ? { CACHE_DIRECTORY: cache } : { NODE_COMPILE_CACHE: COMPILED }),
+        ...(this.#credentials ? { CREDENTIALS_DIRECTORY: this.#handOver() } : {}),
         ...env,
       },
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -219,6 +229,19 @@ export class GovernedHost {
 
   async stopDaemon(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     return end(this.#daemon, signal)
+  }
+
+  /** As the service manager does it: a copy for this start alone, root's, readable by the daemon's user by way of the group's bits. */
+  #handOver(): string {
+    const handed = this.path('handed')
+    rmSync(handed, { recursive: true, force: true })
+    cpSync(this.path('credentials'), handed, { recursive: true })
+    chownSync(handed, WRITD.uid, WRITD.gid)
+    for (const name of readdirSync(handed)) {
+      chownSync(join(handed, name), 0, WRITD.gid)
+      chmodSync(join(handed, name), 0o440)
+    }
+    return handed
   }
 
   /** Waits for the daemon to end by itself and gives its exit status. */
@@ -274,6 +297,7 @@ export class GovernedHost {
     chownSync(this.path('run'), WRITD.uid, WRITD.gid)
     const tpm = `swtpm:${this.tpm.paths.socket}`
     const state = this.path('state')
+    const credentials = this.#credentials ? ['--credentials', this.path('credentials')] : []
     const init = await this.ok(
       'init',
       '--user',
@@ -283,6 +307,7 @@ export class GovernedHost {
       '--tpm',
       tpm,
       '--json',
+      ...credentials,
     )
     this.hostId = JSON.parse(init).hostId
     await this.ok('key', 'new', this.path('operator'))
@@ -327,6 +352,7 @@ export class GovernedHost {
       state,
       '--tpm',
       tpm,
+      ...credentials,
       ...logs,
       '--component',
       'any',

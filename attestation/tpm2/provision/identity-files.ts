@@ -15,6 +15,16 @@ const IDENTITY = 'identity.json'
 const SECRETS = 'secrets.json'
 const MAX_BYTES = 256 << 10
 
+/** Bits of a secret's mode that expose it: anybody's but its owner's. */
+const EXPOSED = 0o077
+
+/** Where the secrets are, if not beside the identity. */
+export interface SecretsPlace {
+  readonly directory: string
+  /** Bits of a mode that expose a secret there; by default all but the owner's. */
+  readonly exposed?: number
+}
+
 /**
  * Writes the host's identity below `dir` (made with mode 0700 if absent): `identity.json` for everybody, `secrets.json`
  * for its owner only. Durable and whole once it returns. Secrets that are there already have to be the same.
@@ -25,8 +35,10 @@ export async function writeIdentity(
   dir: string,
   identity: HostIdentity,
   secrets: HostSecrets,
+  place: SecretsPlace = { directory: dir },
 ): Promise<void> {
-  await writeSecrets(dir, secrets)
+  await writeSecrets(place.directory, secrets)
+  await mkdir(dir, { recursive: true, mode: 0o700 })
   await create(dir, IDENTITY, encodeIdentity(identity), 0o644)
 }
 
@@ -43,22 +55,35 @@ export async function writeSecrets(dir: string, secrets: HostSecrets): Promise<v
  *
  * @throws ProvisionError `IDENTITY_MISSING`, `IDENTITY_MALFORMED`, `IDENTITY_EXPOSED`
  */
-export async function readIdentity(dir: string): Promise<{ identity: HostIdentity; secrets: HostSecrets }> {
-  const bytes = await read(join(dir, IDENTITY), false)
-  const secrets = await readSecrets(dir)
-  if (!bytes || !secrets) {
-    throw new ProvisionError('IDENTITY_MISSING', `no ${bytes ? SECRETS : IDENTITY} in ${dir}`, { at: dir })
-  }
-  return { identity: decodeIdentity(bytes), secrets }
+export async function readIdentity(
+  dir: string,
+  place: SecretsPlace = { directory: dir },
+): Promise<{ identity: HostIdentity; secrets: HostSecrets }> {
+  const identity = await readPublicIdentity(dir)
+  const secrets = await readSecrets(place.directory, place.exposed)
+  if (!secrets) throw missing(SECRETS, place.directory)
+  return { identity, secrets }
+}
+
+/** What of it is no secret. @throws ProvisionError `IDENTITY_MISSING`, `IDENTITY_MALFORMED` */
+export async function readPublicIdentity(dir: string): Promise<HostIdentity> {
+  const bytes = await read(join(dir, IDENTITY), 0)
+  if (!bytes) throw missing(IDENTITY, dir)
+  return decodeIdentity(bytes)
+}
+
+function missing(name: string, dir: string): ProvisionError {
+  return new ProvisionError('IDENTITY_MISSING', `no ${name} in ${dir}`, { at: dir })
 }
 
 /** The secrets alone; undefined if there are none. @throws ProvisionError */
-export async function readSecrets(dir: string): Promise<HostSecrets | undefined> {
-  const bytes = await read(join(dir, SECRETS), true)
+export async function readSecrets(dir: string, exposed = EXPOSED): Promise<HostSecrets | undefined> {
+  const bytes = await read(join(dir, SECRETS), exposed)
   return bytes && decodeSecrets(bytes)
 }
 
-async function read(path: string, secret: boolean): Promise<Buffer | undefined> {
+/** @param exposed bits of its mode that it must not have */
+async function read(path: string, exposed: number): Promise<Buffer | undefined> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch(
     (cause: NodeJS.ErrnoException) => {
       if (cause.code === 'ENOENT') return undefined
@@ -73,7 +98,7 @@ async function read(path: string, secret: boolean): Promise<Buffer | undefined> 
     const { mode, size } = await file.stat()
     if (size > MAX_BYTES)
       throw new ProvisionError('IDENTITY_MALFORMED', `${path} has ${size} bytes`, { at: path })
-    if (secret && mode & 0o077) {
+    if (mode & exposed) {
       const octal = (mode & 0o777).toString(8)
       throw new ProvisionError('IDENTITY_EXPOSED', `${path} has mode ${octal}, 600 is needed`, { at: path })
     }

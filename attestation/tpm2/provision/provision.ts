@@ -5,7 +5,13 @@ import { lineageCounter, opens as opensCounter } from './counter.ts'
 import { endorsementKey, findCertificate, type HierarchyAuths, hex } from './endorsement-key.ts'
 import { ProvisionError } from './error.ts'
 import { type HostIdentity, type HostSecrets, hostId, newSecrets } from './host-identity.ts'
-import { readIdentity, readSecrets, writeIdentity, writeSecrets } from './identity-files.ts'
+import {
+  readIdentity,
+  readSecrets,
+  type SecretsPlace,
+  writeIdentity,
+  writeSecrets,
+} from './identity-files.ts'
 import { TpmTools } from './tools.ts'
 
 export interface ProvisionOptions extends HierarchyAuths {
@@ -67,24 +73,26 @@ export async function provision(
  * checks that the TPM still is the one.
  *
  * @param dir where {@link readIdentity} finds it
+ * @param place where the secrets are, if not there
  * @throws ProvisionError, TpmError
  */
 export async function provisionHost(
   tpm: Tpm,
   dir: string,
   options: ProvisionOptions = {},
+  place: SecretsPlace = { directory: dir },
 ): Promise<{ identity: HostIdentity; secrets: HostSecrets; created: boolean }> {
   try {
-    const existing = await readIdentity(dir)
+    const existing = await readIdentity(dir, place)
     await checkIdentity(tpm, existing.identity, existing.secrets)
     return { ...existing, created: false }
   } catch (error) {
     if (!(error instanceof ProvisionError) || error.code !== 'IDENTITY_MISSING') throw error
   }
-  const secrets = (await readSecrets(dir)) ?? newSecrets()
-  await writeSecrets(dir, secrets)
+  const secrets = (await readSecrets(place.directory)) ?? newSecrets()
+  await writeSecrets(place.directory, secrets)
   const identity = await provision(tpm, secrets, options)
-  await writeIdentity(dir, identity, secrets)
+  await writeIdentity(dir, identity, secrets, place)
   return { identity, secrets, created: true }
 }
 

@@ -15,12 +15,11 @@ import { CliError } from '../../error.ts'
 import { readDocument, writeDocument } from '../../files.ts'
 import { readHostIdentity } from '../../host.ts'
 import { measureFiles } from '../../measured-files.ts'
-import { DEFAULT_STATE_DIRECTORY } from '../../state-directory.ts'
+import { addStateOptions, type StatePlaces } from '../../state-directory.ts'
 import { addTpmOption, type TpmSelection, withTpm } from '../../tpm.ts'
 import { collect } from '../../workload.ts'
 
-interface Options extends TpmSelection {
-  stateDir: string
+interface Options extends TpmSelection, StatePlaces {
   eventLog: string
   userspaceLog: string
   imaLog: string
@@ -47,7 +46,6 @@ export function addReferenceCapture(parent: Command): void {
       components: 'json: "any" or the names of what has to be measured',
     },
   )
-    .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .option(
       '--event-log <file>',
       "firmware's event log",
@@ -76,9 +74,10 @@ export function addReferenceCapture(parent: Command): void {
       collect,
     )
     .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
+  addStateOptions(command)
   addTpmOption(command)
   setAction<Options>(command, async ({ options, output }) => {
-    const { identity, secrets } = await readHostIdentity(options.stateDir)
+    const { identity, secrets } = await readHostIdentity(options)
     const components = await readComponents(options.component)
     const ak = { publicArea: identity.akPublicArea, name: identity.akName }
     const extraData = randomBytes(32)

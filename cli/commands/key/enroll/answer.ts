@@ -3,11 +3,10 @@ import { addCommand, setAction } from '../../../command.ts'
 import { enrollmentBytes, readChallenge } from '../../../enrollment-files.ts'
 import { writeDocument } from '../../../files.ts'
 import { readHostIdentity } from '../../../host.ts'
-import { DEFAULT_STATE_DIRECTORY } from '../../../state-directory.ts'
+import { addStateOptions, type StatePlaces } from '../../../state-directory.ts'
 import { addTpmOption, type TpmSelection, withTpm } from '../../../tpm.ts'
 
-interface Options extends TpmSelection {
-  stateDir: string
+interface Options extends TpmSelection, StatePlaces {
   out: string
 }
 
@@ -18,13 +17,12 @@ export function addEnrollAnswer(parent: Command): void {
     'On the host, step 3: have the TPM open the challenge, which shows that it holds both keys.',
     'writ key enroll answer challenge.json --out answer.json',
     { file: 'text' },
-  )
-    .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
-    .requiredOption('--out <file>', 'where the answer for the operator is written; nothing is overwritten')
+  ).requiredOption('--out <file>', 'where the answer for the operator is written; nothing is overwritten')
+  addStateOptions(command)
   addTpmOption(command)
   setAction<Options>(command, async ({ args, options, output }) => {
     const challenge = await readChallenge(args[0] ?? '')
-    const { identity, secrets } = await readHostIdentity(options.stateDir)
+    const { identity, secrets } = await readHostIdentity(options)
     const secret = await withTpm(options, tpm =>
       tpm.activateCredential({
         ak: { handle: identity.akHandle, name: identity.akName, auth: secrets.akAuth },

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { readAttestationKey, verifyAkCertificate } from '../../../../attestation/index.ts'
 import { addCommand, setAction } from '../../../command.ts'
 import { readAs, writeDocument } from '../../../files.ts'
-import { readHostIdentity } from '../../../host.ts'
+import { readPublicIdentity } from '../../../host.ts'
 import { readTrustedKey } from '../../../keys.ts'
 import { DEFAULT_STATE_DIRECTORY, statePath } from '../../../state-directory.ts'
 
@@ -20,7 +20,7 @@ export function addEnrollInstall(parent: Command): void {
   setAction<{ stateDir: string; operatorKey: string }>(command, async ({ args, options, output }) => {
     const [path = ''] = args
     const operator = await readTrustedKey(options.operatorKey, "the operator's key")
-    const { identity } = await readHostIdentity(options.stateDir)
+    const identity = await readPublicIdentity(options.stateDir)
     const ak = readAttestationKey(identity.akPublicArea)
     const der = await readAs(path, 'an AK certificate', bytes => {
       verifyAkCertificate(bytes, operator, ak, new Date())

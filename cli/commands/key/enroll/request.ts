@@ -3,7 +3,7 @@ import { addCommand, setAction } from '../../../command.ts'
 import { enrollmentBytes } from '../../../enrollment-files.ts'
 import { CliError } from '../../../error.ts'
 import { writeDocument } from '../../../files.ts'
-import { readHostIdentity } from '../../../host.ts'
+import { readPublicIdentity } from '../../../host.ts'
 import { DEFAULT_STATE_DIRECTORY } from '../../../state-directory.ts'
 
 export function addEnrollRequest(parent: Command): void {
@@ -17,7 +17,7 @@ export function addEnrollRequest(parent: Command): void {
     .option('--state-dir <directory>', "the daemon's state directory", DEFAULT_STATE_DIRECTORY)
     .requiredOption('--out <file>', 'where the request is written; nothing is overwritten')
   setAction<{ stateDir: string; out: string }>(command, async ({ options, output }) => {
-    const { identity } = await readHostIdentity(options.stateDir)
+    const identity = await readPublicIdentity(options.stateDir)
     const { akPublicArea, ekCertificate, ekIntermediates } = identity
     if (ekCertificate === null) {
       throw new CliError('HOST_UNFIT', 'this TPM has no EK certificate, so nothing ties the host to a TPM', {

@@ -1,0 +1,110 @@
+import { lstatSync, realpathSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { basename, dirname, join } from 'node:path'
+import { listeningSocket } from '../native.ts'
+import type { SafeSocket } from './socket.ts'
+import { checkAncestors, SOCKET_MODES, type SocketAccess } from './socket-directory.ts'
+import { SocketError } from './socket-error.ts'
+
+/** SD_LISTEN_FDS_START (sd_listen_fds(3)). */
+const FIRST = 3
+
+/**
+ * The descriptor of the one socket that the service manager passed to this process (sd_listen_fds(3)); null if it passed none. The variables are
+ * taken out of the environment.
+ *
+ * @throws SocketError for more than one, or for variables that make no sense
+ */
+export function takePassedSocket(env: NodeJS.ProcessEnv = process.env): number | null {
+  const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = env
+  for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name]
+  // Meant for another process, from which this one has inherited them.
+  if (pid === undefined || pid !== String(process.pid)) return null
+  if (count === '0') return null
+  const many = names === undefined ? 1 : names.split(':').length
+  if (count === '1' && many === 1) return FIRST
+  throw passed(
+    `the service manager passed ${count ?? 'no number of'} descriptors, named ${names ?? 'nothing'}; one socket is expected`,
+  )
+}
+
+/**
+ * Makes `server` listen on a passed socket, after these steps: it is a stream socket of the file system that listens; it is bound where the
+ * configuration says; only root and we can put another one in its place; it is open no wider than `access` says. The unit opens the socket, and the
+ * configuration is the limit.
+ *
+ * @throws SocketError `PASSED_SOCKET`, `DIRECTORY_UNSAFE`, `LISTEN_FAILED`
+ */
+export async function listenPassed(
+  server: Server,
+  fd: number,
+  path: string,
+  access: SocketAccess,
+): Promise<SafeSocket> {
+  const resolved = checkPassed(fd, path)
+  checkAncestors(dirname(resolved))
+  checkMode(resolved, access)
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', cause =>
+      reject(new SocketError('LISTEN_FAILED', 'cannot listen on the passed socket', { at: path, cause })),
+    )
+    server.listen({ fd, exclusive: true, backlog: BACKLOG }, resolve)
+  })
+  // The socket in the file system stays: it is the service manager's, which goes on listening.
+  return { path: resolved, close: () => void server.close() }
+}
+
+/** listen(2) is called once more, and would shorten the queue that the unit asked for (Backlog= in writd.socket). */
+const BACKLOG = 1024
+
+function checkPassed(fd: number, path: string): string {
+  let facts: ReturnType<typeof listeningSocket>
+  try {
+    facts = listeningSocket(fd)
+  } catch (cause) {
+    throw passed('what the service manager passed is no socket', { at: path, cause })
+  }
+  if (!facts.unix || !facts.stream || !facts.listening || facts.path === null) {
+    const wrong = !facts.unix
+      ? 'not a Unix socket'
+      : !facts.stream
+        ? 'not a stream socket (ListenStream=)'
+        : !facts.listening
+          ? 'not listening (Accept=no)'
+          : 'not bound to a path'
+    throw passed(`the socket that the service manager passed is ${wrong}`, { at: path })
+  }
+  const resolved = resolvedPath(path)
+  if (resolvedPath(facts.path) === resolved) return resolved
+  throw passed(`the socket that the service manager passed is ${facts.path}, and daemon.socket is ${path}`, {
+    at: facts.path,
+  })
+}
+
+function resolvedPath(path: string): string {
+  try {
+    return join(realpathSync(dirname(path)), basename(path))
+  } catch (cause) {
+    throw passed('the directory of the passed socket cannot be found', { at: path, cause })
+  }
+}
+
+function checkMode(path: string, access: SocketAccess): void {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined || !stat.isSocket()) {
+    throw passed('the passed socket is no longer where it is bound', { at: path })
+  }
+  if (stat.uid !== 0 && stat.uid !== process.geteuid?.())
+    throw passed(`the passed socket belongs to uid ${stat.uid}`, { at: path })
+  const mode = stat.mode & 0o777
+  if ((mode & ~SOCKET_MODES[access].socket) === 0) return
+  const most = SOCKET_MODES[access].socket.toString(8)
+  throw passed(
+    `the passed socket has mode ${mode.toString(8)} (SocketMode=), and daemon.socket_access = "${access}" allows ${most} at most`,
+    { at: path },
+  )
+}
+
+function passed(message: string, options?: ConstructorParameters<typeof SocketError>[2]): SocketError {
+  return new SocketError('PASSED_SOCKET', message, options)
+}
