@@ -61,7 +61,7 @@ static struct failure start_stager(struct launcher *launcher, const struct order
     for (uint32_t i = 0; i < execution->staging.count; i++)
       keep[i + 2] = execution->staging.subjects[i].fd;
     keep_only(keep, execution->staging.count + 2);
-    stager_run(&execution->staging, execution->uid, execution->gid, channel);
+    stager_run(&execution->staging, execution->uid, execution->gid, execution->uid_is_own, channel);
   }
   execution->staging.account = NULL;
   if (process < 0)

@@ -137,11 +137,17 @@ static void stage_all(const struct staging *staging, struct stage_report *report
     report->results[staging->program].status = STATUS_INTERPRETER_REFUSED;
 }
 
-void stager_run(const struct staging *staging, uid_t uid, gid_t gid, int report_fd)
+/* A shared uid is no execution's own: IMA is not told of it by its number, and FUSE wants all three uids alike. */
+static bool become_reader(uid_t uid, gid_t gid, bool own)
+{
+  return own ? identity_read_as(uid, gid) : identity_take(uid, gid, NULL, 0);
+}
+
+void stager_run(const struct staging *staging, uid_t uid, gid_t gid, bool own, int report_fd)
 {
   static struct stage_report report;
   /* In this order: a change of credentials clears the parent-death signal (prctl(2)). */
-  if (identity_take(uid, gid, NULL, 0) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) {
+  if (become_reader(uid, gid, own) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) {
     stage_all(staging, &report);
   } else {
     report.status = STATUS_INTERNAL;

@@ -54,8 +54,11 @@ enum wire_status staging_create(const struct strings *paths, const uint64_t *max
                                 struct staging *staging);
 void staging_free(struct staging *staging);
 
-/* Runs in the stager process: gives up root for `uid`, fills the memfds, writes a stage_report to `report`, exits. */
-__attribute__((noreturn)) void stager_run(const struct staging *staging, uid_t uid, gid_t gid, int report);
+/*
+ * Runs in the stager process: gives up root for the rights of `uid`, fills the memfds, writes a stage_report to `report`,
+ * exits. `own`: the uid is of the range that only executions have.
+ */
+__attribute__((noreturn)) void stager_run(const struct staging *staging, uid_t uid, gid_t gid, bool own, int report);
 
 /*
  * Takes over a stager's report, and looks itself whether the memfds are sealed and as large as it says. True when every

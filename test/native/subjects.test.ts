@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sha256Hex } from '../../encoding/digest.ts'
-import { isRoot, newId, TestHost, type Writd } from './host.ts'
+import { isRoot, newId, TestHost, until, type Writd } from './host.ts'
 
 /** What runs is what was hashed, whoever changes what in between. */
 describe.skipIf(!isRoot)('subjects', () => {
@@ -171,6 +171,44 @@ describe.skipIf(!isRoot)('subjects', () => {
     const third = newId()
     expect((await writd.client.stage(third, [large]))[0]).toHaveProperty('sha256')
     writd.client.abandon(third)
+  })
+
+  it('are read with the rights of the execution, and not under its real uid, by which IMA measures', async () => {
+    const slow = new TestHost({ max_staged_bytes: String(256 << 20), shared_uids: '64400', groups: '64400' })
+    await slow.start()
+    const asked = await slow.connect()
+    try {
+      const large = join(slow.directory, 'large')
+      writeFileSync(large, '')
+      truncateSync(large, 128 << 20)
+      const children = (): string[] =>
+        readFileSync(`/proc/${slow.pid}/task/${slow.pid}/children`, 'utf8').split(' ').filter(Boolean)
+      const uidsOfReader = async (user: 'own' | { uid: number; gid: number }): Promise<number[]> => {
+        const id = newId()
+        const before = new Set(children())
+        const staged = asked.client.stage(id, [large], user)
+        const lines: string[] = []
+        await until(() => {
+          for (const child of children().filter(pid => !before.has(pid))) {
+            const status = readFileSync(`/proc/${child}/status`, 'utf8')
+            lines.push(/^Uid:\t(.*)$/m.exec(status)?.[1] ?? '')
+          }
+          return lines.some(line => !/^0\t|^$/.test(line))
+        })
+        expect((await staged)[0]).toHaveProperty('sha256')
+        asked.client.abandon(id)
+        return (lines.at(-1) ?? '').split('\t').map(Number)
+      }
+      // Real, effective, saved, file system (proc(5)).
+      const [real, ...rest] = await uidsOfReader('own')
+      expect(real).toBe(65534)
+      expect(new Set(rest)).toEqual(new Set([rest[0]]))
+      expect(rest[0]).toBeGreaterThanOrEqual(300_000)
+      expect(await uidsOfReader({ uid: 64400, gid: 64400 })).toEqual([64400, 64400, 64400, 64400])
+    } finally {
+      asked.client.close()
+      await slow.stop()
+    }
   })
 
   // Not below /tmp, which is private in any case: a directory that all can write to, and one that has another owner.

@@ -16,6 +16,9 @@
   (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |                  \
    SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
 
+/* The kernel's overflow uid (DEFAULT_OVERFLOWUID, include/linux/highuid.h), "nobody" on every distribution. */
+#define NOBODY 65534
+
 /* Until the kernel knows no further capability (EINVAL): a newer kernel may have more than these headers. */
 static bool empty_bounding_set(void)
 {
@@ -33,22 +36,32 @@ static bool drop_capabilities(void)
 }
 
 /* Looks again: a set*id call that failed without saying so would leave root behind. */
-static bool verify(uid_t uid, gid_t gid)
+static bool verify(uid_t reader, uid_t uid, gid_t gid)
 {
   uid_t real, effective, saved;
   gid_t real_gid, effective_gid, saved_gid;
   if (getresuid(&real, &effective, &saved) != 0 || getresgid(&real_gid, &effective_gid, &saved_gid) != 0)
     return false;
   errno = EPERM;
-  return uid != 0 && real == uid && effective == uid && saved == uid && real_gid == gid && effective_gid == gid &&
+  return uid != 0 && reader != 0 && real == reader && effective == uid && saved == uid && real_gid == gid && effective_gid == gid &&
          saved_gid == gid && setuid(0) != 0;
+}
+
+static bool take(uid_t real, uid_t uid, gid_t gid, const gid_t *groups, size_t group_count)
+{
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && empty_bounding_set() &&
+         prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) == 0 && setgroups(group_count, groups) == 0 &&
+         setresgid(gid, gid, gid) == 0 && setresuid(real, uid, uid) == 0 && drop_capabilities() && verify(real, uid, gid);
 }
 
 bool identity_take(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count)
 {
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && empty_bounding_set() &&
-         prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) == 0 && setgroups(group_count, groups) == 0 &&
-         setresgid(gid, gid, gid) == 0 && setresuid(uid, uid, uid) == 0 && drop_capabilities() && verify(uid, gid);
+  return take(uid, uid, gid, groups, group_count);
+}
+
+bool identity_read_as(uid_t uid, gid_t gid)
+{
+  return take(NOBODY, uid, gid, NULL, 0);
 }
 
 static int ascending(const void *left, const void *right)
