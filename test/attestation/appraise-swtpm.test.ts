@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type Appraisal,
@@ -114,5 +115,46 @@ describe('a recorded boot in a simulated TPM', () => {
     await host.simulated.reset()
     tpm = host.simulated.connect()
     expect((await cycle(9)).reasons.map(({ code }) => code)).toContain('QUOTE_PCR_DIGEST_MISMATCH')
+  })
+})
+
+describe('a recorded boot on which the daemon was measured', () => {
+  const path = '/usr/lib/writ/writd'
+  const [good, changed] = ['writd', 'writd, changed'].map(text => hash('sha256', text))
+  const measured = (digest = good, at = path) =>
+    imaEntry({ template: 'ima-sig', path: at, digest: digest ?? '' })
+  /** Boots anew with these entries after those that were recorded, and appraises by values that name the daemon. */
+  const appraiseWith = async (...entries: Buffer[]): Promise<string[]> => {
+    const log = Buffer.concat([imaLog, ...entries])
+    await tpm.close()
+    await replayMeasuredBoot(host.simulated, { eventLog, userspaceLog, imaLog: log })
+    tpm = host.simulated.connect()
+    const { document } = reference
+    const named = parseReferenceValues(
+      encodeReferenceValues({
+        ...document,
+        components: [{ name: 'writd', path, digests: [`sha256:${good}`] }],
+      }),
+    )
+    const extraData = Buffer.alloc(32, 20)
+    const { reasons } = appraise({
+      evidence: { quote: await quoteFor(tpm, host.ak, extraData), eventLog, userspaceLog, imaLog: log },
+      reference: named,
+      expected: { ak: ak(), extraData },
+      previous: null,
+      governedDigests: new Set(),
+    })
+    return reasons.filter(({ severity }) => severity === 'fail').map(({ code }) => code)
+  }
+
+  it('passes, and fails when it was changed, never measured or measured elsewhere', async () => {
+    expect(await appraiseWith(measured())).toEqual([])
+    expect(await appraiseWith(measured(), measured(changed))).toEqual(['COMPONENT_CHANGED'])
+    expect(await appraiseWith(measured(changed))).toEqual(['COMPONENT_NOT_MEASURED', 'COMPONENT_CHANGED'])
+    expect(await appraiseWith()).toEqual(['COMPONENT_NOT_MEASURED'])
+    expect(await appraiseWith(measured(good, 'memfd:writd'))).toEqual([
+      'COMPONENT_NOT_MEASURED',
+      'IMA_ENTRY_UNKNOWN',
+    ])
   })
 })

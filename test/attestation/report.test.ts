@@ -212,6 +212,24 @@ describe('verifyReport', () => {
     const program = { path: 'memfd:x', digest: sha256Hex(Buffer.from('program')) }
     const evidence = host.evidence({ ...parts(), ima: [...parts().ima, program] }, { extraData })
     expect(verify({ evidence })['reference values']).toBe('FAILED')
+    const writd = { path: '/usr/lib/writ/writd', digest: sha256Hex(Buffer.from('changed')) }
+    const fleet = host.reference(document => {
+      const digests = [`sha256:${sha256Hex(Buffer.from('good'))}`]
+      document.components = [{ name: 'writd', path: writd.path, digests }]
+    })
+    const bound = { ...binding, referenceValuesDigest: Buffer.from(fleet.digest, 'hex') }
+    const running = host.evidence(
+      { ...parts(), ima: [...parts().ima, writd] },
+      { extraData: bindExtraData({ ...bound, domain: 'writ/v1/report' }) },
+    )
+    const { properties } = verifyReport(
+      { ...report, binding: bound, evidence: running },
+      { ...trust, reference: fleet },
+    )
+    expect(properties.find(({ name }) => name === 'reference values')).toMatchObject({
+      status: 'FAILED',
+      detail: expect.stringContaining('COMPONENT_CHANGED'),
+    })
     const governedDigests = new Set([program.digest])
     expect(verify({ evidence }, { governedDigests })['reference values']).toBe('VERIFIED')
   })

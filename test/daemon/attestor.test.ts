@@ -6,6 +6,7 @@ import {
   encodeReferenceValues,
   QUOTED_SELECTION,
   REFERENCE_VALUES_TYPE,
+  type ReferenceDocument,
 } from '../../attestation/index.ts'
 import { SwtpmTransport, Tpm } from '../../attestation/tpm2/index.ts'
 import { replayMeasuredBoot } from '../../attestation/tpm2/swtpm/index.ts'
@@ -15,6 +16,7 @@ import { type GateSnapshot, TrustGate } from '../../daemon/gate.ts'
 import { LeasePage } from '../../daemon/native.ts'
 import { Recorder } from '../../daemon/recorder.ts'
 import { openReferenceValues, type SignedReferenceValues } from '../../daemon/reference-values.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
 import { imaEntry, templateHash } from '../attestation/ima-log.ts'
 import { recordedHost } from '../attestation/recorded-host.ts'
 import { quoteFor, type SimulatedHost, startSimulatedHost } from '../attestation/tpm2/simulated-host.ts'
@@ -39,7 +41,10 @@ afterAll(async () => {
   await host?.end()
 })
 
-async function capture(name: string): Promise<SignedReferenceValues> {
+async function capture(
+  name: string,
+  components: ReferenceDocument['components'] = 'any',
+): Promise<SignedReferenceValues> {
   const extraData = Buffer.alloc(32, 1)
   const ak = { publicArea: host.identity.akPublicArea, name: host.identity.akName }
   const document = captureReferenceValues({
@@ -49,6 +54,7 @@ async function capture(name: string): Promise<SignedReferenceValues> {
     created: '2026-11-21T02:00:00.000Z',
     components: 'any',
   })
+  document.components = components
   const envelope = signDocument(REFERENCE_VALUES_TYPE, encodeReferenceValues(document), governance)
   return openReferenceValues(envelope, [governance.public])
 }
@@ -216,6 +222,38 @@ describe('a growing IMA log', () => {
     expect((await ungoverned.attestor.cycle()).appraisal?.reasons.map(({ code }) => code)).toContain(
       'IMA_ENTRY_UNKNOWN',
     )
+  })
+})
+
+describe("the daemon's own code", () => {
+  test('opens the gate when it was measured as listed, and fails the host once it is changed', async () => {
+    const writd = (text: string) => ({ path: '/usr/lib/writ/writd', digest: sha256Hex(Buffer.from(text)) })
+    const measure = async (file: string, text: string) => {
+      await tpm.pcrExtend(10, [{ bank: 'sha256', digest: templateHash(writd(text)) }])
+      appendFileSync(file, imaEntry(writd(text)))
+    }
+    await tpm.close()
+    await replayMeasuredBoot(host.simulated, boot)
+    tpm = host.simulated.connect()
+    const { path, digest } = writd('good')
+    const named = await capture('named', [{ name: 'writd', path, digests: [`sha256:${digest}`] }])
+    const unseen = await setup({ reference: () => named })
+    await unseen.attestor.cycle()
+    expect(unseen.gate.snapshot()).toMatchObject({ state: 'FAILED' })
+    expect((await unseen.appraisals()).at(-1)?.reasons).toMatchObject([{ code: 'COMPONENT_NOT_MEASURED' }])
+
+    const it = await setup({ reference: () => named })
+    await measure(it.files.ima, 'good')
+    expect((await it.attestor.cycle()).appraisal?.reasons).toEqual([])
+    expect(it.gate.snapshot().state).toBe('ATTESTED')
+    await measure(it.files.ima, 'changed')
+    await it.attestor.cycle()
+    expect(it.gate.snapshot()).toMatchObject({ state: 'FAILED', facts: null })
+    expect((await it.appraisals()).at(-1)?.reasons).toMatchObject([{ code: 'COMPONENT_CHANGED' }])
+
+    await tpm.close()
+    await replayMeasuredBoot(host.simulated, boot)
+    tpm = host.simulated.connect()
   })
 })
 
