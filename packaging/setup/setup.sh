@@ -1,7 +1,8 @@
 #!/bin/sh
 # Sets up a development checkout: system packages, npm packages, the pinned runtime, the native parts.
 # Says what it does, does only what is missing, and can be run again at any time.
-# usage: setup.sh [test|bench|package]   what the tests, the benchmark, or the building of the package need beyond the rest
+# usage: setup.sh [test|bench|package|host]   what the tests, the benchmark, the building of the package, or the test on a whole host
+# need beyond the rest
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 cd "$root"
@@ -19,7 +20,9 @@ case ${1:-} in
   bench) wanted="$wanted bubblewrap sudo" ;;
   # strip; dpkg-deb, dpkg-shlibdeps and what checks the result.
   package) wanted="$wanted binutils dpkg-dev lintian xz-utils" ;;
-  *) echo 'usage: setup.sh [test|bench|package]' >&2; exit 2 ;;
+  # A guest with firmware: the emulator, the firmware, what makes a Debian root, disks and a signed kernel image.
+  host) wanted="$wanted qemu-system-x86 ovmf debootstrap dosfstools mtools fdisk e2fsprogs sbsigntool" ;;
+  *) echo 'usage: setup.sh [test|bench|package|host]' >&2; exit 2 ;;
 esac
 installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 # Debian 13 renamed libraries with 64-bit time; the new package provides the old name.

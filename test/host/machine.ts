@@ -1,0 +1,70 @@
+import { copyFileSync, cpSync, existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { manufacture, simulatorPaths } from '../../attestation/tpm2/swtpm/manufacture.ts'
+import { Guest } from './guest.ts'
+import type { CommandLine, GuestImage } from './image.ts'
+import { ok } from './processes.ts'
+
+/** How a machine is switched on. */
+export interface BootOptions {
+  readonly commandLine?: CommandLine
+  readonly secureBoot?: boolean
+}
+
+const FIRMWARE = '/usr/share/OVMF'
+/** The same firmware in every boot; whether Secure Boot is on depends on its variables: with keys, or in setup mode without. */
+export const FIRMWARE_CODE = join(FIRMWARE, 'OVMF_CODE_4M.secboot.fd')
+const VARIABLES = {
+  'secure.fd': join(FIRMWARE, 'OVMF_VARS_4M.snakeoil.fd'),
+  'setup.fd': join(FIRMWARE, 'OVMF_VARS_4M.fd'),
+} as const
+
+/** What a machine keeps when it is off, in one directory: its disk, its TPM, its firmware's variables. */
+export class Machine {
+  readonly image: GuestImage
+  readonly dir: string
+
+  private constructor(image: GuestImage, dir: string) {
+    this.image = image
+    this.dir = dir
+  }
+
+  /** A machine that was never switched on, with a TPM from its maker. */
+  static async make(image: GuestImage, dir: string): Promise<Machine> {
+    mkdirSync(dir, { mode: 0o700 })
+    await copySparse(image.root, join(dir, 'root.img'))
+    for (const [name, source] of Object.entries(VARIABLES)) copyFileSync(source, join(dir, name))
+    await manufacture(simulatorPaths(join(dir, 'tpm')))
+    return new Machine(image, dir)
+  }
+
+  /** Another that has all of this one, TPM and all; this one is off. One of them at a time is what a real one would be. */
+  async copy(dir: string): Promise<Machine> {
+    mkdirSync(dir, { mode: 0o700 })
+    await copySparse(join(this.dir, 'root.img'), join(dir, 'root.img'))
+    for (const name of [...Object.keys(VARIABLES), 'tpm'])
+      if (existsSync(join(this.dir, name)))
+        cpSync(join(this.dir, name), join(dir, name), { recursive: true, preserveTimestamps: true })
+    return new Machine(this.image, dir)
+  }
+
+  /** The root of the CA that certified the TPM's endorsement key. */
+  get ekRoot(): string {
+    return join(this.dir, 'tpm/ca/swtpm-localca-rootca-cert.pem')
+  }
+
+  /** Switches it on and waits until systemd has started what it starts. @throws HostTestError */
+  boot({ commandLine = 'ordinary', secureBoot = true }: BootOptions = {}): Promise<Guest> {
+    return Guest.start({
+      firmware: FIRMWARE_CODE,
+      variables: join(this.dir, secureBoot ? 'secure.fd' : 'setup.fd'),
+      bootDisk: this.image.boot[commandLine],
+      rootDisk: join(this.dir, 'root.img'),
+      tpmState: join(this.dir, 'tpm/state'),
+    })
+  }
+}
+
+async function copySparse(from: string, to: string): Promise<void> {
+  await ok(['cp', '--sparse=always', '--reflink=auto', from, to], { timeoutMs: 300_000 })
+}
