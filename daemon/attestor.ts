@@ -67,6 +67,11 @@ export class Attestor {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<CycleResult> | undefined
   #stopped = false
+  /**
+   * When a cycle last ended other than by a TPM that does not answer (performance.now()): a pass, a failure, an error of the TPM, no reference
+   * values. What the watchdog goes by.
+   */
+  progressMs = performance.now()
   /** Appraisals since the start. */
   appraisals = 0
   latest: CycleResult = { appraisal: null, time: '', error: null }
@@ -110,6 +115,7 @@ export class Attestor {
       .catch((error: unknown) => this.#unavailable(error))
       .then(result => {
         this.latest = result
+        if (result.error?.code !== 'TPM_TIMEOUT') this.progressMs = performance.now()
         return result
       })
       .finally(() => {

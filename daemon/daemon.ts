@@ -166,9 +166,7 @@ async function compose(base: {
   )
   const tails = new OutputTails(settings.outputTailLimits())
   const registry = new ExecutionRegistry(id => tails.forget(id))
-  const decisions = new DecisionLog(lineage, recorder, err =>
-    log.error({ err }, 'counted denials were not recorded'),
-  )
+  const decisions = new DecisionLog(lineage, recorder, log)
   const executor = new Executor(
     withLive(
       { ...{ launcher, registry, tails, recorder, gate, history, wallMs, log }, bootNs: bootTimeNs },
@@ -185,7 +183,7 @@ async function compose(base: {
   const decider = new Decider(
     withLive(
       {
-        ...{ history, gate, clock, registry, decisions, sessionKey },
+        ...{ history, gate, clock, registry, decisions, sessionKey, log },
         hostId: host.id,
         bootNs: bootTimeNs,
         stage: launcher,
@@ -284,7 +282,8 @@ async function recordStart(
 function onTransition(parts: DaemonParts, { from, to, epoch, reasons }: TrustTransition): void {
   const { executor, recorder, history, sealing, log } = parts
   if (to !== 'ATTESTED') executor.lapse(epoch - 1n)
-  log.info({ from, to, epoch: String(epoch), reasons }, 'trust transition')
+  const level = to === 'FAILED' ? 'error' : to === 'STALE' ? 'warn' : 'info'
+  log[level]({ event: 'trust-transition', from, to, epoch: String(epoch), reasons }, 'trust transition')
   recorder
     .record({
       type: 'trust-transition',

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
 import {
   type Caller as AuthorizationCaller,
   type Decision,
@@ -41,6 +42,7 @@ export interface DeciderOptions {
   readonly maxExecutions: number
   /** Why the lineage cannot be written now; null when it can. */
   readonly lineageState: () => DecisionInput['lineage']
+  readonly log: Pick<Logger, 'warn'>
 }
 
 /** A request that was permitted, durably. */
@@ -213,7 +215,26 @@ export class Decider {
       reasons.push({ code: 'LINEAGE_UNAVAILABLE', message: 'the denial could not be recorded', at: '' })
       return null
     })
+    // Those that are only counted are told of with their count.
+    if (index !== null) this.#tell(input, reasons, index)
     throw new DeniedError(reasons, index ?? undefined)
+  }
+
+  #tell(
+    { request, caller }: DecisionInput,
+    reasons: readonly { code: string; message: string }[],
+    entry: bigint,
+  ) {
+    const { executionId, operation, program } = request
+    const { uid, unit } = caller ?? {}
+    this.#o.log.warn(
+      {
+        event: 'decision-denied',
+        ...{ executionId, operation, program, uid, unit, reasons },
+        entry: String(entry),
+      },
+      'denied',
+    )
   }
 
   async #persist(

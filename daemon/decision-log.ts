@@ -16,6 +16,12 @@ const MAX_KNOWN_ARTIFACTS = 4096
 /** Most uids that are counted apart. Beyond them the kernel itself has run out of callers worth telling apart. */
 const MAX_COUNTED_UIDS = 4096
 
+/** The part of a pino logger that is used. */
+export interface DecisionLogger {
+  warn(fields: object, message: string): void
+  error(fields: { err: unknown }, message: string): void
+}
+
 interface Tokens {
   left: number
   bytes: number
@@ -37,16 +43,16 @@ export class DecisionLog {
   readonly #recorder: Recorder
   readonly #tokens = new Map<number, Tokens>()
   readonly #counted = new Map<number, Counted>()
-  readonly #onError: (error: unknown) => void
+  readonly #log: DecisionLogger
   #timer: NodeJS.Timeout | undefined
   /** Digests of artifacts that an entry carries, and of those that are in the evidence store. */
   readonly #carried = new Set<string>()
   readonly #stored = new Set<string>()
 
-  constructor(lineage: Lineage, recorder: Recorder, onError: (error: unknown) => void) {
+  constructor(lineage: Lineage, recorder: Recorder, log: DecisionLogger) {
     this.#lineage = lineage
     this.#recorder = recorder
-    this.#onError = onError
+    this.#log = log
   }
 
   /**
@@ -132,9 +138,13 @@ export class DecisionLog {
           from: rfc3339(fromMs),
           to: rfc3339(Date.now()),
         })
+        this.#log.warn(
+          { event: 'denials-counted', uid, count, reason: [...reasons.keys()] },
+          'denials beyond the rate of one uid were counted',
+        )
       } catch (error) {
         this.#keepCounting(uid, { count, reasons, fromMs })
-        this.#onError(error)
+        this.#log.error({ err: error }, 'counted denials were not recorded')
       }
     }
   }

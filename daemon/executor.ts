@@ -79,6 +79,7 @@ export class Executor {
       await this.#o.launcher.start(executionId, BigInt(permit.input.gate.epoch))
       output = this.#connect(executionId, terms, prepared, streams)
       this.#isRunning(executionId)
+      this.#tellStarted(permit, prepared)
       await streams.started({
         executionId,
         decisionIndex: String(permit.index),
@@ -122,6 +123,9 @@ export class Executor {
   lapse(epoch: bigint): void {
     const now = this.#o.bootNs()
     this.#o.launcher.lapse(epoch)
+    const hit = this.#o.registry.live().filter(execution => execution.epoch <= epoch)
+    if (hit.length > 0)
+      this.#o.log.warn({ event: 'lapse', epoch: String(epoch), executions: hit.length }, 'the lease ended')
     for (const execution of this.#o.registry.live()) {
       if (execution.epoch > epoch) continue
       const waiting = this.#waiting.get(execution.executionId)
@@ -180,6 +184,22 @@ export class Executor {
       this.#o.registry.update(parent, { childrenStarted: started + 1 })
     }
     return terms
+  }
+
+  #tellStarted({ input, decision, index }: Permit, { pid }: Prepared): void {
+    this.#o.log.info(
+      {
+        event: 'execution-started',
+        executionId: input.request.executionId,
+        decision: String(index),
+        program: decision.terms?.program.path,
+        issuer: decision.statement?.predicate.issuer,
+        uid: input.caller?.uid,
+        unit: input.caller?.unit,
+        process: pid,
+      },
+      'execution started',
+    )
   }
 
   /** An end that was ordered while it was started stays ordered. */
@@ -293,6 +313,11 @@ export class Executor {
     }
     // An end that nobody has seen is no end: it stays open in the log until the next start of the daemon has looked again.
     if (end.confirmedDead) await this.#recordEnd(end)
+    const { cause, exitCode, signal, confirmedDead } = end
+    this.#o.log.info(
+      { event: 'execution-ended', executionId, cause, exitCode, signal, confirmedDead },
+      'execution ended',
+    )
     this.#o.registry.end(executionId, message)
     return message
   }
@@ -315,7 +340,10 @@ export class Executor {
     ended: Promise<LaunchEnded>,
   ): Promise<ExecutionEndInput | null> {
     const reason = error instanceof LauncherError || error instanceof DeniedError ? error : null
-    this.#o.log.warn({ executionId, reason: reason?.code ?? 'INTERNAL', err: error }, 'not started')
+    this.#o.log.warn(
+      { event: 'execution-not-started', executionId, reason: reason?.code ?? 'INTERNAL', err: error },
+      'not started',
+    )
     // Of one that never had a process the launcher tells nothing.
     const patienceMs = this.#o.launcher.knows(executionId) ? 2000 : 0
     const settled = await Promise.race([

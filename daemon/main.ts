@@ -1,19 +1,23 @@
 import { parseArgs } from 'node:util'
-import { type Logger, pino } from 'pino'
 import { readConfig } from '../configuration/read-file.ts'
 import { WritError } from '../encoding/error.ts'
 import type { DaemonParts } from './daemon.ts'
+import { lastWords, openLog } from './log/open-log.ts'
 import { sdNotify } from './native.ts'
 import { Reload } from './reload.ts'
 import { takePassedSocket } from './rpc/passed-socket.ts'
 import type { RpcServer } from './rpc/server.ts'
+import { serviceStatus, statusLine } from './service-status.ts'
 import { Settings } from './settings.ts'
 import { Start } from './start.ts'
+import { Watchdog, watchdogIntervalMs } from './watchdog.ts'
 
 const DEFAULT_CONFIG = '/etc/writ/writd.toml'
 const USAGE = `usage: writd [--config FILE]   (default: ${DEFAULT_CONFIG})`
 /** How long running executions may take to be dead at a stop. */
 const STOP_MS = 10_000
+/** What a stop may take beyond that and the calls' time to finish: the last entries, checkpoint and counter, each of which may wait for the TPM. */
+const STOP_SLACK_MS = 60_000
 
 async function main(): Promise<number> {
   const options = readOptions()
@@ -23,7 +27,9 @@ async function main(): Promise<number> {
   const passed = takePassedSocket()
   const settings = new Settings(readConfig(options.config))
   const { logLevel } = settings.now.daemon
-  const log = pino({ name: 'writd', level: logLevel }, pino.destination({ fd: 2, sync: true }))
+  const log = openLog(logLevel)
+  const watchdog = new Watchdog(sdNotify)
+  watchdog.start(watchdogIntervalMs())
   const start = new Start(settings, log, stop, passed)
   const { server } = start
   const parts = await start.assemble()
@@ -39,12 +45,23 @@ async function main(): Promise<number> {
     await shutDown(parts, server, `the start failed: ${error instanceof WritError ? error.code : 'INTERNAL'}`)
     throw error
   }
-  const reload = reloading(parts, options.config)
+  watchdog.follow(parts.attestor, () => settings.now.attestation.cycleSeconds * 1000)
+  watchdog.onChange = why => {
+    if (why === null) log.info({ event: 'watchdog' }, 'the attestation gets on again')
+    else log.error({ event: 'watchdog', reason: 'TPM_TIMEOUT' }, `the watchdog is told nothing: ${why}`)
+  }
+  const tellStatus = () => sdNotify(serviceStatus(parts))
+  parts.gate.on('transition', tellStatus)
+  tellStatus()
+  const reload = reloading(parts, options.config, tellStatus)
   hangup.serve(() => void reload.soon())
   const end = await untilStopped(parts, stop)
   hangup.serve(() => undefined)
-  log.info({ cause: end.cause }, 'stopping')
-  sdNotify('STOPPING=1')
+  log[end.failed ? 'error' : 'info']({ event: 'daemon-stop', cause: end.cause }, 'stopping')
+  const graceMs = settings.now.daemon.shutdownGraceSeconds * 1000
+  sdNotify(
+    `STOPPING=1\nEXTEND_TIMEOUT_USEC=${(graceMs + STOP_MS + STOP_SLACK_MS) * 1000}\n${statusLine(`stopping: ${end.cause}`)}`,
+  )
   await reload.settled()
   await shutDown(parts, server, end.cause)
   return end.failed ? 1 : 0
@@ -91,12 +108,15 @@ function awaitStop(): AbortSignal {
   return stop.signal
 }
 
-function reloading(parts: DaemonParts, path: string): Reload {
+function reloading(parts: DaemonParts, path: string, tellStatus: () => void): Reload {
   const { settings, lineage, recorder, attestor, sealing, gate, log } = parts
   return new Reload({
     ...{ path, settings, lineage, recorder, attestor, sealing, gate, log },
     notify: sdNotify,
-    changed: () => parts.onStatusChange(),
+    changed: () => {
+      parts.onStatusChange()
+      tellStatus()
+    },
   })
 }
 
@@ -107,6 +127,10 @@ function untilStopped(parts: DaemonParts, stop: AbortSignal): Promise<{ cause: s
     stop.addEventListener('abort', stopped)
     if (stop.aborted) stopped()
     void parts.lineage.failed.then(error => {
+      parts.log.fatal(
+        { event: 'lineage-failed', code: error.code, err: error },
+        'the lineage cannot be written',
+      )
       parts.gate.close('STALE', [{ code: error.code, message: error.message }])
       resolve({ cause: `the lineage cannot be written: ${error.message}`, failed: true })
     })
@@ -136,23 +160,23 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
 }
 
 /** What keeps the daemon from starting is said in one line: the operator needs the cause, not the stack. */
-function explain(log: Logger | null, error: unknown): void {
+function explain(error: unknown): void {
   const code = error instanceof WritError ? ` [${error.code}]` : ''
   const what = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`writd: ${what}${code}\n`)
-  if (!(error instanceof WritError)) log?.fatal({ err: error }, 'fault')
+  lastWords(`${what}${code}`)
+  if (!(error instanceof WritError)) openLog('error').fatal({ err: error }, 'fault')
 }
 
 process.on('unhandledRejection', error => {
   // Nothing may go on in a state that nobody foresaw. Leases run out by themselves.
-  explain(pino(pino.destination(2)), error)
+  explain(error)
   process.exit(70)
 })
 
 main().then(
   status => process.exit(status),
   (error: unknown) => {
-    explain(pino(pino.destination(2)), error)
+    explain(error)
     process.exit(1)
   },
 )

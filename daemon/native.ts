@@ -36,6 +36,9 @@ interface Addon {
   sdNotify(state: string): boolean
   peerCredentials(fd: number): PeerCredentials
   listeningSocket(fd: number): PassedSocketFacts
+  stderrIsJournal(): boolean
+  journalSend(entry: Buffer): boolean
+  stderrWrite(line: Buffer): boolean
   processAlive(pidfd: number): boolean
   cgroupOf(pid: number, pidfd: number): string | null
   sealedMemfd(bytes: Buffer): number
@@ -71,6 +74,15 @@ export const peerCredentials = (fd: number): PeerCredentials => addon.peerCreden
 
 /** What a passed descriptor is, from the kernel; it is closed at an exec from here on. Throws for what is no socket. */
 export const listeningSocket = (fd: number): PassedSocketFacts => addon.listeningSocket(fd)
+
+/** Whether standard error leads to the journal (`JOURNAL_STREAM`, systemd.exec(5)). */
+export const stderrIsJournal = (): boolean => addon.stderrIsJournal()
+
+/** Sends one entry in the journal's native form. False when it takes nothing now, or there is none; never waits. */
+export const journalSend = (entry: Buffer): boolean => addon.journalSend(entry)
+
+/** Writes to standard error what it takes at once; false when that is not everything. Never waits. */
+export const stderrWrite = (line: Buffer): boolean => addon.stderrWrite(line)
 
 /** Whether the process behind a pidfd still runs (a zombie does not). */
 export const processAlive = (pidfd: number): boolean => addon.processAlive(pidfd)

@@ -8,6 +8,7 @@ import { assemble, DAEMON_VERSION, type DaemonParts } from './daemon.ts'
 import { readHostId } from './host.ts'
 import { sdNotify } from './native.ts'
 import { RpcServer, SERVICE_NAMES } from './rpc/server.ts'
+import { statusLine } from './service-status.ts'
 import type { Settings } from './settings.ts'
 import { mayCome, SwitchedCore, Waiting } from './waiting.ts'
 
@@ -74,7 +75,10 @@ export class Start {
     waiting?.end()
     if (waiting === null) await this.#listen()
     for (const service of ['', ...SERVICE_NAMES] as const) this.server.setServing(service, true)
-    this.#log.info({ socket: this.#config.daemon.socket, host: parts.host.id, tier: parts.tier }, 'serving')
+    this.#log.info(
+      { event: 'daemon-ready', socket: this.#config.daemon.socket, host: parts.host.id, tier: parts.tier },
+      'serving',
+    )
     if (waiting === null) sdNotify('READY=1')
   }
 
@@ -97,6 +101,7 @@ export class Start {
       const { code, message } = outcome
       if (told !== code) this.#log.warn({ code }, `waiting for the TPM: ${message}`)
       told = code
+      sdNotify(statusLine(`UNATTESTED: waiting for the TPM: ${message}`))
       this.#waiting.tpm = outcome
       await this.#pause()
       this.#stop.throwIfAborted()

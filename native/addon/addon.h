@@ -34,6 +34,7 @@ bool addon_set(napi_env env, napi_value object, const char *name, napi_value val
 
 bool addon_register_peer(napi_env env, napi_value exports);
 bool addon_register_listener(napi_env env, napi_value exports);
+bool addon_register_log(napi_env env, napi_value exports);
 bool addon_register_lease(napi_env env, napi_value exports);
 bool addon_register_memfd(napi_env env, napi_value exports);
 bool addon_register_channel(napi_env env, napi_value exports);

@@ -110,6 +110,7 @@ NAPI_MODULE_INIT()
   bool registered = addon_export(env, exports, "bootTimeNs", boot_time) &&
                     addon_export(env, exports, "sdNotify", sd_notify_state) &&
                     addon_register_peer(env, exports) && addon_register_listener(env, exports) &&
+                    addon_register_log(env, exports) &&
                     addon_register_lease(env, exports) &&
                     addon_register_memfd(env, exports) && addon_register_channel(env, exports);
   if (!registered)

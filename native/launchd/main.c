@@ -18,9 +18,11 @@
 #include "../shared/cleanup.h"
 #include "../shared/clock.h"
 #include "../shared/notify.h"
+#include "../shared/watchdog.h"
 #include "launcher.h"
 #include "listener.h"
 #include "log.h"
+#include "sandbox/sandbox.h"
 
 #define SWEEP_MS 10000
 #define STOP_NS (10 * NS_PER_SECOND)
@@ -179,11 +181,26 @@ static void turn(struct launcher *launcher, int timeout_ms)
   settle_connection(launcher);
 }
 
+/* Told here only, after a turn of the loop in which the table was tended: what this stands for is that executions are ended. */
+static void pet(uint64_t interval_ms)
+{
+  static uint64_t next;
+  uint64_t now = boot_time_ns();
+  if (interval_ms == 0 || now < next)
+    return;
+  next = now + interval_ms * NS_PER_MS;
+  notify_manager("WATCHDOG=1");
+}
+
 static void run(struct launcher *launcher)
 {
+  uint64_t interval_ms = watchdog_interval_ms();
+  int longest = interval_ms == 0 || interval_ms > INT32_MAX ? -1 : (int)interval_ms;
   while (!launcher->stopping) {
-    turn(launcher, needs_tending(launcher) ? TEND_MS : -1);
+    bool tending = needs_tending(launcher) && (longest < 0 || longest > TEND_MS);
+    turn(launcher, tending ? TEND_MS : longest);
     tend(launcher);
+    pet(interval_ms);
   }
 }
 
@@ -192,6 +209,7 @@ static void stop(struct launcher *launcher)
 {
   uint64_t until = boot_time_ns() + STOP_NS;
   notify_manager("STOPPING=1");
+  log_event(EVENT_LAUNCHER_STOP, NULL, "stopping; %u executions are ended", launcher->executions.live);
   end_all(launcher, UINT64_MAX, CAUSE_LAUNCHER_STOP);
   while (launcher->executions.live > 0 && boot_time_ns() < until) {
     turn(launcher, TEND_MS);
@@ -244,6 +262,8 @@ static void settle_process(void)
     if (open("/dev/null", O_RDWR) < 0)
       die_errno("/dev/null");
   close_range(3, ~0U, 0);
+  if (!files_raise())
+    die_errno("RLIMIT_NOFILE");
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || chdir("/") != 0)
     die_errno("prctl");
 }
@@ -284,9 +304,9 @@ int main(int argc, char **argv)
     die_errno("epoll");
   watch(&launcher, launcher.listener, EPOLLIN, ABOUT_LISTENER, EPOLL_CTL_ADD);
   watch(&launcher, launcher.signals, EPOLLIN, ABOUT_SIGNALS, EPOLL_CTL_ADD);
-  log_line("ready; Landlock ABI %d, controllers%s%s", landlock_abi(),
-           (launcher.interior.controllers & CONTROLLER_MEMORY) != 0 ? " memory" : "",
-           (launcher.interior.controllers & CONTROLLER_PIDS) != 0 ? " pids" : "");
+  log_event(EVENT_LAUNCHER_READY, NULL, "ready; Landlock ABI %d, controllers%s%s", landlock_abi(),
+            (launcher.interior.controllers & CONTROLLER_MEMORY) != 0 ? " memory" : "",
+            (launcher.interior.controllers & CONTROLLER_PIDS) != 0 ? " pids" : "");
   notify_manager("READY=1");
   run(&launcher);
   stop(&launcher);

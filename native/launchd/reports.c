@@ -154,7 +154,7 @@ static void on_supervisor_lost(struct launcher *launcher, struct execution *exec
   leaf_freeze(&execution->leaf, true);
   leaf_kill(&execution->leaf);
   if (execution->state < EXECUTION_ENDING) {
-    log_line("a supervisor was lost; its execution is ended");
+    log_event(EVENT_SUPERVISOR_LOST, execution->id, "a supervisor was lost; its execution is ended");
     note_ending(launcher, execution, CAUSE_SUPERVISOR_LOST, boot_time_ns());
   }
   int channel;

@@ -25,12 +25,13 @@ async function setup() {
   const lineage = await openLog(dir)
   onTestFinished(() => lineage.close().catch(() => undefined))
   const errors: unknown[] = []
+  const logger = { warn: () => undefined, error: ({ err }: { err: unknown }) => errors.push(err) }
   const recorder = new Recorder(
     lineage,
     () => 1n,
     () => Date.now(),
   )
-  return { dir, lineage, errors, log: new DecisionLog(lineage, recorder, error => errors.push(error)) }
+  return { dir, lineage, errors, log: new DecisionLog(lineage, recorder, logger) }
 }
 
 const total = (events: { count: number }[]) => events.reduce((sum, { count }) => sum + count, 0)

@@ -62,7 +62,8 @@ static bool limit(__rlimit_resource_t resource, uint64_t value)
 static bool set_limits(const struct limits *limits)
 {
   uint64_t cpu_seconds = (limits->cpu_time_ns + NS_PER_SECOND - 1) / NS_PER_SECOND;
-  return limit(RLIMIT_CORE, 0) && (limits->open_files == 0 || limit(RLIMIT_NOFILE, limits->open_files)) &&
+  return limit(RLIMIT_CORE, 0) &&
+         (limits->open_files == 0 ? files_restore() : limit(RLIMIT_NOFILE, limits->open_files)) &&
          (limits->file_bytes == 0 || limit(RLIMIT_FSIZE, limits->file_bytes)) &&
          (limits->cpu_time_ns == 0 || limit(RLIMIT_CPU, cpu_seconds)) &&
          /* One more: init counts as well. */

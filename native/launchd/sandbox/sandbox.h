@@ -90,4 +90,11 @@ struct init_report {
 /* Closes every descriptor that is not named; -1 entries are skipped, `keep` is sorted in place. */
 void keep_only(int *keep, size_t count);
 
+/*
+ * files.c: an execution takes some ten descriptors of the launcher, more than the usual soft limit of 1024 has for all. The launcher raises its own
+ * as far as it may, and a workload without a limit of its own gets back what the launcher was started with.
+ */
+bool files_raise(void);
+bool files_restore(void);
+
 #endif

@@ -194,7 +194,10 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   const tails = new OutputTails({ tailBytes: 65_536, totalBytes: 1 << 20, maxExecutions: 16 })
   const registry = new ExecutionRegistry(id => tails.forget(id))
   const uncounted: unknown[] = []
-  const decisions = new DecisionLog(lineage, recorder, error => uncounted.push(error))
+  const decisions = new DecisionLog(lineage, recorder, {
+    warn: () => undefined,
+    error: ({ err }: { err: unknown }) => uncounted.push(err),
+  })
   const stage = new Stage()
   const decider = new Decider({
     ...{ history, gate, registry, decisions, stage, bootNs },
@@ -204,6 +207,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
     minting: false,
     maxExecutions: options.maxExecutions ?? 100,
     lineageState: () => 'ok',
+    log: silent,
   })
   const launcher = new StepLauncher()
   const executor = new Executor({
