@@ -21,6 +21,8 @@ export interface ImaEntry {
 const TEMPLATES: Readonly<Record<string, readonly string[]>> = {
   'ima-ng': ['d-ng', 'n-ng'],
   'ima-sig': ['d-ng', 'n-ng', 'sig'],
+  // What is no file: the command line of a kernel to be booted by kexec, as a crash kernel is at each boot.
+  'ima-buf': ['d-ng', 'n-ng', 'buf'],
 }
 
 /** Hashes that IMA names in `d-ng` (crypto/hash_info.c), with the bytes of a digest. */

@@ -361,6 +361,15 @@ describe('IMA', () => {
     expect(codes(judge(more({ path: '/bin/ls', algorithm: 'nope' })))).toEqual(['IMA_LOG_MALFORMED'])
   })
 
+  it('the command line of a kernel for kexec is judged as a file is', () => {
+    const crash = { template: 'ima-buf', path: 'kexec-cmdline', signature: Buffer.from('root=/dev/vda2') }
+    const listed = host.reference(() => {}, more(crash))
+    expect(judge(more(crash), { reference: listed }).verdict).toBe('pass')
+    expect(codes(judge(more(crash)))).toEqual(['IMA_ENTRY_UNKNOWN'])
+    const other = { ...crash, digest: digestOf('root=/dev/vda3') }
+    expect(codes(judge(more(other), { reference: listed }))).toEqual(['IMA_ENTRY_UNKNOWN'])
+  })
+
   it('an entry of another PCR is not attested by PCR 10, and not judged', () => {
     expect(judge(more({ ...evil, pcr: 12 })).verdict).toBe('pass')
   })

@@ -31,7 +31,7 @@ export function templateData(fields: ImaFields): Buffer {
   return Buffer.concat([
     field(Buffer.concat([Buffer.from(`${algorithm}:\0`), digest])),
     field(Buffer.concat([Buffer.from(path), Buffer.of(0)])),
-    ...(template === 'ima-sig' ? [field(signature)] : []),
+    ...(['ima-sig', 'ima-buf'].includes(template) ? [field(signature)] : []),
   ])
 }
 
