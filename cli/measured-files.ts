@@ -16,8 +16,9 @@ export interface MeasuredFile {
 const AT_ONCE = 8
 
 /**
- * Digests of all regular files below a directory, under the paths that IMA would log for them. Stays on the directory's file system and
- * follows no link below it.
+ * Digests of the regular files below a directory, under the paths that IMA would log for them: those that somebody may execute or that all may
+ * read. The digest of a secret (a password file, a key) in a document for everybody would let its content be guessed at. Stays on
+ * the directory's file system and follows no link below it.
  *
  * @throws CliError
  */
@@ -57,11 +58,16 @@ async function regularFiles(top: string, device: number): Promise<string[]> {
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     for (const entry of await readdir(directory, { withFileTypes: true })) {
       const path = join(directory, entry.name)
-      if (entry.isFile()) found.push(path)
+      if (entry.isFile() && isMeasured((await lstat(path)).mode)) found.push(path)
       else if (entry.isDirectory() && (await lstat(path)).dev === device) pending.push(path)
     }
   }
   return found
+}
+
+/** By the permission bits (inode(7)). */
+function isMeasured(mode: number): boolean {
+  return (mode & 0o111) !== 0 || (mode & 0o004) !== 0
 }
 
 async function hashFile(path: string): Promise<string> {

@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -188,7 +189,25 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
     expect(JSON.parse(readFileSync(at('own.json'), 'utf8')).components).toEqual([
       { name: 'writd', path: realpathSync(at('daemon')), digests: [own] },
     ])
-    for (const parts of [['writd'], ['=/bin/sh'], ['any', `writd=${at('daemon')}`]]) {
+    mkdirSync(at('installed/below'), { recursive: true })
+    const files = { data: 0o644, program: 0o700, secret: 0o640, 'below/script': 0o755 }
+    for (const [name, mode] of Object.entries(files)) writeFileSync(at(`installed/${name}`), name, { mode })
+    renameSync(at('daemon'), at('installed/daemon'))
+    await must(
+      ...unsaid.map(word => (word === at('bad.json') ? at('all.json') : word)),
+      ...named(`writd=${at('installed/daemon')}`),
+      '--files',
+      at('installed'),
+    )
+    const all = JSON.parse(readFileSync(at('all.json'), 'utf8'))
+    const installed = all.ima.files.filter(({ path }: { path: string }) => path.includes('/installed/'))
+    const listed = ['data', 'program', 'below/script'].map(name => ({
+      path: join(realpathSync(at('installed')), name),
+      digests: [`sha256:${createHash('sha256').update(name).digest('hex')}`],
+    }))
+    expect(installed).toHaveLength(listed.length)
+    expect(installed).toEqual(expect.arrayContaining(listed))
+    for (const parts of [['writd'], ['=/bin/sh'], ['any', `writd=${at('installed/daemon')}`]]) {
       expect((await writ([...unsaid, ...named(...parts)])).status).toBe(2)
     }
     expect((await writ([...unsaid, ...named(`writd=${at('missing')}`)])).stderr).toContain('cannot hash')

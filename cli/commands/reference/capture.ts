@@ -65,7 +65,7 @@ export function addReferenceCapture(parent: Command): void {
     )
     .option(
       '--files <directory>',
-      'accept every file below it as it is now, measured already or not: an installed system (repeatable)',
+      'accept every file below it as it is now, measured already or not, that all may read or somebody execute: an installed system (repeatable)',
       collect,
     )
     .option(
