@@ -223,6 +223,39 @@ describe('a growing IMA log', () => {
       'IMA_ENTRY_UNKNOWN',
     )
   })
+
+  test('passes 200 cycles while it grows before, between and after quote and read', async () => {
+    await tpm.close()
+    await replayMeasuredBoot(host.simulated, boot)
+    tpm = host.simulated.connect()
+    const governed = new Set<string>()
+    const it = await setup({
+      governed,
+      openLog: async kind => {
+        // The quote is made, the log not yet read. What comes in between is not attested in this cycle.
+        if (kind === 'ima') await grow('between')
+        return openSync(it.files[kind], 'r')
+      },
+    })
+    let entries = 0
+    let unextended: Buffer | null = null
+    const grow = async (when: string) => {
+      const program = { path: `/memfd:${when}`, digest: sha256Hex(Buffer.from(String(entries++))) }
+      governed.add(program.digest)
+      // The kernel's list is ahead of the PCR for a moment, in which the log may be read.
+      if (unextended !== null) await tpm.pcrExtend(10, [{ bank: 'sha256', digest: unextended }])
+      unextended = templateHash(program)
+      appendFileSync(it.files.ima, imaEntry(program))
+    }
+    for (let cycle = 0; cycle < 200; cycle++) {
+      await grow('before')
+      const { appraisal, error } = await it.attestor.cycle()
+      expect([appraisal?.verdict, appraisal?.reasons, error]).toEqual(['pass', [], null])
+      expect(appraisal?.imaEntries).toBeGreaterThan(appraisal?.imaAttestedEntries ?? 0)
+    }
+    expect(it.gate.snapshot().state).toBe('ATTESTED')
+    expect(entries).toBe(400)
+  })
 })
 
 describe("the daemon's own code", () => {
