@@ -38,6 +38,11 @@ export class Machine {
     return new Machine(image, dir)
   }
 
+  /** One that is in `dir` already. */
+  static at(image: GuestImage, dir: string): Machine {
+    return new Machine(image, dir)
+  }
+
   /** Another that has all of this one, TPM and all; this one is off. One of them at a time is what a real one would be. */
   async copy(dir: string): Promise<Machine> {
     mkdirSync(dir, { mode: 0o700 })
@@ -46,6 +51,11 @@ export class Machine {
       if (existsSync(join(this.dir, name)))
         cpSync(join(this.dir, name), join(dir, name), { recursive: true, preserveTimestamps: true })
     return new Machine(this.image, dir)
+  }
+
+  /** Puts the disk of another in place of its own; its TPM stays. Both are off. */
+  async putBack(other: Machine): Promise<void> {
+    await copySparse(join(other.dir, 'root.img'), join(this.dir, 'root.img'))
   }
 
   /** The root of the CA that certified the TPM's endorsement key. */

@@ -1,0 +1,29 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { decodeBundle } from '../../lineage/entry-bundle.ts'
+import { type EventType, type LineageEvent, parseCheckpoint, parseEvent } from '../../lineage/index.ts'
+import { tilePath, tilesOf } from '../../lineage/tile-path.ts'
+
+/** The entries of an exported lineage, in order. Whoever asks has verified the bundle. */
+export function readEntries(bundle: string): LineageEvent[] {
+  const { size } = parseCheckpoint(readFileSync(join(bundle, 'checkpoint')))
+  const events: LineageEvent[] = []
+  for (const name of tilesOf(size))
+    if (name.level === 'entries')
+      for (const entry of decodeBundle(readFileSync(join(bundle, tilePath(name))), name.width))
+        events.push(parseEvent(entry))
+  return events
+}
+
+/** Those of one type. */
+export function ofType<T extends EventType>(
+  events: readonly LineageEvent[],
+  type: T,
+): Extract<LineageEvent, { type: T }>[] {
+  return events.filter((event): event is Extract<LineageEvent, { type: T }> => event.type === type)
+}
+
+/** The codes of all reasons. */
+export function codes(reasons: readonly { readonly code: string }[]): string[] {
+  return reasons.map(({ code }) => code)
+}

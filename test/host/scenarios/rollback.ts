@@ -1,0 +1,39 @@
+import { equal, match, notEqual } from 'node:assert/strict'
+import { join } from 'node:path'
+import { exportLineage, tryWrit, until } from '../governed.ts'
+import type { Bench } from './bench.ts'
+import { known } from './bench.ts'
+
+/** The disk is put back to what it was, the TPM is not. */
+export async function rollback(bench: Bench): Promise<void> {
+  const { steps, machine, operator, dir } = bench
+  const yesterday = await machine.copy(join(dir, 'yesterday'))
+  const today = await steps.boot('the host boots again', () => machine.boot())
+  await steps.step('and is ATTESTED', () => until(today, 'ATTESTED'))
+  const seen = join(dir, 'seen')
+  await steps.step('somebody keeps its checkpoint', () => exportLineage(today, seen))
+  await steps.powerOff(today)
+  await machine.putBack(yesterday)
+  const guest = await steps.boot('it boots with yesterday’s disk', () => machine.boot())
+  await steps.step('the daemon does not take up the log: LINEAGE_ROLLED_BACK', async () => {
+    const said = await guest.ok(
+      'systemctl status writd.service --no-pager -n 50 || true; journalctl -b -u writd --no-pager',
+    )
+    match(said, /LINEAGE_ROLLED_BACK/)
+  })
+  await steps.step('nothing is permitted', async () => {
+    const { status, stdout } = await tryWrit(guest, ['status', '--json'])
+    if (status === 0) notEqual(JSON.parse(stdout.toString()).state, 'ATTESTED')
+  })
+  const bundle = join(dir, 'bundle')
+  await steps.step('whoever has seen the log sees the roll-back outside', async () => {
+    await exportLineage(guest, bundle, '--no-sign')
+    const done = await operator.try(
+      ...['verify', bundle, '--operator-key', operator.publicKey, '--ek-root', machine.ekRoot],
+      ...['--host', known(bench).hostId, '--earlier', join(seen, 'checkpoint')],
+    )
+    equal(done.status, 1)
+    match(done.stdout.toString(), /"FAILED"/)
+  })
+  await steps.powerOff(guest)
+}
