@@ -55,7 +55,7 @@ export function journalFields(line: Readonly<Record<string, unknown>>): JournalF
   ]
   if (isEvent(line.event)) fields.push(['MESSAGE_ID', EVENTS[line.event]])
   for (const [key, value] of Object.entries(line)) {
-    const name = NAMES[key]
+    const name = Object.hasOwn(NAMES, key) ? NAMES[key] : undefined
     if (name === undefined) continue
     for (const one of (Array.isArray(value) ? value : [value]).slice(0, MAX_VALUES)) {
       const text = codeOf(one)

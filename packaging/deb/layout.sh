@@ -25,6 +25,7 @@ if [ -e packaging/ima/ima-policy ]; then put 644 packaging/ima/ima-policy usr/sh
 for unit in packaging/systemd/*.service packaging/systemd/*.socket; do
   put 644 "$unit" "usr/lib/systemd/system/${unit##*/}"
 done
+put 644 packaging/catalog/writ.catalog usr/lib/systemd/catalog/writ.catalog
 put 644 packaging/sysusers.d/writ.conf usr/lib/sysusers.d/writ.conf
 put 644 packaging/tmpfiles.d/writ.conf usr/lib/tmpfiles.d/writ.conf
 put 644 packaging/udev/60-writ.rules usr/lib/udev/rules.d/60-writ.rules
