@@ -21,6 +21,7 @@ import {
   type SimulatedTpm,
   startSimulatedTpm,
 } from '../../attestation/tpm2/swtpm/index.ts'
+import { imaEntry, templateHash } from '../attestation/ima-log.ts'
 import { writ } from './cli.ts'
 import { IS_ROOT } from './site.ts'
 
@@ -34,14 +35,17 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
   let onHost: string[]
   let init: string[]
 
-  beforeAll(async () => {
-    tpm = await startSimulatedTpm({ dir: at('tpm') })
+  const boot = () => {
     const read = (name: string) => readFileSync(log(name))
-    await replayMeasuredBoot(tpm, {
+    return replayMeasuredBoot(tpm, {
       eventLog: read('eventlog.bin'),
       userspaceLog: read('tpm2-measure.log'),
       imaLog: read('ima.bin'),
     })
+  }
+  beforeAll(async () => {
+    tpm = await startSimulatedTpm({ dir: at('tpm') })
+    await boot()
     onHost = ['--state-dir', at('state'), '--tpm', `swtpm:${tpm.paths.socket}`]
     init = ['init', '--user', '61190', ...onHost]
     for (const name of ['operator', 'stranger']) await writ(['key', 'new', at(name)])
@@ -207,6 +211,16 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
     }))
     expect(installed).toHaveLength(listed.length)
     expect(installed).toEqual(expect.arrayContaining(listed))
+    // A kernel that measures by another hash: what --files lists would fit none of its entries.
+    const sha1 = { path: '/usr/bin/new', algorithm: 'sha1', digest: 'ab'.repeat(20) }
+    const connected = tpm.connect()
+    await connected.pcrExtend(10, [{ bank: 'sha256', digest: templateHash(sha1) }])
+    await connected.close()
+    writeFileSync(at('sha1.bin'), Buffer.concat([readFileSync(log('ima.bin')), imaEntry(sha1)]))
+    const otherwise = [...capture('sha1.json', { 'ima-log': at('sha1.bin') }), '--files', at('installed')]
+    expect((await writ(otherwise)).stderr).toContain('ima_hash=sha256')
+    await must(...otherwise.slice(0, -2))
+    await boot()
     for (const parts of [['writd'], ['=/bin/sh'], ['any', `writd=${at('installed/daemon')}`]]) {
       expect((await writ([...unsaid, ...named(...parts)])).status).toBe(2)
     }

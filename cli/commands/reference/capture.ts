@@ -144,6 +144,16 @@ async function withFiles(
   document: ReferenceDocument,
   directories: readonly string[],
 ): Promise<ReferenceDocument> {
+  const other = document.ima.files.find(file => file.digests.some(digest => !digest.startsWith('sha256:')))
+  if (other !== undefined && directories.length > 0) {
+    throw new CliError(
+      'HOST_UNFIT',
+      `--files lists SHA-256, and IMA here measures otherwise (${other.path})`,
+      {
+        next: 'Boot with ima_hash=sha256 on the kernel command line.',
+      },
+    )
+  }
   const files = new Map(document.ima.files.map(file => [file.path, new Set(file.digests)]))
   const { components } = document
   // What may change while it is measured stays that, and a component is judged by its own digests alone.
