@@ -14,6 +14,8 @@ import { bundle, CHECKOUT, ENTRIES, type Program } from './bundle.ts'
  */
 const V8_FLAGS = ['--max-semi-space-size=4', '--wasm-tiering-budget=500000000']
 const NODE_FLAGS = ['--disable-sigusr1', '--openssl-config=/dev/null']
+/** Compiles without chance and without threads. V8 lets what was compiled so be used without these (flags.cc, ComputeFlagListHash). */
+const SAME_BYTES = ['--random-seed=1', '--predictable']
 
 /** Runs for whose sake functions are compiled: they initialise every module. */
 const RUNS: Readonly<Record<Program, readonly string[]>> = {
@@ -46,14 +48,15 @@ writeFileSync(
     output: resolve(output),
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
-    useCodeCache: false,
+    // Also what keeps Node from taking compiled code for its main script from a directory that NODE_COMPILE_CACHE names.
+    useCodeCache: true,
     execArgv: [...V8_FLAGS, ...NODE_FLAGS],
     // Neither NODE_OPTIONS nor --node-options= adds anything.
     execArgvExtension: 'none',
     assets,
   }),
 )
-run(process.execPath, ['--build-sea', config], scratch)
+run(process.execPath, [...V8_FLAGS, ...SAME_BYTES, '--build-sea', config], scratch)
 if (packagesFile !== undefined) writeFileSync(packagesFile, `${[...packages].toSorted().join('\n')}\n`)
 
 async function addProgram(program: Program): Promise<void> {
@@ -64,11 +67,10 @@ async function addProgram(program: Program): Promise<void> {
   const compiled = join(scratch, `${program}.compiled`)
   const addon = join(CHECKOUT, 'native/build/writ.node')
   run(process.execPath, [
-    ...V8_FLAGS,
-    // The same bytes each time: the seed is in the order of tables, and nothing is dropped for its age.
-    ...['--hash-seed=1', '--no-flush-bytecode'],
-    ...[join(import.meta.dirname, 'compile.ts'), file, compiled, addon, ...RUNS[program]],
+    ...[...V8_FLAGS, ...SAME_BYTES, '--no-flush-bytecode', join(import.meta.dirname, 'compile.ts')],
+    ...[file, compiled, addon, ...RUNS[program]],
   ])
+  run(process.execPath, [...V8_FLAGS, join(import.meta.dirname, 'accept.ts'), file, compiled])
   assets[`${program}.js`] = file
   assets[`${program}.compiled`] = compiled
 }

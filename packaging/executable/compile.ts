@@ -26,7 +26,6 @@ for (const run of runs) {
 
 process.on('exit', () => {
   // V8 refuses what was compiled under other flags than those of the executable (its header has their hash).
-  setFlagsFromString('--hash-seed=0')
   setFlagsFromString('--flush-bytecode')
   writeFileSync(outputFile, script.createCachedData())
   process.exitCode = 0
