@@ -37,7 +37,7 @@ sh "$here/control.sh" "$root" "$scratch" "$version" "$architecture"
 find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 deb=$output/writ_${version}_$architecture.deb
 # One thread: how many there are is in the bytes.
-dpkg-deb --root-owner-group -Zxz -z4 --threads-max=1 --build "$root" "$deb" >/dev/null
+dpkg-deb --root-owner-group -Zxz -z1 --threads-max=1 --build "$root" "$deb" >/dev/null
 
 say 'checking it with lintian'
 # The newest distribution that lintian knows may be older than the package's.
