@@ -1,0 +1,101 @@
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+
+export const HOUSE = resolve(import.meta.dirname, '../..')
+
+/** Mount namespaces are made by root. */
+export const IS_ROOT = process.getuid?.() === 0
+
+type Result = SpawnSyncReturns<string>
+
+/** A command that has to succeed. */
+export function succeed(command: string, args: readonly string[], env: Record<string, string> = {}): string {
+  const result = spawnSync(command, args, { cwd: HOUSE, encoding: 'utf8', env: { ...process.env, ...env } })
+  if (result.error !== undefined) throw result.error
+  if (result.status !== 0) throw new Error(`${command} ${args.join(' ')}:\n${result.stdout}${result.stderr}`)
+  return result.stdout
+}
+
+/** The package as `npm run package` makes it, up to the file tree: no archive, no lintian. */
+export class BuiltPackage {
+  readonly directory = mkdtempSync(join(tmpdir(), 'writ-package-'))
+  /** The file tree. */
+  readonly root = join(this.directory, 'root')
+  readonly #built = join(this.directory, 'built')
+
+  constructor() {
+    mkdirSync(this.root)
+    mkdirSync(this.#built)
+    this.buildExecutable(join(this.#built, 'writd'))
+    const env = { SOURCE_DATE_EPOCH: '1795000000' }
+    succeed('sh', ['packaging/deb/layout.sh', this.root, this.#built], env)
+    succeed('sh', ['packaging/deb/control.sh', this.root, this.#built, '1.2.3', 'amd64'], env)
+  }
+
+  /** The executable, built once more. */
+  buildExecutable(output: string): void {
+    succeed(process.execPath, ['packaging/executable/build.ts', output, join(this.#built, 'packages')])
+  }
+
+  /** A path of the test's own. */
+  path(name: string): string {
+    return join(this.directory, name)
+  }
+
+  /** Every file and link of the tree, as paths below it. */
+  files(): string[] {
+    return readdirSync(this.root, { recursive: true, withFileTypes: true })
+      .filter(entry => !entry.isDirectory())
+      .map(entry => join(entry.parentPath, entry.name).slice(this.root.length + 1))
+      .toSorted()
+  }
+
+  /** Runs the tool where it was built: it needs nothing but itself. */
+  writ(args: readonly string[], options: { env?: Record<string, string>; cwd?: string } = {}): Result {
+    return spawnSync(join(this.root, 'usr/bin/writ'), args, {
+      cwd: options.cwd ?? this.directory,
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, ...options.env },
+    })
+  }
+
+  /** Runs a command where the package is installed: in a mount namespace of its own, in which its files lie over the system's. */
+  installed(command: readonly string[], env: Record<string, string> = {}): Result {
+    const script = `mount -t overlay overlay -o "lowerdir=$0/usr:/usr" /usr && exec "$@"`
+    return spawnSync('unshare', ['--mount', 'sh', '-c', script, this.root, ...command], {
+      encoding: 'utf8',
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env },
+    })
+  }
+
+  /** A directory of commands that write down how they were called, to be used as PATH. */
+  recorders(names: readonly string[], log: string): string {
+    const directory = this.path('recorders')
+    mkdirSync(directory, { recursive: true })
+    for (const name of names) {
+      writeFileSync(join(directory, name), `#!/bin/sh\necho "${name} $*" >>"${log}"\n`, { mode: 0o755 })
+    }
+    return directory
+  }
+
+  remove(): void {
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** A shared library that leaves a file when it is loaded. */
+export function traitorLibrary(directory: string, trace: string): string {
+  const source = join(directory, 'traitor.c')
+  writeFileSync(
+    source,
+    `#include <fcntl.h>
+__attribute__((constructor)) static void run(void) { open("${trace}", O_CREAT | O_WRONLY, 0600); }
+`,
+  )
+  const library = join(directory, 'traitor.so')
+  succeed('gcc', ['-shared', '-fPIC', '-o', library, source])
+  copyFileSync(library, join(directory, 'writ.node'))
+  return library
+}
