@@ -20,8 +20,8 @@ export const ALICE = 'alice'
 /** Where the guest has the programs that artifacts are for. */
 export const PROGRAMS = '/srv/writ-test'
 
-/** `writ` under emulation: a start takes seconds, on a busy machine a minute. */
-const WRIT_MS = 240_000
+/** `writ` under emulation: a start takes seconds, on a busy machine a minute, and hashing a system minutes. */
+const WRIT_MS = 600_000
 
 /** Quotes a word for the shell. */
 export function word(text: string): string {

@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, existsSync, mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { manufacture, simulatorPaths } from '../../attestation/tpm2/swtpm/manufacture.ts'
 import { Guest } from './guest.ts'
@@ -19,13 +19,11 @@ const VARIABLES = {
   'setup.fd': join(FIRMWARE, 'OVMF_VARS_4M.fd'),
 } as const
 
-/** What a machine keeps when it is off, in one directory: its disk, its TPM, its firmware's variables. */
+/** What a machine keeps when it is off, in one directory: its disks, its TPM, its firmware's variables. */
 export class Machine {
-  readonly image: GuestImage
   readonly dir: string
 
-  private constructor(image: GuestImage, dir: string) {
-    this.image = image
+  private constructor(dir: string) {
     this.dir = dir
   }
 
@@ -33,24 +31,22 @@ export class Machine {
   static async make(image: GuestImage, dir: string): Promise<Machine> {
     mkdirSync(dir, { mode: 0o700 })
     await copySparse(image.root, join(dir, 'root.img'))
+    for (const [name, path] of Object.entries(image.boot))
+      await copySparse(path, join(dir, `boot-${name}.img`))
     for (const [name, source] of Object.entries(VARIABLES)) copyFileSync(source, join(dir, name))
     await manufacture(simulatorPaths(join(dir, 'tpm')))
-    return new Machine(image, dir)
+    return new Machine(dir)
   }
 
   /** One that is in `dir` already. */
-  static at(image: GuestImage, dir: string): Machine {
-    return new Machine(image, dir)
+  static at(dir: string): Machine {
+    return new Machine(dir)
   }
 
   /** Another that has all of this one, TPM and all; this one is off. One of them at a time is what a real one would be. */
   async copy(dir: string): Promise<Machine> {
-    mkdirSync(dir, { mode: 0o700 })
-    await copySparse(join(this.dir, 'root.img'), join(dir, 'root.img'))
-    for (const name of [...Object.keys(VARIABLES), 'tpm'])
-      if (existsSync(join(this.dir, name)))
-        cpSync(join(this.dir, name), join(dir, name), { recursive: true, preserveTimestamps: true })
-    return new Machine(this.image, dir)
+    await copySparse(this.dir, dir)
+    return new Machine(dir)
   }
 
   /** Puts the disk of another in place of its own; its TPM stays. Both are off. */
@@ -58,9 +54,9 @@ export class Machine {
     await copySparse(join(other.dir, 'root.img'), join(this.dir, 'root.img'))
   }
 
-  /** The root of the CA that certified the TPM's endorsement key. */
+  /** The certificate that the TPM's endorsement key certificate leads to; the TPM carries no other of its CA. */
   get ekRoot(): string {
-    return join(this.dir, 'tpm/ca/swtpm-localca-rootca-cert.pem')
+    return join(this.dir, 'tpm/ca/issuercert.pem')
   }
 
   /** Switches it on and waits until systemd has started what it starts. @throws HostTestError */
@@ -68,7 +64,7 @@ export class Machine {
     return Guest.start({
       firmware: FIRMWARE_CODE,
       variables: join(this.dir, secureBoot ? 'secure.fd' : 'setup.fd'),
-      bootDisk: this.image.boot[commandLine],
+      bootDisk: join(this.dir, `boot-${commandLine}.img`),
       rootDisk: join(this.dir, 'root.img'),
       tpmState: join(this.dir, 'tpm/state'),
     })
@@ -76,5 +72,5 @@ export class Machine {
 }
 
 async function copySparse(from: string, to: string): Promise<void> {
-  await ok(['cp', '--sparse=always', '--reflink=auto', from, to], { timeoutMs: 300_000 })
+  await ok(['cp', '-a', '--sparse=always', '--reflink=auto', from, to], { timeoutMs: 300_000 })
 }

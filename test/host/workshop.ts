@@ -54,7 +54,7 @@ export class Workshop {
     const machine =
       source === undefined
         ? await Machine.make(image, join(dir, 'machine'))
-        : await Machine.at(image, join(source, 'machine')).copy(join(dir, 'machine'))
+        : await Machine.at(join(source, 'machine')).copy(join(dir, 'machine'))
     if (source !== undefined) await ok(['cp', '-a', join(source, 'operator'), join(dir, 'operator')])
     const operator = await operatorIn(join(dir, 'operator'))
     await run({ steps, machine, operator, dir, deb: this.#deb })
