@@ -26,12 +26,20 @@ export async function kills(bench: Bench): Promise<void> {
   await steps.step('it ends within the lease', () => nothingGoverned(guest, LEASE_MS))
   await steps.step('writd is back, and ATTESTED again', () => until(guest, 'ATTESTED'))
 
+  const before = await mainPid(guest, 'writd.service')
   await steps.step('a run is under way when writ-launchd is killed', async () => {
     await startLong(guest)
     await killMain(guest, 'writ-launchd.service')
   })
   await steps.step('it ends at once', () => nothingGoverned(guest, 30_000))
-  await steps.step('both are back, and ATTESTED again', () => until(guest, 'ATTESTED'))
+  await steps.step('both are back, and ATTESTED again', async () => {
+    await eventually(
+      async () => (await mainPid(guest, 'writd.service')) !== before,
+      120_000,
+      () => guest.ok('ps -e'),
+    )
+    await until(guest, 'ATTESTED')
+  })
 
   const bundle = join(dir, 'bundle')
   await steps.step('the lineage is exported and verified outside', async () => {
@@ -63,7 +71,11 @@ async function startLong(guest: Guest): Promise<void> {
 }
 
 async function killMain(guest: Guest, unit: string): Promise<void> {
-  await guest.ok(`kill -KILL $(systemctl show --value -p MainPID ${unit})`)
+  await guest.ok(`kill -KILL ${await mainPid(guest, unit)}`)
+}
+
+function mainPid(guest: Guest, unit: string): Promise<string> {
+  return guest.ok(`systemctl show --value -p MainPID ${unit}`)
 }
 
 /** How many processes run as users of executions. */
