@@ -63,11 +63,22 @@ export class BuiltPackage {
 
   /** Runs a command where the package is installed: in a mount namespace of its own, in which its files lie over the system's. */
   installed(command: readonly string[], env: Record<string, string> = {}): Result {
-    const script = `mount -t overlay overlay -o "lowerdir=$0/usr:/usr" /usr && exec "$@"`
-    return spawnSync('unshare', ['--mount', 'sh', '-c', script, this.root, ...command], {
+    const [unshare = '', ...args] = [...this.#installing('exec "$@"'), ...command]
+    return spawnSync(unshare, args, {
       encoding: 'utf8',
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', ...env },
     })
+  }
+
+  /** What {@link GovernedHost.startDaemon} goes through, so that the installed daemon runs instead of that of the checkout. */
+  installedAs({ uid, gid }: { uid: number; gid: number }): string[] {
+    const drop = `setpriv --reuid ${uid} --regid ${gid} --clear-groups`
+    return this.#installing(`shift && exec ${drop} /usr/sbin/writd "$@"`)
+  }
+
+  #installing(then: string): string[] {
+    const mount = 'mount -t overlay overlay -o "lowerdir=$0/usr:/usr" /usr'
+    return ['unshare', '--mount', 'sh', '-c', `${mount} && ${then}`, this.root]
   }
 
   /** A directory of commands that write down how they were called, to be used as PATH. */

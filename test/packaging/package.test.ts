@@ -12,6 +12,8 @@ import {
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { GovernedHost, WRITD } from '../system/governed-host.ts'
+import { reflectedServices } from '../system/reflected-services.ts'
 import { BuiltPackage, HOUSE, IS_ROOT, succeed, traitorLibrary } from './built-package.ts'
 
 const shipped = (path: string): string => readFileSync(join(HOUSE, path), 'utf8')
@@ -171,6 +173,23 @@ describe('no code comes from outside', () => {
       rmSync(built.path('copy'))
       expect(ran()).toBe(false)
     })
+
+    it('serves a host: attested, with health and reflection, governing runs that the packaged tool asks for', async () => {
+      const host = await GovernedHost.start({ through: built.installedAs(WRITD) })
+      try {
+        expect(readlinkSync(`/proc/${host.daemonPid}/exe`)).toBe('/usr/lib/writ/writd')
+        const status = built.writ(['status', '--socket', host.socket])
+        expect(status).toMatchObject({ status: 0, stderr: '' })
+        expect(status.stdout).toContain(VERSION)
+        expect(await reflectedServices(host.socket)).toContain('writ.v1.ExecutionService')
+        const artifact = await host.issue('echo', ['/bin/echo', 'governed'], ['--uses', '1'])
+        const run = ['run', '--socket', host.socket, '--artifact', artifact, '--', '/bin/echo', 'governed']
+        expect(built.writ(run)).toMatchObject({ status: 0, stdout: 'governed\n' })
+        expect(built.writ(run).stderr).toContain('REPLAYED')
+      } finally {
+        await host.close()
+      }
+    }, 120_000)
 
     it('finds its configuration missing, and says so in one line', () => {
       const { stderr, status } = built.installed(['writd', '--config', '/nonexistent.toml'])

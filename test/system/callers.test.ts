@@ -1,14 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync, realpathSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import {
-  type Client,
-  credentials,
-  type GrpcObject,
-  loadPackageDefinition,
-  type ServiceClientConstructor,
-} from '@grpc/grpc-js'
+import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { protoPath as healthProto } from 'grpc-health-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -18,9 +10,9 @@ import { api, CallError, WritClient } from '../../proto/client.ts'
 import type { Execution } from '../../proto/generated/writ/v1/Execution.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
+import { reflectedServices } from './reflected-services.ts'
 import { RemoteCaller } from './remote-caller.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const UIDS = [65_101, 65_102, 65_103]
 const SERVICES = ['Attestation', 'Execution', 'Governance', 'Lineage'].map(name => `writ.v1.${name}Service`)
 const AUDITOR = 65_199
@@ -242,30 +234,3 @@ except OSError as e:
     }
   }, 60_000)
 })
-
-/** The names that `grpc.reflection.v1` lists. */
-function reflectedServices(socket: string): Promise<string[]> {
-  const packaged = join(ROOT, 'node_modules/@grpc/reflection')
-  const definition = loadSync(join(packaged, 'build/proto/grpc/reflection/v1/reflection.proto'))
-  const grpc = loadPackageDefinition(definition).grpc as GrpcObject
-  const reflection = (grpc.reflection as GrpcObject).v1 as GrpcObject
-  const Reflection = reflection.ServerReflection as unknown as ServiceClientConstructor
-  const client: Client = new Reflection(`unix:${socket}`, credentials.createInsecure())
-  const method = Reflection.service.ServerReflectionInfo
-  if (method === undefined) throw new Error('no such method')
-  const call = client.makeBidiStreamRequest(
-    method.path,
-    method.requestSerialize,
-    method.responseDeserialize,
-    {} as never,
-  )
-  return new Promise((resolve, reject) => {
-    call.on('error', reject)
-    call.on('data', (answer: { listServicesResponse?: { service: { name: string }[] } }) => {
-      resolve(answer.listServicesResponse?.service.map(({ name }) => name) ?? [])
-      call.cancel()
-      client.close()
-    })
-    call.write({ listServices: '' })
-  })
-}

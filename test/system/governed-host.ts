@@ -71,6 +71,8 @@ export class GovernedHost {
       credentials?: boolean
       /** Called when all is provisioned and the launcher runs, and no daemon was ever started. */
       beforeStart?: (host: GovernedHost) => Promise<void> | void
+      /** As of {@link startDaemon}. */
+      through?: readonly string[]
     } = {},
   ): Promise<GovernedHost> {
     mkdirSync(COMPILED, { recursive: true })
@@ -83,7 +85,7 @@ export class GovernedHost {
       await host.#provision(options)
       await host.startLauncher()
       await options.beforeStart?.(host)
-      await host.startDaemon()
+      await host.startDaemon({}, options.through)
       await host.attested()
       return host
     } catch (error) {
