@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Datagrams, journalObject } from '../support/datagrams.ts'
 import { isRoot, LAUNCHD, TestHost } from './host.ts'
@@ -99,6 +99,18 @@ describe.skipIf(!isRoot)('the launcher under a service manager (needs root)', ()
     expect(said).toBe('')
   })
 
+  test('raises its own limit of open files, and a workload has the one that the launcher was started with', async () => {
+    const { host, child } = launch({}, 'ulimit -Sn 300; exec "$0" "$@"')
+    await expect.poll(() => listens(host), { timeout: 5000 }).toBe(true)
+    const writd = await host.connect()
+    expect((await writd.sh('ulimit -Sn')).stdout).toBe('300\n')
+    expect((await writd.sh('ulimit -n', { limits: { openFiles: 64 } })).stdout).toBe('64\n')
+    writd.client.close()
+    const [, soft, hard] =
+      /^Max open files +([0-9]+) +([0-9]+)/m.exec(readFileSync(`/proc/${child.pid}/limits`, 'utf8')) ?? []
+    expect(soft).toBe(hard)
+  })
+
   test.each([
     ['a full journal', JOURNAL],
     [
@@ -108,13 +120,20 @@ describe.skipIf(!isRoot)('the launcher under a service manager (needs root)', ()
   ])('%s holds up no execution', async (_, command) => {
     const full = await open('full')
     const { host } = launch({ WRIT_JOURNAL_SOCKET: full.path, PIPE: join(full.dir, 'pipe') }, command)
-    // Given to its group just before it listens.
-    const mode = () => (statSync(host.socket, { throwIfNoEntry: false })?.mode ?? 0) & 0o777
-    await expect.poll(mode, { timeout: 5000 }).toBe(0o660)
-    await new Promise(resolve => setTimeout(resolve, 100))
+    await expect.poll(() => listens(host), { timeout: 5000 }).toBe(true)
     const writd = await host.connect()
     const { end } = await writd.run(['/bin/true'])
     expect(end.exitCode).toBe(0)
     writd.client.close()
   })
 })
+
+function listens({ socket }: TestHost): boolean {
+  return readFileSync('/proc/net/unix', 'utf8')
+    .split('\n')
+    .some(
+      line =>
+        line.endsWith(`/${basename(socket)}`) &&
+        (statSync(socket, { throwIfNoEntry: false })?.mode ?? 0) % 0o1000 === 0o660,
+    )
+}
