@@ -69,11 +69,11 @@ export async function until(guest: Guest, state: Status['state'], withinMs = 300
   }
 }
 
-/** Copies the lineage out, into `to`. It is read as the daemon's user, whose reading leaves nothing in IMA's log. */
+/** Copies the lineage out, into `to`, as root, who is an auditor; what root reads leaves nothing in IMA's log. */
 export async function exportLineage(guest: Guest, to: string, ...options: string[]): Promise<void> {
-  const dir = '/run/writ-test-export'
-  await guest.ok(`rm -rf ${dir}; install -d -o writ -g writ ${dir}`)
-  const done = await tryWrit(guest, ['lineage', 'export', `${dir}/bundle`, ...options], { user: 'writ' })
+  const bundle = '/run/writ-test-export'
+  await guest.ok(`rm -rf ${bundle}`)
+  const done = await tryWrit(guest, ['lineage', 'export', bundle, ...options])
   if (done.status !== 0) throw new HostTestError(`writ lineage export: ${done.stdout}${done.stderr}`)
-  await guest.getTree(`${dir}/bundle`, to)
+  await guest.getTree(bundle, to)
 }
