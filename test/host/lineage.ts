@@ -4,13 +4,21 @@ import { decodeBundle } from '../../lineage/entry-bundle.ts'
 import { type EventType, type LineageEvent, parseCheckpoint, parseEvent } from '../../lineage/index.ts'
 import { tilePath, tilesOf } from '../../lineage/tile-path.ts'
 
+/** Where a bundle has the log (docs/cli.md, `writ lineage export`). */
+const LOG = 'lineage'
+
+/** The newest checkpoint in a bundle. */
+export function checkpointOf(bundle: string): string {
+  return join(bundle, LOG, 'checkpoint')
+}
+
 /** The entries of an exported lineage, in order. Whoever asks has verified the bundle. */
 export function readEntries(bundle: string): LineageEvent[] {
-  const { size } = parseCheckpoint(readFileSync(join(bundle, 'checkpoint')))
+  const { size } = parseCheckpoint(readFileSync(checkpointOf(bundle)))
   const events: LineageEvent[] = []
   for (const name of tilesOf(size))
     if (name.level === 'entries')
-      for (const entry of decodeBundle(readFileSync(join(bundle, tilePath(name))), name.width))
+      for (const entry of decodeBundle(readFileSync(join(bundle, LOG, tilePath(name))), name.width))
         events.push(parseEvent(entry))
   return events
 }

@@ -1,6 +1,7 @@
 import { equal, match, notEqual } from 'node:assert/strict'
 import { join } from 'node:path'
 import { exportLineage, tryWrit, until } from '../governed.ts'
+import { checkpointOf } from '../lineage.ts'
 import type { Bench } from './bench.ts'
 import { known } from './bench.ts'
 
@@ -30,7 +31,7 @@ export async function rollback(bench: Bench): Promise<void> {
     await exportLineage(guest, bundle, '--no-sign')
     const done = await operator.try(
       ...['verify', bundle, '--operator-key', operator.publicKey, '--ek-root', machine.ekRoot],
-      ...['--host', known(bench).hostId, '--earlier', join(seen, 'checkpoint')],
+      ...['--host', known(bench).hostId, '--earlier', checkpointOf(seen)],
     )
     equal(done.status, 1)
     match(done.stdout.toString(), /"FAILED"/)
