@@ -6,10 +6,14 @@ import type { TpmTransport } from './transport.ts'
 /** The kernel's resource manager: each opened file has its own transient objects and sessions (drivers/char/tpm/tpmrm-dev.c). */
 export const DEFAULT_DEVICE = '/dev/tpmrm0'
 
+/** For each device the command of this process that is without an answer. */
+const STUCK = new Map<string, Promise<unknown>>()
+
 /**
  * A TPM character device. One write is one command, one read its whole response (drivers/char/tpm/tpm-dev-common.c). A
  * read blocks in the kernel and cannot be cancelled, so a command that has timed out keeps its thread; until the kernel
- * gives it back, further commands fail at once instead of taking the other threads of the pool one by one.
+ * gives it back, further commands to this device fail at once, whoever sends them, instead of taking the other threads of the pool one by
+ * one. What waits for a TPM opens it again and again.
  */
 export class DeviceTransport implements TpmTransport {
   readonly description: string
@@ -17,7 +21,6 @@ export class DeviceTransport implements TpmTransport {
   readonly exclusive = false
   readonly #path: string
   #file: FileHandle | undefined
-  #stuck: Promise<unknown> | undefined
   #closed = false
 
   constructor(path: string = DEFAULT_DEVICE) {
@@ -28,7 +31,7 @@ export class DeviceTransport implements TpmTransport {
 
   async transmit(command: Buffer, timeoutMs: number): Promise<Buffer> {
     if (this.#closed) throw new TpmError('TPM_CLOSED', `${this.description} was closed`)
-    if (this.#stuck) {
+    if (STUCK.has(this.#path)) {
       throw new TpmError('TPM_TIMEOUT', `${this.description}: an earlier command is still without an answer`)
     }
     const exchange = this.#exchange(command)
@@ -52,9 +55,9 @@ export class DeviceTransport implements TpmTransport {
       const stuck = ended
         .catch(() => undefined)
         .finally(() => {
-          if (this.#stuck === stuck) this.#stuck = undefined
+          if (STUCK.get(this.#path) === stuck) STUCK.delete(this.#path)
         })
-      this.#stuck = stuck
+      STUCK.set(this.#path, stuck)
       if (error instanceof TpmError && error.code === 'TPM_TIMEOUT') throw error
       await stuck
       throw error

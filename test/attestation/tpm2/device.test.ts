@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { DeviceTransport, Tpm } from '../../../attestation/tpm2/index.ts'
 import { quoteFor, type SimulatedHost, startSimulatedHost } from './simulated-host.ts'
@@ -67,6 +69,39 @@ describe('a character device', () => {
       .toBe('IBM')
     await quoteFor(tpm, host.ak)
     await tpm.close()
+  })
+
+  it('that gives no answer keeps one thread, however often it is opened anew', async () => {
+    const give = async () => {
+      const transport = new DeviceTransport(path)
+      const tpm = new Tpm(transport, { commandTimeoutMs: 300 })
+      const outcome = await tpm.vendor().then(
+        ({ manufacturer }) => manufacturer,
+        ({ code }) => code,
+      )
+      await tpm.close()
+      return outcome
+    }
+    const opened = () =>
+      readdirSync('/proc/self/fd').filter(fd => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`) === path
+        } catch {
+          return false
+        }
+      }).length
+    host.simulated.hang()
+    try {
+      // More than the pool has threads.
+      for (let i = 0; i < 6; i++) expect(await give()).toBe('TPM_TIMEOUT')
+      expect(opened()).toBe(1)
+      const late = new Promise(resolve => setTimeout(resolve, 2000, 'the pool is used up'))
+      expect(await Promise.race([readFile('/proc/self/comm', 'utf8'), late])).not.toBe('the pool is used up')
+    } finally {
+      host.simulated.resume()
+    }
+    await expect.poll(give).toBe('IBM')
+    expect(opened()).toBe(0)
   })
 
   it('that is not there is unavailable', async () => {
