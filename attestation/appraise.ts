@@ -33,7 +33,7 @@ export interface AppraisalInput {
   readonly expected: { readonly ak: EnrolledAk; readonly extraData: Uint8Array }
   /** `history` of the last appraisal of this TPM, null for the first. */
   readonly previous: ClockHistory | null
-  /** SHA-256 (lower-case hexadecimal) of the subjects of every START in the lineage. */
+  /** SHA-256 (lower-case hexadecimal) of the subjects of every START in the lineage: excused from the launcher's memfd and at absolute paths. */
   readonly governedDigests: ReadonlySet<string>
   /** Kept by whoever appraises the same host again and again. Changes nothing but the time it takes. */
   readonly replays?: LogReplays

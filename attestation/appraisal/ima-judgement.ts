@@ -2,6 +2,12 @@ import { BOOT_AGGREGATE, IMA_PCR, type ImaEntry, ImaLogError, type ImaReplay } f
 import type { ReferenceValues } from '../reference/document.ts'
 import { type AppraisalReason, failure } from './reason.ts'
 
+/**
+ * The name that IMA has for a static governed program: the launcher executes it from a memfd of this name (native/launchd/staging.c),
+ * and a memfd has no path, so that the kernel logs the name (security/integrity/ima/ima_api.c, ima_d_path).
+ */
+const SUBJECT_MEMFD = 'memfd:writ-subject'
+
 /** Judges the entries of one IMA log by one set of reference values, each entry once. */
 export class ImaJudgement {
   readonly #replay: ImaReplay
@@ -36,7 +42,7 @@ export class ImaJudgement {
         : []
     const failures = this.#failures.filter(({ index }) => index < count).map(({ reason }) => reason)
     const unknown = this.#unlisted
-      .filter(entry => entry.index < count && !isGoverned(entry.digest, governed))
+      .filter(entry => entry.index < count && !isGoverned(entry, governed))
       .map(unknownEntry)
     return [...missing, ...this.#unmeasured(count), ...failures, ...unknown]
   }
@@ -116,7 +122,12 @@ export class ImaJudgement {
   }
 }
 
-function isGoverned(digest: string, governed: ReadonlySet<string>): boolean {
+/**
+ * Whether an entry may be what a START caused. Every other subject is a private copy, bound over the place that its path leads to; symbolic
+ * links on the way are followed as the launcher finds them, so a START cannot say which absolute path the kernel will log.
+ */
+function isGoverned({ path, digest }: ImaEntry, governed: ReadonlySet<string>): boolean {
+  if (path !== SUBJECT_MEMFD && !path.startsWith('/')) return false
   return digest.startsWith('sha256:') && governed.has(digest.slice('sha256:'.length))
 }
 

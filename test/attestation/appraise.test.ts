@@ -323,12 +323,22 @@ describe('IMA', () => {
     ])
   })
 
-  it('an entry with the digest of a governed program passes under whatever path', () => {
-    const governedDigests = new Set([digestOf('program')])
-    const run = more({ path: 'memfd:writ', digest: digestOf('program') })
-    expect(judge(run, { governedDigests }).verdict).toBe('pass')
-    expect(judge(run).verdict).toBe('fail')
-    const sha1 = more({ path: 'memfd:writ', algorithm: 'sha1', digest: digestOf('program').slice(0, 40) })
+  it("an entry with the digest of a governed program passes from the launcher's memfd and at an absolute path", () => {
+    const digest = digestOf('program')
+    const governedDigests = new Set([digest])
+    for (const path of ['memfd:writ-subject', '/opt/program']) {
+      expect(judge(more({ path, digest }), { governedDigests }).verdict).toBe('pass')
+      expect(judge(more({ path, digest })).verdict).toBe('fail')
+      expect(judge(more({ path, digest: digestOf('other') }), { governedDigests }).verdict).toBe('fail')
+    }
+    for (const path of ['memfd:program', 'memfd:writ-subject2', 'memfd:', 'program', '']) {
+      expect(codes(judge(more({ path, digest }), { governedDigests }))).toEqual(['IMA_ENTRY_UNKNOWN'])
+    }
+    const sha1 = more({
+      path: 'memfd:writ-subject',
+      algorithm: 'sha1',
+      digest: digestOf('program').slice(0, 40),
+    })
     expect(judge(sha1, { governedDigests: new Set([digestOf('program').slice(0, 40)]) }).verdict).toBe('fail')
   })
 
@@ -505,7 +515,7 @@ describe('replays that are kept', () => {
   it('give what fresh ones give, as logs grow, shrink and change', () => {
     const replays = new LogReplays()
     const governed = new Set([hash('sha256', 'program')])
-    const program = { path: 'memfd:writ', digest: hash('sha256', 'program') }
+    const program = { path: 'memfd:writ-subject', digest: hash('sha256', 'program') }
     const evil = { path: '/bin/evil' }
     const base = parts()
     const sequence: [Parts, ReadonlySet<string>][] = [

@@ -209,7 +209,7 @@ describe('verifyReport', () => {
     })
     expect(verify({}, { reference: other })).toMatchObject({ logs: 'VERIFIED', 'reference values': 'FAILED' })
     const extraData = bindExtraData({ ...binding, domain: 'writ/v1/report' })
-    const program = { path: 'memfd:x', digest: sha256Hex(Buffer.from('program')) }
+    const program = { path: 'memfd:writ-subject', digest: sha256Hex(Buffer.from('program')) }
     const evidence = host.evidence({ ...parts(), ima: [...parts().ima, program] }, { extraData })
     expect(verify({ evidence })['reference values']).toBe('FAILED')
     const writd = { path: '/usr/lib/writ/writd', digest: sha256Hex(Buffer.from('changed')) }
