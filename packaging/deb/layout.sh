@@ -28,7 +28,7 @@ done
 put 644 packaging/catalog/writ.catalog usr/lib/systemd/catalog/writ.catalog
 put 644 packaging/sysusers.d/writ.conf usr/lib/sysusers.d/writ.conf
 put 644 packaging/tmpfiles.d/writ.conf usr/lib/tmpfiles.d/writ.conf
-put 644 packaging/udev/60-writ.rules usr/lib/udev/rules.d/60-writ.rules
+for rules in packaging/udev/*.rules; do put 644 "$rules" "usr/lib/udev/rules.d/${rules##*/}"; done
 
 # The tool that is shipped describes itself. It is found by its name.
 ln -s writd "$built/writ"

@@ -214,6 +214,7 @@ describe('the package', () => {
         'usr/lib/sysusers.d/writ.conf',
         'usr/lib/tmpfiles.d/writ.conf',
         'usr/lib/udev/rules.d/60-writ.rules',
+        'usr/lib/udev/rules.d/72-writ-accelerator.rules',
       ],
       ...['usr/share/writ/ima-policy', 'usr/share/writ/proto/writ/v1/execution.proto'],
       ...['usr/share/bash-completion/completions/writ', 'usr/share/zsh/vendor-completions/_writ'],
