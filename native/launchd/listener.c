@@ -16,8 +16,8 @@
 
 #define BACKLOG 8
 
-/* Made with no right for anybody else, opened, and only then given to the group. */
-static int open_directory(const char *path, gid_t group)
+/* Others may go through it and not look into it: whom the socket takes is the socket's to say. */
+static int open_directory(const char *path)
 {
   struct stat status;
   bool made = mkdir(path, 0700) == 0;
@@ -30,7 +30,7 @@ static int open_directory(const char *path, gid_t group)
     errno = EPERM; /* somebody else could put a socket of theirs in place of ours */
     return -1;
   }
-  if (made && (fchown(fd, 0, group) != 0 || fchmod(fd, 0750) != 0))
+  if (made && (fchown(fd, 0, 0) != 0 || fchmod(fd, 0711) != 0)) /* whatever the umask and the group of the directory above */
     return -1;
   return steal_fd(&fd);
 }
@@ -42,7 +42,8 @@ static bool lock(int directory)
   return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
 }
 
-static int bind_socket(int directory, const char *name, gid_t group)
+/* Not for a group: users who may call writd are put into its group, and have no business here. */
+static int bind_socket(int directory, const char *name, uid_t writd)
 {
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   int length = snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", directory, name);
@@ -56,9 +57,8 @@ static int bind_socket(int directory, const char *name, gid_t group)
   mode_t before = umask(0177);
   bool bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
   umask(before);
-  /* Only root can change names in this directory, so the name is still our socket. */
-  if (!bound || fchownat(directory, name, 0, group, AT_SYMLINK_NOFOLLOW) != 0 ||
-      fchmodat(directory, name, 0660, 0) != 0 || listen(fd, BACKLOG) != 0)
+  /* Only root can change names in this directory, so the name is still our socket. Given away last: who can connect is listened to. */
+  if (!bound || listen(fd, BACKLOG) != 0 || fchownat(directory, name, writd, 0, AT_SYMLINK_NOFOLLOW) != 0)
     return -1;
   return steal_fd(&fd);
 }
@@ -68,10 +68,10 @@ int listener_open(const struct config *config)
   char directory_path[CONFIG_PATH_MAX], name[CONFIG_PATH_MAX];
   snprintf(directory_path, sizeof directory_path, "%s", config->socket);
   snprintf(name, sizeof name, "%s", config->socket);
-  CLEANUP_FD int directory = open_directory(dirname(directory_path), config->writd_gid);
+  CLEANUP_FD int directory = open_directory(dirname(directory_path));
   if (directory < 0 || !lock(directory))
     return -1;
-  return bind_socket(directory, basename(name), config->writd_gid);
+  return bind_socket(directory, basename(name), config->writd_uid);
 }
 
 int listener_accept(int listener, uid_t writd)

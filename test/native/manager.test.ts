@@ -4,7 +4,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
 import { Datagrams, journalObject } from '../support/datagrams.ts'
-import { isRoot, LAUNCHD, TestHost } from './host.ts'
+import { isRoot, LAUNCHD, TestHost, WRITD_UID } from './host.ts'
 
 /** As a service manager starts it whose journal is standard error. */
 const JOURNAL = 'JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$0" "$@"'
@@ -134,6 +134,6 @@ function listens({ socket }: TestHost): boolean {
     .some(
       line =>
         line.endsWith(`/${basename(socket)}`) &&
-        (statSync(socket, { throwIfNoEntry: false })?.mode ?? 0) % 0o1000 === 0o660,
+        statSync(socket, { throwIfNoEntry: false })?.uid === WRITD_UID,
     )
 }

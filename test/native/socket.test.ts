@@ -43,11 +43,11 @@ describe.skipIf(!isRoot)('the launcher’s socket', () => {
   const codeOf = (bytes: Buffer | undefined): string =>
     bytes === undefined ? 'nothing' : decodeFailure(decodeMessage(bytes), 'order').code
 
-  it('lies in a directory of root that only writd’s group may enter', () => {
+  it('is writd’s alone, in a directory of root', () => {
     const directory = statSync(join(host.directory, 'run'))
-    expect([directory.uid, directory.gid, directory.mode & 0o7777]).toEqual([0, WRITD_UID, 0o750])
+    expect([directory.uid, directory.gid, directory.mode & 0o7777]).toEqual([0, 0, 0o711])
     const socket = statSync(host.socket)
-    expect([socket.uid, socket.gid, socket.mode & 0o7777]).toEqual([0, WRITD_UID, 0o660])
+    expect([socket.uid, socket.gid, socket.mode & 0o7777]).toEqual([WRITD_UID, 0, 0o600])
   })
 
   it('is for exactly one uid, which is not even root', async () => {
@@ -60,11 +60,19 @@ describe.skipIf(!isRoot)('the launcher’s socket', () => {
         await until(() => host.log.includes(`refused a connection of uid ${uid}`))
       }
     } finally {
-      chmodSync(join(host.directory, 'run'), 0o750)
-      chmodSync(host.socket, 0o660)
+      chmodSync(join(host.directory, 'run'), 0o711)
+      chmodSync(host.socket, 0o600)
     }
     const stranger = () => asUser(64400, () => LauncherClient.connect(host.socket, freshPage()))
     await expect(stranger()).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    // Users who may call writd are members of its group.
+    const before = process.getgroups?.() ?? []
+    process.setgroups?.([WRITD_UID])
+    try {
+      await expect(stranger()).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    } finally {
+      process.setgroups?.(before)
+    }
   })
 
   it('serves one connection at a time', async () => {
@@ -210,7 +218,7 @@ describe.skipIf(!isRoot)('the launcher does not start', () => {
     mkdirSync(join(host.directory, 'run'))
     chmodSync(join(host.directory, 'run'), 0o770)
     expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining('not permitted') })
-    chmodSync(join(host.directory, 'run'), 0o750)
+    chmodSync(join(host.directory, 'run'), 0o711)
     await host.start()
     expect(run()).toMatchObject({ status: 1, stderr: expect.stringContaining('another launcher') })
     const elsewhere = new TestHost({ cgroup: host.cgroup })

@@ -192,12 +192,10 @@ export class GovernedHost {
     })
     this.#launcher = child
     child.stderr?.on('data', piece => (this.launcherLog += piece))
-    // Its group gets the socket last of all, just before it listens.
+    // The daemon's user gets the socket last of all, when it is listened on.
     await this.#appears(
-      () =>
-        (statSync(this.path('launchd/launchd.sock'), { throwIfNoEntry: false })?.mode ?? 0) % 0o100 === 0o60,
+      () => statSync(this.path('launchd/launchd.sock'), { throwIfNoEntry: false })?.uid === WRITD.uid,
     )
-    await new Promise(resolve => setTimeout(resolve, 50))
   }
 
   /**
