@@ -319,7 +319,8 @@ describe.skipIf(NEEDS_ROOT !== null)('badly behaved clients', () => {
       expect(answered.answered).toBe(100_000)
       // Its own rate is what grows: 50 and 5 a second with an entry each, not 100,000.
       expect(KiB).toBeLessThan(1_000 + 100 * seconds)
-      expect(host.daemonLog.length - logged).toBeLessThan(20_000)
+      // A line for each entry.
+      expect(host.daemonLog.length - logged).toBeLessThan(50_000 + 5_000 * seconds)
       // V8 collects when it sees fit. A hundred thousand calls that are kept would be gigabytes.
       expect(rssMiB(host.daemonPid) - rssBefore).toBeLessThan(300)
     } finally {
