@@ -18,9 +18,13 @@ import type { Lineage } from '../lineage/index.ts'
 import { EvidenceStore } from './evidence-store.ts'
 import type { TrustGate, TrustReason } from './gate.ts'
 import { HostLogReader, type HostLogs, type OpenLog } from './host-logs.ts'
+import { Progress, STEPS } from './progress.ts'
 import type { Recorder } from './recorder.ts'
 import { recordedReasons } from './recorder.ts'
 import type { SignedReferenceValues } from './reference-values.ts'
+
+/** When a cycle that the TPM left without an answer is followed by the next, at the latest. */
+const UNANSWERED_MS = 5_000
 
 export interface AttestorOptions {
   readonly tpm: Tpm
@@ -67,11 +71,8 @@ export class Attestor {
   #timer: NodeJS.Timeout | undefined
   #running: Promise<CycleResult> | undefined
   #stopped = false
-  /**
-   * When a cycle last ended other than by a TPM that does not answer (performance.now()): a pass, a failure, an error of the TPM, no reference
-   * values. What the watchdog goes by.
-   */
-  progressMs = performance.now()
+  /** What the watchdog goes by. A cycle is over with a pass, a failure, an error of the TPM, no reference values: all but a TPM that gives no answer. */
+  readonly progress = new Progress()
   /** Appraisals since the start. */
   appraisals = 0
   latest: CycleResult = { appraisal: null, time: '', error: null }
@@ -88,7 +89,7 @@ export class Attestor {
     void this.cycle().finally(() => this.#wait())
   }
 
-  /** Waits anew for the next cycle, after `cycleMs` has changed. */
+  /** Waits anew for the next cycle, after `cycleMs` has changed or somebody else had one run. */
   retime(): void {
     // While a cycle runs nothing waits; its end does.
     if (this.#timer !== undefined) this.#wait()
@@ -97,29 +98,37 @@ export class Attestor {
   #wait(): void {
     clearTimeout(this.#timer)
     if (this.#stopped) return
+    const { cycleMs } = this.#o
+    // A slow answer in a long cycle is not taken for a TPM that hangs: it is asked again while the watchdog is still patient.
+    const inMs = this.progress.unanswered ? Math.min(cycleMs, UNANSWERED_MS) : cycleMs
+    this.progress.expect(inMs)
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.start()
-    }, this.#o.cycleMs)
+    }, inMs)
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timer)
     await this.#running
+    this.progress.rest()
   }
 
   /** One cycle; a call while one runs gets that one's result. Never rejects. */
   cycle(): Promise<CycleResult> {
-    this.#running ??= this.#cycle()
+    if (this.#running !== undefined) return this.#running
+    this.progress.begin(STEPS.tpm)
+    this.#running = this.#cycle()
       .catch((error: unknown) => this.#unavailable(error))
       .then(result => {
         this.latest = result
-        if (result.error?.code !== 'TPM_TIMEOUT') this.progressMs = performance.now()
+        this.progress.end(result.error?.code === 'TPM_TIMEOUT' ? 'unanswered' : 'over')
         return result
       })
       .finally(() => {
         this.#running = undefined
+        this.retime()
       })
     return this.#running
   }
@@ -133,6 +142,8 @@ export class Attestor {
     const instantNs = bootNs()
     const binding = this.#binding(reference)
     const quote = await this.#quote(binding)
+    this.progress.answered()
+    this.progress.at(STEPS.logs)
     const logs = await this.#logs.read()
     const appraisal = this.#appraise(binding, quote, logs, reference)
     this.appraisals++
@@ -147,6 +158,7 @@ export class Attestor {
         appraisal.reasons.filter(reason => reason.severity === 'fail'),
       )
     }
+    this.progress.at(STEPS.lineage)
     const appraisalIndex = await this.#record(binding, quote, logs, appraisal)
     if (appraisal.verdict !== 'fail') {
       // Reference values that were replaced in the meantime have judged nothing yet.

@@ -60,6 +60,8 @@ export interface DaemonParts {
 export interface Starter {
   /** Aborted when it is to stop. */
   readonly stop: AbortSignal
+  /** Called when the TPM is about to be asked for the first time. */
+  tpmAsked(): void
   /** Called when the TPM has answered: what takes its time from then on is the daemon's own work. */
   tpmAnswered(): void
 }
@@ -74,13 +76,14 @@ export interface Starter {
 export async function assemble(
   settings: Settings,
   log: Logger,
-  { stop, tpmAnswered }: Starter,
+  { stop, tpmAsked, tpmAnswered }: Starter,
 ): Promise<DaemonParts> {
   const config: StartConfig = settings.whole
   const undo: (() => Promise<unknown> | undefined)[] = []
   try {
     const host = await openHost(config)
     undo.push(() => host.tpm.close())
+    tpmAsked()
     const tier = await hostTier(host, config)
     tpmAnswered()
     stop.throwIfAborted()

@@ -32,6 +32,15 @@ async function main(): Promise<number> {
   watchdog.start(watchdogIntervalMs())
   const start = new Start(settings, log, stop, passed)
   const { server } = start
+  watchdog.onChange = late => {
+    if (late === null) log.info({ event: 'watchdog' }, 'it gets on again')
+    else
+      log.error(
+        { event: 'watchdog', reason: late.code },
+        `the watchdog is told nothing: ${late.message} for ${Math.round(late.forMs / 1000)} s`,
+      )
+  }
+  watchdog.follow(start.progress)
   const parts = await start.assemble()
   if (parts === null) return 0
   if (stop.aborted) {
@@ -45,11 +54,7 @@ async function main(): Promise<number> {
     await shutDown(parts, server, `the start failed: ${error instanceof WritError ? error.code : 'INTERNAL'}`)
     throw error
   }
-  watchdog.follow(parts.attestor, () => settings.now.attestation.cycleSeconds * 1000)
-  watchdog.onChange = why => {
-    if (why === null) log.info({ event: 'watchdog' }, 'the attestation gets on again')
-    else log.error({ event: 'watchdog', reason: 'TPM_TIMEOUT' }, `the watchdog is told nothing: ${why}`)
-  }
+  watchdog.follow(parts.attestor.progress)
   const tellStatus = () => sdNotify(serviceStatus(parts))
   parts.gate.on('transition', tellStatus)
   tellStatus()

@@ -7,6 +7,7 @@ import type { DaemonCore } from './core.ts'
 import { assemble, DAEMON_VERSION, type DaemonParts } from './daemon.ts'
 import { readHostId } from './host.ts'
 import { sdNotify } from './native.ts'
+import { Progress, STEPS } from './progress.ts'
 import { RpcServer, SERVICE_NAMES } from './rpc/server.ts'
 import { statusLine } from './service-status.ts'
 import type { Settings } from './settings.ts'
@@ -29,6 +30,8 @@ export class Start {
   /** What serves while there is no daemon yet; null in an ordinary start. */
   #waiting: Waiting | null = null
 
+  /** What the watchdog goes by until the daemon serves: the attempts, each up to the TPM's first answer. */
+  readonly progress = new Progress()
   readonly #passed: number | null
 
   /**
@@ -103,6 +106,7 @@ export class Start {
       told = code
       sdNotify(statusLine(`UNATTESTED: waiting for the TPM: ${message}`))
       this.#waiting.tpm = outcome
+      this.progress.expect(RETRY_MS)
       await this.#pause()
       this.#stop.throwIfAborted()
       outcome = await this.#attempt()
@@ -112,13 +116,20 @@ export class Start {
   }
 
   async #attempt(): Promise<DaemonParts | TpmError> {
+    this.progress.begin(STEPS.files)
+    const tpmAsked = () => this.progress.at(STEPS.tpm)
     const tpmAnswered = () => {
+      // Reading a long log takes as long as it takes.
+      this.progress.rest()
       if (this.#waiting !== null) this.#waiting.tpm = null
     }
     try {
-      return await assemble(this.#settings, this.#log, { stop: this.#stop, tpmAnswered })
+      return await assemble(this.#settings, this.#log, { stop: this.#stop, tpmAsked, tpmAnswered })
     } catch (error) {
-      if (mayCome(error)) return error
+      if (mayCome(error)) {
+        this.progress.end(error.code === 'TPM_TIMEOUT' ? 'unanswered' : 'over')
+        return error
+      }
       throw error
     }
   }

@@ -1,6 +1,6 @@
 import { appendFileSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   captureReferenceValues,
   encodeReferenceValues,
@@ -8,7 +8,7 @@ import {
   REFERENCE_VALUES_TYPE,
   type ReferenceDocument,
 } from '../../attestation/index.ts'
-import { SwtpmTransport, Tpm } from '../../attestation/tpm2/index.ts'
+import { SwtpmTransport, Tpm, TpmError } from '../../attestation/tpm2/index.ts'
 import { replayMeasuredBoot } from '../../attestation/tpm2/swtpm/index.ts'
 import { signDocument } from '../../authorization/index.ts'
 import { Attestor, type AttestorOptions } from '../../daemon/attestor.ts'
@@ -336,5 +336,70 @@ describe('a failing cycle', () => {
     expect((await it.attestor.cycle()).appraisal?.verdict).toBe('fail')
     expect(it.gate.snapshot().state).toBe('FAILED')
     rmSync(it.files.ima)
+  })
+})
+
+describe('what the watchdog goes by', () => {
+  /** What is late when the clock has gone on by so much. */
+  const lateIn = (attestor: Attestor, ms: number) => {
+    const now = performance.now()
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(now + ms)
+    try {
+      return attestor.progress.late?.code
+    } finally {
+      clock.mockRestore()
+    }
+  }
+  const never = new Promise<never>(() => undefined)
+
+  test('is a cycle from its own start, whatever their distance, and the step that hangs in it', async () => {
+    const logs = await setup({ openLog: () => never })
+    void logs.attestor.cycle()
+    expect(lateIn(logs.attestor, 26_000)).toBe('TPM_TIMEOUT')
+    await expect.poll(() => lateIn(logs.attestor, 26_000)).toBe('LOGS_TIMEOUT')
+    expect(lateIn(logs.attestor, 20_000)).toBeUndefined()
+    const disk = await setup({ recorder: { record: () => never } as unknown as Recorder })
+    void disk.attestor.cycle()
+    await expect.poll(() => lateIn(disk.attestor, 26_000)).toBe('LINEAGE_TIMEOUT')
+  })
+
+  test('is the next cycle when it is due, and nothing after the stop', async () => {
+    const it = await setup({ cycleMs: 3_600_000 })
+    it.attestor.start()
+    await expect.poll(() => it.attestor.latest.time).not.toBe('')
+    expect(lateIn(it.attestor, 3_600_000)).toBeUndefined()
+    expect(lateIn(it.attestor, 3_627_000)).toBe('CYCLE_LATE')
+    await it.attestor.stop()
+    expect(lateIn(it.attestor, 1e9)).toBeUndefined()
+  })
+
+  test('is not ended by a TPM that gives no answer, which is soon asked again, also in a long cycle', async () => {
+    let asked = 0
+    const quote = async () => {
+      asked++
+      throw new TpmError('TPM_TIMEOUT', 'no answer')
+    }
+    const it = await setup({ cycleMs: 3_600_000, tpm: { quote } as unknown as Tpm })
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    it.attestor.start()
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(asked).toBe(5)
+    expect(lateIn(it.attestor, 26_000)).toBe('TPM_TIMEOUT')
+    // Also when somebody else had the cycle run.
+    it.attestor.retime()
+    await it.attestor.cycle()
+    await vi.advanceTimersByTimeAsync(5_000)
+    expect(asked).toBe(7)
+    await it.attestor.stop()
+  })
+
+  test('is ended by an error of the TPM: it has answered', async () => {
+    const quote = async () => {
+      throw new TpmError('TPM_UNAVAILABLE', 'not there')
+    }
+    const it = await setup({ tpm: { quote } as unknown as Tpm })
+    await it.attestor.cycle()
+    expect(lateIn(it.attestor, 1e9)).toBeUndefined()
   })
 })
