@@ -49,8 +49,10 @@ for page in "$built"/man/*; do
   put 644 "$page" "usr/share/man/man${page##*.}/${page##*/}"
 done
 
-for page in README.md SECURITY.md; do put 644 "$page" "usr/share/doc/writ/$page"; done
-for page in docs/*.md docs/decisions/*.md; do put 644 "$page" "usr/share/doc/writ/$page"; done
+for page in README.md SECURITY.md docs/*.md docs/decisions/*.md; do
+  node packaging/deb/page.ts "$page" >"$built/page"
+  put 644 "$built/page" "usr/share/doc/writ/$page"
+done
 put 644 proto/examples/schedule.ts usr/share/doc/writ/examples/schedule.ts
 put 644 proto/examples/python/run.py usr/share/doc/writ/examples/run.py
 # For clients in other languages.

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { GovernedHost, WRITD } from '../system/governed-host.ts'
 import { reflectedServices } from '../system/reflected-services.ts'
@@ -241,6 +241,48 @@ describe('the package', () => {
     for (const place of [HOUSE, built.directory]) {
       expect(spawnSync('grep', ['-rlF', place, tree], { encoding: 'utf8' }).stdout).toBe('')
     }
+  })
+
+  it('every link in it leads to something in it', () => {
+    const broken: string[] = []
+    const has = (path: string) => existsSync(join(built.root, path))
+    let links = 0
+    for (const page of built.files().filter(path => path.endsWith('.md'))) {
+      for (const [, target = ''] of read(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^(?:https?:|#)/.test(target)) continue
+        links++
+        const [path = '', anchor] = target.split('#')
+        const to = join(dirname(page), path)
+        const headings = anchor === undefined || !has(to) ? [] : read(to).matchAll(/^#+ (.*)$/gm)
+        const anchors = [...headings].map(([, heading = '']) =>
+          heading
+            .toLowerCase()
+            .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+            .replaceAll(' ', '-'),
+        )
+        if (!has(to) || (anchor !== undefined && !anchors.includes(anchor))) broken.push(`${page}: ${target}`)
+      }
+    }
+    const etc = built.files().filter(path => path.startsWith('etc/'))
+    const units = readdirSync(join(built.root, 'usr/lib/systemd/system'))
+    const texts = [
+      'usr/lib/systemd/catalog/writ.catalog',
+      ...units.map(unit => `usr/lib/systemd/system/${unit}`),
+      ...etc,
+    ]
+    for (const text of texts) {
+      for (const [, path = ''] of read(text).matchAll(/\bfile:\/\/(\/\S+)/g)) {
+        links++
+        if (!has(path)) broken.push(`${text}: file://${path}`)
+      }
+      for (const [, name, section] of read(text).matchAll(/\bman:([\w-]+)\((\d)\)/g)) {
+        links++
+        if (!has(`usr/share/man/man${section}/${name}.${section}.gz`))
+          broken.push(`${text}: ${name}(${section})`)
+      }
+    }
+    expect(broken).toEqual([])
+    expect(links).toBeGreaterThan(30)
   })
 
   it('its units start what it has', () => {
