@@ -54,6 +54,11 @@ async function isThere(path: string): Promise<boolean> {
   )
 }
 
+/** Whether the quoted log has the IMA policy at its place, given what was captured of it before any component was taken out. */
+export function isImaPolicyMeasured({ ima }: ReferenceDocument): boolean {
+  return ima.files.some(({ path }) => path === IMA_POLICY.path)
+}
+
 /**
  * Makes the IMA policy a component where this boot has loaded it from its place and other components are named: their entries mean
  * little on a host that boots without it.

@@ -21,7 +21,7 @@ import {
   type SimulatedTpm,
   startSimulatedTpm,
 } from '../../attestation/tpm2/swtpm/index.ts'
-import { imaEntry, templateHash } from '../attestation/ima-log.ts'
+import { type ImaFields, imaEntry, templateHash } from '../attestation/ima-log.ts'
 import { writ } from './cli.ts'
 import { IS_ROOT } from './site.ts'
 
@@ -166,7 +166,14 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
         ...Object.entries(logs).flatMap(([k, v]) => [`--${k}`, v]),
       ]
     }
-    expect(await must(...capture('captured.json'))).toMatch(/16 PCRs, \d+ files/)
+    // The recorded host had the built-in policy alone, which is said each time.
+    const mustCapture = async (...args: string[]) => {
+      const { status, stdout, stderr } = await writ(args)
+      expect(stderr).toMatch(/^writ: IMA measured no \/etc\/ima\/ima-policy in this boot: .*\n$/)
+      expect(status).toBe(0)
+      return stdout
+    }
+    expect(await mustCapture(...capture('captured.json'))).toMatch(/16 PCRs, \d+ files/)
     const signed = await must(
       'reference',
       'sign',
@@ -186,7 +193,7 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
     symlinkSync(at('daemon'), at('link'))
     const own = `sha256:${createHash('sha256').update('the code of the daemon').digest('hex')}`
     const named = (...parts: string[]) => parts.flatMap(part => ['--component', part])
-    await must(
+    await mustCapture(
       ...unsaid.map(word => (word === at('bad.json') ? at('own.json') : word)),
       ...named(`writd=${at('link')}`),
     )
@@ -197,7 +204,7 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
     const files = { data: 0o644, program: 0o700, secret: 0o640, 'below/script': 0o755 }
     for (const [name, mode] of Object.entries(files)) writeFileSync(at(`installed/${name}`), name, { mode })
     renameSync(at('daemon'), at('installed/daemon'))
-    await must(
+    await mustCapture(
       ...unsaid.map(word => (word === at('bad.json') ? at('all.json') : word)),
       ...named(`writd=${at('installed/daemon')}`),
       '--files',
@@ -219,7 +226,7 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
     writeFileSync(at('sha1.bin'), Buffer.concat([readFileSync(log('ima.bin')), imaEntry(sha1)]))
     const otherwise = [...capture('sha1.json', { 'ima-log': at('sha1.bin') }), '--files', at('installed')]
     expect((await writ(otherwise)).stderr).toContain('ima_hash=sha256')
-    await must(...otherwise.slice(0, -2))
+    await mustCapture(...otherwise.slice(0, -2))
     await boot()
     for (const parts of [['writd'], ['=/bin/sh'], ['any', `writd=${at('installed/daemon')}`]]) {
       expect((await writ([...unsaid, ...named(...parts)])).status).toBe(2)
@@ -246,6 +253,52 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
       (await writ(['reference', 'sign', at('broken.json'), '--key', at('operator.key'), '--out', at('z')]))
         .stderr,
     ).toContain('REFERENCE_MALFORMED')
+  })
+
+  test('a capture says what whoever signs it should look at first', async () => {
+    const violated = Array.from({ length: 12 }, (_, n) => ({
+      path: `/var/log/${n + 10}\u001b`,
+      violation: true,
+    }))
+    const capture = async (out: string, ima: string, ...more: string[]) => {
+      const logs = ['--event-log', log('eventlog.bin'), '--userspace-log', log('tpm2-measure.log')]
+      const to = ['--ima-log', ima, '--out', at(out)]
+      const done = await writ(['reference', 'capture', ...onHost, ...logs, ...to, ...more])
+      expect(done.status).toBe(0)
+      return done
+    }
+    const any = ['--component', 'any']
+    const json = async (...args: Parameters<typeof capture>) => {
+      const { stdout, stderr } = await capture(...args)
+      expect(stderr).toBe('')
+      return JSON.parse(stdout)
+    }
+    const unloaded = await json('p0.json', log('ima.bin'), ...any, '--json')
+    expect(unloaded).toMatchObject({ imaPolicyMeasured: false, violations: [] })
+
+    const grown: Buffer[] = [readFileSync(log('ima.bin'))]
+    const measure = async (...entries: ImaFields[]) => {
+      const connected = tpm.connect()
+      for (const entry of entries) {
+        await connected.pcrExtend(10, [{ bank: 'sha256', digest: templateHash(entry) }])
+        grown.push(imaEntry(entry))
+      }
+      await connected.close()
+      writeFileSync(at('grown.bin'), Buffer.concat(grown))
+    }
+    await measure({ path: '/etc/ima/ima-policy' })
+    expect((await capture('p1.json', at('grown.bin'), ...any)).stderr).toBe('')
+    await measure(...violated.slice(0, 1))
+    expect((await capture('p2.json', at('grown.bin'), ...any)).stderr).toMatch(
+      /^writ: changed while measured, and accepted so from now on: \/var\/log\/10\\u001b\. Take out of "ima\.violations" .*\n$/,
+    )
+    await measure(...violated.slice(1))
+    expect((await capture('p3.json', at('grown.bin'), ...any)).stderr).toContain('/19\\u001b and 2 more.')
+    expect(await json('p4.json', at('grown.bin'), ...any, '--json')).toMatchObject({
+      imaPolicyMeasured: true,
+      violations: violated.map(({ path }) => path),
+    })
+    await boot()
   })
 
   test('a host is enrolled in five steps, once for each challenge', async () => {

@@ -10,11 +10,12 @@ import {
   ReferenceValuesError,
 } from '../../../attestation/index.ts'
 import { addCommand, setAction } from '../../command.ts'
-import { readComponents, withImaPolicy } from '../../components.ts'
+import { isImaPolicyMeasured, readComponents, withImaPolicy } from '../../components.ts'
 import { CliError } from '../../error.ts'
 import { readDocument, writeDocument } from '../../files.ts'
 import { readHostIdentity } from '../../host.ts'
 import { measureFiles } from '../../measured-files.ts'
+import { printable, styledError } from '../../output.ts'
 import { addStateOptions, type StatePlaces } from '../../state-directory.ts'
 import { addTpmOption, type TpmSelection, withTpm } from '../../tpm.ts'
 import { collect } from '../../workload.ts'
@@ -44,6 +45,8 @@ export function addReferenceCapture(parent: Command): void {
       files: 'number: how many are accepted',
       secureBoot: 'json: true, false or "any"',
       components: 'json: "any" or the names of what has to be measured',
+      imaPolicyMeasured: 'boolean: whether this boot measured /etc/ima/ima-policy',
+      violations: ['text: path that was changed while it was measured, which is accepted from now on'],
     },
   )
     .option(
@@ -99,13 +102,15 @@ export function addReferenceCapture(parent: Command): void {
       imaLog: await optional(options.imaLog, 'the IMA log'),
     }
     try {
-      const captured = captureReferenceValues({
+      const from = {
         evidence,
         expected: { ak, extraData },
         name: options.name,
         created: new Date().toISOString(),
-        components,
-      })
+      }
+      const captured = captureReferenceValues({ ...from, components })
+      // A component may be named that was not measured; without any, all that was measured is among the files.
+      const imaPolicyMeasured = isImaPolicyMeasured(captureReferenceValues({ ...from, components: 'any' }))
       const document = await withFiles(withImaPolicy(captured), options.files ?? [])
       const payload = encodeReferenceValues(document)
       await writeDocument(options.out, payload)
@@ -116,6 +121,8 @@ export function addReferenceCapture(parent: Command): void {
           files: document.ima.files.length,
           secureBoot: document.secureBoot,
           components: componentNames(document),
+          imaPolicyMeasured,
+          violations: document.ima.violations,
         },
         () => [
           `${options.out}  ${document.pcrs.length} PCRs, ${document.ima.files.length} files, not signed yet`,
@@ -123,6 +130,9 @@ export function addReferenceCapture(parent: Command): void {
           'sign it: writ reference sign',
         ],
       )
+      for (const line of doubts(imaPolicyMeasured, document.ima.violations)) {
+        output.note(`${styledError('yellow', 'writ:')} ${line}`)
+      }
     } catch (cause) {
       if (!(cause instanceof ReferenceValuesError || cause instanceof QuoteError)) throw cause
       throw new CliError('HOST_UNFIT', `${cause.message} [${cause.code}]`, {
@@ -133,6 +143,27 @@ export function addReferenceCapture(parent: Command): void {
     }
     return undefined
   })
+}
+
+/** Most paths that a remark names. */
+const MAX_NAMED = 10
+
+/** What whoever signs should look at first: each makes the values accept more than was meant, perhaps. */
+function doubts(imaPolicyMeasured: boolean, violations: readonly string[]): string[] {
+  const lines: string[] = []
+  if (!imaPolicyMeasured) {
+    lines.push(
+      'IMA measured no /etc/ima/ima-policy in this boot: it measures less than it should, and root can give it other rules unseen. Install the policy, reboot, capture again.',
+    )
+  }
+  if (violations.length > 0) {
+    const named = violations.slice(0, MAX_NAMED).map(printable).join(', ')
+    const more = violations.length > MAX_NAMED ? ` and ${violations.length - MAX_NAMED} more` : ''
+    lines.push(
+      `changed while measured, and accepted so from now on: ${named}${more}. Take out of "ima.violations" what need not be.`,
+    )
+  }
+  return lines
 }
 
 function componentNames({ components }: ReferenceDocument): 'any' | string[] {
