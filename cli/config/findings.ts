@@ -8,7 +8,7 @@ export type FindingCode =
   | 'FILE_NO_ACCESS'
   /** Somebody who must not can write a file, or what leads to it. */
   | 'FILE_UNSAFE'
-  /** The two configuration files do not fit each other. */
+  /** The two configuration files do not fit each other, or the unit of the socket does not fit them. */
   | 'FILES_DISAGREE'
 
 /** One thing to be said of a configuration. An error keeps the daemon from starting or from being safe. */

@@ -5,11 +5,14 @@ import { systemReason } from '../files.ts'
 import { statePath } from '../state-directory.ts'
 import type { Findings } from './findings.ts'
 import { type Identity, isDenied, modeText, READ, WRITE, whyNoAccess } from './identity.ts'
+import { type PassedSocket, passedSocket } from './socket-unit.ts'
 
 /** `sun_path` has 108 bytes with its NUL (unix(7)). */
 const MAX_SOCKET_PATH = 107
 /** Widest mode of the socket's directory, as the daemon makes it (packaging/writd.toml, socket_access). */
 const DIRECTORY_MODES = { owner: 0o700, group: 0o750, all: 0o755 } as const
+/** Widest mode of the socket that the daemon serves on (packaging/writd.toml, socket_access). */
+const SOCKET_MODES = { owner: 0o600, group: 0o660, all: 0o666 } as const
 
 /**
  * Looks at the TPM, the state directory and the place of the socket, which are this host's.
@@ -78,12 +81,15 @@ function checkSocket(
   if (socket === undefined || socketAccess === undefined) return
   if (Buffer.byteLength(socket) > MAX_SOCKET_PATH)
     findings.error('CONFIG_BAD_VALUE', key, `is longer than ${MAX_SOCKET_PATH} bytes`)
+  const passed = passedSocket(socket)
+  if (passed !== null) {
+    checkPassed(passed, socketAccess, findings)
+    return
+  }
   const directory = dirname(socket)
   const stat = statSync(directory, { throwIfNoEntry: false })
   // The daemon makes it, if it can; at a boot the service manager does.
   if (stat === undefined) return
-  // Root's is that of a socket unit: what the service manager listens on is opened by the socket's own mode, and nobody else can put one there.
-  if (stat.uid === 0 && user !== null && user.uid !== 0 && (stat.mode & 0o022) === 0) return
   const wide = stat.mode & 0o777 & ~DIRECTORY_MODES[socketAccess]
   if (wide !== 0) {
     const most = DIRECTORY_MODES[socketAccess].toString(8)
@@ -95,6 +101,30 @@ function checkSocket(
   }
   if (user !== null && stat.uid !== user.uid)
     findings.error('FILE_NO_ACCESS', key, `${directory} belongs to uid ${stat.uid}, not to uid ${user.uid}`)
+}
+
+/** The unit opens the socket, in a directory that the service manager makes; the daemon refuses one that is open wider than its configuration says. */
+export function checkPassed(
+  { mode, from }: PassedSocket,
+  access: keyof typeof SOCKET_MODES,
+  findings: Findings,
+): void {
+  const key = 'daemon.socket_access'
+  const most = SOCKET_MODES[access]
+  const octal = (bits: number) => bits.toString(8).padStart(4, '0')
+  const set = `SocketMode=${octal(most)} (systemctl edit writd.socket) goes with "${access}"`
+  if ((mode & ~most) !== 0)
+    findings.error(
+      'FILES_DISAGREE',
+      key,
+      `${from} has mode ${octal(mode)}, on which the daemon does not serve; ${set}`,
+    )
+  else if (mode !== most)
+    findings.warn(
+      'FILES_DISAGREE',
+      key,
+      `${from} has mode ${octal(mode)}, and the socket stays no wider than that; ${set}`,
+    )
 }
 
 function found(path: string, key: string, findings: Findings, advice = ''): Stats | null {
