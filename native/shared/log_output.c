@@ -13,8 +13,8 @@
 
 #include "cleanup.h"
 
-/* https://systemd.io/JOURNAL_NATIVE_PROTOCOL/. Another one can be named where there is no such journal. */
-#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+/* https://systemd.io/JOURNAL_NATIVE_PROTOCOL/. Nothing in the environment can name another one. */
+static const struct sockaddr_un JOURNAL = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
 
 bool stderr_is_journal(void)
 {
@@ -28,18 +28,11 @@ bool stderr_is_journal(void)
 
 int journal_send(const void *entry, size_t length)
 {
-  const char *path = getenv("WRIT_JOURNAL_SOCKET");
-  struct sockaddr_un address = {.sun_family = AF_UNIX};
-  int size = snprintf(address.sun_path, sizeof address.sun_path, "%s", path == NULL ? JOURNAL_SOCKET : path);
-  if (size <= 0 || (size_t)size >= sizeof address.sun_path) {
-    errno = EINVAL;
-    return -1;
-  }
   /* One per entry: forked processes close what they do not know, and a number of theirs must not be taken for this. */
   CLEANUP_FD int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0)
     return -1;
-  if (sendto(fd, entry, length, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, sizeof address) >= 0)
+  if (sendto(fd, entry, length, MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&JOURNAL, sizeof JOURNAL) >= 0)
     return 1;
   return errno == EAGAIN || errno == ENOBUFS ? 0 : -1;
 }

@@ -3,11 +3,8 @@ import { once } from 'node:events'
 import { readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { Datagrams, journalObject } from '../support/datagrams.ts'
+import { Datagrams, journalObject, WITH_JOURNAL } from '../support/datagrams.ts'
 import { isRoot, LAUNCHD, TestHost, WRITD_UID } from './host.ts'
-
-/** As a service manager starts it whose journal is standard error. */
-const JOURNAL = 'JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$0" "$@"'
 
 describe.skipIf(!isRoot)('the launcher under a service manager (needs root)', () => {
   const ends: (() => unknown)[] = []
@@ -69,9 +66,13 @@ describe.skipIf(!isRoot)('the launcher under a service manager (needs root)', ()
     expect(pets(manager)).toBe(0)
   })
 
-  test('has its words in the journal with the kind of event, and none on standard error', async () => {
+  test('has its words in the journal with the kind of event, and nowhere else, whatever the environment says', async () => {
     const journal = await open()
-    const { host, child } = launch({ WRIT_JOURNAL_SOCKET: journal.path }, JOURNAL)
+    const elsewhere = await open()
+    const { host, child } = launch(
+      { JOURNAL: journal.path, WRIT_JOURNAL_SOCKET: elsewhere.path },
+      WITH_JOURNAL,
+    )
     let said = ''
     child.stderr?.on('data', piece => (said += piece))
     await expect.poll(() => journal.received.length, { timeout: 5000 }).toBe(1)
@@ -97,6 +98,7 @@ describe.skipIf(!isRoot)('the launcher under a service manager (needs root)', ()
       .toContainEqual(expect.objectContaining({ WRIT_EXECUTION: running.executionId, PRIORITY: '4' }))
     writd.client.close()
     expect(said).toBe('')
+    expect(elsewhere.received).toEqual([])
   })
 
   test('raises its own limit of open files, and a workload has the one that the launcher was started with', async () => {
@@ -112,14 +114,14 @@ describe.skipIf(!isRoot)('the launcher under a service manager (needs root)', ()
   })
 
   test.each([
-    ['a full journal', JOURNAL],
+    ['a full journal', WITH_JOURNAL],
     [
       'a full pipe as standard error',
       `mkfifo "$PIPE"; exec 2<>"$PIPE"; head -c 65536 /dev/zero >&2; exec "$0" "$@"`,
     ],
   ])('%s holds up no execution', async (_, command) => {
     const full = await open('full')
-    const { host } = launch({ WRIT_JOURNAL_SOCKET: full.path, PIPE: join(full.dir, 'pipe') }, command)
+    const { host } = launch({ JOURNAL: full.path, PIPE: join(full.dir, 'pipe') }, command)
     await expect.poll(() => listens(host), { timeout: 5000 }).toBe(true)
     const writd = await host.connect()
     const { end } = await writd.run(['/bin/true'])

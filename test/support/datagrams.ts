@@ -3,6 +3,16 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
+/**
+ * For a shell of root: has what it runs find the socket at `$JOURNAL` where the journal's is, in a mount namespace of its own, and take its standard
+ * error for the journal, as a service manager starts it.
+ */
+export const WITH_JOURNAL = [
+  'exec unshare --mount --propagation private sh -c',
+  `'mount -t tmpfs -o mode=755 none /run && mkdir -p /run/systemd/journal && ln -s "$JOURNAL" /run/systemd/journal/socket &&`,
+  `JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec "$0" "$@"' "$0" "$@"`,
+].join(' ')
+
 /** A Unix datagram socket that keeps what it gets, or that is full and never read. A process of its own: Node has no such sockets. */
 export class Datagrams {
   readonly dir: string

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { EVENTS } from '../../daemon/log/event.ts'
 import { api, CallError, WritClient } from '../../proto/client.ts'
-import { Datagrams, journalObject } from '../support/datagrams.ts'
+import { Datagrams, journalObject, WITH_JOURNAL } from '../support/datagrams.ts'
 import { GovernedHost, NEEDS_ROOT, WRITD } from './governed-host.ts'
 
-/** As a service manager starts it whose journal is standard error. */
+/** The journal's socket is one of ours; the last program becomes the daemon's user. */
 const THROUGH = [
-  ...['sh', '-c'],
-  `JOURNAL_STREAM=$(stat -Lc %d:%i /proc/self/fd/2) exec setpriv --reuid=${WRITD.uid} --regid=${WRITD.gid} --clear-groups "$0" "$@"`,
+  ...['sh', '-c', WITH_JOURNAL],
+  ...['setpriv', `--reuid=${WRITD.uid}`, `--regid=${WRITD.gid}`, '--clear-groups'],
 ]
 
 describe.skipIf(NEEDS_ROOT !== null)('under a service manager', () => {
@@ -20,7 +20,7 @@ describe.skipIf(NEEDS_ROOT !== null)('under a service manager', () => {
       {
         NOTIFY_SOCKET: manager.path,
         WATCHDOG_USEC: '1500000',
-        WRIT_JOURNAL_SOCKET: entries.path,
+        JOURNAL: entries.path,
       },
       THROUGH,
     )
