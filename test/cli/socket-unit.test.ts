@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Findings } from '../../cli/config/findings.ts'
 import { checkPassed } from '../../cli/config/host-paths.ts'
 import { passedSocket } from '../../cli/config/socket-unit.ts'
+import { WRIT } from './cli.ts'
 
 let dir: string
 let places: string[]
@@ -76,3 +78,29 @@ describe('the socket that the service manager passes', () => {
     }
   })
 })
+
+const UNITS = '/etc/systemd/system'
+describe.skipIf(process.getuid?.() !== 0 || !existsSync(UNITS))(
+  `writ config check (needs root, and ${UNITS}: a mount namespace)`,
+  () => {
+    test('looks at the unit that is installed', () => {
+      put('etc/writd.socket', 'ListenStream=/run/none/w.sock', 'SocketMode=0660')
+      const file = join(dir, 'writd.toml')
+      const severities = ['owner', 'group', 'all'].map(access => {
+        writeFileSync(file, `[daemon]\nsocket = "/run/none/w.sock"\nsocket_access = "${access}"\n`, {
+          mode: 0o600,
+        })
+        const mounted = ['--mount', 'sh', '-c', `mount --bind "$0" ${UNITS} && exec "$@"`, join(dir, 'etc')]
+        const check = [WRIT, 'config', 'check', file, '--json']
+        const { stdout } = spawnSync('unshare', [...mounted, ...check], { encoding: 'utf8' })
+        const { findings } = JSON.parse(stdout) as {
+          findings: { key: string; line: number; severity: string }[]
+        }
+        return findings
+          .filter(({ key }) => key === 'daemon.socket_access')
+          .map(({ line, severity }) => `${line} ${severity}`)
+      })
+      expect(severities).toEqual([['3 error'], [], ['3 warning']])
+    })
+  },
+)
