@@ -158,7 +158,7 @@ except OSError as e:
     const before = refusals()
     const { stdout } = await host.writ(['run', '--artifact', artifact, '--', ...command])
     expect(stdout).toMatch(/^closed/)
-    expect(refusals(), stdout).toBe(before + 1)
+    await expect.poll(refusals).toBe(before + 1)
     const outside = spawnSync(program, command.slice(1), { uid: UIDS[0], gid: UIDS[0], encoding: 'utf8' })
     expect(outside.stdout).toBe('served\n')
   })
