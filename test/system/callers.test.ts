@@ -155,6 +155,8 @@ except OSError as e:
     const command = [program, '-c', script]
     const artifact = await host.issue('knock', command)
     const refusals = () => host.daemonLog.split('the uid of an execution').length
+    // Refusals have one line a second together.
+    await new Promise(resolve => setTimeout(resolve, 1_200))
     const before = refusals()
     const { stdout } = await host.writ(['run', '--artifact', artifact, '--', ...command])
     expect(stdout).toMatch(/^closed/)
