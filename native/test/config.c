@@ -1,6 +1,8 @@
 #include "../launchd/config.h"
 #include "../launchd/nearest.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,10 +61,11 @@ static void test_refusals(void)
 /* Only as root: the owner of the file is what is tested. */
 static void test_file(void)
 {
-  char name[] = "/tmp/writ-config-XXXXXX";
+  char name[64];
   struct config config;
   struct config_error error;
-  int fd = mkstemp(name);
+  snprintf(name, sizeof name, "/tmp/writ-config-%d", (int)getpid());
+  int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
   CHECK(fd >= 0 && write(fd, MINIMAL, strlen(MINIMAL)) == (ssize_t)strlen(MINIMAL));
   if (geteuid() == 0) {
     CHECK(config_load(name, &config, &error));
