@@ -1,28 +1,21 @@
 import { appendFileSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import {
-  captureReferenceValues,
-  encodeReferenceValues,
-  QUOTED_SELECTION,
-  REFERENCE_VALUES_TYPE,
-  type ReferenceDocument,
-} from '../../attestation/index.ts'
+import { QUOTED_SELECTION } from '../../attestation/index.ts'
 import { SwtpmTransport, Tpm, TpmError } from '../../attestation/tpm2/index.ts'
 import { replayMeasuredBoot } from '../../attestation/tpm2/swtpm/index.ts'
-import { signDocument } from '../../authorization/index.ts'
 import { Attestor, type AttestorOptions } from '../../daemon/attestor.ts'
 import { type GateSnapshot, TrustGate } from '../../daemon/gate.ts'
 import { LeasePage } from '../../daemon/native.ts'
 import { Recorder } from '../../daemon/recorder.ts'
-import { openReferenceValues, type SignedReferenceValues } from '../../daemon/reference-values.ts'
+import type { SignedReferenceValues } from '../../daemon/reference-values.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { imaEntry, templateHash } from '../attestation/ima-log.ts'
 import { recordedHost } from '../attestation/recorded-host.ts'
-import { quoteFor, type SimulatedHost, startSimulatedHost } from '../attestation/tpm2/simulated-host.ts'
-import { governance } from '../authorization/scenario.ts'
+import { type SimulatedHost, startSimulatedHost } from '../attestation/tpm2/simulated-host.ts'
 import { faultyIo } from '../lineage/support/faulty-io.ts'
 import { openLog, temporaryDirectory } from '../lineage/support/log.ts'
+import { capture } from './support/captured-reference.ts'
 import { eventsOf, MAX_AGE_NS, ofType, silent } from './support/world.ts'
 
 const boot = recordedHost('debian13-uki').evidence
@@ -34,30 +27,12 @@ beforeAll(async () => {
   host = await startSimulatedHost()
   await replayMeasuredBoot(host.simulated, boot)
   tpm = host.simulated.connect()
-  reference = await capture('first')
+  reference = await capture(host, tpm, 'first')
 })
 afterAll(async () => {
   await tpm?.close()
   await host?.end()
 })
-
-async function capture(
-  name: string,
-  components: ReferenceDocument['components'] = 'any',
-): Promise<SignedReferenceValues> {
-  const extraData = Buffer.alloc(32, 1)
-  const ak = { publicArea: host.identity.akPublicArea, name: host.identity.akName }
-  const document = captureReferenceValues({
-    evidence: { ...boot, quote: await quoteFor(tpm, host.ak, extraData) },
-    expected: { ak, extraData },
-    name,
-    created: '2026-11-21T02:00:00.000Z',
-    components: 'any',
-  })
-  document.components = components
-  const envelope = signDocument(REFERENCE_VALUES_TYPE, encodeReferenceValues(document), governance)
-  return openReferenceValues(envelope, [governance.public])
-}
 
 /** An attestor with its gate, lineage and logs as files, on the one simulated TPM. */
 async function setup(change: Partial<AttestorOptions> = {}) {
@@ -131,7 +106,7 @@ describe('a passing cycle', () => {
   })
 
   test('by reference values that were replaced meanwhile renews nothing', async () => {
-    const other = await capture('second')
+    const other = await capture(host, tpm, 'second')
     let looks = 0
     const it = await setup({ reference: () => (looks++ === 0 ? reference : other) })
     expect((await it.attestor.cycle()).appraisal?.verdict).toBe('pass')
@@ -269,7 +244,7 @@ describe("the daemon's own code", () => {
     await replayMeasuredBoot(host.simulated, boot)
     tpm = host.simulated.connect()
     const { path, digest } = writd('good')
-    const named = await capture('named', [{ name: 'writd', path, digests: [`sha256:${digest}`] }])
+    const named = await capture(host, tpm, 'named', [{ name: 'writd', path, digests: [`sha256:${digest}`] }])
     const unseen = await setup({ reference: () => named })
     await unseen.attestor.cycle()
     expect(unseen.gate.snapshot()).toMatchObject({ state: 'FAILED' })
