@@ -22,9 +22,10 @@ import {
   type SimulatedTpm,
   startSimulatedTpm,
 } from '../../attestation/tpm2/swtpm/index.ts'
+import { WRITD, writeConfigs } from './governed-config.ts'
 
-/** The daemon's user. It needs no entry in any database. */
-export const WRITD = { uid: 64_990, gid: 64_990 } as const
+export { WRITD }
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** What Node has compiled, of every user's processes: starting them is most of what a test on a whole host does. */
 const COMPILED = join(ROOT, 'node_modules/.cache/writ-test')
@@ -298,17 +299,8 @@ export class GovernedHost {
     const tpm = `swtpm:${this.tpm.paths.socket}`
     const state = this.path('state')
     const credentials = this.#credentials ? ['--credentials', this.path('credentials')] : []
-    const init = await this.ok(
-      'init',
-      '--user',
-      `${WRITD.uid}:${WRITD.gid}`,
-      '--state-dir',
-      state,
-      '--tpm',
-      tpm,
-      '--json',
-      ...credentials,
-    )
+    const provisioned = ['--state-dir', state, '--tpm', tpm, ...credentials]
+    const init = await this.ok('init', '--user', `${WRITD.uid}:${WRITD.gid}`, '--json', ...provisioned)
     this.hostId = JSON.parse(init).hostId
     await this.ok('key', 'new', this.path('operator'))
     await this.ok('key', 'new', this.path('authority'), '--algorithm', 'ecdsa-p256')
@@ -348,11 +340,7 @@ export class GovernedHost {
     await this.ok(
       'reference',
       'capture',
-      '--state-dir',
-      state,
-      '--tpm',
-      tpm,
-      ...credentials,
+      ...provisioned,
       ...logs,
       '--component',
       'any',
@@ -368,46 +356,10 @@ export class GovernedHost {
       this.path('reference.json'),
     )
     this.openTpm()
-    this.#writeConfigs(config)
-  }
-
-  #writeConfigs(extra: Record<string, string>): void {
-    const section = (name: string, lines: string[]): string =>
-      [`[${name}]`, ...lines, extra[name] ?? '', ''].join('\n')
-    const toml = [
-      section('daemon', [
-        `socket = "${this.socket}"`,
-        'socket_access = "all"',
-        `state_directory = "${this.path('state')}"`,
-        `launcher_socket = "${this.path('launchd/launchd.sock')}"`,
-        'shutdown_grace_seconds = 1',
-      ]),
-      section('tpm', ['transport = "swtpm"', `path = "${this.tpm.paths.socket}"`]),
-      section('attestation', [
-        extra.attestation === undefined ? 'cycle_seconds = 1\nmax_evidence_age_seconds = 5' : '',
-        `reference_values = "${this.path('reference.json')}"`,
-      ]),
-      section('trust', [
-        `governance_keys = ["${this.path('operator.pub')}"]`,
-        `trust_roots = "${this.path('trust.json')}"`,
-        `policy_bundle = "${this.path('policy.json')}"`,
-      ]),
-      section('execution', ['uid_range = [70000, 70299]']),
-      ...['access', 'rpc', 'quota', 'minting', 'lineage'].map(name => section(name, [])),
-    ].join('\n')
-    writeFileSync(this.path('writd.toml'), toml, { mode: 0o644 })
-    const launchd = [
-      `socket = ${this.path('launchd/launchd.sock')}`,
-      `writd_uid = ${WRITD.uid}`,
-      `writd_gid = ${WRITD.gid}`,
-      'uids = 70000-70299',
-      `event_log = ${this.path('eventlog.bin')}`,
-      `userspace_log = ${this.path('tpm2-measure.log')}`,
-      `ima_log = ${this.path('ima.bin')}`,
-      `cgroup = ${this.#cgroup}`,
-      '',
-    ].join('\n')
-    writeFileSync(this.path('launchd.conf'), launchd, { mode: 0o600 })
+    writeConfigs(
+      { path: name => this.path(name), tpmSocket: this.tpm.paths.socket, cgroup: this.#cgroup },
+      config,
+    )
   }
 
   async #appears(there: () => boolean): Promise<void> {
