@@ -10,6 +10,7 @@ import { govern } from './scenarios/govern.ts'
 import { install } from './scenarios/install.ts'
 import { kills } from './scenarios/kills.ts'
 import { otherCommandLine, secureBootOff } from './scenarios/other-boot.ts'
+import { packageLife } from './scenarios/package.ts'
 import { rollback } from './scenarios/rollback.ts'
 import { tamper } from './scenarios/tamper.ts'
 import { Steps } from './steps.ts'
@@ -30,6 +31,7 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'govern', run: govern },
   { name: 'cycles', run: cycles },
   { name: 'kills', run: kills },
+  { name: 'package', run: packageLife },
   { name: 'other command line', run: otherCommandLine },
   { name: 'Secure Boot off', run: secureBootOff },
   { name: 'tamper', run: tamper },

@@ -23,11 +23,21 @@ export async function install({ steps, machine, operator, deb }: Bench): Promise
   const guest = await steps.boot('a new machine boots with Secure Boot', () => machine.boot())
   await steps.step('the package installs', async () => {
     await guest.put('/root/writ.deb', readFileSync(deb))
-    await guest.ok('DEBIAN_FRONTEND=noninteractive dpkg -i /root/writ.deb && rm /root/writ.deb', {
-      timeoutMs: 600_000,
-    })
+    await dpkg(guest, '-i /root/writ.deb')
   })
   await steps.step('nothing of it is enabled or runs', () => nothingRuns(guest))
+  await steps.step('systemd finds nothing wrong with its units', async () => {
+    const { status, stdout, stderr } = await guest.run(`systemd-analyze verify --man=no ${UNITS.join(' ')}`)
+    equal(`${stdout}${stderr}`, '')
+    equal(status, 0)
+  })
+  await steps.step('purged, it leaves no unit and no program; installed again, nothing runs', async () => {
+    await dpkg(guest, '--purge writ')
+    equal((await guest.run('ls -d /usr/lib/writ /etc/writ /var/lib/writ')).stdout.toString(), '')
+    for (const unit of UNITS) equal((await guest.run(`systemctl cat ${unit}`)).status, 1, unit)
+    await dpkg(guest, '-i /root/writ.deb')
+    await nothingRuns(guest)
+  })
   await steps.step('unprovisioned it does not start, and that is no failure', async () => {
     await guest.ok('systemctl start writd.socket writ-launchd.service writd.service || true')
     equal((await guest.run('systemctl is-active --quiet writd.service')).status, 3)
@@ -58,6 +68,11 @@ export async function install({ steps, machine, operator, deb }: Bench): Promise
     await guest.ok(MAKE_TICKS)
   })
   await steps.powerOff(guest)
+}
+
+/** Runs dpkg as a script would: nobody is there to answer. */
+export function dpkg(guest: Guest, args: string): Promise<string> {
+  return guest.ok(`DEBIAN_FRONTEND=noninteractive dpkg ${args}`, { timeoutMs: 600_000 })
 }
 
 async function nothingRuns(guest: Guest): Promise<void> {

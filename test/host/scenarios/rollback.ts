@@ -1,9 +1,11 @@
 import { equal, match, notEqual } from 'node:assert/strict'
 import { join } from 'node:path'
-import { exportLineage, tryWrit, until } from '../governed.ts'
+import { ALICE, exportLineage, PROGRAMS, tryWrit, until } from '../governed.ts'
+import type { Guest } from '../guest.ts'
 import { checkpointOf } from '../lineage.ts'
 import type { Bench } from './bench.ts'
 import { known } from './bench.ts'
+import { issueGreet } from './govern.ts'
 
 /** The disk is put back to what it was, the TPM is not. */
 export async function rollback(bench: Bench): Promise<void> {
@@ -22,10 +24,7 @@ export async function rollback(bench: Bench): Promise<void> {
     )
     match(said, /LINEAGE_ROLLED_BACK/)
   })
-  await steps.step('nothing is permitted', async () => {
-    const { status, stdout } = await tryWrit(guest, ['status', '--json'])
-    if (status === 0) notEqual(JSON.parse(stdout.toString()).state, 'ATTESTED')
-  })
+  await steps.step('what was permitted does not run', () => doesNotRun(bench, guest))
   const bundle = join(dir, 'bundle')
   await steps.step('whoever has seen the log sees the roll-back outside', async () => {
     await exportLineage(guest, bundle, '--no-sign')
@@ -37,4 +36,13 @@ export async function rollback(bench: Bench): Promise<void> {
     match(done.stdout.toString(), /"FAILED"/)
   })
   await steps.powerOff(guest)
+}
+
+/** The daemon does not serve, or denies; the program says nothing in either case. */
+async function doesNotRun(bench: Bench, guest: Guest): Promise<void> {
+  await guest.put('/run/good.artifact.json', await issueGreet(bench, 'good', ['good-day', '0'], 'any'))
+  const run = ['run', '--artifact', '/run/good.artifact.json', '--', `${PROGRAMS}/greet`, 'good-day', '0']
+  const done = await tryWrit(guest, run, { user: ALICE })
+  notEqual(done.status, 0)
+  equal(done.stdout.toString(), '')
 }

@@ -1,7 +1,8 @@
-import { equal, notEqual, ok } from 'node:assert/strict'
+import { equal, ok } from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { AppraisalReasonCode } from '../../../attestation/index.ts'
 import { exportLineage, tryWrit, until } from '../governed.ts'
 import type { Guest } from '../guest.ts'
 import { ofType, readEntries } from '../lineage.ts'
@@ -10,20 +11,50 @@ import { type Bench, known } from './bench.ts'
 import { clear, deniedAsFailed, transitions } from './failed.ts'
 import { verifiedAsFailed } from './verified.ts'
 
-/** What root can do on a live host, one in each boot: a measurement stays until the next one. */
-const TAMPERINGS: readonly [what: string, tamper: (bench: Bench, guest: Guest) => Promise<unknown>][] = [
-  ['a PCR is extended by hand', (_, guest) => guest.ok(`tpm2_pcrextend 4:sha256=${'5a'.repeat(32)}`)],
-  ['root executes a program that nobody listed, from ext4', (bench, guest) => execute(bench, guest, '/opt')],
-  ['root executes one from tmpfs', (bench, guest) => execute(bench, guest, '/dev/shm')],
-  ['root executes one from a memfd', executeMemfd],
-  ['writd is changed and restarted', changeDaemon],
+/** What root can do on a live host, and the reasons that the appraisal has to give: a code, and what its message names. */
+interface Tampering {
+  readonly what: string
+  readonly tamper: (bench: Bench, guest: Guest) => Promise<unknown>
+  readonly reasons: readonly [code: AppraisalReasonCode, names: RegExp][]
+}
+
+/** Where the package has the daemon's code. */
+const PARTS = ['/usr/lib/writ/writd', '/usr/lib/writ/writ.node', '/usr/lib/writ/writ-launchd'] as const
+
+/** One in each boot: a measurement stays until the next one. */
+const TAMPERINGS: readonly Tampering[] = [
+  {
+    what: 'a PCR is extended by hand',
+    tamper: (_, guest) => guest.ok(`tpm2_pcrextend 4:sha256=${'5a'.repeat(32)}`),
+    reasons: [['QUOTE_PCR_DIGEST_MISMATCH', /PCR 4\b/]],
+  },
+  {
+    what: 'root executes a program that nobody listed, from ext4',
+    tamper: (bench, guest) => execute(bench, guest, '/opt'),
+    reasons: [['IMA_ENTRY_UNKNOWN', / of \/opt\/stranger is /]],
+  },
+  {
+    what: 'root executes one from tmpfs',
+    tamper: (bench, guest) => execute(bench, guest, '/dev/shm'),
+    reasons: [['IMA_ENTRY_UNKNOWN', / of \/dev\/shm\/stranger is /]],
+  },
+  {
+    what: 'root executes one from a memfd',
+    tamper: executeMemfd,
+    reasons: [['IMA_ENTRY_UNKNOWN', / of (\/)?memfd:stranger/]],
+  },
+  {
+    what: 'writd, its addon and the launcher are changed and restarted',
+    tamper: (_, guest) => changeParts(guest),
+    reasons: PARTS.map(path => ['COMPONENT_CHANGED', new RegExp(` of ${path} is not a listed digest`)]),
+  },
 ]
 
 /** A host lives through a series of tamperings, each of them followed by a reboot and an operator's clearance. */
 export async function tamper(bench: Bench): Promise<void> {
   const { steps, machine, dir } = bench
   let guest: Guest | undefined
-  for (const [index, [what, body]] of TAMPERINGS.entries()) {
+  for (const [index, { what, tamper, reasons }] of TAMPERINGS.entries()) {
     guest = await steps.boot('the host boots', () => machine.boot())
     const booted = guest
     if (index === 0) await steps.step('and is ATTESTED', () => until(booted, 'ATTESTED'))
@@ -33,16 +64,21 @@ export async function tamper(bench: Bench): Promise<void> {
       )
       await steps.step('an operator clears it: ATTESTED', () => clear(bench, booted, `${index}`))
     }
-    await steps.step(`${what}: FAILED`, async () => {
-      await body(bench, booted)
-      await until(booted, 'FAILED')
+    await steps.step(`${what}: FAILED, and the reason names it`, async () => {
+      await tamper(bench, booted)
+      const said = await until(booted, 'FAILED')
+      for (const [code, names] of reasons)
+        ok(
+          said.reasons.some(reason => reason.code === code && names.test(`${reason.at} ${reason.message}`)),
+          `no ${code} ${names}: ${JSON.stringify(said.reasons)}`,
+        )
     })
     await steps.step('what was permitted is denied', () => deniedAsFailed(bench, booted))
     if (index < TAMPERINGS.length - 1) await steps.powerOff(booted)
   }
   const host = guest
   if (host === undefined) return
-  await steps.step('a report of the host with the changed writd is not verified outside', () =>
+  await steps.step('a report of the host with changed parts is not verified outside', () =>
     refusedReport(bench, host),
   )
   const bundle = join(dir, 'bundle')
@@ -79,11 +115,12 @@ async function executeMemfd(bench: Bench, guest: Guest): Promise<void> {
   await guest.ok(`python3 -c '${script}'`, { input: await stranger(bench) })
 }
 
-/** One more byte at the end: it runs as before. */
-async function changeDaemon(_: Bench, guest: Guest): Promise<void> {
-  const writd = '/usr/lib/writ/writd'
-  await guest.ok(`cp -a ${writd} ${writd}.new && printf x >>${writd}.new && mv ${writd}.new ${writd}`)
-  await guest.ok('systemctl restart writd.service', { timeoutMs: 600_000 })
+/** One more byte at the end of each: they run as before. */
+async function changeParts(guest: Guest): Promise<void> {
+  for (const part of PARTS)
+    await guest.ok(`cp -a ${part} ${part}.new && printf x >>${part}.new && mv ${part}.new ${part}`)
+  // And with it the daemon, which is part of it.
+  await guest.ok('systemctl restart writ-launchd.service', { timeoutMs: 600_000 })
 }
 
 async function refusedReport(bench: Bench, guest: Guest): Promise<void> {
@@ -97,6 +134,7 @@ async function refusedReport(bench: Bench, guest: Guest): Promise<void> {
     ...['--operator-key', operator.publicKey, '--reference-values', operator.path('reference.json')],
     ...['--ek-root', machine.ekRoot],
   )
-  notEqual(done.status, 0)
-  ok(/writd/.test(done.stdout.toString()), done.stdout.toString())
+  equal(done.status, 1)
+  const said = done.stdout.toString()
+  for (const part of PARTS) ok(said.includes(` of ${part} is not a listed digest`), said)
 }

@@ -1,4 +1,4 @@
-import { equal } from 'node:assert/strict'
+import { equal, ok } from 'node:assert/strict'
 import { type Bench, known } from './bench.ts'
 
 interface Verification {
@@ -29,6 +29,7 @@ export async function verifiedAsFailed(bench: Bench, bundle: string): Promise<Ve
     ...['--host', known(bench).hostId],
   )
   const answer = JSON.parse(done.stdout.toString()) as Verification
+  ok(answer.properties.length > 0)
   const failed = answer.properties.filter(({ status }) => status === 'FAILED')
   equal(JSON.stringify(failed), '[]')
   return answer

@@ -1,0 +1,81 @@
+import { equal, match, notEqual, ok } from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { exportLineage, until } from '../governed.ts'
+import type { Guest } from '../guest.ts'
+import { ofType, readEntries } from '../lineage.ts'
+import type { Bench } from './bench.ts'
+import { sinceStart } from './cycles.ts'
+import { dpkg } from './install.ts'
+import { verified } from './verified.ts'
+
+const UNITS = ['writd.service', 'writd.socket', 'writ-launchd.service'] as const
+
+/** The package manager and the service manager do with a governed host what they do with any: it stays governed, and its evidence stays. */
+export async function packageLife(bench: Bench): Promise<void> {
+  const { steps, machine, dir, deb } = bench
+  const guest = await steps.boot('the host boots again', () => machine.boot())
+  await steps.step('and is ATTESTED', () => until(guest, 'ATTESTED'))
+  await steps.step('systemctl reload takes up the configuration, without a restart', async () => {
+    const before = await mainPids(guest)
+    await guest.ok('systemctl reload writd.service', { timeoutMs: 300_000 })
+    equal(await mainPids(guest), before)
+  })
+  await steps.step('writd is stopped, and a connection starts it again', async () => {
+    await guest.ok('systemctl stop writd.service', { timeoutMs: 300_000 })
+    equal(await active(guest, 'writd.service'), 'inactive')
+    equal(await active(guest, 'writd.socket'), 'active')
+    await until(guest, 'ATTESTED')
+    equal(await active(guest, 'writd.service'), 'active')
+  })
+  await steps.step('the launcher is restarted, and the daemon with it', async () => {
+    const before = await mainPids(guest)
+    await guest.ok('systemctl restart writ-launchd.service', { timeoutMs: 600_000 })
+    await until(guest, 'ATTESTED')
+    for (const [index, pid] of (await mainPids(guest)).split(' ').entries())
+      notEqual(pid, before.split(' ')[index])
+  })
+  await guest.put('/root/writ.deb', readFileSync(deb))
+  await steps.step('installed over itself, both run anew, ATTESTED', async () => {
+    const before = await mainPids(guest)
+    await dpkg(guest, '-i /root/writ.deb')
+    await until(guest, 'ATTESTED')
+    notEqual(await mainPids(guest), before)
+  })
+  await steps.step('removed, nothing runs, and identity, lineage and configuration stay', async () => {
+    await dpkg(guest, '--remove writ')
+    for (const unit of UNITS) notEqual(await active(guest, unit), 'active', unit)
+    equal((await guest.run('pgrep -f /usr/lib/[w]rit/')).status, 1)
+    await guest.ok('ls /var/lib/writ/identity/identity.json /var/lib/writ/lineage /etc/writ/writd.toml')
+  })
+  await steps.step('installed again, it runs as it was enabled, ATTESTED', async () => {
+    await dpkg(guest, '-i /root/writ.deb')
+    await until(guest, 'ATTESTED')
+  })
+  const bundle = join(dir, 'bundle')
+  await steps.step('one lineage has all of it, and is verified outside', async () => {
+    await exportLineage(guest, bundle)
+    await verified(bench, bundle)
+    const events = readEntries(bundle)
+    ok(ofType(events, 'daemon-start').length >= 6)
+    ok(ofType(events, 'appraisal').every(({ verdict }) => verdict === 'pass'))
+    equal(sinceStart(events).length > 1, true)
+  })
+  await steps.step('purged, the evidence stays, and dpkg says so', async () => {
+    match(await dpkg(guest, '--purge writ'), /\/var\/lib\/writ is left behind/)
+    await guest.ok('ls /var/lib/writ/identity/identity.json /var/lib/writ/lineage')
+    for (const unit of UNITS) notEqual(await active(guest, unit), 'active', unit)
+    equal((await guest.run('pgrep -f /usr/lib/[w]rit/')).status, 1)
+  })
+  await steps.powerOff(guest)
+}
+
+/** Process ids of daemon and launcher. */
+async function mainPids(guest: Guest): Promise<string> {
+  const pids = await guest.ok('systemctl show --value -p MainPID writd.service writ-launchd.service')
+  return pids.split('\n').filter(Boolean).join(' ')
+}
+
+async function active(guest: Guest, unit: string): Promise<string> {
+  return (await guest.run(`systemctl is-active ${unit}`)).stdout.toString().trim()
+}
