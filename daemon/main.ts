@@ -3,7 +3,7 @@ import { readConfig } from '../configuration/read-file.ts'
 import { WritError } from '../encoding/error.ts'
 import type { DaemonParts } from './daemon.ts'
 import { lastWords, openLog } from './log/open-log.ts'
-import { sdNotify } from './native.ts'
+import { exitAtTheLatest, sdNotify } from './native.ts'
 import { Reload } from './reload.ts'
 import { takePassedSocket } from './rpc/passed-socket.ts'
 import type { RpcServer } from './rpc/server.ts'
@@ -18,6 +18,8 @@ const USAGE = `usage: writd [--config FILE]   (default: ${DEFAULT_CONFIG})`
 const STOP_MS = 10_000
 /** What a stop may take beyond that and the calls' time to finish: the last entries, checkpoint and counter, each of which may wait for the TPM. */
 const STOP_SLACK_MS = 60_000
+/** What Node's own exit may take; it is milliseconds unless a thread hangs. */
+const EXIT_MS = 2_000
 
 async function main(): Promise<number> {
   const options = readOptions()
@@ -175,13 +177,16 @@ function explain(error: unknown): void {
 process.on('unhandledRejection', error => {
   // Nothing may go on in a state that nobody foresaw. Leases run out by themselves.
   explain(error)
-  process.exit(70)
+  exit(70)
 })
 
-main().then(
-  status => process.exit(status),
-  (error: unknown) => {
-    explain(error)
-    process.exit(1)
-  },
-)
+/** All that had to be closed is closed. */
+function exit(status: number): never {
+  exitAtTheLatest(status, EXIT_MS)
+  process.exit(status)
+}
+
+main().then(exit, (error: unknown) => {
+  explain(error)
+  exit(1)
+})

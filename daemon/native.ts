@@ -42,6 +42,7 @@ interface Addon {
   processAlive(pidfd: number): boolean
   cgroupOf(pid: number, pidfd: number): string | null
   sealedMemfd(bytes: Buffer): number
+  exitAtTheLatest(status: number, patienceMs: number): void
   leaseCreate(epoch: bigint): { handle: LeaseHandle; fd: number }
   leaseRead(page: LeaseHandle): { epoch: bigint; instantNs: bigint }
   leaseRenew(page: LeaseHandle, epoch: bigint, instantNs: bigint): void
@@ -92,6 +93,13 @@ export const cgroupOf = (pid: number, pidfd: number): string | null => addon.cgr
 
 /** A memfd with these bytes that nobody can change; the caller closes it. */
 export const sealedMemfd = (bytes: Buffer): number => addon.sealedMemfd(bytes)
+
+/**
+ * Ends the process with `status` once `patienceMs` have gone by, whatever its threads do. To be called once, before `process.exit`, which waits for
+ * threads that are in a system call: a command to a TPM device that hangs has one for as long as it hangs.
+ */
+export const exitAtTheLatest = (status: number, patienceMs: number): void =>
+  addon.exitAtTheLatest(status, patienceMs)
 
 /**
  * The lease: one shared page that only this process can write (`native/shared/lease_page.h`). One instance per daemon.

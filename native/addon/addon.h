@@ -37,6 +37,7 @@ bool addon_register_listener(napi_env env, napi_value exports);
 bool addon_register_log(napi_env env, napi_value exports);
 bool addon_register_lease(napi_env env, napi_value exports);
 bool addon_register_memfd(napi_env env, napi_value exports);
+bool addon_register_exit(napi_env env, napi_value exports);
 bool addon_register_channel(napi_env env, napi_value exports);
 
 #endif

@@ -54,6 +54,12 @@ describe.skipIf(NEEDS_ROOT !== null)('a TPM device that hangs at the start', () 
       }
     }).length
 
+  test('does not keep the daemon from ending when it is told to', async () => {
+    await expect.poll(opened, { timeout: 20_000 }).toBe(1)
+    expect(await host.stopDaemon()).toBe(0)
+    await host.startDaemon({ NOTIFY_SOCKET: manager.path, WATCHDOG_USEC: '1500000' })
+  }, 40_000)
+
   test('ends the telling of the watchdog, keeps one thread, and gets on when its commands end', async () => {
     expect(pets()).toBeGreaterThan(0)
     await expect

@@ -80,8 +80,8 @@ export function addReferenceCapture(parent: Command): void {
   addStateOptions(command)
   addTpmOption(command)
   setAction<Options>(command, async ({ options, output }) => {
-    const { identity, secrets } = await readHostIdentity(options)
     const components = await readComponents(options.component)
+    const { identity, secrets } = await readHostIdentity(options)
     const ak = { publicArea: identity.akPublicArea, name: identity.akName }
     const extraData = randomBytes(32)
     const quote = await withTpm(options, tpm =>
