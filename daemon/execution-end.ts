@@ -22,10 +22,11 @@ const CAUSES: Readonly<Record<string, EndCauseInput>> = {
   TERMINATED: 'END_CAUSE_TERMINATED',
   REVOKED: 'END_CAUSE_REVOKED',
   CALLER_GONE: 'END_CAUSE_CALLER_GONE',
+  DENIED: 'END_CAUSE_DENIED',
 }
 
 /** Causes that mean that the gate closed; which way, the gate knows. */
-const GATE_CAUSES: ReadonlySet<string> = new Set(['EPOCH', 'LEASE', 'LAPSE'])
+const GATE_CAUSES: ReadonlySet<string> = new Set(['EPOCH', 'LEASE', 'LAPSE', 'GRACE'])
 
 /**
  * How an execution ended, for the API.

@@ -6,11 +6,11 @@ import {
   decodeEnded,
   decodeFailure,
   decodeHello,
-  decodeKillSent,
   decodeList,
   decodeMessage,
   decodePrepared,
   decodeStaged,
+  decodeStopped,
   errnoName,
   type Message,
 } from './decode.ts'
@@ -24,11 +24,13 @@ import {
   encodeStage,
   encodeStart,
   encodeStrings,
+  encodeThaw,
   idBytes,
 } from './encode.ts'
 import { LauncherError } from './error.ts'
 import { exactly, openStreams } from './streams.ts'
 import type {
+  Held,
   KillOrder,
   KillSent,
   LaunchEnded,
@@ -61,6 +63,7 @@ interface Waiting {
 }
 
 interface Events {
+  held: [Held]
   'kill-sent': [KillSent]
   /** Every process is dead: seen, not assumed. */
   ended: [LaunchEnded]
@@ -231,9 +234,21 @@ export class LauncherClient extends EventEmitter<Events> {
     this.#send('KILL', MESSAGE.kill, encodeKill(executionId, order))
   }
 
-  /** Orders the end of every execution of this epoch and earlier ones, at once. */
-  lapse(epoch: bigint): void {
-    this.#send('LAPSE', MESSAGE.lapse, encodeLapse(epoch))
+  /**
+   * Orders the end of every execution of this epoch and earlier ones, at once.
+   *
+   * @param hold those that may be held are held instead
+   */
+  lapse(epoch: bigint, hold = false): void {
+    this.#send('LAPSE', MESSAGE.lapse, encodeLapse(epoch, hold))
+  }
+
+  /**
+   * Lets an execution go on that is held, as one of `epoch`: evidence, deadlines and parent are looked at once more, in C. Resolves when
+   * it runs. Refused, it stays held.
+   */
+  thaw(executionId: string, epoch: bigint): Promise<void> {
+    return this.#order('THAW', MESSAGE.thaw, encodeThaw(executionId, epoch), empty)
   }
 
   /** Lets go of what was staged or prepared and will not be started. One that runs already is not touched. */
@@ -340,8 +355,10 @@ export class LauncherClient extends EventEmitter<Events> {
   }
 
   #event({ type, body }: Message): void {
-    if (type === MESSAGE.killSent) {
-      this.emit('kill-sent', decodeKillSent(body))
+    if (type === MESSAGE.held) {
+      this.emit('held', decodeStopped(body))
+    } else if (type === MESSAGE.killSent) {
+      this.emit('kill-sent', decodeStopped(body))
     } else if (type === MESSAGE.ended) {
       const ended = decodeEnded(body)
       this.#live.delete(ended.executionId)

@@ -150,7 +150,8 @@ export function decodeList(body: ByteReader): { total: number; executions: Liste
   })
 }
 
-export function decodeKillSent(body: ByteReader): { executionId: string; bootNs: bigint; cause: EndCause } {
+/** A KILL_SENT or a HELD: which execution, when, and why. */
+export function decodeStopped(body: ByteReader): { executionId: string; bootNs: bigint; cause: EndCause } {
   return checked(() => {
     const executionId = body.bytes(16, 'id').toString('hex')
     const bootNs = body.u64le('bootNs')

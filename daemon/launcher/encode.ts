@@ -86,6 +86,7 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
     .u64(limit(limits.memoryBytes))
     .u64(limit(limits.addressSpaceBytes))
     .u64(limit(limits.fileBytes))
+    .u64(limit(order.graceNs))
     .u32(Number(limit(limits.pids, NONE - 1)))
     .u32(Number(limit(limits.openFiles, NONE)))
     .u32(order.network === 'host' ? 1 : 0)
@@ -131,5 +132,12 @@ export const encodeStart = (id: string, epoch: bigint): Buffer =>
   new Writer().bytes(idBytes(id)).u64(epoch).end()
 export const encodeKill = (id: string, order: KillOrder): Buffer =>
   new Writer().bytes(idBytes(id)).u32(KILL_ORDERS[order]).u32(0).end()
-export const encodeLapse = (epoch: bigint): Buffer => new Writer().u64(epoch).end()
+export const encodeLapse = (epoch: bigint, hold: boolean): Buffer =>
+  new Writer()
+    .u64(epoch)
+    .u32(hold ? 1 : 0)
+    .u32(0)
+    .end()
+export const encodeThaw = (id: string, epoch: bigint): Buffer =>
+  new Writer().bytes(idBytes(id)).u64(epoch).end()
 export const encodeList = (offset: number): Buffer => new Writer().u32(offset).u32(0).end()

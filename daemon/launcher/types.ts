@@ -9,7 +9,7 @@ export type StagedSubject =
   | { readonly path: string; readonly error: string }
 
 /** Why `writd` itself ends an execution. */
-export type KillOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE' | 'DAEMON'
+export type KillOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE' | 'DAEMON' | 'DENIED'
 
 /** Why an execution ended: `EXITED` by itself, a {@link KillOrder}, or what launcher and supervisor decided in C. */
 export type EndCause =
@@ -29,6 +29,7 @@ export type EndCause =
   | 'ABANDONED'
   | 'NOT_STARTED'
   | 'LAPSE'
+  | 'GRACE'
 
 /** Null and absent mean none. What the host cannot enforce is refused with `LIMIT_UNENFORCEABLE`. */
 export interface LaunchLimits {
@@ -56,6 +57,8 @@ export interface LaunchOrder {
   /** Boot-clock instant. */
   readonly expiryBootNs: bigint
   readonly maxEvidenceAgeNs: bigint
+  /** How long a lapse may hold it for `thaw`. Null and absent: a lapse ends it. */
+  readonly graceNs?: bigint | null
   /** SHA-256 of each staged subject, in the order of staging (the program first), in hexadecimal. */
   readonly digests: readonly string[]
   readonly argv: readonly string[]
@@ -88,6 +91,13 @@ export interface Prepared {
   readonly stderr: Readable | null
 }
 
+/** An execution that stands still: all of it was frozen, and nothing but a thaw lets it go on. */
+export interface Held {
+  readonly executionId: string
+  readonly cause: EndCause
+  readonly bootNs: bigint
+}
+
 export interface KillSent {
   readonly executionId: string
   readonly cause: EndCause
@@ -118,6 +128,7 @@ export interface ListedExecution {
     | 'READY'
     | 'STARTING'
     | 'RUNNING'
+    | 'HELD'
     | 'ENDING'
     | 'DEAD'
   readonly pid: number

@@ -22,8 +22,10 @@ export const MESSAGE = {
   lapse: 7,
   abandon: 8,
   list: 9,
+  thaw: 10,
   killSent: 0x4001,
   ended: 0x4002,
+  held: 0x4003,
 } as const
 
 export const LOG_KINDS = { eventlog: 1, userspace: 2, ima: 3 } as const
@@ -34,6 +36,7 @@ export const KILL_ORDERS: Readonly<Record<KillOrder, number>> = {
   OUTPUT_LIMIT: 66,
   CALLER_GONE: 67,
   DAEMON: 68,
+  DENIED: 69,
 }
 /** `enum wire_cause`. */
 export const CAUSES: readonly EndCause[] = [
@@ -52,6 +55,7 @@ export const CAUSES: readonly EndCause[] = [
   'ABANDONED',
   'NOT_STARTED',
   'LAPSE',
+  'GRACE',
 ]
 /** `enum execution_state` (native/launchd/executions.h). */
 export const STATES = [
@@ -62,6 +66,7 @@ export const STATES = [
   'READY',
   'STARTING',
   'RUNNING',
+  'HELD',
   'ENDING',
   'DEAD',
 ] as const

@@ -45,7 +45,7 @@ static struct failure hello(struct launcher *launcher, const struct order *order
   if (launcher->page != NULL) {
     if (status.st_dev != launcher->page_device || status.st_ino != launcher->page_inode) {
       body.superseded = launcher->executions.live;
-      end_all(launcher, UINT64_MAX, CAUSE_SUPERSEDED);
+      end_all(launcher, UINT64_MAX, CAUSE_SUPERSEDED, false);
     }
     munmap((void *)(uintptr_t)launcher->page, LEASE_PAGE_SIZE);
   }
@@ -73,25 +73,50 @@ static struct failure open_log(struct launcher *launcher, const struct order *or
   return OK;
 }
 
+/* A child goes on only under a parent that does. */
+static bool parent_runs(const struct launcher *launcher, const struct execution *execution)
+{
+  const struct execution *parent =
+      execution->has_parent ? executions_find(&launcher->executions, execution->parent) : NULL;
+  return !execution->has_parent || (parent != NULL && parent->state == EXECUTION_RUNNING);
+}
+
 static struct failure start(struct launcher *launcher, const struct order *order)
 {
   struct execution *execution = executions_find(&launcher->executions, order->start.id);
   if (execution == NULL)
     return failed(STATUS_UNKNOWN_EXECUTION, 0, WIRE_NONE);
   if (execution->state != EXECUTION_READY)
-    return failed(execution->state > EXECUTION_RUNNING ? STATUS_ENDED : STATUS_BAD_STATE, 0, WIRE_NONE);
+    return failed(execution->state >= EXECUTION_ENDING ? STATUS_ENDED : STATUS_BAD_STATE, 0, WIRE_NONE);
   if (execution->epoch != order->start.epoch || lease_read(launcher->page).epoch != execution->epoch)
     return failed(STATUS_EPOCH_OVER, 0, WIRE_NONE);
-  if (execution->has_parent) {
-    const struct execution *parent = executions_find(&launcher->executions, execution->parent);
-    if (parent == NULL || parent->state != EXECUTION_RUNNING)
-      return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
-  }
+  if (!parent_runs(launcher, execution))
+    return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
   /* The supervisor looks at epoch and deadlines itself before it lets go. */
   struct command command = {.type = COMMAND_START};
   if (write(execution->channel, &command, sizeof command) != sizeof command)
     return failed(STATUS_ENDED, errno, WIRE_NONE);
   execution->state = EXECUTION_STARTING;
+  execution->request = order->request;
+  return OK;
+}
+
+static struct failure thaw(struct launcher *launcher, const struct order *order)
+{
+  struct execution *execution = executions_find(&launcher->executions, order->thaw.id);
+  if (execution == NULL)
+    return failed(STATUS_UNKNOWN_EXECUTION, 0, WIRE_NONE);
+  if (execution->state != EXECUTION_HELD || execution->request != 0)
+    return failed(execution->state >= EXECUTION_ENDING ? STATUS_ENDED : STATUS_BAD_STATE, 0, WIRE_NONE);
+  if (lease_read(launcher->page).epoch != order->thaw.epoch)
+    return failed(STATUS_EPOCH_OVER, 0, WIRE_NONE);
+  if (!parent_runs(launcher, execution))
+    return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
+  /* The supervisor looks at epoch, evidence and deadlines itself before it lets go. */
+  struct command command = {.type = COMMAND_THAW, .epoch = order->thaw.epoch};
+  if (write(execution->channel, &command, sizeof command) != sizeof command)
+    return failed(STATUS_ENDED, errno, WIRE_NONE);
+  execution->thaw_epoch = order->thaw.epoch;
   execution->request = order->request;
   return OK;
 }
@@ -111,7 +136,7 @@ static struct failure abandon(struct launcher *launcher, const struct order *ord
   struct execution *execution = executions_find(&launcher->executions, order->abandon.id);
   if (execution == NULL)
     return failed(STATUS_UNKNOWN_EXECUTION, 0, WIRE_NONE);
-  if (execution->state == EXECUTION_STARTING || execution->state == EXECUTION_RUNNING)
+  if (execution->state >= EXECUTION_STARTING && execution->state <= EXECUTION_HELD)
     return failed(STATUS_BAD_STATE, 0, WIRE_NONE);
   end_execution(launcher, execution, CAUSE_ABANDONED);
   answer(launcher, order->type, order->request, NULL, 0);
@@ -157,13 +182,15 @@ static struct failure handle(struct launcher *launcher, const struct order *orde
   case WIRE_KILL:
     return kill_one(launcher, order);
   case WIRE_LAPSE:
-    end_all(launcher, order->lapse.epoch, CAUSE_LAPSE);
+    end_all(launcher, order->lapse.epoch, CAUSE_LAPSE, order->lapse.hold != 0);
     answer(launcher, order->type, order->request, NULL, 0);
     return OK;
   case WIRE_ABANDON:
     return abandon(launcher, order);
   case WIRE_LIST:
     return list(launcher, order);
+  case WIRE_THAW:
+    return thaw(launcher, order);
   default:
     return failed(STATUS_MALFORMED, 0, WIRE_NONE);
   }

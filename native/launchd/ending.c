@@ -33,18 +33,25 @@ static void answer_pending(struct launcher *launcher, struct execution *executio
   execution->request = 0;
 }
 
+static bool is_child_of(const struct execution *child, const struct execution *parent)
+{
+  return child->state != EXECUTION_FREE && child->has_parent && memcmp(child->parent, parent->id, WIRE_ID_SIZE) == 0;
+}
+
 static void end_children(struct launcher *launcher, const struct execution *parent)
 {
   for (uint32_t i = 0; i < launcher->executions.size; i++) {
     struct execution *child = &launcher->executions.items[i];
-    if (child->state != EXECUTION_FREE && child->has_parent && memcmp(child->parent, parent->id, WIRE_ID_SIZE) == 0)
+    if (is_child_of(child, parent))
       end_execution(launcher, child, CAUSE_PARENT);
   }
 }
 
 void note_ending(struct launcher *launcher, struct execution *execution, enum wire_cause cause, uint64_t boot_ns)
 {
-  uint16_t order = execution->state == EXECUTION_PREPARING ? WIRE_PREPARE : WIRE_START;
+  uint16_t order = execution->state == EXECUTION_PREPARING ? WIRE_PREPARE
+                   : execution->state == EXECUTION_HELD    ? WIRE_THAW
+                                                           : WIRE_START;
   execution->state = EXECUTION_ENDING;
   execution->cause = cause;
   if (execution->announced && cause != CAUSE_EXITED) {
@@ -54,6 +61,16 @@ void note_ending(struct launcher *launcher, struct execution *execution, enum wi
   }
   answer_pending(launcher, execution, order);
   end_children(launcher, execution);
+}
+
+/* Nothing forks on in what is frozen. A second write would only go through all its processes again. */
+static void kill_execution(struct execution *execution)
+{
+  if (execution->killed_ns != 0)
+    return;
+  leaf_freeze(&execution->leaf, true);
+  leaf_kill(&execution->leaf);
+  execution->killed_ns = boot_time_ns();
 }
 
 void end_execution(struct launcher *launcher, struct execution *execution, enum wire_cause cause)
@@ -72,9 +89,9 @@ void end_execution(struct launcher *launcher, struct execution *execution, enum 
   case EXECUTION_READY:
   case EXECUTION_STARTING:
   case EXECUTION_RUNNING:
-    leaf_freeze(&execution->leaf, true);
-    leaf_kill(&execution->leaf);
-    note_ending(launcher, execution, cause, boot_time_ns());
+  case EXECUTION_HELD:
+    kill_execution(execution);
+    note_ending(launcher, execution, cause, execution->killed_ns);
     if (write(execution->channel, &command, sizeof command) < 0 && errno != EPIPE && errno != EAGAIN)
       leaf_kill(&execution->leaf); /* it sees the kill in any case, by the end of its init */
     break;
@@ -91,17 +108,75 @@ static bool is_meant(const struct execution *execution, uint64_t up_to_epoch)
   return up_to_epoch == UINT64_MAX || (execution->state >= EXECUTION_PREPARING && execution->epoch <= up_to_epoch);
 }
 
-/* All stand still before the first is killed: none gets to act on the end of another. */
-void end_all(struct launcher *launcher, uint64_t up_to_epoch, enum wire_cause cause)
+/* Only what has been let run can be held; its supervisor watches the grace. */
+static bool can_be_held(const struct execution *execution)
+{
+  return execution->may_be_held && (execution->state == EXECUTION_RUNNING || execution->state == EXECUTION_HELD);
+}
+
+/* Its leaf is frozen first, from here; a supervisor that cannot be told is not there to watch. */
+static void hold_execution(struct launcher *launcher, struct execution *execution, enum wire_cause cause)
+{
+  struct command command = {.type = COMMAND_HOLD, .cause = cause};
+  leaf_freeze(&execution->leaf, true);
+  if (write(execution->channel, &command, sizeof command) != sizeof command)
+    end_execution(launcher, execution, cause);
+  else
+    note_held(launcher, execution, cause, boot_time_ns());
+}
+
+/* What may not be held under a parent that is, ends as if that had ended. */
+static void hold_children(struct launcher *launcher, const struct execution *parent)
 {
   for (uint32_t i = 0; i < launcher->executions.size; i++) {
-    const struct execution *execution = &launcher->executions.items[i];
-    if (is_meant(execution, up_to_epoch) && execution->has_leaf)
-      leaf_freeze(&execution->leaf, true);
+    struct execution *child = &launcher->executions.items[i];
+    if (is_child_of(child, parent) && can_be_held(child))
+      hold_execution(launcher, child, CAUSE_PARENT);
+    else if (is_child_of(child, parent))
+      end_execution(launcher, child, CAUSE_PARENT);
   }
-  for (uint32_t i = 0; i < launcher->executions.size; i++)
-    if (is_meant(&launcher->executions.items[i], up_to_epoch))
-      end_execution(launcher, &launcher->executions.items[i], cause);
+}
+
+void note_held(struct launcher *launcher, struct execution *execution, enum wire_cause cause, uint64_t boot_ns)
+{
+  if (execution->state != EXECUTION_RUNNING)
+    return;
+  execution->state = EXECUTION_HELD;
+  if (launcher->connection.fd < 0) { /* nobody is there who could thaw it */
+    end_execution(launcher, execution, cause);
+    return;
+  }
+  struct wire_held body = {.boot_ns = boot_ns, .cause = cause};
+  memcpy(body.id, execution->id, WIRE_ID_SIZE);
+  announce(launcher, WIRE_HELD, &body, sizeof body);
+  hold_children(launcher, execution);
+}
+
+/*
+ * All stand still before the first is killed: none gets to act on the end of another. All are killed before the first is
+ * spoken of.
+ */
+void end_all(struct launcher *launcher, uint64_t up_to_epoch, enum wire_cause cause, bool hold)
+{
+  const struct executions *table = &launcher->executions;
+  for (uint32_t i = 0; i < table->size; i++)
+    if (is_meant(&table->items[i], up_to_epoch) && table->items[i].has_leaf)
+      leaf_freeze(&table->items[i].leaf, true);
+  for (uint32_t i = 0; i < table->size; i++) {
+    struct execution *execution = &table->items[i];
+    bool held = hold && can_be_held(execution);
+    if (is_meant(execution, up_to_epoch) && execution->has_leaf && execution->state < EXECUTION_ENDING && !held)
+      kill_execution(execution);
+  }
+  for (uint32_t i = 0; i < table->size; i++) {
+    struct execution *execution = &table->items[i];
+    if (!is_meant(execution, up_to_epoch))
+      continue;
+    if (hold && can_be_held(execution) && execution->killed_ns == 0)
+      hold_execution(launcher, execution, cause);
+    else
+      end_execution(launcher, execution, cause);
+  }
 }
 
 void tend(struct launcher *launcher)

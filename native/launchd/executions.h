@@ -19,6 +19,7 @@ enum execution_state {
   EXECUTION_READY,     /* frozen, waits for START */
   EXECUTION_STARTING,
   EXECUTION_RUNNING,
+  EXECUTION_HELD,      /* stands still since a lapse, waits for THAW */
   EXECUTION_ENDING,    /* killed, or over; not confirmed dead */
   EXECUTION_DEAD,      /* confirmed; its leaf is still to be removed */
 };
@@ -32,6 +33,9 @@ struct execution {
   gid_t gid;
   bool uid_is_own;
   uint64_t epoch;
+  bool may_be_held;
+  uint64_t thaw_epoch; /* HELD, with a THAW under way: the epoch that it will belong to */
+  uint64_t killed_ns;  /* when its leaf was killed from here; 0: not yet */
   pid_t process; /* stager or supervisor; 0 when there is none */
   pid_t init;
   int channel; /* to that process; -1 when there is none */

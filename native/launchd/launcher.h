@@ -51,7 +51,10 @@ struct failure prepare(struct launcher *launcher, const struct order *order, int
 void end_execution(struct launcher *launcher, struct execution *execution, enum wire_cause cause);
 /* Notes that an execution is being ended: event, pending answer, children. For whoever has just written the kill. */
 void note_ending(struct launcher *launcher, struct execution *execution, enum wire_cause cause, uint64_t boot_ns);
-void end_all(struct launcher *launcher, uint64_t up_to_epoch, enum wire_cause cause);
+/* Ends all of `up_to_epoch` and earlier ones (UINT64_MAX: really all); with `hold`, what may be held is held instead. */
+void end_all(struct launcher *launcher, uint64_t up_to_epoch, enum wire_cause cause, bool hold);
+/* Notes that an execution stands still: event, children. For whoever has frozen it, or heard of that. */
+void note_held(struct launcher *launcher, struct execution *execution, enum wire_cause cause, uint64_t boot_ns);
 void release_execution(struct launcher *launcher, struct execution *execution);
 /* Tries again to remove leaves that were not empty enough, and gives up what was staged and never prepared. */
 void tend(struct launcher *launcher);

@@ -22,7 +22,7 @@ enum wire_status lease_status(struct lease lease, const struct deadlines *deadli
 static enum wire_cause look_at_lease(struct supervisor *self, uint64_t now)
 {
   struct lease lease = lease_read(self->plan->page);
-  if (lease.epoch != self->deadlines->epoch)
+  if (lease.epoch != self->epoch)
     return CAUSE_EPOCH;
   uint64_t until = sum_or_max(lease.instant, self->deadlines->max_evidence_age_ns);
   if (lease.instant == 0 || lease.instant > self->lease_until || now >= until)
@@ -51,29 +51,32 @@ static enum wire_cause look_at_cpu(struct supervisor *self, uint64_t now)
 enum wire_cause looks_take(struct supervisor *self)
 {
   uint64_t now = boot_time_ns();
-  enum wire_cause cause = look_at_lease(self, now);
+  /* What is held waits for a new lease, not longer than its grace; everything else ends it as ever. */
+  enum wire_cause cause = self->phase == HELD ? CAUSE_NONE : look_at_lease(self, now);
   if (cause == CAUSE_NONE && now >= self->deadlines->expiry_ns)
     cause = CAUSE_EXPIRY;
   if (cause == CAUSE_NONE && now >= self->run_until)
     cause = CAUSE_RUN_TIME;
+  if (cause == CAUSE_NONE && self->phase == HELD)
+    return now >= self->held_until ? CAUSE_GRACE : CAUSE_NONE;
   return cause == CAUSE_NONE ? look_at_cpu(self, now) : cause;
 }
 
-static uint64_t least(uint64_t a, uint64_t b)
+static uint64_t next_look_at_lease(const struct supervisor *self)
 {
-  return a < b ? a : b;
+  uint64_t now = boot_time_ns();
+  uint64_t left = self->lease_until > now ? self->lease_until - now : 0;
+  return least_of(self->lease_until, now + (left / 2 < SHORTEST_LOOK_NS ? SHORTEST_LOOK_NS : left / 2));
 }
 
 void looks_arm(struct supervisor *self)
 {
-  uint64_t now = boot_time_ns();
-  uint64_t left = self->lease_until > now ? self->lease_until - now : 0;
-  uint64_t at = least(self->lease_until, now + (left / 2 < SHORTEST_LOOK_NS ? SHORTEST_LOOK_NS : left / 2));
-  at = least(at, least(self->deadlines->expiry_ns, self->run_until));
-  if (self->plan->limits.cpu_time_ns != 0)
-    at = least(at, self->cpu_look);
+  uint64_t at = self->phase == HELD ? self->held_until : next_look_at_lease(self);
+  at = least_of(at, least_of(self->deadlines->expiry_ns, self->run_until));
+  if (self->plan->limits.cpu_time_ns != 0 && self->phase != HELD)
+    at = least_of(at, self->cpu_look);
   if (self->phase == PREPARING)
-    at = least(at, self->prepared_by);
+    at = least_of(at, self->prepared_by);
   struct itimerspec when = {.it_value = {.tv_sec = (time_t)(at / NS_PER_SECOND), .tv_nsec = (long)(at % NS_PER_SECOND)}};
   if (at == 0)
     when.it_value.tv_nsec = 1; /* zero would disarm */

@@ -4,7 +4,7 @@
 
 #include "supervisor.h"
 
-enum phase { PREPARING, READY, STARTING, RUNNING, ENDING };
+enum phase { PREPARING, READY, STARTING, RUNNING, HELD, ENDING };
 
 struct supervisor {
   const struct plan *plan;
@@ -17,8 +17,11 @@ struct supervisor {
   pid_t init_pid;
   enum phase phase;
   uint64_t prepared_by; /* PREPARING: when to give up */
+  uint64_t epoch;       /* that it belongs to: the one that it was prepared or thawed in */
   uint64_t run_until;   /* from START; UINT64_MAX: no limit */
   uint64_t lease_until; /* what the evidence seen so far covers */
+  uint64_t held_until;  /* HELD: the end of the grace */
+  uint64_t thaw_from;   /* HELD: the first epoch that may thaw it */
   uint64_t cpu_look;    /* when the CPU time can have run out at the earliest */
   long processors;
   struct report end;
@@ -30,10 +33,24 @@ static inline uint64_t sum_or_max(uint64_t a, uint64_t b)
   return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
 }
 
-/* Why the execution has to end now; CAUSE_NONE if it may live on. */
+static inline uint64_t least_of(uint64_t a, uint64_t b)
+{
+  return a < b ? a : b;
+}
+
+/* Why the execution has to end, or to be held, now; CAUSE_NONE if it may go on as it is. */
 enum wire_cause looks_take(struct supervisor *self);
 
 /* Arms the timer for the next look: the next deadline, and half of what is left of the lease, so that each renewal is seen. */
 void looks_arm(struct supervisor *self);
+
+/* supervisor.c: to the launcher. */
+void supervisor_tell(int control, const struct report *report);
+
+/* holding.c */
+/* Has what runs stand still instead of ending. False for one that may not be held, or is not running: it has to end. */
+bool supervisor_hold(struct supervisor *self, enum wire_cause cause);
+/* Lets go of what is held, if the lease page shows `epoch` with evidence that covers it now; tells what came of it. */
+void supervisor_thaw(struct supervisor *self, uint64_t epoch);
 
 #endif

@@ -48,12 +48,14 @@ static void on_disconnect(struct launcher *launcher)
   epoll_ctl(launcher->epoll, EPOLL_CTL_DEL, launcher->connection.fd, NULL);
   connection_close(&launcher->connection);
   launcher->broken = false;
-  /* What runs lives on until its lease ends; what never began has nobody left to begin it. */
+  /* What runs lives on until its lease ends; what never began, or is held, has nobody left to let it go on. */
   for (uint32_t i = 0; i < launcher->executions.size; i++) {
     struct execution *execution = &launcher->executions.items[i];
     execution->request = 0;
     if (execution->state >= EXECUTION_STAGING && execution->state <= EXECUTION_READY)
       end_execution(launcher, execution, CAUSE_ABANDONED);
+    else if (execution->state == EXECUTION_HELD)
+      end_execution(launcher, execution, CAUSE_LAPSE);
   }
 }
 
@@ -210,7 +212,7 @@ static void stop(struct launcher *launcher)
   uint64_t until = boot_time_ns() + STOP_NS;
   notify_manager("STOPPING=1");
   log_event(EVENT_LAUNCHER_STOP, NULL, "stopping; %u executions are ended", launcher->executions.live);
-  end_all(launcher, UINT64_MAX, CAUSE_LAUNCHER_STOP);
+  end_all(launcher, UINT64_MAX, CAUSE_LAUNCHER_STOP, false);
   while (launcher->executions.live > 0 && boot_time_ns() < until) {
     turn(launcher, TEND_MS);
     tend(launcher);

@@ -54,11 +54,13 @@ static bool body_read(struct cursor *cursor, struct order *order)
     return take(cursor, &order->kill, sizeof order->kill) && order->kill.zero == 0 &&
            order->kill.cause >= CAUSE_ORDERED_FIRST && order->kill.cause < CAUSE_ORDERED_END;
   case WIRE_LAPSE:
-    return take(cursor, &order->lapse, sizeof order->lapse);
+    return take(cursor, &order->lapse, sizeof order->lapse) && order->lapse.hold <= 1 && order->lapse.zero == 0;
   case WIRE_ABANDON:
     return take(cursor, &order->abandon, sizeof order->abandon);
   case WIRE_LIST:
     return take(cursor, &order->list, sizeof order->list) && order->list.zero == 0;
+  case WIRE_THAW:
+    return take(cursor, &order->thaw, sizeof order->thaw);
   default:
     return false;
   }

@@ -20,6 +20,7 @@ struct order {
     struct wire_lapse lapse;
     struct wire_abandon abandon;
     struct wire_list list;
+    struct wire_thaw thaw;
   };
   uint64_t max_bytes[WIRE_SUBJECTS_MAX];                    /* of a STAGE */
   uint8_t digests[WIRE_SUBJECTS_MAX][WIRE_DIGEST_SIZE]; /* of a PREPARE */

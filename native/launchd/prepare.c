@@ -183,7 +183,8 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   struct deadlines deadlines = {.epoch = body->epoch,
                                 .expiry_ns = body->expiry_ns,
                                 .max_evidence_age_ns = body->max_evidence_age_ns,
-                                .run_time_ns = body->run_time_ns};
+                                .run_time_ns = body->run_time_ns,
+                                .grace_ns = body->grace_ns};
   struct failure failure = check(launcher, execution, order, &deadlines);
   if (failure.status == STATUS_OK)
     failure = check_paths(body, strings);
@@ -222,6 +223,7 @@ struct failure prepare(struct launcher *launcher, const struct order *order, int
     execution->state = EXECUTION_PREPARING;
     execution->request = order->request;
     execution->epoch = order->prepare.epoch;
+    execution->may_be_held = order->prepare.grace_ns != 0;
     execution->has_parent = memcmp(order->prepare.parent, NO_PARENT, WIRE_ID_SIZE) != 0;
     memcpy(execution->parent, order->prepare.parent, WIRE_ID_SIZE);
   }

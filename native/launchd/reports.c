@@ -78,6 +78,16 @@ static void on_started(struct launcher *launcher, struct execution *execution)
   execution->request = 0;
 }
 
+static void on_thawed(struct launcher *launcher, struct execution *execution)
+{
+  if (execution->state != EXECUTION_HELD)
+    return;
+  execution->state = EXECUTION_RUNNING;
+  execution->epoch = execution->thaw_epoch;
+  answer(launcher, WIRE_THAW, execution->request, NULL, 0);
+  execution->request = 0;
+}
+
 static void on_ended(struct launcher *launcher, struct execution *execution, const struct report *report)
 {
   struct wire_ended body = {.boot_ns = report->boot_ns,
@@ -111,6 +121,15 @@ static void on_report(struct launcher *launcher, struct execution *execution, co
     break;
   case REPORT_START_FAILED:
     on_failed(launcher, execution, WIRE_START, report->failure);
+    break;
+  case REPORT_HELD:
+    note_held(launcher, execution, (enum wire_cause)report->cause, report->boot_ns);
+    break;
+  case REPORT_THAWED:
+    on_thawed(launcher, execution);
+    break;
+  case REPORT_THAW_FAILED:
+    on_failed(launcher, execution, WIRE_THAW, report->failure);
     break;
   case REPORT_ENDING:
     if (execution->state < EXECUTION_ENDING)

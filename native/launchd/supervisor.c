@@ -24,7 +24,7 @@
 
 /* ------------------------------------------------------------------ the end */
 
-static void tell(int control, const struct report *report)
+void supervisor_tell(int control, const struct report *report)
 {
   /* Blocking is right here: what had to be killed has been killed. */
   send(control, report, sizeof *report, MSG_NOSIGNAL);
@@ -40,7 +40,15 @@ static void begin_end(struct supervisor *self, enum wire_cause cause)
   self->phase = ENDING;
   self->end.cause = cause;
   struct report report = {.type = REPORT_ENDING, .cause = cause, .boot_ns = boot_time_ns()};
-  tell(self->control, &report);
+  supervisor_tell(self->control, &report);
+}
+
+/* A lapse holds what may be held; everything else ends it. */
+static void stop(struct supervisor *self, enum wire_cause cause)
+{
+  bool lapse = cause == CAUSE_EPOCH || cause == CAUSE_LEASE;
+  if (!lapse || !supervisor_hold(self, cause))
+    begin_end(self, cause);
 }
 
 /*
@@ -70,7 +78,7 @@ __attribute__((noreturn)) static void finish(const struct leaf *leaf, int contro
     end->user_us = all.user_us;
     end->system_us = all.system_us;
   }
-  tell(control, end);
+  supervisor_tell(control, end);
   _exit(0);
 }
 
@@ -91,14 +99,14 @@ static void on_ready(struct supervisor *self)
   leaf_freeze(self->leaf, true);
   self->phase = READY;
   struct report report = {.type = REPORT_READY, .pid = (uint32_t)self->init_pid};
-  tell(self->control, &report);
+  supervisor_tell(self->control, &report);
 }
 
 static void on_failed(struct supervisor *self, struct failure failure)
 {
   bool starting = self->phase == STARTING;
   struct report report = {.type = starting ? REPORT_START_FAILED : REPORT_FAILED, .failure = failure};
-  tell(self->control, &report);
+  supervisor_tell(self->control, &report);
   begin_end(self, CAUSE_NOT_STARTED);
 }
 
@@ -116,7 +124,7 @@ static void on_executed(struct supervisor *self)
   }
   self->phase = RUNNING;
   struct report report = {.type = REPORT_STARTED};
-  tell(self->control, &report);
+  supervisor_tell(self->control, &report);
 }
 
 static void on_init(struct supervisor *self)
@@ -172,6 +180,10 @@ static void on_control(struct supervisor *self)
     begin_end(self, (enum wire_cause)command.cause);
   else if (command.type == COMMAND_START && self->phase == READY)
     on_start(self);
+  else if (command.type == COMMAND_THAW && self->phase == HELD)
+    supervisor_thaw(self, command.epoch);
+  else if (command.type == COMMAND_HOLD && !supervisor_hold(self, (enum wire_cause)command.cause))
+    begin_end(self, (enum wire_cause)command.cause);
 }
 
 static void on_timer(struct supervisor *self)
@@ -195,7 +207,7 @@ __attribute__((noreturn)) static void loop(struct supervisor *self)
       begin_end(self, CAUSE_SUPERVISOR_LOST);
     enum wire_cause cause = looks_take(self);
     if (cause != CAUSE_NONE)
-      begin_end(self, cause);
+      stop(self, cause);
     if (self->phase != ENDING && waiting[0].revents != 0)
       on_control(self);
     if (self->phase != ENDING && waiting[1].revents != 0)
@@ -288,6 +300,7 @@ void supervisor_run(const struct plan *plan, const struct deadlines *deadlines, 
       .executed = -1,
       .timer = -1,
       .prepared_by = boot_time_ns() + PREPARE_TIMEOUT_NS,
+      .epoch = deadlines->epoch,
       .run_until = UINT64_MAX,
       .lease_until = sum_or_max(lease_read(plan->page).instant, deadlines->max_evidence_age_ns),
       .processors = sysconf(_SC_NPROCESSORS_ONLN),

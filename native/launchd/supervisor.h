@@ -1,7 +1,8 @@
 /*
  * The supervisor: one small process per execution, forked by the launcher. It makes the execution's init, and from then
  * on ends it, by itself and in C, when its epoch is over, its deadline has come, the launcher says so, or the launcher is
- * gone. It never waits for anybody before it kills.
+ * gone. It never waits for anybody before it kills. An execution that may be held stands still when its epoch or its lease
+ * is over, and ends when nobody has renewed its authorization within the grace.
  */
 #ifndef WRIT_SUPERVISOR_H
 #define WRIT_SUPERVISOR_H
@@ -15,24 +16,36 @@ struct deadlines {
   uint64_t epoch;
   uint64_t expiry_ns;
   uint64_t max_evidence_age_ns;
-  uint64_t run_time_ns; /* counted from START; 0 means none */
+  uint64_t run_time_ns; /* counted from START, also while it is held; 0 means none */
+  uint64_t grace_ns;    /* how long it may be held; 0: a lapse ends it */
 };
 
 /* Launcher to supervisor. */
-enum command_type { COMMAND_START = 1, COMMAND_END };
+enum command_type { COMMAND_START = 1, COMMAND_END, COMMAND_HOLD, COMMAND_THAW };
 struct command {
   uint32_t type;
-  uint32_t cause; /* of COMMAND_END */
+  uint32_t cause; /* of END and HOLD */
+  uint64_t epoch; /* of THAW */
 };
 
 /* Supervisor to launcher. */
-enum report_type { REPORT_READY = 1, REPORT_FAILED, REPORT_STARTED, REPORT_START_FAILED, REPORT_ENDING, REPORT_ENDED };
+enum report_type {
+  REPORT_READY = 1,
+  REPORT_FAILED,
+  REPORT_STARTED,
+  REPORT_START_FAILED,
+  REPORT_HELD,
+  REPORT_THAWED,
+  REPORT_THAW_FAILED,
+  REPORT_ENDING,
+  REPORT_ENDED,
+};
 struct report {
   uint32_t type;
   uint32_t pid;           /* READY */
-  struct failure failure; /* FAILED, START_FAILED */
-  uint32_t cause;         /* ENDING, ENDED */
-  uint64_t boot_ns;       /* ENDING, ENDED */
+  struct failure failure; /* FAILED, START_FAILED, THAW_FAILED */
+  uint32_t cause;         /* HELD, ENDING, ENDED */
+  uint64_t boot_ns;       /* HELD, ENDING, ENDED */
   int32_t wait_status;    /* ENDED, when `exited` */
   uint32_t exited;
   uint64_t user_us;

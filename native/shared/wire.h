@@ -37,9 +37,11 @@ enum wire_type {
   WIRE_LAPSE,
   WIRE_ABANDON,
   WIRE_LIST,
+  WIRE_THAW,
   WIRE_ORDER_END, /* one past the last order */
   WIRE_KILL_SENT = 0x4001,
   WIRE_ENDED = 0x4002,
+  WIRE_HELD = 0x4003,
   WIRE_ANSWER = 0x8000, /* set in the answer to an order */
 };
 
@@ -95,12 +97,14 @@ enum wire_cause {
   CAUSE_ABANDONED,
   CAUSE_NOT_STARTED,
   CAUSE_LAPSE,
+  CAUSE_GRACE, /* it was held, and not thawed in time */
   CAUSE_ORDERED_FIRST = 64,
   CAUSE_TERMINATED = CAUSE_ORDERED_FIRST,
   CAUSE_REVOKED,
   CAUSE_OUTPUT_LIMIT,
   CAUSE_CALLER_GONE,
   CAUSE_DAEMON,
+  CAUSE_DENIED, /* its authorization, looked at again, does not hold any more */
   CAUSE_ORDERED_END, /* one past the last */
 };
 
@@ -172,6 +176,7 @@ struct wire_prepare {
   uint64_t memory_bytes;        /* of the whole execution; needs the memory controller */
   uint64_t address_space_bytes; /* of each process */
   uint64_t file_bytes;          /* of each file written */
+  uint64_t grace_ns;            /* how long a lapse may hold it for a THAW; 0: a lapse ends it */
   uint32_t pids;
   uint32_t open_files;
   uint32_t network;
@@ -206,7 +211,15 @@ struct wire_kill {
 };
 
 struct wire_lapse {
-  uint64_t epoch; /* executions of this epoch and earlier ones end */
+  uint64_t epoch; /* executions of this epoch and earlier ones end, */
+  uint32_t hold;  /* or with 1 are held, where their PREPARE says so */
+  uint32_t zero;
+};
+
+/* Lets go of what is held, into an epoch that the lease page shows: nothing but this order does. */
+struct wire_thaw {
+  uint8_t id[WIRE_ID_SIZE];
+  uint64_t epoch;
 };
 
 struct wire_abandon {
@@ -231,6 +244,14 @@ struct wire_listed {
   uint32_t pid;
 };
 
+/* It stands still: the freeze has been written. */
+struct wire_held {
+  uint8_t id[WIRE_ID_SIZE];
+  uint64_t boot_ns;
+  uint32_t cause;
+  uint32_t zero;
+};
+
 struct wire_kill_sent {
   uint8_t id[WIRE_ID_SIZE];
   uint64_t boot_ns;
@@ -253,11 +274,14 @@ struct wire_ended {
 static_assert(sizeof(struct wire_header) == 24, "wire");
 static_assert(sizeof(struct wire_stage) == 32, "wire");
 static_assert(sizeof(struct wire_staged) == 312, "wire");
-static_assert(sizeof(struct wire_prepare) == 208, "wire");
+static_assert(sizeof(struct wire_prepare) == 216, "wire");
 static_assert(sizeof(struct wire_prepared_answer) == 264, "wire");
 static_assert(sizeof(struct wire_start) == 24, "wire");
 static_assert(sizeof(struct wire_kill) == 24, "wire");
 static_assert(sizeof(struct wire_listed) == 32, "wire");
+static_assert(sizeof(struct wire_lapse) == 16, "wire");
+static_assert(sizeof(struct wire_thaw) == 24, "wire");
+static_assert(sizeof(struct wire_held) == 32, "wire");
 static_assert(sizeof(struct wire_kill_sent) == 32, "wire");
 static_assert(sizeof(struct wire_ended) == 64, "wire");
 

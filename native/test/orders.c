@@ -39,6 +39,7 @@ static struct message valid(uint16_t type)
   struct wire_lapse lapse = {.epoch = 1};
   struct wire_abandon abandon = {{0}};
   struct wire_list list = {.offset = 0};
+  struct wire_thaw thaw = {.epoch = 2};
   bool carries = type == WIRE_HELLO || type == WIRE_STAGE || type == WIRE_PREPARE;
   struct message message = begin(type, carries ? 1 : 0);
   switch (type) {
@@ -67,6 +68,9 @@ static struct message valid(uint16_t type)
     break;
   case WIRE_LIST:
     put(&message, &list, sizeof list);
+    break;
+  case WIRE_THAW:
+    put(&message, &thaw, sizeof thaw);
     break;
   default:
     break;
@@ -141,6 +145,8 @@ static void test_bounds(void)
   REFUSED(WIRE_PREPARE, wire_prepare, zero, 1);
   REFUSED(WIRE_KILL, wire_kill, cause, CAUSE_EXITED); /* decided in C, not said by writd */
   REFUSED(WIRE_KILL, wire_kill, cause, CAUSE_ORDERED_END);
+  REFUSED(WIRE_LAPSE, wire_lapse, hold, 2);
+  REFUSED(WIRE_LAPSE, wire_lapse, zero, 1);
 }
 
 static void test_header(void)

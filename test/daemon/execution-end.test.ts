@@ -8,6 +8,7 @@ const EXPECTED: Readonly<Record<Exclude<LaunchEnded['cause'], 'NONE'>, string>> 
   EPOCH: 'END_CAUSE_ATTESTATION_STALE',
   LEASE: 'END_CAUSE_ATTESTATION_STALE',
   LAPSE: 'END_CAUSE_ATTESTATION_STALE',
+  GRACE: 'END_CAUSE_ATTESTATION_STALE',
   EXPIRY: 'END_CAUSE_EXPIRED',
   RUN_TIME: 'END_CAUSE_LIMIT',
   CPU_TIME: 'END_CAUSE_LIMIT',
@@ -24,6 +25,7 @@ const EXPECTED: Readonly<Record<Exclude<LaunchEnded['cause'], 'NONE'>, string>> 
   TERMINATED: 'END_CAUSE_TERMINATED',
   REVOKED: 'END_CAUSE_REVOKED',
   CALLER_GONE: 'END_CAUSE_CALLER_GONE',
+  DENIED: 'END_CAUSE_DENIED',
 }
 const ended = (fields: Partial<LaunchEnded>): LaunchEnded => ({
   executionId: 'ab'.repeat(16),
@@ -43,9 +45,12 @@ describe('how an execution ended', () => {
     expect(say({ cause: cause as LaunchEnded['cause'] }).cause).toBe(expected)
   })
 
-  test.each(['EPOCH', 'LEASE', 'LAPSE'] as const)('%s of a failed host says that it failed', cause => {
-    expect(endMessage(ended({ cause }), null, 'FAILED', 't').cause).toBe('END_CAUSE_ATTESTATION_FAILED')
-  })
+  test.each(['EPOCH', 'LEASE', 'LAPSE', 'GRACE'] as const)(
+    '%s of a failed host says that it failed',
+    cause => {
+      expect(endMessage(ended({ cause }), null, 'FAILED', 't').cause).toBe('END_CAUSE_ATTESTATION_FAILED')
+    },
+  )
 
   test('has the exit code or the signal, never an invented one', () => {
     expect(say({ exitCode: 0 })).toMatchObject({ exitCode: 0, memoryPeakBytes: 3072, userUs: 1, systemUs: 2 })

@@ -179,6 +179,7 @@ export class Writd {
     this.client = client
     this.page = page
     for (const end of client.earlierEnds) this.#ends.set(end.executionId, end)
+    client.on('held', ({ executionId, cause }) => this.events.push(`held ${executionId} ${cause}`))
     client.on('kill-sent', ({ executionId, cause }) => this.events.push(`kill-sent ${executionId} ${cause}`))
     client.on('ended', end => {
       this.events.push(`ended ${end.executionId} ${end.cause}`)

@@ -4,11 +4,11 @@ import {
   decodeEnded,
   decodeFailure,
   decodeHello,
-  decodeKillSent,
   decodeList,
   decodeMessage,
   decodePrepared,
   decodeStaged,
+  decodeStopped,
   type Message,
 } from '../../daemon/launcher/decode.ts'
 import { encodeOrder, encodePrepare, encodeStrings } from '../../daemon/launcher/encode.ts'
@@ -42,7 +42,7 @@ describe('what the launcher sends', () => {
     ['staged', decodeStaged],
     ['prepared', decodePrepared],
     ['list', decodeList],
-    ['kill sent', decodeKillSent],
+    ['held or kill sent', decodeStopped],
     ['ended', decodeEnded],
     ['failure', body => decodeFailure({ status: 1, body } as Message, 'order')],
   ]

@@ -56,6 +56,10 @@ export const EndCause = {
    * The daemon or the launcher was lost, and the lease ran out.
    */
   END_CAUSE_LEASE_LAPSED: 'END_CAUSE_LEASE_LAPSED',
+  /**
+   * Its authorization was looked at again, because policy or trust roots had changed or it was frozen, and does not hold any more.
+   */
+  END_CAUSE_DENIED: 'END_CAUSE_DENIED',
 } as const;
 
 /**
@@ -127,6 +131,11 @@ export type EndCauseInput =
    */
   | 'END_CAUSE_LEASE_LAPSED'
   | 12
+  /**
+   * Its authorization was looked at again, because policy or trust roots had changed or it was frozen, and does not hold any more.
+   */
+  | 'END_CAUSE_DENIED'
+  | 13
 
 /**
  * Why an execution ended.
