@@ -9,5 +9,6 @@ export default defineConfig({
     maxWorkers: 2,
     pool: 'forks',
     allowOnly: false,
+    globalSetup: 'test/support/prepared.ts',
   },
 })

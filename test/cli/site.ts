@@ -1,11 +1,19 @@
-import { cp } from 'node:fs/promises'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { execa } from 'execa'
+import {
+  replayMeasuredBoot,
+  type SimulatedTpm,
+  startSimulatedTpm,
+} from '../../attestation/tpm2/swtpm/index.ts'
 import type { Screen } from '../../demo/screen.ts'
-import { govern } from '../../demo/steps/govern.ts'
+import { type GovernedHost, govern } from '../../demo/steps/govern.ts'
 import { provision } from '../../demo/steps/provision.ts'
 import { type Site, serve } from '../../demo/steps/serve.ts'
 import { simulate } from '../../demo/steps/simulate.ts'
-import { Workspace } from '../../demo/workspace.ts'
+import { RECORDED_HOST, Workspace } from '../../demo/workspace.ts'
+import { compiledDirectory } from '../support/compiled.ts'
+import { putPrepared } from '../support/prepared.ts'
 import { type Session, writ } from './cli.ts'
 
 /** Whether the tests that start the launcher can run. */
@@ -20,17 +28,64 @@ const silent = new Proxy({} as Screen, {
       : () => undefined,
 })
 
+/** What is said of a prepared site, beside its directories. */
+type Known = Pick<GovernedHost, 'hostId' | 'policyDigest' | 'referenceDigest'>
+/** The directories of a host that is provisioned and governed, and was never started. */
+const DIRECTORIES = ['tpm', 'state', 'operator']
+
 /** A whole host as the demo builds it: simulated TPM, launcher, daemon, everything signed and loaded. */
 export async function startSite(): Promise<{ site: Site; workspace: Workspace }> {
-  const workspace = await Workspace.create()
+  const workspace = await newWorkspace()
   try {
-    const tpm = await simulate(silent, workspace)
-    const host = await govern(silent, workspace, await provision(silent, workspace, tpm))
+    await putPrepared('site', workspace.directory, prepareSite)
+    const tpm = await boot(workspace)
+    const known: Known = JSON.parse(await readFile(workspace.path('known.json'), 'utf8'))
+    const host: GovernedHost = {
+      ...known,
+      tpm,
+      tpmOption: `swtpm:${tpm.paths.socket}`,
+      stateDirectory: workspace.path('state'),
+      operator: workspace.path('operator'),
+    }
     return { site: await serve(silent, workspace, host), workspace }
   } catch (error) {
     await workspace.close()
     throw error
   }
+}
+
+/** Starts and boots the simulated TPM that is in the workspace. */
+async function boot(workspace: Workspace): Promise<SimulatedTpm> {
+  const tpm = await startSimulatedTpm({ dir: workspace.path('tpm') })
+  workspace.atEnd('simulated TPM', () => tpm.kill())
+  const read = (name: string) => readFile(join(RECORDED_HOST, name))
+  await replayMeasuredBoot(tpm, {
+    eventLog: await read('eventlog.bin'),
+    userspaceLog: await read('tpm2-measure.log'),
+    imaLog: await read('ima.bin'),
+  })
+  return tpm
+}
+
+async function prepareSite(directory: string): Promise<void> {
+  const workspace = await newWorkspace()
+  try {
+    const tpm = await simulate(silent, workspace)
+    const host = await govern(silent, workspace, await provision(silent, workspace, tpm))
+    await tpm.stop()
+    const { hostId, policyDigest, referenceDigest } = host
+    const known: Known = { hostId, policyDigest, referenceDigest }
+    await writeFile(join(directory, 'known.json'), JSON.stringify(known))
+    await execa('cp', ['-a', ...DIRECTORIES.map(name => workspace.path(name)), directory])
+  } finally {
+    await workspace.close()
+  }
+}
+
+async function newWorkspace(): Promise<Workspace> {
+  const workspace = await Workspace.create()
+  process.env.NODE_COMPILE_CACHE = compiledDirectory()
+  return workspace
 }
 
 /** `writ` with the site's socket, as root unless told otherwise. */

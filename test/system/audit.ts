@@ -2,12 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { type LineageEvent, parseEvent } from '../../lineage/index.ts'
 import { api, type WritClient } from '../../proto/client.ts'
 import type { GovernedHost } from './governed-host.ts'
+import type { BootedHost } from './governed-provision.ts'
 
 /** The TPM's maker here is one CA: the simulated TPM carries no intermediate certificates. */
 const ekRoot = (host: GovernedHost): string => host.tpm.paths.intermediateCertificate
 
 /** Has the operator certify the host's attestation key, so that an exported bundle can be verified as a whole. */
-export async function enroll(host: GovernedHost): Promise<void> {
+export async function enroll(host: BootedHost): Promise<void> {
   const state = ['--state-dir', host.path('state')]
   const tpm = ['--tpm', `swtpm:${host.tpm.paths.socket}`]
   const at = (name: string) => host.path(name)

@@ -4,7 +4,7 @@ import { sha256Hex } from '../../encoding/digest.ts'
 import { api, CallError, WritClient } from '../../proto/client.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
 import { type Issue, issuerLike } from './artifacts.ts'
-import { enroll, exportAndVerify, ofType, processesWith, readLineage } from './audit.ts'
+import { exportAndVerify, ofType, processesWith, readLineage } from './audit.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 
 const ROUNDS = 15
@@ -39,8 +39,7 @@ describe.skipIf(NEEDS_ROOT !== null)('kill -9 at any moment', () => {
   let daemon: WritClient
 
   beforeAll(async () => {
-    host = await GovernedHost.start()
-    await enroll(host)
+    host = await GovernedHost.start({ enrolled: true })
     const template = await host.issue('template', ['/bin/sleep', '1'], ['--any-arguments', '--uses', '1'])
     issue = issuerLike(host, template)
     daemon = new WritClient(host.socket)

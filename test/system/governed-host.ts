@@ -5,7 +5,6 @@ import {
   chownSync,
   cpSync,
   existsSync,
-  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -22,14 +21,16 @@ import {
   type SimulatedTpm,
   startSimulatedTpm,
 } from '../../attestation/tpm2/swtpm/index.ts'
-import { WRITD, writeConfigs } from './governed-config.ts'
+import { compiledDirectory } from '../support/compiled.ts'
+import { putPrepared } from '../support/prepared.ts'
+import { enroll } from './audit.ts'
+import { type Place, WRITD, writeConfigs } from './governed-config.ts'
+import { provision, RECORDED } from './governed-provision.ts'
 
 export { WRITD }
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-/** What Node has compiled, of every user's processes: starting them is most of what a test on a whole host does. */
-const COMPILED = join(ROOT, 'node_modules/.cache/writ-test')
-const RECORDED = fileURLToPath(new URL('../fixtures/hosts/debian13-uki', import.meta.url))
+const COMPILED = compiledDirectory()
 
 export const NEEDS_ROOT =
   process.getuid?.() === 0 ? null : 'needs root: the launcher makes namespaces and cgroups'
@@ -68,22 +69,24 @@ export class GovernedHost {
   static async start(
     options: {
       config?: Record<string, string>
-      policy?: string
       credentials?: boolean
+      /** Whether the operator has certified the host's attestation key. */
+      enrolled?: boolean
       /** Called when all is provisioned and the launcher runs, and no daemon was ever started. */
       beforeStart?: (host: GovernedHost) => Promise<void> | void
       /** As of {@link startDaemon}. */
       through?: readonly string[]
     } = {},
   ): Promise<GovernedHost> {
-    mkdirSync(COMPILED, { recursive: true })
-    chmodSync(COMPILED, 0o1777)
+    const credentials = options.credentials === true
     const dir = mkdtempSync(join(tmpdir(), 'writ-'))
-    chmodSync(dir, 0o755)
-    const tpm = await startSimulatedTpm({ dir: join(dir, 'tpm') })
-    const host = new GovernedHost(dir, tpm, options.credentials === true)
+    const kind = `${credentials ? 'credentials' : 'host'}${options.enrolled ? '-enrolled' : ''}`
+    await putPrepared(kind, dir, made => GovernedHost.#prepare(made, credentials, options.enrolled === true))
+    const host = await GovernedHost.#in(dir, credentials)
     try {
-      await host.#provision(options)
+      await host.boot()
+      host.hostId = readFileSync(host.path('host-id'), 'utf8')
+      writeConfigs(host.#place, options.config ?? {})
       await host.startLauncher()
       await options.beforeStart?.(host)
       await host.startDaemon({}, options.through)
@@ -95,8 +98,31 @@ export class GovernedHost {
     }
   }
 
+  /** Everything up to the configuration and the daemons, the simulated TPM stopped. */
+  static async #prepare(dir: string, credentials: boolean, enrolled: boolean): Promise<void> {
+    const host = await GovernedHost.#in(dir, credentials)
+    try {
+      await host.boot()
+      writeFileSync(host.path('host-id'), await provision(host, credentials))
+      if (enrolled) await enroll(host)
+    } finally {
+      await host.tpm.stop()
+    }
+  }
+
+  static async #in(dir: string, credentials: boolean): Promise<GovernedHost> {
+    chmodSync(dir, 0o755)
+    const tpm = await startSimulatedTpm({ dir: join(dir, 'tpm') })
+    chmodSync(join(dir, 'tpm'), 0o755)
+    return new GovernedHost(dir, tpm, credentials)
+  }
+
   path(name: string): string {
     return join(this.dir, name)
+  }
+
+  get #place(): Place {
+    return { path: name => this.path(name), tpmSocket: this.tpm.paths.socket, cgroup: this.#cgroup }
   }
 
   get socket(): string {
@@ -280,86 +306,6 @@ export class GovernedHost {
     for (const cgroup of [join(this.#cgroup, 'executions'), this.#cgroup])
       if (existsSync(cgroup)) rmdirSync(cgroup)
     rmSync(this.dir, { recursive: true, force: true })
-  }
-
-  /** Everything up to the start of the daemons. */
-  async #provision({
-    config = {},
-    policy,
-  }: {
-    config?: Record<string, string>
-    policy?: string
-  }): Promise<void> {
-    chmodSync(this.path('tpm'), 0o755)
-    await this.boot()
-    for (const name of ['eventlog.bin', 'tpm2-measure.log', 'ima.bin'])
-      cpSync(join(RECORDED, name), this.path(name))
-    mkdirSync(this.path('run'), { mode: 0o755 })
-    chownSync(this.path('run'), WRITD.uid, WRITD.gid)
-    const tpm = `swtpm:${this.tpm.paths.socket}`
-    const state = this.path('state')
-    const credentials = this.#credentials ? ['--credentials', this.path('credentials')] : []
-    const provisioned = ['--state-dir', state, '--tpm', tpm, ...credentials]
-    const init = await this.ok('init', '--user', `${WRITD.uid}:${WRITD.gid}`, '--json', ...provisioned)
-    this.hostId = JSON.parse(init).hostId
-    await this.ok('key', 'new', this.path('operator'))
-    await this.ok('key', 'new', this.path('authority'), '--algorithm', 'ecdsa-p256')
-    const operator = ['--key', this.path('operator.key')]
-    await this.ok(
-      'key',
-      'trust',
-      'sign',
-      '--version',
-      '1',
-      '--authority',
-      `release=${this.path('authority.pub')}`,
-      ...operator,
-      '--out',
-      this.path('trust.json'),
-    )
-    mkdirSync(this.path('policies'))
-    writeFileSync(this.path('policies/permit.cedar'), policy ?? 'permit (principal, action, resource);\n')
-    await this.ok(
-      'policy',
-      'sign',
-      this.path('policies'),
-      '--version',
-      '1',
-      ...operator,
-      '--out',
-      this.path('policy.json'),
-    )
-    const logs = [
-      '--event-log',
-      this.path('eventlog.bin'),
-      '--userspace-log',
-      this.path('tpm2-measure.log'),
-      '--ima-log',
-      this.path('ima.bin'),
-    ]
-    await this.ok(
-      'reference',
-      'capture',
-      ...provisioned,
-      ...logs,
-      '--component',
-      'any',
-      '--out',
-      this.path('captured.json'),
-    )
-    await this.ok(
-      'reference',
-      'sign',
-      this.path('captured.json'),
-      ...operator,
-      '--out',
-      this.path('reference.json'),
-    )
-    this.openTpm()
-    writeConfigs(
-      { path: name => this.path(name), tpmSocket: this.tpm.paths.socket, cgroup: this.#cgroup },
-      config,
-    )
   }
 
   async #appears(there: () => boolean): Promise<void> {

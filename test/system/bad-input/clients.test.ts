@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { api, WritClient } from '../../../proto/client.ts'
 import type { AttestationStatus } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
-import { enroll, ofType, processesWith, readLineage } from '../audit.ts'
+import { ofType, processesWith, readLineage } from '../audit.ts'
 import { GovernedHost, NEEDS_ROOT } from '../governed-host.ts'
 import { RemoteCaller } from '../remote-caller.ts'
 import { BadClient } from './bad-client.ts'
@@ -29,12 +29,12 @@ describe.skipIf(NEEDS_ROOT !== null)('badly behaved clients', () => {
 
   beforeAll(async () => {
     host = await GovernedHost.start({
+      enrolled: true,
       config: {
         rpc: 'keepalive_seconds = 2\nmax_connections = 100',
         attestation: 'cycle_seconds = 2\nmax_evidence_age_seconds = 15',
       },
     })
-    await enroll(host)
     good = readFileSync(await host.issue('good', TRUE.argv))
     sleep = readFileSync(await host.issue('sleep', ['/bin/sleep', '1'], ['--any-arguments']))
     yes = readFileSync(await host.issue('yes', ['/usr/bin/yes', marker]))

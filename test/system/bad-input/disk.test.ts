@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { enroll, ofType, processesWith, readLineage } from '../audit.ts'
+import { ofType, processesWith, readLineage } from '../audit.ts'
 import { GovernedHost, NEEDS_ROOT } from '../governed-host.ts'
 import { attempt, endingDaemon, leaves, Soundness } from './soundness.ts'
 
@@ -37,6 +37,7 @@ describe.skipIf(NEEDS_ROOT !== null)('a disk that fails', () => {
 
   beforeAll(async () => {
     host = await GovernedHost.start({
+      enrolled: true,
       beforeStart: fresh => {
         must('truncate', '-s', '40M', image(fresh))
         must('mkfs.ext4', '-q', '-m', '0', image(fresh))
@@ -46,7 +47,6 @@ describe.skipIf(NEEDS_ROOT !== null)('a disk that fails', () => {
         must('cp', '-a', `${fresh.path('state.made')}/.`, fresh.path('state'))
       },
     })
-    await enroll(host)
     const good = readFileSync(await host.issue('good', TRUE.argv))
     loose = readFileSync(await host.issue('loose', TRUE.argv, ['--any-arguments']))
     sleep = readFileSync(await host.issue('sleep', ['/bin/sleep', `77${marker}`]))

@@ -7,7 +7,7 @@ import type { WorkloadInput } from '../../../proto/generated/writ/v1/Workload.ts
 import { parseEnvelope, signEnvelope } from '../../../signing/dsse.ts'
 import { type PrivateKey, readPrivateKey } from '../../../signing/key.ts'
 import { type Issue, issuerLike } from '../artifacts.ts'
-import { enroll, ofType, readLineage } from '../audit.ts'
+import { ofType, readLineage } from '../audit.ts'
 import { GovernedHost, NEEDS_ROOT } from '../governed-host.ts'
 import { attempt, rssMiB, Soundness } from './soundness.ts'
 
@@ -28,10 +28,10 @@ describe.skipIf(NEEDS_ROOT !== null)('bad artifacts and requests', () => {
 
   beforeAll(async () => {
     host = await GovernedHost.start({
+      enrolled: true,
       // As root sends everything here, and no more than a workload of many requests is to be throttled.
       config: { quota: 'bytes_per_second = 1073741824\nbyte_burst = 1073741824' },
     })
-    await enroll(host)
     good = readFileSync(await host.issue('good', TRUE.argv))
     loose = readFileSync(await host.issue('loose', TRUE.argv, ['--any-arguments']))
     issueTrue = issuerLike(host, host.path('good.artifact.json'))

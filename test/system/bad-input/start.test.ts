@@ -3,7 +3,7 @@ import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, 
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { api, CallError, WritClient } from '../../../proto/client.ts'
-import { enroll, ofType, processesWith, readLineage } from '../audit.ts'
+import { ofType, processesWith, readLineage } from '../audit.ts'
 import { GovernedHost, NEEDS_ROOT, WRITD } from '../governed-host.ts'
 import { endingDaemon, endingLauncher, Soundness } from './soundness.ts'
 
@@ -18,9 +18,9 @@ describe.skipIf(NEEDS_ROOT !== null)('a start that finds something wrong, and a 
 
   beforeAll(async () => {
     host = await GovernedHost.start({
+      enrolled: true,
       config: { quota: 'requests_per_second = 10000\nrequest_burst = 10000' },
     })
-    await enroll(host)
     good = readFileSync(await host.issue('good', TRUE.argv))
     sleep = readFileSync(await host.issue('sleep', ['/bin/sleep', `77${marker}`]))
     sound = await new Soundness(host, good).begin()
