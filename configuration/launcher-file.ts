@@ -32,6 +32,10 @@ export interface LauncherConfig {
   readonly stage_seconds: number
   readonly tmp_bytes: number
   readonly landlock: 'required' | 'optional'
+  /** Null: none. */
+  readonly store: string | null
+  readonly store_bytes: number
+  readonly store_min_bytes: number
 }
 
 export type LauncherKey = keyof LauncherConfig
@@ -69,6 +73,9 @@ const KEYS: Readonly<Record<LauncherKey, { readonly read: Reader; readonly unset
   stage_seconds: { read: whole(1, 3600), unset: 60 },
   tmp_bytes: { read: whole(4096, TWO_TO_50), unset: 64 * 2 ** 20 },
   landlock: { read: text => ['required', 'optional'].find(word => word === text), unset: 'required' },
+  store: { read: text => (text === 'none' ? null : path(text)), unset: null },
+  store_bytes: { read: whole(0, TWO_TO_50), unset: 8 * 2 ** 30 },
+  store_min_bytes: { read: whole(1, TWO_TO_50), unset: 2 ** 20 },
 }
 
 export const LAUNCHER_KEYS = Object.keys(KEYS) as LauncherKey[]

@@ -103,7 +103,8 @@ static bool user_name(const char *text, char value[CONFIG_USER_MAX])
 }
 
 enum key { SOCKET, CGROUP, EVENT_LOG, USERSPACE_LOG, IMA_LOG, WRITD_USER, WRITD_UID, WRITD_GID, MIN_UID, UIDS, SHARED_UIDS,
-           GROUPS, MAX_EXECUTIONS, MAX_STAGED_BYTES, STAGE_SECONDS, TMP_BYTES, LANDLOCK, KEYS };
+           GROUPS, MAX_EXECUTIONS, MAX_STAGED_BYTES, STAGE_SECONDS, TMP_BYTES, LANDLOCK, STORE, STORE_BYTES, STORE_MIN_BYTES,
+           KEYS };
 
 static const struct {
   const char *name;
@@ -126,6 +127,9 @@ static const struct {
     [STAGE_SECONDS] = {"stage_seconds", false},
     [TMP_BYTES] = {"tmp_bytes", false},
     [LANDLOCK] = {"landlock", false},
+    [STORE] = {"store", false},
+    [STORE_BYTES] = {"store_bytes", false},
+    [STORE_MIN_BYTES] = {"store_min_bytes", false},
 };
 
 static bool set(struct config *config, enum key key, char *value)
@@ -167,6 +171,12 @@ static bool set(struct config *config, enum key key, char *value)
     return number(value, UINT64_C(1) << 50, &config->tmp_bytes) && config->tmp_bytes >= 4096;
   case LANDLOCK:
     return choice(value, "required", "optional", &config->landlock_required);
+  case STORE:
+    return strcmp(value, "none") == 0 || path(value, config->store);
+  case STORE_BYTES:
+    return number(value, UINT64_C(1) << 50, &config->store_bytes);
+  case STORE_MIN_BYTES:
+    return number(value, UINT64_C(1) << 50, &config->store_min_bytes) && config->store_min_bytes >= 1;
   default:
     return false;
   }
@@ -258,6 +268,8 @@ bool config_parse(char *text, struct config *config, struct config_error *error)
       .stage_seconds = 60,
       .tmp_bytes = UINT64_C(64) << 20,
       .landlock_required = true,
+      .store_bytes = UINT64_C(8) << 30,
+      .store_min_bytes = UINT64_C(1) << 20,
   };
   unsigned at = 1;
   for (char *line = text; line != NULL; at++) {

@@ -40,6 +40,9 @@ struct config {
   uint32_t stage_seconds;        /* how long opening and hashing, and a staged execution, may wait */
   uint64_t tmp_bytes;            /* of each execution's private /tmp, and of its /dev/shm */
   bool landlock_required;
+  char store[CONFIG_PATH_MAX]; /* empty: none; see store.h */
+  uint64_t store_bytes;
+  uint64_t store_min_bytes;      /* what is smaller is copied into memory at each run */
 };
 
 /* What is wrong with a configuration, for a person. */

@@ -190,6 +190,8 @@ void tend(struct launcher *launcher)
       refuse(launcher, WIRE_STAGE, execution->request, failed(STATUS_STAGE_TIMEOUT, 0, WIRE_NONE));
       execution->request = 0;
       end_execution(launcher, execution, CAUSE_ABANDONED);
+    } else if (execution->state == EXECUTION_STAGING) {
+      stager_asks_again(launcher, execution);
     } else if (execution->state == EXECUTION_STAGED && now >= execution->waits_by) {
       end_execution(launcher, execution, CAUSE_ABANDONED);
     }

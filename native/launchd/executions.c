@@ -8,6 +8,7 @@
 bool executions_create(const struct config *config, struct executions *table)
 {
   *table = (struct executions){.size = config->max_executions, .uids = config->uids, .next_uid = config->uids.first};
+  table->store.root = -1;
   table->items = calloc(table->size, sizeof *table->items);
   return table->items != NULL && account_create(config->max_staged_bytes, table->size, &table->account);
 }
@@ -18,7 +19,8 @@ struct execution *executions_take(struct executions *table, const uint8_t id[WIR
     struct execution *execution = &table->items[i];
     if (execution->state != EXECUTION_FREE)
       continue;
-    *execution = (struct execution){.channel = -1, .leaf = {-1, -1, -1, -1, -1}, .pipes = {-1, -1, -1}};
+    *execution = (struct execution){
+        .channel = -1, .leaf = {-1, -1, -1, -1, -1}, .pipes = {-1, -1, -1}, .keeping = {.reading = -1}};
     memcpy(execution->id, id, WIRE_ID_SIZE);
     table->live++;
     return execution;
@@ -47,8 +49,33 @@ uint32_t executions_index(const struct executions *table, const struct execution
   return (uint32_t)(execution - table->items);
 }
 
+bool executions_pin(struct execution *execution, uint32_t place)
+{
+  uint32_t *pins = realloc(execution->pins, (execution->pin_count + 1) * sizeof *pins);
+  if (pins == NULL)
+    return false;
+  execution->pins = pins;
+  pins[execution->pin_count++] = place;
+  return true;
+}
+
+void executions_stop_filling(struct executions *table, struct execution *execution)
+{
+  if (execution->keeping.filling)
+    store_release(&table->store, execution->keeping.ask.bytes);
+  execution->keeping.filling = false;
+  execution->keeping.waiting = false;
+  close_fd(&execution->keeping.reading);
+}
+
 void executions_release(struct executions *table, struct execution *execution)
 {
+  executions_stop_filling(table, execution);
+  for (uint32_t i = 0; i < execution->pin_count; i++)
+    store_unpin(&table->store, execution->pins[i]);
+  free(execution->pins);
+  execution->pins = NULL;
+  execution->pin_count = 0;
   close_fd(&execution->channel);
   for (int i = 0; i < 3; i++)
     close_fd(&execution->pipes[i]);

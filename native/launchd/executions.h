@@ -9,6 +9,7 @@
 #include "cgroup.h"
 #include "config.h"
 #include "staging.h"
+#include "store.h"
 
 /* On the wire in answers to LIST. */
 enum execution_state {
@@ -22,6 +23,14 @@ enum execution_state {
   EXECUTION_HELD,      /* stands still since a lapse, waits for THAW */
   EXECUTION_ENDING,    /* killed, or over; not confirmed dead */
   EXECUTION_DEAD,      /* confirmed; its leaf is still to be removed */
+};
+
+/* What a stager asked for and the launcher has not done with yet. */
+struct keeping {
+  bool waiting; /* for another execution that is filling the store with the same */
+  bool filling;
+  int reading;  /* the file that is being filled; -1 */
+  struct stage_ask ask;
 };
 
 struct execution {
@@ -42,6 +51,9 @@ struct execution {
   bool has_leaf;
   struct leaf leaf;
   struct staging staging;
+  struct keeping keeping;
+  uint32_t *pins; /* owned: places in the store that it has */
+  uint32_t pin_count;
   uint64_t request;  /* the order that waits for an answer; 0: none */
   uint64_t waits_by; /* STAGING, STAGED: boot-clock instant of giving up */
   int pipes[3];      /* writd's ends, until PREPARE is answered */
@@ -56,6 +68,7 @@ struct executions {
   struct id_range uids;
   uint32_t next_uid;
   struct account account;
+  struct store store;
 };
 
 bool executions_create(const struct config *config, struct executions *table);
@@ -67,6 +80,11 @@ struct execution *executions_of_process(const struct executions *table, pid_t pr
 uint32_t executions_index(const struct executions *table, const struct execution *execution);
 /* Releases all that the execution still holds, its uid included. Nothing of it may be alive. */
 void executions_release(struct executions *table, struct execution *execution);
+
+/* Notes that it has an entry of the store, which has been pinned for it. False without memory. */
+bool executions_pin(struct execution *execution, uint32_t place);
+/* Gives up what it was filling. */
+void executions_stop_filling(struct executions *table, struct execution *execution);
 
 /* The next uid of the range that no live execution has; false when there is none. */
 bool executions_own_uid(struct executions *table, uid_t *uid);

@@ -43,8 +43,13 @@ void dispatch(struct launcher *launcher, const struct order *order, const int *f
 struct failure stage(struct launcher *launcher, const struct order *order, int table);
 /* Gives an execution a uid that an order names, where the configuration allows it. */
 struct failure take_shared_identity(const struct launcher *launcher, struct execution *execution, uid_t uid, gid_t gid);
-void stage_finished(struct launcher *launcher, struct execution *execution);
+void on_stager(struct launcher *launcher, struct execution *execution);
 struct failure prepare(struct launcher *launcher, const struct order *order, int table);
+
+/* keeping.c: what a stager says about the store. */
+void stager_asks(struct launcher *launcher, struct execution *execution, const struct stage_ask *ask);
+void stager_asks_again(struct launcher *launcher, struct execution *execution);
+void stager_filled(struct launcher *launcher, struct execution *execution, const struct stage_filled *filled);
 
 /* ending.c */
 /* Ends an execution in whatever state it is; the kill is written before anything is said. */

@@ -259,6 +259,8 @@ static void settle_process(void)
   /* A reload of all units, or a terminal that closes, must not end every execution; see on_signals. */
   if (sigprocmask(SIG_BLOCK, &hangup, NULL) != 0)
     die_errno("sigprocmask");
+  /* A lease that is asked for to see who writes may be broken the next moment (F_SETLEASE of fcntl(2)). */
+  signal(SIGIO, SIG_IGN);
   umask(022);
   while (fcntl(STDERR_FILENO, F_GETFD) < 0) /* else a socket or pipe of ours would become standard something */
     if (open("/dev/null", O_RDWR) < 0)
@@ -268,6 +270,17 @@ static void settle_process(void)
     die_errno("RLIMIT_NOFILE");
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || chdir("/") != 0)
     die_errno("prctl");
+}
+
+/* Without a store everything is copied into memory, as far as that reaches. */
+static void open_store(struct launcher *launcher)
+{
+  const struct config *config = &launcher->config;
+  if (config->store[0] == '\0' || store_open(config, &launcher->executions.store))
+    return;
+  if (errno == EWOULDBLOCK)
+    die_at("store", config->store);
+  log_line("store %s is not used: %s", config->store, strerror(errno));
 }
 
 static int open_signals(void)
@@ -300,6 +313,7 @@ int main(int argc, char **argv)
     die_at("cgroup", launcher.config.cgroup);
   if (!interior_sweep(&launcher.interior, SWEEP_MS))
     die("what an earlier run left behind does not end");
+  open_store(&launcher);
   launcher.epoll = epoll_create1(EPOLL_CLOEXEC);
   launcher.signals = open_signals();
   if (launcher.epoll < 0 || launcher.signals < 0)

@@ -148,7 +148,7 @@ static void on_report(struct launcher *launcher, struct execution *execution, co
 void on_channel(struct launcher *launcher, struct execution *execution)
 {
   if (execution->state == EXECUTION_STAGING) {
-    stage_finished(launcher, execution);
+    on_stager(launcher, execution);
     return;
   }
   struct report report;

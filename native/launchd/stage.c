@@ -53,6 +53,8 @@ static struct failure start_stager(struct launcher *launcher, const struct order
     return failed(status, 0, WIRE_NONE);
   struct account account = launcher->executions.account;
   account.own = executions_index(&launcher->executions, execution);
+  if (store_is_open(&launcher->executions.store))
+    execution->staging.store_from = launcher->config.store_min_bytes;
   execution->staging.account = &account; /* for the stager only, which has a copy of this stack */
   int channel;
   pid_t process = fork_with_channel(launcher, execution, &channel);
@@ -106,19 +108,16 @@ static void answer_staged(struct launcher *launcher, const struct execution *exe
   answer(launcher, WIRE_STAGE, execution->request, &body, sizeof body.head + count * sizeof *body.items);
 }
 
-void stage_finished(struct launcher *launcher, struct execution *execution)
+static void finish(struct launcher *launcher, struct execution *execution, const struct stage_report *report)
 {
-  static struct stage_report report;
-  ssize_t length = recv(execution->channel, &report, sizeof report, MSG_DONTWAIT);
-  if (length < 0 && (errno == EAGAIN || errno == EINTR))
-    return;
   execution->process = 0; /* it exits by itself and is reaped as nobody's */
-  if (length != sizeof report || report.status != STATUS_OK) {
-    refuse(launcher, WIRE_STAGE, execution->request, failed(STATUS_INTERNAL, report.error, WIRE_NONE));
+  if (report == NULL || report->status != STATUS_OK) {
+    refuse(launcher, WIRE_STAGE, execution->request,
+           failed(STATUS_INTERNAL, report == NULL ? 0 : report->error, WIRE_NONE));
     release_execution(launcher, execution);
     return;
   }
-  bool complete = staging_finish(&execution->staging, &report);
+  bool complete = staging_finish(&execution->staging, report);
   answer_staged(launcher, execution);
   execution->request = 0;
   if (!complete) {
@@ -127,4 +126,23 @@ void stage_finished(struct launcher *launcher, struct execution *execution)
   }
   execution->state = EXECUTION_STAGED;
   execution->waits_by = boot_time_ns() + launcher->config.stage_seconds * NS_PER_SECOND;
+}
+
+void on_stager(struct launcher *launcher, struct execution *execution)
+{
+  static union {
+    uint32_t message;
+    struct stage_ask ask;
+    struct stage_filled filled;
+    struct stage_report report;
+  } said;
+  ssize_t length = recv(execution->channel, &said, sizeof said, MSG_DONTWAIT);
+  if (length < 0 && (errno == EAGAIN || errno == EINTR))
+    return;
+  if (length == sizeof said.ask && said.message == STAGE_ASK)
+    stager_asks(launcher, execution, &said.ask);
+  else if (length == sizeof said.filled && said.message == STAGE_FILLED)
+    stager_filled(launcher, execution, &said.filled);
+  else
+    finish(launcher, execution, length == sizeof said.report && said.message == STAGE_REPORT ? &said.report : NULL);
 }

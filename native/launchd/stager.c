@@ -4,7 +4,6 @@
 #include <linux/openat2.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,12 +11,9 @@
 #include <unistd.h>
 
 #include "../shared/cleanup.h"
-#include "format.h"
 #include "sandbox/sandbox.h"
-#include "sha256.h"
+#include "source.h"
 #include "staging.h"
-
-#define CHUNK (256u << 10)
 
 /* Opens a regular file as the uid would; no magic links (a /proc/PID/fd would be somebody else's open file). */
 static int open_subject(const char *path, enum wire_status *status)
@@ -37,72 +33,91 @@ static int open_subject(const char *path, enum wire_status *status)
   return steal_fd(&fd);
 }
 
-static bool write_all(int fd, const char *bytes, size_t length)
+/* The launcher's answer, and with it the file to fill; else -1. */
+static bool receive_answer(int channel, struct stage_answer *answer, int *to)
 {
-  while (length > 0) {
-    ssize_t written = write(fd, bytes, length);
-    if (written < 0)
-      return false;
-    bytes += written;
-    length -= (size_t)written;
-  }
-  return true;
+  union {
+    char space[CMSG_SPACE(sizeof(int))];
+    struct cmsghdr align;
+  } control;
+  struct iovec vector = {.iov_base = answer, .iov_len = sizeof *answer};
+  struct msghdr header = {
+      .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  *to = -1;
+  if (recvmsg(channel, &header, MSG_CMSG_CLOEXEC) != sizeof *answer)
+    return false;
+  const struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+  if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+    memcpy(to, CMSG_DATA(c), sizeof *to);
+  return (answer->room == ROOM_FILL) == (*to >= 0);
 }
 
-/* Copies at most `max` bytes and hashes what it copies: the digest is of the copy, whatever happens to the file. */
-static enum wire_status copy_and_hash(const struct staging *staging, int from, int to, uint64_t max,
-                                      struct wire_staged *result)
+/* Sealed memory: nobody, not even root, can change it from here on. */
+static enum wire_status stage_in_memory(const struct staging *staging, int from, int to, uint64_t max, struct wire_staged *result)
 {
-  static char chunk[CHUNK];
-  struct sha256 hash;
-  sha256_start(&hash);
-  for (;;) {
-    ssize_t length = read(from, chunk, sizeof chunk);
-    if (length < 0 && errno == EINTR)
-      continue;
-    if (length < 0)
-      return STATUS_SUBJECT_READ;
-    if (length == 0)
-      break;
-    if ((uint64_t)length > max - result->size) {
-      errno = 0;
-      return STATUS_SUBJECT_TOO_LARGE;
-    }
-    if (!account_add(staging->account, (uint64_t)length))
-      return STATUS_CAPACITY;
-    if (!write_all(to, chunk, (size_t)length))
-      return STATUS_SUBJECT_READ;
-    sha256_add(&hash, chunk, (size_t)length);
-    result->size += (uint64_t)length;
-  }
-  sha256_finish(&hash, result->digest);
-  return STATUS_OK;
+  enum wire_status status = copy_subject_bytes(staging->account, from, to, max, result);
+  if (status == STATUS_OK && fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+    status = STATUS_SUBJECT_READ;
+  return status;
 }
 
-static enum wire_status judge_format(int fd, struct wire_staged *result)
+/* Fills the file that the launcher made in its store, and lets go of it before saying so. What cannot be kept there is no fault. */
+static bool fill(int channel, int from, int to, uint64_t bytes, const struct source *source, struct wire_staged *result)
 {
-  if (result->size == 0)
-    return STATUS_OK;
-  void *bytes = mmap(NULL, result->size, PROT_READ, MAP_PRIVATE, fd, 0);
-  if (bytes == MAP_FAILED)
-    return STATUS_SUBJECT_READ;
-  result->format = format_of(bytes, result->size, result->interpreter);
-  munmap(bytes, result->size);
-  return STATUS_OK;
+  struct stage_filled filled = {.message = STAGE_FILLED};
+  *result = (struct wire_staged){0};
+  filled.complete = copy_subject_bytes(NULL, from, to, bytes, result) == STATUS_OK && fsync(to) == 0;
+  close(to);
+  struct source after;
+  filled.steady = source->steady && source_look(from, &after) && source_is_same(source, &after);
+  filled.result = *result;
+  return send(channel, &filled, sizeof filled, MSG_NOSIGNAL) == sizeof filled && filled.complete;
 }
 
-static enum wire_status stage_one(const struct staging *staging, const char *path, int to, uint64_t max, struct wire_staged *result)
+/* True when the store has it, before or from now on. */
+static bool stage_in_store(int channel, uint32_t index, int from, uint64_t max, struct wire_staged *result)
 {
+  struct source source;
+  struct stage_answer answer;
+  if (!source_look(from, &source) || source.bytes > max)
+    return false;
+  struct stage_ask ask = {.message = STAGE_ASK,
+                          .index = index,
+                          .bytes = source.bytes,
+                          .has_fingerprint = source.has_fingerprint,
+                          .steady = source.steady};
+  memcpy(ask.fingerprint, source.fingerprint, sizeof ask.fingerprint);
+  int to;
+  if (send(channel, &ask, sizeof ask, MSG_NOSIGNAL) != sizeof ask || !receive_answer(channel, &answer, &to))
+    _exit(0);
+  if (answer.room == ROOM_KEPT)
+    *result = answer.result;
+  if (answer.room != ROOM_FILL)
+    return answer.room == ROOM_KEPT;
+  return fill(channel, from, to, source.bytes, &source, result);
+}
+
+static bool belongs_in_store(const struct staging *staging, int from)
+{
+  struct stat file;
+  return fstat(from, &file) == 0 && (uint64_t)file.st_size >= staging->store_from;
+}
+
+static enum wire_status stage_one(const struct staging *staging, int channel, uint32_t index, struct wire_staged *result)
+{
+  const struct staged *subject = &staging->subjects[index];
   enum wire_status status;
-  CLEANUP_FD int from = open_subject(path, &status);
+  CLEANUP_FD int from = open_subject(subject->path, &status);
   if (from < 0)
     return status;
-  status = copy_and_hash(staging, from, to, max, result);
-  if (status != STATUS_OK)
-    return status;
-  if (fcntl(to, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
-    return STATUS_SUBJECT_READ;
-  return judge_format(to, result);
+  if (belongs_in_store(staging, from)) {
+    if (stage_in_store(channel, index, from, subject->max_bytes, result))
+      return STATUS_OK;
+    *result = (struct wire_staged){0};
+    if (lseek(from, 0, SEEK_SET) != 0)
+      return STATUS_SUBJECT_READ;
+  }
+  return stage_in_memory(staging, from, subject->fd, subject->max_bytes, result);
 }
 
 static const struct wire_staged *find(const struct staging *staging, const struct stage_report *report, const char *path)
@@ -124,35 +139,29 @@ static bool interpreter_is_good(const struct staging *staging, const struct stag
                                  interpreter->format == FORMAT_ELF_DYNAMIC);
 }
 
-static void stage_all(const struct staging *staging, struct stage_report *report)
+static void stage_all(const struct staging *staging, int channel, struct stage_report *report)
 {
   for (uint32_t i = 0; i < staging->count; i++) {
-    const struct staged *subject = &staging->subjects[i];
     struct wire_staged *result = &report->results[i];
     errno = 0;
-    result->status = stage_one(staging, subject->path, subject->fd, subject->max_bytes, result);
-    result->error = result->status == STATUS_OK ? 0 : errno;
+    enum wire_status status = stage_one(staging, channel, i, result);
+    result->status = status;
+    result->error = status == STATUS_OK ? 0 : errno;
   }
   if (!interpreter_is_good(staging, report))
     report->results[staging->program].status = STATUS_INTERPRETER_REFUSED;
 }
 
-/* A shared uid is no execution's own: IMA is not told of it by its number, and FUSE wants all three uids alike. */
-static bool become_reader(uid_t uid, gid_t gid, bool own)
+void stager_run(const struct staging *staging, uid_t uid, gid_t gid, bool own, int channel)
 {
-  return own ? identity_read_as(uid, gid) : identity_take(uid, gid, NULL, 0);
-}
-
-void stager_run(const struct staging *staging, uid_t uid, gid_t gid, bool own, int report_fd)
-{
-  static struct stage_report report;
+  static struct stage_report report = {.message = STAGE_REPORT};
   /* In this order: a change of credentials clears the parent-death signal (prctl(2)). */
-  if (become_reader(uid, gid, own) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) {
-    stage_all(staging, &report);
+  if (identity_read(uid, gid, own) && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) {
+    stage_all(staging, channel, &report);
   } else {
     report.status = STATUS_INTERNAL;
     report.error = errno;
   }
-  send(report_fd, &report, sizeof report, MSG_NOSIGNAL);
+  send(channel, &report, sizeof report, MSG_NOSIGNAL);
   _exit(0);
 }

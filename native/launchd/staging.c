@@ -65,7 +65,7 @@ static bool unique(const struct strings *paths)
 enum wire_status staging_create(const struct strings *paths, const uint64_t *max_bytes, uint32_t program,
                                 struct staging *staging)
 {
-  *staging = (struct staging){.program = program};
+  *staging = (struct staging){.program = program, .store_from = UINT64_MAX};
   for (size_t i = 0; i < paths->count; i++)
     if (!path_is_plain(paths->items[i]))
       return STATUS_MALFORMED;
@@ -95,6 +95,7 @@ void staging_free(struct staging *staging)
   for (uint32_t i = 0; i < staging->count; i++) {
     close_fd(&staging->subjects[i].fd);
     free(staging->subjects[i].path);
+    free(staging->subjects[i].stored);
   }
   free(staging->subjects);
   *staging = (struct staging){0};
@@ -111,8 +112,10 @@ bool staging_finish(struct staging *staging, const struct stage_report *report)
   bool complete = true;
   for (uint32_t i = 0; i < staging->count; i++) {
     struct staged *subject = &staging->subjects[i];
-    subject->result = report->results[i];
-    if (subject->result.status == STATUS_OK &&
+    /* What is in the store was told when it came there; of it only a refusal is new. */
+    if (subject->stored == NULL || report->results[i].status != STATUS_OK)
+      subject->result = report->results[i];
+    if (subject->stored == NULL && subject->result.status == STATUS_OK &&
         (!is_sealed(subject->fd) || lseek(subject->fd, 0, SEEK_END) != (off_t)subject->result.size))
       subject->result.status = STATUS_INTERNAL;
     complete = complete && subject->result.status == STATUS_OK;

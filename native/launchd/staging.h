@@ -10,13 +10,16 @@
 #include <sys/types.h>
 
 #include "../shared/wire.h"
+#include "store.h"
 #include "strings.h"
 
 struct staged {
   char *path; /* owned */
-  int fd;     /* memfd; sealed once the stager has reported */
+  int fd;     /* memfd, sealed once the stager has reported; -1 when the store has it */
   uint64_t max_bytes;
   struct wire_staged result;
+  char *stored;                    /* owned: path of the store's entry that it is; NULL when there is a memfd */
+  struct stored_identity identity; /* of that */
 };
 
 /*
@@ -40,10 +43,40 @@ struct staging {
   uint32_t count;
   uint32_t program;
   const struct account *account;
+  uint64_t store_from; /* bytes from which on a subject is kept in the store; UINT64_MAX: there is none */
+};
+
+/*
+ * A stager and the launcher speak about one subject at a time: is there room for it in the store? It is there already, here is a file to
+ * fill, or there is none. What was filled is told with its digest, before the next question.
+ */
+enum stage_message { STAGE_ASK = 1, STAGE_FILLED, STAGE_REPORT };
+enum stage_room { ROOM_NONE, ROOM_FILL /* + the file */, ROOM_KEPT };
+
+struct stage_ask {
+  uint32_t message;
+  uint32_t index;
+  uint64_t bytes;
+  uint8_t has_fingerprint;
+  uint8_t steady; /* as source.h has it */
+  uint8_t fingerprint[FINGERPRINT_SIZE];
+};
+
+struct stage_answer {
+  uint32_t room;
+  struct wire_staged result; /* ROOM_KEPT */
+};
+
+struct stage_filled {
+  uint32_t message;
+  uint8_t complete; /* else it is to be forgotten */
+  uint8_t steady;   /* the source was the same before and after, so that its fingerprint can stand for it */
+  struct wire_staged result;
 };
 
 /* What a stager says at the end, in one message. Each subject's failure is its own. */
 struct stage_report {
+  uint32_t message;
   uint32_t status; /* of the stager itself */
   int32_t error;
   struct wire_staged results[WIRE_SUBJECTS_MAX];
@@ -55,15 +88,29 @@ enum wire_status staging_create(const struct strings *paths, const uint64_t *max
 void staging_free(struct staging *staging);
 
 /*
- * Runs in the stager process: gives up root for the rights of `uid`, fills the memfds, writes a stage_report to `report`,
- * exits. `own`: the uid is of the range that only executions have.
+ * Runs in the stager process: gives up root for the rights of `uid`, fills the memfds and what else it is given on `channel`, writes a
+ * stage_report there, exits. `own`: the uid is of the range that only executions have.
  */
-__attribute__((noreturn)) void stager_run(const struct staging *staging, uid_t uid, gid_t gid, bool own, int report);
+__attribute__((noreturn)) void stager_run(const struct staging *staging, uid_t uid, gid_t gid, bool own, int channel);
+
+/* copying.c, in the stager */
+/*
+ * Copies at most `max` bytes and hashes what it copies: the digest is of the copy, whatever happens to the file. `account` is NULL where
+ * the room was given already. Then says what the copy is, as execve(2) would see it. The files are at their beginnings.
+ */
+enum wire_status copy_subject_bytes(const struct account *account, int from, int to, uint64_t max, struct wire_staged *result);
 
 /*
  * Takes over a stager's report, and looks itself whether the memfds are sealed and as large as it says. True when every
  * subject can be used.
  */
 bool staging_finish(struct staging *staging, const struct stage_report *report);
+
+/* A program that is static runs from its sealed memory; everything else is found by its path. */
+static inline bool runs_from_memory(const struct staging *staging)
+{
+  const struct staged *program = &staging->subjects[staging->program];
+  return program->result.format == FORMAT_ELF_STATIC && program->stored == NULL;
+}
 
 #endif

@@ -27,6 +27,10 @@ static void test_values(void)
   struct config config;
   CHECK(parses(MINIMAL, &config));
   CHECK(strcmp(config.cgroup, "auto") == 0 && config.min_uid == 1000 && config.landlock_required);
+  CHECK(config.store[0] == '\0' && config.store_bytes == UINT64_C(8) << 30 && config.store_min_bytes == 1 << 20);
+  CHECK(parses(MINIMAL "store = /var/cache/x\nstore_bytes = 5\n", &config));
+  CHECK(strcmp(config.store, "/var/cache/x") == 0 && config.store_bytes == 5);
+  CHECK(parses(MINIMAL "store = none\n", &config));
   CHECK(config.shared_uids.count == 0 && config.groups.count == 0 && config.ima_log[0] == '\0');
   CHECK(parses("# comment\n\n" MINIMAL "  shared_uids = 1000-1999,3000 # these\ngroups=none\nlandlock = optional", &config));
   CHECK(!config.landlock_required && id_in_ranges(&config.shared_uids, 1000) && id_in_ranges(&config.shared_uids, 3000));
@@ -44,7 +48,8 @@ static void test_refusals(void)
       "cgroup = /sys/../x\n",  "shared_uids = 5-4\n",
       "shared_uids = 1,,2\n",  "shared_uids = 4294967295\n",
       "landlock = maybe\n",    "just words\n",
-      "stage_seconds = 0\n",   "max_staged_bytes = 99999999999999999999\n",
+      "store = relative\n",     "store_min_bytes = 0\n",
+      "store_bytes = 1125899906842625\n", "stage_seconds = 0\n",   "max_staged_bytes = 99999999999999999999\n",
   };
   struct config config;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

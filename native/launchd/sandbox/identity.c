@@ -28,11 +28,15 @@ static bool empty_bounding_set(void)
   return true;
 }
 
-static bool drop_capabilities(void)
+/* All but `keep`, and that only if it is there. */
+static bool drop_capabilities(uint32_t keep)
 {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-  struct __user_cap_data_struct none[2] = {{0}};
-  return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 && syscall(SYS_capset, &header, none) == 0;
+  struct __user_cap_data_struct now[2] = {{0}}, left[2] = {{0}};
+  if (keep != 0 && syscall(SYS_capget, &header, now) != 0)
+    return false;
+  left[0].permitted = left[0].effective = now[0].permitted & keep;
+  return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 && syscall(SYS_capset, &header, left) == 0;
 }
 
 /* Looks again: a set*id call that failed without saying so would leave root behind. */
@@ -47,21 +51,23 @@ static bool verify(uid_t reader, uid_t uid, gid_t gid)
          saved_gid == gid && setuid(0) != 0;
 }
 
-static bool take(uid_t real, uid_t uid, gid_t gid, const gid_t *groups, size_t group_count)
+static bool take(uid_t real, uid_t uid, gid_t gid, const gid_t *groups, size_t group_count, uint32_t keep)
 {
+  /* Without the fixup the change of uid leaves the capabilities alone, until all but `keep` are dropped. */
+  unsigned long bits = SECUREBITS | (keep == 0 ? 0 : SECBIT_NO_SETUID_FIXUP);
   return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && empty_bounding_set() &&
-         prctl(PR_SET_SECUREBITS, SECUREBITS, 0, 0, 0) == 0 && setgroups(group_count, groups) == 0 &&
-         setresgid(gid, gid, gid) == 0 && setresuid(real, uid, uid) == 0 && drop_capabilities() && verify(real, uid, gid);
+         prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) == 0 && setgroups(group_count, groups) == 0 &&
+         setresgid(gid, gid, gid) == 0 && setresuid(real, uid, uid) == 0 && drop_capabilities(keep) && verify(real, uid, gid);
 }
 
 bool identity_take(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count)
 {
-  return take(uid, uid, gid, groups, group_count);
+  return take(uid, uid, gid, groups, group_count, 0);
 }
 
-bool identity_read_as(uid_t uid, gid_t gid)
+bool identity_read(uid_t uid, gid_t gid, bool own)
 {
-  return take(NOBODY, uid, gid, NULL, 0);
+  return take(own ? NOBODY : uid, uid, gid, NULL, 0, 1u << CAP_LEASE);
 }
 
 static int ascending(const void *left, const void *right)

@@ -117,7 +117,7 @@ static void execute(const struct plan *plan)
 {
   const struct staged *program = &plan->staging.subjects[plan->staging.program];
   /* A static program runs from the sealed bytes; otherwise its path shows a copy that nobody can change (place.h). */
-  if (program->result.format == FORMAT_ELF_STATIC)
+  if (runs_from_memory(&plan->staging))
     syscall(SYS_execveat, program->fd, "", plan->arguments, plan->environment, AT_EMPTY_PATH);
   else
     execve(program->path, plan->arguments, plan->environment);
@@ -162,7 +162,7 @@ void init_run(const struct plan *plan, int control, int executed)
   close_in(plan, control);
   /* The copies are made; of the sealed bytes only those that will be executed from are still needed. */
   int keep[] = {control, executed, plan->stdio[0], plan->stdio[1], plan->stdio[2],
-                program->result.format == FORMAT_ELF_STATIC ? program->fd : -1};
+                runs_from_memory(&plan->staging) ? program->fd : -1};
   keep_only(keep, sizeof keep / sizeof *keep);
 
   struct init_report report = {.message = INIT_READY};

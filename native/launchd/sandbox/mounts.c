@@ -36,6 +36,7 @@ struct build {
   struct failure *failure;
   struct own_filesystems own;
   struct copy copies[WIRE_SUBJECTS_MAX];
+  int stored[WIRE_SUBJECTS_MAX]; /* the store's entries that subjects are, as far as they are */
   int sources[WIRE_WRITABLE_MAX]; /* what the writable paths stand for on the host */
   int targets[WIRE_WRITABLE_MAX]; /* where they go */
   int resolver;
@@ -89,6 +90,27 @@ static bool open_sources(struct build *build)
   return i == plan->writable_count || fail(build, STATUS_WRITABLE_REFUSED, i);
 }
 
+/* The entry as the launcher knows it, before anything covers its path. */
+static bool open_stored(struct build *build)
+{
+  const struct staging *staging = &build->plan->staging;
+  for (uint32_t i = 0; i < staging->count; i++) {
+    struct stat status;
+    const struct staged *subject = &staging->subjects[i];
+    build->stored[i] = -1;
+    if (subject->stored == NULL)
+      continue;
+    build->stored[i] = open(subject->stored, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (build->stored[i] < 0 || fstat(build->stored[i], &status) != 0)
+      return fail(build, STATUS_SUBJECT_HIDDEN, i);
+    errno = ESTALE;
+    if (status.st_dev != subject->identity.device || status.st_ino != subject->identity.inode)
+      return fail(build, STATUS_SUBJECT_HIDDEN, i);
+    build->copies[i] = (struct copy){.device = status.st_dev, .inode = status.st_ino};
+  }
+  return true;
+}
+
 /* Mounts of the host keep the host's propagation otherwise: ours would appear there. */
 static bool make_private(void)
 {
@@ -105,14 +127,14 @@ static uint64_t staged_bytes(const struct staging *staging)
 {
   uint64_t total = OVERHEAD;
   for (uint32_t i = 0; i < staging->count; i++)
-    total += staging->subjects[i].result.size + 4096;
+    if (staging->subjects[i].stored == NULL)
+      total += staging->subjects[i].result.size + 4096;
   return total;
 }
 
-/* A program that is static runs from its sealed memfd; everything else is found by its path. */
 static bool is_placed(const struct staging *staging, uint32_t index)
 {
-  return index != staging->program || staging->subjects[index].result.format != FORMAT_ELF_STATIC;
+  return index != staging->program || !runs_from_memory(staging);
 }
 
 static bool copy_subject(struct build *build, uint32_t index)
@@ -141,7 +163,7 @@ static bool make_store(struct build *build)
       !own_tmpfs(build, "/tmp", build->plan->tmp_bytes, "0755", SAFE) || mkdir(STORE, 0700) != 0)
     return false;
   for (uint32_t i = 0; i < staging->count; i++)
-    if (is_placed(staging, i) && !copy_subject(build, i))
+    if (is_placed(staging, i) && staging->subjects[i].stored == NULL && !copy_subject(build, i))
       return false;
   return true;
 }
@@ -166,9 +188,12 @@ static bool place_subject(struct build *build, uint32_t index)
   CLEANUP_FD int target = place_open(build->plan->staging.subjects[index].path, false, PLACE_COVER, &build->own);
   if (target >= 0 && shows_copy(build, target, index))
     return true;
-  CLEANUP_FD int file = open(name, O_PATH | O_CLOEXEC);
+  CLEANUP_FD int copy = open(name, O_PATH | O_CLOEXEC);
+  int file = build->stored[index] >= 0 ? build->stored[index] : copy;
   CLEANUP_FD int bind = file < 0 ? -1 : copy_of(file, false);
-  return target >= 0 && bind >= 0 && attach(bind, target);
+  /* What the store's own mount forbids (noexec) does not hold for the subject's path. */
+  return target >= 0 && bind >= 0 && change_attributes(bind, "", false, SAFE | MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOEXEC) &&
+         attach(bind, target);
 }
 
 static bool place_subjects(struct build *build)
@@ -285,7 +310,7 @@ bool mounts_build(const struct plan *plan, struct failure *failure)
   build.plan = plan;
   build.failure = failure;
   umask(0);
-  return open_sources(&build) && step(&build, STEP_PRIVATE, make_private()) &&
+  return open_stored(&build) && open_sources(&build) && step(&build, STEP_PRIVATE, make_private()) &&
          step(&build, STEP_STORE, make_store(&build)) && place_subjects(&build) && place_writable(&build) &&
          step(&build, STEP_PLACE, place_resolver(&build)) && step(&build, STEP_READ_ONLY, make_read_only()) &&
          step(&build, STEP_DEVICES, make_devices(plan)) && step(&build, STEP_PROC, make_proc()) &&

@@ -57,10 +57,12 @@ enum step { STEP_CLONE, STEP_PRIVATE, STEP_STORE, STEP_PLACE, STEP_READ_ONLY, ST
 /* Becomes uid, gid and groups for good, with no capability left, none to be gained, and no_new_privs. */
 bool identity_take(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count);
 /*
- * The same for who only reads with the rights of `uid`: the real uid is nobody's. An IMA policy that measures what executions read goes by
- * the real uid (ima_match_rules), and what is read before anything is permitted must not fail the host for its being asked for.
+ * The same for who only reads with the rights of `uid`. Where that is an execution's `own`, the real uid is nobody's: an IMA policy that measures
+ * what executions read goes by the real uid (ima_match_rules), and what is read before anything is permitted must not fail the host for its being
+ * asked for. A shared uid is no execution's own, and FUSE wants all three uids alike. One capability is kept, if it is there: CAP_LEASE, with which
+ * it sees whether others have a file open for writing (source.h). It gives no access to anything.
  */
-bool identity_read_as(uid_t uid, gid_t gid);
+bool identity_read(uid_t uid, gid_t gid, bool own);
 
 /* mounts.c: the private root. Fills *failure. */
 bool mounts_build(const struct plan *plan, struct failure *failure);

@@ -1,0 +1,121 @@
+/* The launcher's side of a subject's way into the store: what stagers ask, and what they filled. Nothing here waits. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../shared/cleanup.h"
+#include "launcher.h"
+
+static void tell_stager(const struct execution *execution, const struct stage_answer *answer, int file)
+{
+  union {
+    char space[CMSG_SPACE(sizeof file)];
+    struct cmsghdr align;
+  } control = {{0}};
+  struct iovec vector = {.iov_base = (void *)(uintptr_t)answer, .iov_len = sizeof *answer};
+  struct msghdr header = {.msg_iov = &vector, .msg_iovlen = 1};
+  if (file >= 0) {
+    header.msg_control = &control;
+    header.msg_controllen = sizeof control;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof file);
+    memcpy(CMSG_DATA(c), &file, sizeof file);
+  }
+  /* One that cannot be told has died; the end of its channel follows. */
+  sendmsg(execution->channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* The subject is this entry, which is pinned, from now on. */
+static bool keep(struct launcher *launcher, struct execution *execution, uint32_t index, uint32_t place)
+{
+  const struct store *store = &launcher->executions.store;
+  struct staged *subject = &execution->staging.subjects[index];
+  char path[STORE_PATH_SIZE];
+  if (!executions_pin(execution, place)) {
+    store_unpin(&launcher->executions.store, place);
+    return false;
+  }
+  store_entry_path(store, place, path);
+  free(subject->stored);
+  subject->stored = strdup(path);
+  subject->identity = store->entries[place].identity;
+  subject->result = store->entries[place].result;
+  close_fd(&subject->fd);
+  return subject->stored != NULL;
+}
+
+/* Several that start with the same large file at once have it copied once. */
+static bool is_being_filled(const struct executions *table, const struct stage_ask *ask)
+{
+  for (uint32_t i = 0; i < table->size; i++) {
+    const struct execution *other = &table->items[i];
+    if (other->state == EXECUTION_STAGING && other->keeping.filling && other->keeping.ask.steady &&
+        memcmp(other->keeping.ask.fingerprint, ask->fingerprint, FINGERPRINT_SIZE) == 0)
+      return true;
+  }
+  return false;
+}
+
+static int make_room(struct store *store, struct keeping *keeping)
+{
+  if (!store_reserve(store, keeping->ask.bytes))
+    return -1;
+  int file = store_create(store, &keeping->reading);
+  keeping->filling = file >= 0;
+  if (file < 0)
+    store_release(store, keeping->ask.bytes);
+  return file;
+}
+
+static void answer_ask(struct launcher *launcher, struct execution *execution)
+{
+  struct store *store = &launcher->executions.store;
+  struct keeping *keeping = &execution->keeping;
+  struct stage_answer answer = {.room = ROOM_NONE};
+  uint32_t index = keeping->ask.index;
+  uint32_t place = keeping->ask.has_fingerprint ? store_find(store, keeping->ask.fingerprint) : STORE_NONE;
+  keeping->waiting = false;
+  if (place != STORE_NONE && keep(launcher, execution, index, place)) {
+    answer = (struct stage_answer){.room = ROOM_KEPT, .result = execution->staging.subjects[index].result};
+    tell_stager(execution, &answer, -1);
+    return;
+  }
+  if (keeping->ask.steady && is_being_filled(&launcher->executions, &keeping->ask)) {
+    keeping->waiting = true; /* tend() comes back to it */
+    return;
+  }
+  CLEANUP_FD int file = make_room(store, keeping);
+  if (file >= 0)
+    answer.room = ROOM_FILL;
+  tell_stager(execution, &answer, file);
+}
+
+void stager_asks(struct launcher *launcher, struct execution *execution, const struct stage_ask *ask)
+{
+  if (!store_is_open(&launcher->executions.store) || ask->index >= execution->staging.count || execution->keeping.filling)
+    return;
+  execution->keeping.ask = *ask;
+  answer_ask(launcher, execution);
+}
+
+void stager_asks_again(struct launcher *launcher, struct execution *execution)
+{
+  if (execution->keeping.waiting)
+    answer_ask(launcher, execution);
+}
+
+void stager_filled(struct launcher *launcher, struct execution *execution, const struct stage_filled *filled)
+{
+  struct keeping *keeping = &execution->keeping;
+  if (keeping->filling && filled->complete && filled->result.size <= keeping->ask.bytes) {
+    const uint8_t *fingerprint = filled->steady && keeping->ask.has_fingerprint ? keeping->ask.fingerprint : NULL;
+    uint32_t place = store_commit(&launcher->executions.store, keeping->reading, &filled->result, fingerprint);
+    /* Without an entry the subject has nothing: staging_finish refuses it. */
+    if (place != STORE_NONE)
+      keep(launcher, execution, keeping->ask.index, place);
+  }
+  executions_stop_filling(&launcher->executions, execution);
+}
