@@ -43,6 +43,7 @@ interface Addon {
   cgroupOf(pid: number, pidfd: number): string | null
   sealedMemfd(bytes: Buffer): number
   exitAtTheLatest(status: number, patienceMs: number): void
+  terminalResize(fd: number, rows: number, columns: number): void
   leaseCreate(epoch: bigint): { handle: LeaseHandle; fd: number }
   leaseRead(page: LeaseHandle): { epoch: bigint; instantNs: bigint }
   leaseRenew(page: LeaseHandle, epoch: bigint, instantNs: bigint): void
@@ -72,6 +73,10 @@ export const sdNotify = (state: string): boolean => addon.sdNotify(state)
  * the connection then. Identity is that of `connect(2)`: authorise on `uid` and `cgroup`; `pid` is a hint.
  */
 export const peerCredentials = (fd: number): PeerCredentials => addon.peerCredentials(fd)
+
+/** Sets the size of a pseudo-terminal, of which `fd` is the master; its foreground processes get SIGWINCH if it is another. */
+export const terminalResize = (fd: number, rows: number, columns: number): void =>
+  addon.terminalResize(fd, rows, columns)
 
 /** What a passed descriptor is, from the kernel; it is closed at an exec from here on. Throws for what is no socket. */
 export const listeningSocket = (fd: number): PassedSocketFacts => addon.listeningSocket(fd)

@@ -21,6 +21,7 @@ import {
   encodeOpenLog,
   encodeOrder,
   encodePrepare,
+  encodeSignal,
   encodeStage,
   encodeStart,
   encodeStrings,
@@ -37,6 +38,7 @@ import type {
   LauncherFeatures,
   LaunchOrder,
   ListedExecution,
+  PassedSignal,
   Prepared,
   StagedSubject,
 } from './types.ts'
@@ -200,9 +202,10 @@ export class LauncherClient extends EventEmitter<Events> {
         body,
         (message, descriptors) => {
           const streams = openStreams(stdio, descriptors)
+          const { stdin, stdout, stderr } = streams
           this.#streams.set(
             executionId,
-            Object.values(streams).filter(stream => stream !== null),
+            [stdin, stdout, stderr].filter(stream => stream !== null),
           )
           return { ...decodePrepared(message.body), ...streams }
         },
@@ -249,6 +252,15 @@ export class LauncherClient extends EventEmitter<Events> {
    */
   thaw(executionId: string, epoch: bigint): Promise<void> {
     return this.#order('THAW', MESSAGE.thaw, encodeThaw(executionId, epoch), empty)
+  }
+
+  /**
+   * Sends a signal to the first process of an execution that runs.
+   *
+   * @throws LauncherError `UNKNOWN_EXECUTION`, `ENDED`; `CAPACITY` when too many signals wait to be delivered
+   */
+  signal(executionId: string, signal: PassedSignal): Promise<void> {
+    return this.#order('SIGNAL', MESSAGE.signal, encodeSignal(executionId, signal), empty)
   }
 
   /** Lets go of what was staged or prepared and will not be started. One that runs already is not touched. */

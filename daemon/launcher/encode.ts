@@ -1,6 +1,6 @@
 import { LauncherError } from './error.ts'
-import type { KillOrder, LaunchOrder } from './types.ts'
-import { GROUPS_MAX, HEADER_BYTES, KILL_ORDERS, LOG_KINDS, MAGIC, NONE, VERSION } from './wire.ts'
+import type { KillOrder, LaunchOrder, PassedSignal } from './types.ts'
+import { GROUPS_MAX, HEADER_BYTES, KILL_ORDERS, LOG_KINDS, MAGIC, NONE, SIGNALS, VERSION } from './wire.ts'
 
 /** Bytes of one message, field by field. */
 class Writer {
@@ -90,11 +90,7 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
     .u32(Number(limit(limits.pids, NONE - 1)))
     .u32(Number(limit(limits.openFiles, NONE)))
     .u32(order.network === 'host' ? 1 : 0)
-    .u32(
-      (stdio.stdin === 'pipe' ? 1 : 0) |
-        (stdio.stdout === 'pipe' ? 2 : 0) |
-        (stdio.stderr === 'pipe' ? 4 : 0),
-    )
+    .u32(stdioBits(stdio))
     .u32(order.argv.length)
     .u32(order.env.length)
     .u32(order.writable.length)
@@ -114,6 +110,13 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
     body: writer.end(),
     strings: encodeStrings([...order.argv, ...order.env, ...order.writable, order.cwd]),
   }
+}
+
+/** `enum wire_stdio`. */
+function stdioBits(stdio: LaunchOrder['stdio']): number {
+  if (stdio === 'terminal') return 8
+  const { stdin, stdout, stderr } = stdio
+  return (stdin === 'pipe' ? 1 : 0) | (stdout === 'pipe' ? 2 : 0) | (stderr === 'pipe' ? 4 : 0)
 }
 
 /** Null and absent mean no limit, which is 0 on the wire; a limit of 0 does not exist there and is refused. */
@@ -140,4 +143,6 @@ export const encodeLapse = (epoch: bigint, hold: boolean): Buffer =>
     .end()
 export const encodeThaw = (id: string, epoch: bigint): Buffer =>
   new Writer().bytes(idBytes(id)).u64(epoch).end()
+export const encodeSignal = (id: string, signal: PassedSignal): Buffer =>
+  new Writer().bytes(idBytes(id)).u32(SIGNALS[signal]).u32(0).end()
 export const encodeList = (offset: number): Buffer => new Writer().u32(offset).u32(0).end()

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import { LauncherError } from './error.ts'
+import { openTerminal } from './terminal.ts'
 import type { LaunchOrder, Prepared } from './types.ts'
 
 /** The descriptors, when there are as many as expected. */
@@ -13,11 +14,14 @@ export function exactly(descriptors: number[], count: number): number[] {
   return descriptors
 }
 
-/** The descriptors in the order stdin, stdout, stderr, as far as each was asked for. */
-export function openStreams(
-  stdio: LaunchOrder['stdio'],
-  descriptors: number[],
-): Pick<Prepared, 'stdin' | 'stdout' | 'stderr'> {
+type Streams = Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize'>
+
+/** The descriptors in the order stdin, stdout, stderr, as far as each was asked for; of a terminal its one master. */
+export function openStreams(stdio: LaunchOrder['stdio'], descriptors: number[]): Streams {
+  if (stdio === 'terminal') {
+    const [master = -1] = exactly(descriptors, 1)
+    return openTerminal(master)
+  }
   const wanted = [stdio.stdin, stdio.stdout, stdio.stderr].filter(end => end === 'pipe').length
   const ends = exactly(descriptors, wanted)[Symbol.iterator]()
   const open = (end: 'pipe' | 'null', writable: boolean): Socket | null => {
@@ -31,5 +35,6 @@ export function openStreams(
     stdin: open(stdio.stdin, true),
     stdout: open(stdio.stdout, false),
     stderr: open(stdio.stderr, false),
+    resize: null,
   }
 }

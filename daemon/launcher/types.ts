@@ -11,6 +11,18 @@ export type StagedSubject =
 /** Why `writd` itself ends an execution. */
 export type KillOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE' | 'DAEMON' | 'DENIED'
 
+/** What may be sent to the first process of an execution: nothing that ends it unseen, and nothing that the kernel reports faults by. */
+export type PassedSignal =
+  | 'SIGHUP'
+  | 'SIGINT'
+  | 'SIGQUIT'
+  | 'SIGUSR1'
+  | 'SIGUSR2'
+  | 'SIGALRM'
+  | 'SIGTERM'
+  | 'SIGCONT'
+  | 'SIGWINCH'
+
 /** Why an execution ended: `EXITED` by itself, a {@link KillOrder}, or what launcher and supervisor decided in C. */
 export type EndCause =
   | KillOrder
@@ -71,12 +83,21 @@ export interface LaunchOrder {
   readonly network: 'none' | 'host'
   /** Directories, files and sockets of the host that it may change or reach, besides its own /tmp and /dev/shm. */
   readonly writable: readonly string[]
-  readonly stdio: {
-    readonly stdin: 'pipe' | 'null'
-    readonly stdout: 'pipe' | 'null'
-    readonly stderr: 'pipe' | 'null'
-  }
+  /** `terminal`: all three are one pseudo-terminal, in a devpts instance of the execution's own. */
+  readonly stdio:
+    | {
+        readonly stdin: 'pipe' | 'null'
+        readonly stdout: 'pipe' | 'null'
+        readonly stderr: 'pipe' | 'null'
+      }
+    | 'terminal'
   readonly limits: LaunchLimits
+}
+
+/** Characters that a terminal shows. */
+export interface TerminalSize {
+  readonly rows: number
+  readonly columns: number
 }
 
 /** An execution that is ready and frozen. Streams that were not asked for are null. */
@@ -89,6 +110,8 @@ export interface Prepared {
   readonly stdin: Writable | null
   readonly stdout: Readable | null
   readonly stderr: Readable | null
+  /** Sets the size of its terminal. Null: it has none; `stdout` carries all that a terminal shows. */
+  readonly resize: ((size: TerminalSize) => void) | null
 }
 
 /** An execution that stands still: all of it was frozen, and nothing but a thaw lets it go on. */

@@ -1,4 +1,4 @@
-import type { EndCause, KillOrder, SubjectFormat } from './types.ts'
+import type { EndCause, KillOrder, PassedSignal, SubjectFormat } from './types.ts'
 
 /** Numbers of `native/shared/wire.h`, which says what each message and field means. */
 
@@ -23,6 +23,7 @@ export const MESSAGE = {
   abandon: 8,
   list: 9,
   thaw: 10,
+  signal: 11,
   killSent: 0x4001,
   ended: 0x4002,
   held: 0x4003,
@@ -37,6 +38,18 @@ export const KILL_ORDERS: Readonly<Record<KillOrder, number>> = {
   CALLER_GONE: 67,
   DAEMON: 68,
   DENIED: 69,
+}
+/** Numbers on Linux, the same on x86_64 and aarch64 (signal(7)). */
+export const SIGNALS: Readonly<Record<PassedSignal, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGUSR1: 10,
+  SIGUSR2: 12,
+  SIGALRM: 14,
+  SIGTERM: 15,
+  SIGCONT: 18,
+  SIGWINCH: 28,
 }
 /** `enum wire_cause`. */
 export const CAUSES: readonly EndCause[] = [

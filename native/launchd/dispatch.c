@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -131,6 +132,22 @@ static struct failure kill_one(struct launcher *launcher, const struct order *or
   return OK;
 }
 
+/* The supervisor's socket has room for more than anybody needs; what comes on top of that is refused, never waited for. */
+static struct failure signal_one(struct launcher *launcher, const struct order *order)
+{
+  struct execution *execution = executions_find(&launcher->executions, order->signal.id);
+  if (execution == NULL)
+    return failed(STATUS_UNKNOWN_EXECUTION, 0, WIRE_NONE);
+  /* One that is held gets it, like any frozen process, when it goes on. */
+  if (execution->state != EXECUTION_RUNNING && execution->state != EXECUTION_HELD)
+    return failed(execution->state > EXECUTION_HELD ? STATUS_ENDED : STATUS_BAD_STATE, 0, WIRE_NONE);
+  struct command command = {.type = COMMAND_SIGNAL, .signal = order->signal.signal};
+  if (send(execution->channel, &command, sizeof command, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof command)
+    return failed(errno == EAGAIN ? STATUS_CAPACITY : STATUS_ENDED, errno, WIRE_NONE);
+  answer(launcher, order->type, order->request, NULL, 0);
+  return OK;
+}
+
 static struct failure abandon(struct launcher *launcher, const struct order *order)
 {
   struct execution *execution = executions_find(&launcher->executions, order->abandon.id);
@@ -191,6 +208,8 @@ static struct failure handle(struct launcher *launcher, const struct order *orde
     return list(launcher, order);
   case WIRE_THAW:
     return thaw(launcher, order);
+  case WIRE_SIGNAL:
+    return signal_one(launcher, order);
   default:
     return failed(STATUS_MALFORMED, 0, WIRE_NONE);
   }

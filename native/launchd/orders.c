@@ -1,5 +1,6 @@
 #include "orders.h"
 
+#include <signal.h>
 #include <string.h>
 
 /* Copies the next `size` bytes out of the message. */
@@ -32,8 +33,21 @@ static bool prepare_read(struct cursor *cursor, struct order *order)
          prepare->subject_count <= WIRE_SUBJECTS_MAX && prepare->group_count <= WIRE_GROUPS_MAX &&
          prepare->writable_count <= WIRE_WRITABLE_MAX && prepare->argument_count >= 1 &&
          prepare->argument_count <= WIRE_STRINGS_MAX && prepare->environment_count <= WIRE_STRINGS_MAX &&
-         prepare->network <= NETWORK_HOST && (prepare->stdio & ~(uint32_t)STDIO_ALL) == 0 &&
+         prepare->network <= NETWORK_HOST && (prepare->stdio <= STDIO_ALL || prepare->stdio == STDIO_TERMINAL) &&
          take(cursor, order->digests, (size_t)prepare->subject_count * WIRE_DIGEST_SIZE);
+}
+
+/*
+ * What one may send to a program of one's own to have it act: not SIGKILL (KILL ends the whole execution, and says why), not SIGSTOP
+ * (it would look like a freeze that nobody ordered), not the signals by which the kernel reports a fault.
+ */
+static bool signal_allowed(uint32_t number)
+{
+  static const uint32_t allowed[] = {SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGCONT, SIGWINCH};
+  for (size_t i = 0; i < sizeof allowed / sizeof *allowed; i++)
+    if (number == allowed[i])
+      return true;
+  return false;
 }
 
 static bool body_read(struct cursor *cursor, struct order *order)
@@ -61,6 +75,9 @@ static bool body_read(struct cursor *cursor, struct order *order)
     return take(cursor, &order->list, sizeof order->list) && order->list.zero == 0;
   case WIRE_THAW:
     return take(cursor, &order->thaw, sizeof order->thaw);
+  case WIRE_SIGNAL:
+    return take(cursor, &order->signal, sizeof order->signal) && order->signal.zero == 0 &&
+           signal_allowed(order->signal.signal);
   default:
     return false;
   }

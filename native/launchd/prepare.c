@@ -8,6 +8,7 @@
 #include "../shared/cleanup.h"
 #include "../shared/clock.h"
 #include "launcher.h"
+#include "terminal.h"
 
 static const struct failure OK = {.status = STATUS_OK, .index = WIRE_NONE};
 static const uint8_t NO_PARENT[WIRE_ID_SIZE];
@@ -120,6 +121,26 @@ static bool make_pipes(const struct execution *execution, uint32_t wanted, int o
   return true;
 }
 
+/* One terminal for all three streams. Of it writd gets the master; the slave lives on in the workload alone. */
+static bool make_terminal(const struct execution *execution, int ours[3], struct plan *plan)
+{
+  struct terminal terminal;
+  if (!terminal_make(execution->uid, execution->gid, &terminal))
+    return false;
+  ours[0] = terminal.master;
+  plan->terminal = terminal.mount;
+  plan->stdio[0] = terminal.slave;
+  plan->stdio[1] = fcntl(terminal.slave, F_DUPFD_CLOEXEC, 0);
+  plan->stdio[2] = fcntl(terminal.slave, F_DUPFD_CLOEXEC, 0);
+  return plan->stdio[1] >= 0 && plan->stdio[2] >= 0;
+}
+
+static bool make_streams(struct execution *execution, uint32_t wanted, struct plan *plan)
+{
+  return wanted == STDIO_TERMINAL ? make_terminal(execution, execution->pipes, plan)
+                                  : make_pipes(execution, wanted, execution->pipes, plan->stdio);
+}
+
 /* argv and the environment need a NULL each, which the table has no place for. */
 static bool make_vectors(const struct wire_prepare *order, const struct strings *strings, struct plan *plan)
 {
@@ -191,16 +212,16 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   if (failure.status != STATUS_OK)
     return failure;
 
-  struct plan plan = {.stdio = {-1, -1, -1}};
+  struct plan plan = {.stdio = {-1, -1, -1}, .terminal = -1};
   fill_plan(launcher, execution, body, &plan);
   failure = make_leaf(launcher, execution, body);
-  if (failure.status == STATUS_OK && (!make_pipes(execution, body->stdio, execution->pipes, plan.stdio) ||
-                                      !make_vectors(body, strings, &plan)))
+  if (failure.status == STATUS_OK && (!make_streams(execution, body->stdio, &plan) || !make_vectors(body, strings, &plan)))
     failure = failed(STATUS_INTERNAL, errno, WIRE_NONE);
   if (failure.status == STATUS_OK)
     failure = launch(launcher, execution, &plan, &deadlines);
   for (int i = 0; i < 3; i++)
     close_fd(&plan.stdio[i]);
+  close_fd(&plan.terminal);
   free(plan.arguments);
   free(plan.environment);
   if (failure.status != STATUS_OK)

@@ -168,6 +168,17 @@ static void on_start(struct supervisor *self)
     on_failed(self, (struct failure){.status = STATUS_INTERNAL, .error = errno, .index = WIRE_NONE});
 }
 
+/*
+ * Passed on to init, which has the workload's own rights and not one more: the supervisor's CAP_KILL is not to reach where a
+ * number that came from below points. An init that takes no more signals misses some; nobody waits for it.
+ */
+static void on_signal(const struct supervisor *self, uint32_t number)
+{
+  struct init_report order = {.message = INIT_SIGNAL, .signal = number};
+  if (self->phase == RUNNING || self->phase == HELD)
+    send(self->init, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static void on_control(struct supervisor *self)
 {
   struct command command;
@@ -184,6 +195,8 @@ static void on_control(struct supervisor *self)
     supervisor_thaw(self, command.epoch);
   else if (command.type == COMMAND_HOLD && !supervisor_hold(self, (enum wire_cause)command.cause))
     begin_end(self, (enum wire_cause)command.cause);
+  else if (command.type == COMMAND_SIGNAL)
+    on_signal(self, command.signal);
 }
 
 static void on_timer(struct supervisor *self)
@@ -274,6 +287,7 @@ static void keep_own(const struct supervisor *self)
     keep[count++] = plan->staging.subjects[i].fd;
   for (int i = 0; i < 3; i++)
     keep[count++] = plan->stdio[i];
+  keep[count++] = plan->terminal;
   const struct leaf *leaf = self->leaf;
   const int others[] = {leaf->dir, leaf->freeze, leaf->kill, leaf->events, leaf->cpu, self->control, STDERR_FILENO};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)

@@ -21,11 +21,13 @@ struct deadlines {
 };
 
 /* Launcher to supervisor. */
-enum command_type { COMMAND_START = 1, COMMAND_END, COMMAND_HOLD, COMMAND_THAW };
+enum command_type { COMMAND_START = 1, COMMAND_END, COMMAND_HOLD, COMMAND_THAW, COMMAND_SIGNAL };
 struct command {
   uint32_t type;
   uint32_t cause; /* of END and HOLD */
   uint64_t epoch; /* of THAW */
+  uint32_t signal; /* of SIGNAL */
+  uint32_t zero;
 };
 
 /* Supervisor to launcher. */

@@ -38,6 +38,7 @@ enum wire_type {
   WIRE_ABANDON,
   WIRE_LIST,
   WIRE_THAW,
+  WIRE_SIGNAL,
   WIRE_ORDER_END, /* one past the last order */
   WIRE_KILL_SENT = 0x4001,
   WIRE_ENDED = 0x4002,
@@ -110,7 +111,8 @@ enum wire_cause {
 
 enum wire_log { LOG_EVENT = 1, LOG_USERSPACE, LOG_IMA };
 enum wire_network { NETWORK_NONE, NETWORK_HOST };
-enum wire_stdio { STDIO_STDIN = 1, STDIO_STDOUT = 2, STDIO_STDERR = 4, STDIO_ALL = 7 };
+enum wire_stdio { STDIO_STDIN = 1, STDIO_STDOUT = 2, STDIO_STDERR = 4, STDIO_ALL = 7,
+                  STDIO_TERMINAL = 8 }; /* alone: one terminal for all three */
 enum wire_format { FORMAT_DATA, FORMAT_ELF_STATIC, FORMAT_ELF_DYNAMIC, FORMAT_SCRIPT };
 enum wire_controller { CONTROLLER_MEMORY = 1, CONTROLLER_PIDS = 2 };
 
@@ -226,6 +228,13 @@ struct wire_abandon {
   uint8_t id[WIRE_ID_SIZE];
 };
 
+/* To the execution's first process alone, once it runs. The signal is one of a closed set (orders.c). */
+struct wire_signal {
+  uint8_t id[WIRE_ID_SIZE];
+  uint32_t signal;
+  uint32_t zero;
+};
+
 struct wire_list {
   uint32_t offset;
   uint32_t zero;
@@ -278,6 +287,7 @@ static_assert(sizeof(struct wire_prepare) == 216, "wire");
 static_assert(sizeof(struct wire_prepared_answer) == 264, "wire");
 static_assert(sizeof(struct wire_start) == 24, "wire");
 static_assert(sizeof(struct wire_kill) == 24, "wire");
+static_assert(sizeof(struct wire_signal) == 24, "wire");
 static_assert(sizeof(struct wire_listed) == 32, "wire");
 static_assert(sizeof(struct wire_lapse) == 16, "wire");
 static_assert(sizeof(struct wire_thaw) == 24, "wire");

@@ -1,5 +1,6 @@
 #include "../launchd/orders.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,7 @@ static struct message valid(uint16_t type)
   struct wire_abandon abandon = {{0}};
   struct wire_list list = {.offset = 0};
   struct wire_thaw thaw = {.epoch = 2};
+  struct wire_signal order_signal = {.signal = SIGTERM};
   bool carries = type == WIRE_HELLO || type == WIRE_STAGE || type == WIRE_PREPARE;
   struct message message = begin(type, carries ? 1 : 0);
   switch (type) {
@@ -71,6 +73,9 @@ static struct message valid(uint16_t type)
     break;
   case WIRE_THAW:
     put(&message, &thaw, sizeof thaw);
+    break;
+  case WIRE_SIGNAL:
+    put(&message, &order_signal, sizeof order_signal);
     break;
   default:
     break;
@@ -141,12 +146,19 @@ static void test_bounds(void)
   REFUSED(WIRE_PREPARE, wire_prepare, group_count, WIRE_GROUPS_MAX + 1);
   REFUSED(WIRE_PREPARE, wire_prepare, subject_count, UINT32_MAX);
   REFUSED(WIRE_PREPARE, wire_prepare, network, NETWORK_HOST + 1);
-  REFUSED(WIRE_PREPARE, wire_prepare, stdio, STDIO_ALL + 1);
+  REFUSED(WIRE_PREPARE, wire_prepare, stdio, STDIO_TERMINAL | STDIO_STDIN);
+  REFUSED(WIRE_PREPARE, wire_prepare, stdio, 2 * STDIO_TERMINAL);
   REFUSED(WIRE_PREPARE, wire_prepare, zero, 1);
   REFUSED(WIRE_KILL, wire_kill, cause, CAUSE_EXITED); /* decided in C, not said by writd */
   REFUSED(WIRE_KILL, wire_kill, cause, CAUSE_ORDERED_END);
   REFUSED(WIRE_LAPSE, wire_lapse, hold, 2);
   REFUSED(WIRE_LAPSE, wire_lapse, zero, 1);
+  REFUSED(WIRE_SIGNAL, wire_signal, zero, 1);
+  REFUSED(WIRE_SIGNAL, wire_signal, signal, 0);
+  REFUSED(WIRE_SIGNAL, wire_signal, signal, SIGKILL); /* KILL says why, and ends all of it */
+  REFUSED(WIRE_SIGNAL, wire_signal, signal, SIGSTOP); /* would look like a freeze */
+  REFUSED(WIRE_SIGNAL, wire_signal, signal, SIGSEGV); /* is the kernel's to say */
+  REFUSED(WIRE_SIGNAL, wire_signal, signal, UINT32_MAX);
 }
 
 static void test_header(void)

@@ -4,10 +4,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -104,6 +107,12 @@ static bool set_stdio(const int ends[3])
   return true;
 }
 
+/* The first process leads its session; Ctrl-C, job control and hang-up need the terminal to be that session's. */
+static bool take_terminal(const struct plan *plan)
+{
+  return plan->terminal < 0 || ioctl(plan->stdio[0], TIOCSCTTY, 0) == 0;
+}
+
 static void default_signals(void)
 {
   sigset_t none;
@@ -130,7 +139,7 @@ __attribute__((noreturn)) static void workload_run(const struct plan *plan, int 
   setsid();
   umask(022);
   default_signals();
-  if (set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_limits(&plan->limits)) {
+  if (take_terminal(plan) && set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_limits(&plan->limits)) {
     /* The last look: what lapsed since GO was sent never runs an instruction. */
     errno = ESTALE;
     if (lease_read(plan->page).epoch == plan->epoch)
@@ -142,17 +151,53 @@ __attribute__((noreturn)) static void workload_run(const struct plan *plan, int 
   _exit(127);
 }
 
-/* Reaps everything that ends up here until the workload itself has ended; gives its wait status. */
-static int reap(pid_t workload)
+/* Reaps what has ended; true once the workload itself has, with its wait status. */
+static bool reap(pid_t workload, int *status)
+{
+  for (;;) {
+    pid_t ended = waitpid(-1, status, WNOHANG);
+    if (ended == workload)
+      return true;
+    if (ended == 0 || (ended < 0 && errno != EINTR))
+      return false;
+  }
+}
+
+/* The workload is not reaped yet: its number is its own. */
+static void pass_on(int *control, pid_t workload)
+{
+  struct init_report order;
+  ssize_t length = recv(*control, &order, sizeof order, MSG_DONTWAIT);
+  if (length == sizeof order && order.message == INIT_SIGNAL)
+    kill(workload, (int)order.signal);
+  else if (length == 0)
+    *control = -1; /* the supervisor is gone, and with it this process in a moment */
+}
+
+/* Passes signals on and reaps whatever ends up here until the workload itself has ended; gives its wait status. */
+static int attend(int control, int children, pid_t workload)
 {
   int status;
-  for (;;) {
-    pid_t ended = waitpid(-1, &status, 0);
-    if (ended == workload)
-      return status;
-    if (ended < 0 && errno != EINTR)
-      return SIGKILL; /* cannot be: the workload is a child */
+  struct signalfd_siginfo ignored;
+  while (!reap(workload, &status)) {
+    struct pollfd waiting[] = {{.fd = children, .events = POLLIN}, {.fd = control, .events = POLLIN}};
+    if (poll(waiting, 2, -1) < 0)
+      continue;
+    if (waiting[0].revents != 0 && read(children, &ignored, sizeof ignored) < 0)
+      continue;
+    if (waiting[1].revents != 0)
+      pass_on(&control, workload);
   }
+  return status;
+}
+
+/* Readable when a child has ended. Blocked, so that it waits for the look; the workload unblocks all signals for itself. */
+static int watch_children(void)
+{
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  return sigprocmask(SIG_BLOCK, &child, NULL) == 0 ? signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
 }
 
 void init_run(const struct plan *plan, int control, int executed)
@@ -172,14 +217,15 @@ void init_run(const struct plan *plan, int control, int executed)
   if (recv(control, &report, sizeof report, 0) != sizeof report || report.message != INIT_GO)
     _exit(1);
 
-  pid_t workload = fork();
+  int children = watch_children();
+  pid_t workload = children < 0 ? -1 : fork();
   if (workload < 0)
     give_up(control, (struct failure){.status = STATUS_EXEC_FAILED, .error = errno, .index = WIRE_NONE});
   if (workload == 0)
     workload_run(plan, executed);
-  int left[] = {control};
-  keep_only(left, 1);
-  report = (struct init_report){.message = INIT_EXITED, .wait_status = reap(workload)};
+  int left[] = {control, children};
+  keep_only(left, 2);
+  report = (struct init_report){.message = INIT_EXITED, .wait_status = attend(control, children, workload)};
   send(control, &report, sizeof report, MSG_NOSIGNAL);
   _exit(0);
 }

@@ -248,6 +248,13 @@ static bool bind_writable(struct build *build)
   return true;
 }
 
+/* Only where there is a terminal: /dev/tty is what the caller's own session leads to (5, 0 in devices.txt). */
+static bool make_terminal_nodes(int dev)
+{
+  return mkdirat(dev, "pts", 0755) == 0 && symlinkat("pts/ptmx", dev, "ptmx") == 0 &&
+         mknodat(dev, "tty", S_IFCHR | 0666, makedev(5, 0)) == 0;
+}
+
 static bool make_devices(const struct plan *plan)
 {
   static const struct {
@@ -266,8 +273,11 @@ static bool make_devices(const struct plan *plan)
   for (size_t i = 0; i < sizeof links / sizeof *links; i++)
     if (symlinkat(links[i][0], dev, links[i][1]) != 0)
       return false;
+  if (plan->terminal >= 0 && !make_terminal_nodes(dev))
+    return false;
   return mkdirat(dev, "shm", 0755) == 0 && change_attributes(dev, "", false, MOUNT_ATTR_RDONLY, 0) &&
-         attach_path(dev, "/dev") && attach_path(shm, "/dev/shm");
+         attach_path(dev, "/dev") && attach_path(shm, "/dev/shm") &&
+         (plan->terminal < 0 || attach_path(plan->terminal, "/dev/pts"));
 }
 
 static bool make_proc(void)

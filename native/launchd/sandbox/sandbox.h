@@ -35,6 +35,7 @@ struct plan {
   uint32_t group_count;
   bool network;  /* the host's */
   int stdio[3];  /* the workload's ends; -1 for /dev/null */
+  int terminal;  /* the devpts that all three are in; -1: they are no terminal */
   struct limits limits;
   uint64_t tmp_bytes;
   bool landlock_required;
@@ -82,10 +83,11 @@ bool loopback_up(void);
 __attribute__((noreturn)) void init_run(const struct plan *plan, int control, int executed);
 
 /* What init and supervisor say to each other, one message each. */
-enum init_message { INIT_READY = 1, INIT_FAILED, INIT_EXITED, INIT_GO };
+enum init_message { INIT_READY = 1, INIT_FAILED, INIT_EXITED, INIT_GO, INIT_SIGNAL };
 struct init_report {
   uint32_t message;
   int32_t wait_status; /* INIT_EXITED: as from wait(2) */
+  uint32_t signal;     /* INIT_SIGNAL */
   struct failure failure;
 };
 
