@@ -21,6 +21,7 @@ import {
   type SimulatedTpm,
   startSimulatedTpm,
 } from '../../attestation/tpm2/swtpm/index.ts'
+import { api, WritClient } from '../../proto/client.ts'
 import { compiledDirectory } from '../support/compiled.ts'
 import { putPrepared } from '../support/prepared.ts'
 import { enroll } from './audit.ts'
@@ -198,13 +199,18 @@ export class GovernedHost {
 
   /** Waits for a state of the gate. */
   async until(state: string, withinMs = 15_000): Promise<void> {
+    const client = new WritClient(this.socket, { deadlineMs: 2000, retry: { attempts: 1 } })
     const deadline = Date.now() + withinMs
-    let last = ''
-    while (Date.now() < deadline) {
-      const done = await this.writ(['status', '--json'])
-      if (done.code === 0) last = JSON.parse(done.stdout).state
-      if (last === state) return
-      await new Promise(resolve => setTimeout(resolve, 100))
+    let last = 'unknown'
+    try {
+      while (Date.now() < deadline) {
+        const answer = await client.call(api.attestation.GetStatus, {}).catch(() => null)
+        last = answer?.status?.state ?? last
+        if (last === `GATE_STATE_${state}`) return
+        await new Promise(resolve => setTimeout(resolve, 50))
+      }
+    } finally {
+      client.close()
     }
     throw new Error(`the gate is ${last}, not ${state}\n${this.daemonLog}`)
   }
