@@ -9,6 +9,6 @@ export default defineConfig({
     maxWorkers: 2,
     pool: 'forks',
     allowOnly: false,
-    globalSetup: 'test/support/prepared.ts',
+    globalSetup: 'test/support/setup.ts',
   },
 })

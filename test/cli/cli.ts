@@ -2,11 +2,13 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { CHECKOUT, programs } from '../support/programs.ts'
 import { checkJson } from './json-form.ts'
 
-/** The tool as a user starts it. */
-export const WRIT = fileURLToPath(new URL('../../writ', import.meta.url))
+/** The tool as a user starts it from a checkout. */
+export const SOURCE_WRIT = join(CHECKOUT, 'writ')
+/** The same, and faster. */
+export const WRIT = join(await programs(), 'writ')
 
 export interface Session {
   status: number | null
@@ -31,10 +33,10 @@ export async function writ(
 
 function start(
   args: readonly string[],
-  options: { cwd?: string; env?: Record<string, string>; input?: string | Buffer },
+  options: { program?: string; cwd?: string; env?: Record<string, string>; input?: string | Buffer },
 ): Promise<Session> {
   return new Promise((resolve, reject) => {
-    const child = spawn(WRIT, args, {
+    const child = spawn(options.program ?? WRIT, args, {
       cwd: options.cwd,
       env: { PATH: process.env.PATH, HOME: '/nonexistent', ...options.env },
     })

@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CliError } from '../../cli/error.ts'
 import { openBundle } from '../../cli/explain/bundle-source.ts'
@@ -436,8 +435,7 @@ describe.skipIf(!IS_ROOT)(`a request explained (${NEEDS_ROOT})`, () => {
 
   /** `writ` as somebody who is no auditor. */
   async function asSomebody(...args: string[]) {
-    const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url))
-    const child = spawn(process.execPath, [main, ...args], {
+    const child = spawn(WRIT, args, {
       env: { PATH: process.env.PATH, WRIT_SOCKET: site.socket },
       uid: SOMEBODY,
       gid: SOMEBODY,

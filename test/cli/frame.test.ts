@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 
 import { pathToFileURL } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
 import { allDefinitions, definitionOf } from '../../cli/definition.ts'
-import { temporaryDirectory, WRIT, writ } from './cli.ts'
+import { SOURCE_WRIT, temporaryDirectory, WRIT, writ } from './cli.ts'
 import { everything } from './json-form.ts'
 
 const dir = temporaryDirectory()
@@ -181,6 +181,7 @@ describe('the command line', () => {
       const file = dir.in('loaded')
       writeFileSync(file, '')
       const { status } = await writ(args, {
+        program: SOURCE_WRIT,
         env: { NODE_OPTIONS: `--import=${pathToFileURL(dir.in('hook.mjs'))}`, LOADED: file },
       })
       expect(status).toBe(0)
@@ -235,7 +236,7 @@ describe('the command line', () => {
   })
 
   test('works through a symbolic link and writes no colour into a pipe', () => {
-    symlinkSync(WRIT, dir.in('writ link'))
+    symlinkSync(SOURCE_WRIT, dir.in('writ link'))
     expect(execFileSync(dir.in('writ link'), ['--version'], { encoding: 'utf8' })).toMatch(/^[0-9.]+\n$/)
     const help = execFileSync(dir.in('writ link'), ['key', 'new', dir.in('k')], { encoding: 'utf8' })
     expect(help).not.toContain('\u001b')

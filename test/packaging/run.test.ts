@@ -10,8 +10,14 @@ beforeEach(() => {
   // A house of its own: the runner takes the directory above it for the root.
   dir = mkdtempSync(join(tmpdir(), 'writ-run-'))
   mkdirSync(join(dir, 'test/support'), { recursive: true })
-  const tests = ['test/run.ts', 'test/unhandled-errors.ts', 'test/support/prepared.ts']
-  for (const file of [...tests, 'vitest.config.ts', 'package.json'])
+  const support = ['setup', 'compiled', 'prepared'].map(name => `test/support/${name}.ts`)
+  for (const file of [
+    'test/run.ts',
+    'test/unhandled-errors.ts',
+    ...support,
+    'vitest.config.ts',
+    'package.json',
+  ])
     copyFileSync(join(house, file), join(dir, file))
   symlinkSync(join(house, 'node_modules'), join(dir, 'node_modules'))
 })

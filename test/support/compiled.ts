@@ -1,7 +1,9 @@
 import { chmodSync, mkdirSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { join, resolve } from 'node:path'
+import { preparedDirectory } from './prepared.ts'
 
-const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/writ-test', import.meta.url))
+/** Kept between the runs of what is no test. */
+const KEPT = resolve(import.meta.dirname, '../../node_modules/.cache/writ-test')
 
 /**
  * For NODE_COMPILE_CACHE: what Node has compiled, of every user's processes. Starting them is most of what a test on a whole host does.
@@ -9,7 +11,9 @@ const COMPILED = fileURLToPath(new URL('../../node_modules/.cache/writ-test', im
  * @returns the path of a directory that every user may write to
  */
 export function compiledDirectory(): string {
-  mkdirSync(COMPILED, { recursive: true })
-  chmodSync(COMPILED, 0o1777)
-  return COMPILED
+  const all = preparedDirectory()
+  const path = all === null ? KEPT : join(all, 'compiled')
+  mkdirSync(path, { recursive: true })
+  chmodSync(path, 0o1777)
+  return path
 }

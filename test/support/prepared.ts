@@ -1,35 +1,30 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** Names the directory of what is prepared, for as long as one run of the tests takes. */
-const DIRECTORY = 'WRIT_TEST_PREPARED'
+export const DIRECTORY = 'WRIT_TEST_PREPARED'
 /** For whoever prepares what many tests begin with: some ten processes. */
 const PATIENCE_MS = 120_000
 
-/** Vitest calls this before the first file: makes the directory, and gives what takes it away after the last. */
-export default function setup(): () => void {
-  const directory = mkdtempSync(join(tmpdir(), 'writ-prepared-'))
-  process.env[DIRECTORY] = directory
-  return () => rmSync(directory, { recursive: true, force: true })
+/** Where it is; null outside of a run of the tests. */
+export function preparedDirectory(): string | null {
+  return process.env[DIRECTORY] ?? null
 }
 
 /**
- * Puts at `target` a copy of what many tests begin with, as the real commands make it: it is made once in a run of the tests, by the
- * first that asks, and belongs to nobody. Outside of such a run it is made for each.
+ * What many tests begin with, as the real commands make it: it is made once in a run of the tests, by the first that asks.
  *
  * @param name one for each kind
- * @param target a directory that is there and empty
  * @param make makes it in a directory that is there and empty, and leaves nothing running
+ * @returns where it is; whoever asks must not change it. Null outside of such a run
  */
-export async function putPrepared(
+export async function prepared(
   name: string,
-  target: string,
   make: (directory: string) => Promise<void>,
-): Promise<void> {
-  const all = process.env[DIRECTORY]
-  if (all === undefined) return make(target)
+): Promise<string | null> {
+  const all = preparedDirectory()
+  if (all === null) return null
   const done = join(all, name)
   const claim = join(all, `${name}.claim`)
   const deadline = Date.now() + PATIENCE_MS
@@ -38,8 +33,21 @@ export async function putPrepared(
     else if (Date.now() > deadline) throw new Error(`${name} is not prepared`)
     else await new Promise(resolve => setTimeout(resolve, 50))
   }
+  return done
+}
+
+/**
+ * Puts a copy of what is {@link prepared} into a directory that is there. Outside of a run of the tests it is made there.
+ */
+export async function putPrepared(
+  name: string,
+  target: string,
+  make: (directory: string) => Promise<void>,
+): Promise<void> {
+  const from = await prepared(name, make)
+  if (from === null) return make(target)
   // With owners and modes, which cpSync leaves behind.
-  const { status, stderr } = spawnSync('cp', ['-a', '--', `${done}/.`, target], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync('cp', ['-a', '--', `${from}/.`, target], { encoding: 'utf8' })
   if (status !== 0) throw new Error(`cannot copy ${name}: ${stderr}`)
 }
 

@@ -15,7 +15,6 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import {
   replayMeasuredBoot,
   type SimulatedTpm,
@@ -24,13 +23,14 @@ import {
 import { api, WritClient } from '../../proto/client.ts'
 import { compiledDirectory } from '../support/compiled.ts'
 import { putPrepared } from '../support/prepared.ts'
+import { CHECKOUT, programs } from '../support/programs.ts'
 import { enroll } from './audit.ts'
 import { type Place, WRITD, writeConfigs } from './governed-config.ts'
 import { provision, RECORDED } from './governed-provision.ts'
 
 export { WRITD }
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const PROGRAMS = await programs()
 const COMPILED = compiledDirectory()
 
 export const NEEDS_ROOT =
@@ -157,7 +157,7 @@ export class GovernedHost {
   }
 
   spawnWrit(args: readonly string[], uid?: number): ChildProcess {
-    return spawn(process.execPath, [join(ROOT, 'cli/main.ts'), ...args], {
+    return spawn(process.execPath, [join(PROGRAMS, 'cli/main.ts'), ...args], {
       env: { PATH: process.env.PATH, WRIT_SOCKET: this.socket, NODE_COMPILE_CACHE: COMPILED },
       stdio: 'pipe',
       ...(uid === undefined ? {} : { uid, gid: uid }),
@@ -220,9 +220,13 @@ export class GovernedHost {
   }
 
   async startLauncher(): Promise<void> {
-    const child = spawn(join(ROOT, 'native/build/writ-launchd'), ['--config', this.path('launchd.conf')], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
+    const child = spawn(
+      join(CHECKOUT, 'native/build/writ-launchd'),
+      ['--config', this.path('launchd.conf')],
+      {
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    )
     this.#launcher = child
     child.stderr?.on('data', piece => (this.launcherLog += piece))
     // The daemon's user gets the socket last of all, when it is listened on.
@@ -237,7 +241,7 @@ export class GovernedHost {
    */
   async startDaemon(env: Record<string, string> = {}, through: readonly string[] = []): Promise<void> {
     const cache = this.path('cache')
-    const [program = '', ...args] = [...through, join(ROOT, 'writd'), '--config', this.path('writd.toml')]
+    const [program = '', ...args] = [...through, join(PROGRAMS, 'writd'), '--config', this.path('writd.toml')]
     const child = spawn(program, args, {
       ...(through.length === 0 ? WRITD : {}),
       env: {

@@ -2,10 +2,11 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import { CallError, WritClient } from '../../../proto/client.ts'
 import type { WorkloadInput } from '../../../proto/generated/writ/v1/Workload.ts'
+import { compiledDirectory } from '../../support/compiled.ts'
+import { CHECKOUT, programs } from '../../support/programs.ts'
 import { exportAndVerify } from '../audit.ts'
 import { type GovernedHost, WRITD } from '../governed-host.ts'
 
@@ -134,19 +135,19 @@ export class Soundness {
   }
 }
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
+const PROGRAMS = await programs()
 
 /** Runs a daemon that is expected to end by itself, and tells it to after a while. */
 export function endingDaemon(
   config: string,
   withinMs = 25_000,
 ): Promise<{ code: number | null; stderr: string }> {
-  return ending(process.execPath, [join(ROOT, 'daemon/main.ts'), '--config', config], WRITD, withinMs)
+  return ending(process.execPath, [join(PROGRAMS, 'daemon/main.ts'), '--config', config], WRITD, withinMs)
 }
 
 /** Runs a launcher that is expected to end by itself. */
 export function endingLauncher(config: string): Promise<{ code: number | null; stderr: string }> {
-  return ending(join(ROOT, 'native/build/writ-launchd'), ['--config', config], {})
+  return ending(join(CHECKOUT, 'native/build/writ-launchd'), ['--config', config], {})
 }
 
 async function ending(
@@ -157,7 +158,7 @@ async function ending(
 ): Promise<{ code: number | null; stderr: string }> {
   const child = spawn(program, args, {
     ...user,
-    env: { PATH: process.env.PATH },
+    env: { PATH: process.env.PATH, NODE_COMPILE_CACHE: compiledDirectory() },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let stderr = ''
