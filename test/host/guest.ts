@@ -125,7 +125,8 @@ export class Guest {
 
   /** Shuts down as a person would, and waits until it is off. */
   async powerOff(): Promise<void> {
-    await this.ok('systemctl --no-block poweroff')
+    // The guest may be gone before it has answered.
+    await this.run('systemctl --no-block poweroff').catch(() => undefined)
     const off = once(this.#qemu, 'exit')
     if (this.#qemu.exitCode === null && this.#qemu.signalCode === null)
       await Promise.race([off, sleep(240_000, undefined, { ref: false })])
