@@ -34,7 +34,8 @@ export class Steps {
       console.log(`  ok ${seconds(started)}  ${what}`)
       return result
     } catch (error) {
-      console.log(`  FAILED ${seconds(started)}  ${what}`)
+      // All of it is told at the end; whoever watches wants the first of it now.
+      console.log(`  FAILED ${seconds(started)}  ${what}: ${`${(error as Error).message}`.slice(0, 400)}`)
       const seen = await this.#guest?.diagnosis().catch(cause => `no diagnosis: ${cause.message}`)
       this.#fail(what, error as Error, seen)
       throw error
