@@ -3,7 +3,7 @@ import { gateSchema } from './gate-snapshot.ts'
 import type { PolicyBundle } from './policy/compiled.ts'
 import { type Caller, callerSchema, type ExecutionRequest, requestSchema } from './request.ts'
 import type { RevocationSet } from './revocation.ts'
-import { digest, executionId, hostId, integer, time } from './schema.ts'
+import { deviceName, digest, executionId, hostId, integer, list, time } from './schema.ts'
 import type { LaunchTerms } from './terms.ts'
 import type { TrustRoots } from './trust.ts'
 import type { UseLedger } from './uses.ts'
@@ -16,7 +16,16 @@ export const plainInputSchema = v.strictObject({
   request: requestSchema,
   /** Null: the kernel did not say who is connected. */
   caller: v.nullable(callerSchema),
-  host: v.strictObject({ id: hostId }),
+  host: v.strictObject({
+    id: hostId,
+    /** What its launcher said that it can hold an execution to. */
+    enforces: v.strictObject({
+      /** cgroup v2 controllers. */
+      controllers: list(v.picklist(['memory', 'pids', 'cpu']), 3),
+      /** Classes of devices by name. */
+      devices: list(deviceName, 16),
+    }),
+  }),
   gate: gateSchema,
   lineage: v.picklist(['ok', 'broken', 'unavailable']),
   /** What went wrong on the way, outside of the decision: no room, no launcher, a time limit, something thrown. */

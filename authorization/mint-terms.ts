@@ -53,6 +53,7 @@ export function termsToMint(
       stdio: request.stdio ?? { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' },
       sandbox: {
         network: request.sandbox.network ?? 'none',
+        seccomp: request.sandbox.seccomp ?? 'default',
         writable: request.sandbox.writable ?? [],
       },
       limits: request.limits,

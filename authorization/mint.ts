@@ -29,6 +29,8 @@ function exactScope(terms: LaunchTerms, names: ReadonlyMap<string, string>): Aut
       cpuSeconds: any(limits.cpuSeconds),
       openFiles: any(limits.openFiles),
       outputBytes: any(limits.outputBytes),
+      cpuPercent: any(limits.cpuPercent),
+      fileBytes: any(limits.fileBytes),
     },
     devices: terms.devices,
     children: 'none',

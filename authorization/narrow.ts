@@ -1,6 +1,7 @@
 import type { ParentState } from './input.ts'
 import { type Reason, reason } from './reason.ts'
-import { isBelow } from './scope.ts'
+import { networks, seccompProfiles } from './schema.ts'
+import { isBelow, isWithin } from './scope.ts'
 import type { LaunchTerms } from './terms.ts'
 
 type Check = readonly [at: string, holds: (child: LaunchTerms, parent: LaunchTerms) => boolean]
@@ -13,19 +14,31 @@ function atMost(child: number | null, parent: number | null): boolean {
 /** What a child may have, of what its parent has. In the order in which a denial lists them. */
 const CHECKS: readonly Check[] = [
   ['user', ({ user }, parent) => user === 'own' || sameUser(user, parent.user)],
+  ['sandbox.network', (child, parent) => isWithin(networks, child.sandbox.network, parent.sandbox.network)],
   [
-    'sandbox.network',
-    (child, parent) => child.sandbox.network === 'none' || parent.sandbox.network === 'host',
+    'sandbox.seccomp',
+    (child, parent) => isWithin(seccompProfiles, child.sandbox.seccomp, parent.sandbox.seccomp),
   ],
   [
     'sandbox.writable',
     (child, parent) =>
       child.sandbox.writable.every(path => parent.sandbox.writable.some(top => isBelow(path, top))),
   ],
-  ...(['runTimeMs', 'memoryBytes', 'pids', 'cpuSeconds', 'openFiles', 'outputBytes'] as const).map(
+  ...(
+    [
+      'runTimeMs',
+      'memoryBytes',
+      'pids',
+      'cpuSeconds',
+      'openFiles',
+      'outputBytes',
+      'cpuPercent',
+      'fileBytes',
+    ] as const
+  ).map(
     (name): Check => [`limits.${name}`, (child, parent) => atMost(child.limits[name], parent.limits[name])],
   ),
-  ['devices', (child, parent) => child.devices.every(path => parent.devices.includes(path))],
+  ['devices', (child, parent) => child.devices.every(name => parent.devices.includes(name))],
   ['children', narrowerChildren],
   ['onLapse', (child, parent) => child.onLapse === 'kill' || parent.onLapse === 'freeze'],
   ['maxEvidenceAgeMs', (child, parent) => atMost(child.maxEvidenceAgeMs, parent.maxEvidenceAgeMs)],

@@ -83,7 +83,7 @@ function inputOf({ request, caller, now, hostId, trustRoots, policy, tier }: Kno
   return {
     request,
     caller: { ...caller, cgroup: '', unit: null, parentExecution: null },
-    host: { id: hostId ?? '' },
+    host: { id: hostId ?? '', enforces: { controllers: [], devices: [] } },
     gate: {
       state: 'ATTESTED',
       epoch: 0,

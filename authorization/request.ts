@@ -3,12 +3,14 @@ import { AuthorizationError } from './error.ts'
 import {
   argument,
   checkShape,
-  devicePath,
+  deviceName,
   digest,
   executionId,
   integer,
   list,
+  network,
   path,
+  seccomp,
   unitName,
   userId,
   variableName,
@@ -36,7 +38,8 @@ export const requestSchema = v.strictObject({
   ),
   stdio: v.nullable(v.strictObject({ stdin: stream, stdout: stream, stderr: stream })),
   sandbox: v.strictObject({
-    network: v.nullable(v.picklist(['none', 'host'])),
+    network: v.nullable(network),
+    seccomp: v.nullable(seccomp),
     writable: v.nullable(list(path, 64)),
   }),
   limits: v.strictObject({
@@ -44,10 +47,12 @@ export const requestSchema = v.strictObject({
     memoryBytes: bound(1),
     pids: bound(1),
     cpuSeconds: bound(1),
+    cpuPercent: bound(1),
     openFiles: bound(1),
     outputBytes: bound(0),
+    fileBytes: bound(1),
   }),
-  devices: v.nullable(list(devicePath, 64)),
+  devices: v.nullable(list(deviceName, 16)),
   /** Whether it wants a socket through which it may start children. */
   children: v.boolean(),
   /** Further files of the closure. With an artifact they must be among its files; without one they are hashed for it. */

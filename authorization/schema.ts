@@ -51,10 +51,15 @@ export const path = v.pipe(
   ),
 )
 
-export const devicePath = v.pipe(
-  path,
-  v.check(value => value.startsWith('/dev/'), 'not below /dev'),
-)
+/** A class of devices, as a host's launchd.conf names it: WIRE_DEVICE_NAME_SIZE (native/shared/wire.h) with its NUL. */
+export const deviceName = text(/^[a-z0-9][a-z0-9-]{0,30}$/, 'not the name of a class of devices')
+
+/** From the narrowest to the widest. */
+export const networks = ['none', 'loopback', 'host'] as const
+/** Which system calls there are; the first has fewer. */
+export const seccompProfiles = ['strict', 'default'] as const
+export const network = v.picklist(networks)
+export const seccomp = v.picklist(seccompProfiles)
 
 /** Text that execve(2) can take: no NUL, at most MAX_ARG_STRLEN (include/uapi/linux/binfmts.h). */
 export const argument = v.pipe(

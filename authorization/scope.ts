@@ -1,5 +1,6 @@
 import { type Reason, reason } from './reason.ts'
 import type { ExecutionRequest, ObservedSubject } from './request.ts'
+import { networks, seccompProfiles } from './schema.ts'
 import type { Scope, Statement } from './statement.ts'
 import type { LaunchTerms } from './terms.ts'
 
@@ -166,15 +167,19 @@ class Fields {
   sandbox(signed: Scope['sandbox'], asked: ExecutionRequest['sandbox']): LaunchTerms['sandbox'] {
     const network = asked.network ?? signed.network
     const writable = asked.writable ?? signed.writable
-    if (network === 'host' && signed.network === 'none') {
-      this.refuse('no network is signed', 'request.sandbox.network', network)
+    const seccomp = asked.seccomp ?? signed.seccomp
+    if (!isWithin(networks, network, signed.network)) {
+      this.refuse(`the network ${signed.network} is signed`, 'request.sandbox.network', network)
+    }
+    if (!isWithin(seccompProfiles, seccomp, signed.seccomp)) {
+      this.refuse(`the profile ${signed.seccomp} is signed`, 'request.sandbox.seccomp', seccomp)
     }
     for (const path of writable) {
       if (!signed.writable.some(top => isBelow(path, top))) {
         this.refuse(`writing below ${path} is not signed`, 'request.sandbox.writable', path)
       }
     }
-    return { network, writable }
+    return { network, seccomp, writable }
   }
 
   limits(signed: Scope['limits'], asked: ExecutionRequest['limits']): LaunchTerms['limits'] {
@@ -197,16 +202,23 @@ class Fields {
       cpuSeconds: one('cpuSeconds', signed.cpuSeconds),
       openFiles: one('openFiles', signed.openFiles),
       outputBytes: one('outputBytes', signed.outputBytes),
+      cpuPercent: one('cpuPercent', signed.cpuPercent),
+      fileBytes: one('fileBytes', signed.fileBytes),
     }
   }
 
   listed(signed: readonly string[], asked: readonly string[], at: RequestPlace): void {
-    for (const path of asked) if (!signed.includes(path)) this.refuse(`${path} is not signed`, at, path)
+    for (const item of asked) if (!signed.includes(item)) this.refuse(`${item} is not signed`, at, item)
   }
 }
 
 function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : 1
+}
+
+/** Whether `asked` is `most` or comes before it in a list from the narrowest to the widest. */
+export function isWithin<T>(order: readonly T[], asked: T, most: T): boolean {
+  return order.indexOf(asked) <= order.indexOf(most)
 }
 
 /** Whether a path is `top` or below it. Both are in the one normal spelling. */

@@ -1,12 +1,14 @@
 import * as v from 'valibot'
 import {
   argument,
-  devicePath,
+  deviceName,
   digest,
   integer,
   list,
+  network,
   orAny,
   path,
+  seccomp,
   time,
   userId,
   variableName,
@@ -29,17 +31,19 @@ export const termsSchema = v.strictObject({
   /** `own`: a uid of its own from the configured range. */
   user: v.union([v.literal('own'), v.strictObject({ uid: userId, gid: userId, groups: list(userId, 32) })]),
   stdio: v.strictObject({ stdin: stream, stdout: stream, stderr: stream }),
-  sandbox: v.strictObject({ network: v.picklist(['none', 'host']), writable: list(path, 64) }),
+  sandbox: v.strictObject({ network, seccomp, writable: list(path, 64) }),
   /** Null: not limited by the artifact. */
   limits: v.strictObject({
     runTimeMs: bound,
     memoryBytes: bound,
     pids: bound,
     cpuSeconds: bound,
+    cpuPercent: bound,
     openFiles: bound,
     outputBytes: bound,
+    fileBytes: bound,
   }),
-  devices: list(devicePath, 64),
+  devices: list(deviceName, 16),
   children: v.union([
     v.literal('none'),
     v.strictObject({

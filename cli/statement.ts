@@ -155,6 +155,7 @@ export async function buildStatement(
       stdio: { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' },
       sandbox: {
         network: options.network ?? 'none',
+        seccomp: options.seccomp ?? 'default',
         writable: (options.writable ?? []).map(path => resolve(path)),
       },
       limits: {
@@ -164,8 +165,10 @@ export async function buildStatement(
         cpuSeconds: options.cpuSeconds ?? 'any',
         openFiles: options.openFiles ?? 'any',
         outputBytes: options.outputBytes ?? 'any',
+        cpuPercent: options.cpuPercent ?? 'any',
+        fileBytes: options.fileBytes ?? 'any',
       },
-      devices: (options.device ?? []).map(path => resolve(path)),
+      devices: options.device ?? [],
       children: options.children === true ? { max: 'any', depth: 1, programs: 'any' } : 'none',
     },
     environment: {

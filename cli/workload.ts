@@ -12,7 +12,8 @@ export interface WorkloadOptions {
   cwd?: string
   file?: string[]
   user?: string
-  network?: 'none' | 'host'
+  network?: 'none' | 'loopback' | 'host'
+  seccomp?: 'default' | 'strict'
   writable?: string[]
   device?: string[]
   cpuSeconds?: number
@@ -21,6 +22,8 @@ export interface WorkloadOptions {
   openFiles?: number
   runTime?: number
   outputBytes?: number
+  cpuPercent?: number
+  fileBytes?: number
   children?: boolean
 }
 
@@ -78,19 +81,26 @@ export function addWorkloadOptions(command: Command): Command {
       collect,
     )
     .option('--user <uid[:gid]>', 'user to run as (default: a uid of its own)')
-    .addOption(new Option('--network <which>', 'network that it sees').choices(['none', 'host']))
+    .addOption(new Option('--network <which>', 'network that it sees').choices(['none', 'loopback', 'host']))
+    .addOption(new Option('--seccomp <profile>', 'which system calls it has').choices(['default', 'strict']))
     .option('--writable <path>', 'path below which it may write (repeatable)', collect)
     .option(
-      '--device <path>',
-      "device node that it may open (repeatable); refused by this version's daemon",
+      '--device <name>',
+      "class of devices that it may open, as the host's launchd.conf names it (repeatable)",
       collect,
     )
     .option('--cpu-seconds <n>', 'processor time', positive('--cpu-seconds'))
+    .option(
+      '--cpu-percent <n>',
+      'share of processor time, in percent of one processor',
+      positive('--cpu-percent'),
+    )
     .option('--memory <size>', 'memory of all its processes', byteCount('--memory'))
     .option('--pids <n>', 'processes and threads at one time', positive('--pids'))
     .option('--open-files <n>', 'open files per process', positive('--open-files'))
     .option('--run-time <duration>', 'time from start to end', duration('--run-time'))
     .option('--output-bytes <size>', 'bytes of output', byteCount('--output-bytes'))
+    .option('--file-bytes <size>', 'bytes of each file that it writes', byteCount('--file-bytes'))
     .option(
       '--children',
       "give it a socket through which it may ask for children; refused by this version's daemon",
@@ -158,6 +168,7 @@ export function readWorkload(name: string, rest: readonly string[], options: Wor
     stdio: null,
     sandbox: {
       network: options.network ?? null,
+      seccomp: options.seccomp ?? null,
       writable: orNull((options.writable ?? []).map(path => resolve(path))),
     },
     limits: {
@@ -167,8 +178,10 @@ export function readWorkload(name: string, rest: readonly string[], options: Wor
       cpuSeconds: options.cpuSeconds ?? null,
       openFiles: options.openFiles ?? null,
       outputBytes: options.outputBytes ?? null,
+      cpuPercent: options.cpuPercent ?? null,
+      fileBytes: options.fileBytes ?? null,
     },
-    devices: orNull((options.device ?? []).map(path => resolve(path))),
+    devices: orNull(options.device ?? []),
     children: options.children === true,
   }
 }
@@ -177,10 +190,13 @@ function orNull<T>(list: T[]): T[] | null {
   return list.length === 0 ? null : list
 }
 
+const NETWORKS = { none: 'NETWORK_NONE', loopback: 'NETWORK_LOOPBACK', host: 'NETWORK_HOST' } as const
+const PROFILES = { default: 'SECCOMP_DEFAULT', strict: 'SECCOMP_STRICT' } as const
+
 /** The same as a message of the API, where what is null is left out. */
 export function workloadMessage(asked: AskedWorkload): WorkloadInput {
   const { program, argv, env, cwd, files, user, sandbox, limits, devices, children } = asked
-  const { network } = sandbox
+  const { network, seccomp } = sandbox
   const set = Object.entries(limits).filter(([, value]) => value !== null)
   return {
     ...{ program, argv: argv ?? [], files, children },
@@ -188,7 +204,8 @@ export function workloadMessage(asked: AskedWorkload): WorkloadInput {
     cwd: cwd ?? '',
     user: user === 'own' ? null : user,
     sandbox: {
-      network: network === null ? 'NETWORK_UNSPECIFIED' : `NETWORK_${network === 'none' ? 'NONE' : 'HOST'}`,
+      network: network === null ? 'NETWORK_UNSPECIFIED' : NETWORKS[network],
+      seccomp: seccomp === null ? 'SECCOMP_UNSPECIFIED' : PROFILES[seccomp],
       writable: sandbox.writable ?? [],
       devices: devices ?? [],
     },

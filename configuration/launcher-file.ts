@@ -36,14 +36,26 @@ export interface LauncherConfig {
   readonly store: string | null
   readonly store_bytes: number
   readonly store_min_bytes: number
+  /** `device.NAME`: classes of devices that an artifact may name. */
+  readonly devices: readonly DeviceClass[]
 }
 
-export type LauncherKey = keyof LauncherConfig
+export interface DeviceClass {
+  readonly name: string
+  /** Paths below /dev, as glob(7) has them. */
+  readonly patterns: readonly string[]
+}
+
+export type LauncherKey = Exclude<keyof LauncherConfig, 'devices'>
 
 /** CONFIG_TEXT_MAX, CONFIG_PATH_MAX and CONFIG_RANGES_MAX (native/launchd/config.h). */
 export const MAX_LAUNCHER_CONFIG_BYTES = 65_535
 const MAX_PATH = 255
 const MAX_RANGES = 16
+/** WIRE_DEVICES_MAX and DEVICE_PATTERNS_SIZE (native/launchd/devices.h). */
+const MAX_DEVICES = 16
+const MAX_PATTERNS = 511
+const DEVICE_KEY = 'device.'
 /** NAME_MAX (linux/limits.h). */
 const MAX_NAME = 255
 const TWO_TO_50 = 2 ** 50
@@ -102,6 +114,7 @@ export function examineLauncherConfig(
   const problems = new Problems()
   const values = new Map<LauncherKey, unknown>()
   const set = new Map<LauncherKey, number>()
+  const devices: DeviceClass[] = []
   if (bytes.length > MAX_LAUNCHER_CONFIG_BYTES || bytes.includes(0)) {
     problems.add('CONFIG_SYNTAX', 'the file is too long or not text')
     return { config: null, problems: problems.list, set }
@@ -110,7 +123,7 @@ export function examineLauncherConfig(
   const lines = Buffer.from(bytes).toString('latin1').split('\n')
   for (const [index, line] of lines.entries()) {
     if (problems.full) break
-    readLine(line, index + 1, values, set, problems)
+    readLine(line, index + 1, values, set, devices, problems)
   }
   takeUser(values, set, findUser, problems)
   for (const [key, { unset }] of Object.entries(KEYS) as [LauncherKey, { unset?: unknown }][]) {
@@ -119,7 +132,10 @@ export function examineLauncherConfig(
     else values.set(key, unset)
   }
   checkRules(values, set, problems)
-  const config = problems.list.length === 0 ? (Object.fromEntries(values) as unknown as LauncherConfig) : null
+  const config =
+    problems.list.length === 0
+      ? ({ ...Object.fromEntries(values), devices } as unknown as LauncherConfig)
+      : null
   return { config, problems: problems.list, set }
 }
 
@@ -128,6 +144,7 @@ function readLine(
   at: number,
   values: Map<LauncherKey, unknown>,
   set: Map<LauncherKey, number>,
+  devices: DeviceClass[],
   problems: Problems,
 ): void {
   const text = trim(line.split('#', 1)[0] ?? '')
@@ -135,7 +152,15 @@ function readLine(
   const equals = text.indexOf('=')
   const name = trim(text.slice(0, equals))
   if (equals < 0) problems.add('CONFIG_SYNTAX', 'expected: key = value', { line: at })
-  else if (!isKey(name)) {
+  else if (name.startsWith(DEVICE_KEY)) {
+    const device = deviceClass(name.slice(DEVICE_KEY.length), trim(text.slice(equals + 1)), devices)
+    if (device !== undefined) devices.push(device)
+    else {
+      const shown = Buffer.from(name.slice(0, MAX_SHOWN), 'latin1').toString()
+      const what = 'has a bad name or value, or is given twice'
+      problems.add('CONFIG_BAD_VALUE', what, { key: shown, line: at })
+    }
+  } else if (!isKey(name)) {
     const shown = Buffer.from(name.slice(0, MAX_SHOWN), 'latin1').toString()
     problems.add('CONFIG_UNKNOWN_KEY', unknownKeyText(name, LAUNCHER_KEYS), { key: shown, line: at })
   } else if (set.has(name)) problems.add('CONFIG_BAD_VALUE', 'is given twice', { key: name, line: at })
@@ -233,10 +258,23 @@ function ranges(text: string): readonly IdRange[] | undefined {
   return all.length <= MAX_RANGES && all.every(item => item !== undefined) ? all : undefined
 }
 
-/** As path_is_plain of native/launchd/strings.c has it: absolute, of plain names. */
+/** As device_class_add of native/launchd/devices.c has it. */
+function deviceClass(name: string, text: string, before: readonly DeviceClass[]): DeviceClass | undefined {
+  if (!/^[a-z0-9][a-z0-9-]{0,30}$/.test(name) || before.some(other => other.name === name)) return undefined
+  if (before.length === MAX_DEVICES || text.length > MAX_PATTERNS) return undefined
+  const patterns = text.split(',').map(pattern => pattern.replace(/^[ \t]+|[ \t]+$/g, ''))
+  const good = patterns.every(pattern => plainPath(pattern) && pattern.startsWith('/dev/'))
+  return good ? { name, patterns } : undefined
+}
+
 function path(text: string): string | undefined {
-  if (!text.startsWith('/') || text.length > MAX_PATH) return undefined
+  if (text.length > MAX_PATH || !plainPath(text)) return undefined
+  return Buffer.from(text, 'latin1').toString()
+}
+
+/** As path_is_plain of native/launchd/strings.c has it: absolute, of plain names. */
+function plainPath(text: string): boolean {
+  if (!text.startsWith('/')) return false
   const names = text.slice(1).split('/')
-  const plain = names.every(name => name !== '' && name !== '.' && name !== '..' && name.length <= MAX_NAME)
-  return plain ? Buffer.from(text, 'latin1').toString() : undefined
+  return names.every(name => name !== '' && name !== '.' && name !== '..' && name.length <= MAX_NAME)
 }

@@ -42,7 +42,11 @@ export interface WorkloadRequest {
   readonly cwd: string | null
   readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | null
   readonly stdio: { readonly stdin: StdioMode; readonly stdout: StdioMode; readonly stderr: StdioMode } | null
-  readonly sandbox: { readonly network: 'none' | 'host' | null; readonly writable: readonly string[] | null }
+  readonly sandbox: {
+    readonly network: 'none' | 'loopback' | 'host' | null
+    readonly seccomp: 'default' | 'strict' | null
+    readonly writable: readonly string[] | null
+  }
   readonly limits: {
     readonly runTimeMs: number | null
     readonly memoryBytes: number | null
@@ -50,6 +54,8 @@ export interface WorkloadRequest {
     readonly cpuSeconds: number | null
     readonly openFiles: number | null
     readonly outputBytes: number | null
+    readonly cpuPercent: number | null
+    readonly fileBytes: number | null
   }
   readonly devices: readonly string[] | null
   readonly children: boolean

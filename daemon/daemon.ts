@@ -188,6 +188,10 @@ async function compose(base: {
       {
         ...{ history, gate, clock, registry, decisions, sessionKey, log },
         hostId: host.id,
+        enforces: {
+          controllers: [...launcher.features.controllers],
+          devices: [...launcher.features.devices],
+        },
         bootNs: bootTimeNs,
         stage: launcher,
         lineageState: () => lineageState,

@@ -30,6 +30,8 @@ import type { WallClock } from './wall-clock.ts'
 
 export interface DeciderOptions {
   readonly hostId: string
+  /** What the launcher said that it can hold an execution to. */
+  readonly enforces: DecisionInput['host']['enforces']
   readonly history: History
   readonly gate: TrustGate
   readonly clock: WallClock
@@ -68,7 +70,7 @@ export class Decider {
   constructor(options: DeciderOptions) {
     this.#o = options
     this.#looks = new RecentLooks(options.stage)
-    this.#host = { id: options.hostId }
+    this.#host = { id: options.hostId, enforces: options.enforces }
     const sessionKeySpki = options.sessionKey.public.spki.toString('base64')
     this.#mintingNow = { enabled: options.minting, sessionKeySpki }
   }
@@ -167,8 +169,6 @@ export class Decider {
   #fault(request: ExecutionRequest, running: number): DecisionInput['fault'] {
     const refuse = (message: string) => ({ code: 'CAPACITY' as const, message })
     if (request.children) return refuse('this host gives no execution a socket of its own')
-    if (request.devices !== null && request.devices.length > 0)
-      return refuse('this host gives no execution a device')
     if (request.operation === 'execute' && running >= this.#o.maxExecutions) {
       return refuse(`${running} executions are running`)
     }

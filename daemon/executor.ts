@@ -9,7 +9,7 @@ import type { ExecutionRegistry } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
 import { launchOrder } from './launch-order.ts'
-import type { LaunchEnded, LauncherClient, Prepared } from './launcher/client.ts'
+import type { LaunchEnded, LauncherClient, LaunchOrder, Prepared } from './launcher/client.ts'
 import { LauncherError } from './launcher/error.ts'
 import type { OutputTails } from './output-tails.ts'
 import { Output, pumpInput } from './pump.ts'
@@ -217,7 +217,7 @@ export class Executor {
 
   async #prepare({ input }: Permit, terms: LaunchTerms): Promise<Prepared> {
     const { bootNs, wallMs, maxEvidenceAgeNs } = this.#o
-    const prepared = await this.#o.launcher.prepare(
+    const prepared = await this.#order(() =>
       launchOrder({
         executionId: input.request.executionId,
         parentExecution: input.caller?.parentExecution ?? null,
@@ -230,6 +230,19 @@ export class Executor {
     )
     this.#o.registry.update(input.request.executionId, { pid: prepared.pid, uid: prepared.uid })
     return prepared
+  }
+
+  /** What turns out to be more than this host can hold an execution to is denied, as it would have been had it been known before. */
+  async #order(order: () => LaunchOrder): Promise<Prepared> {
+    try {
+      return await this.#o.launcher.prepare(order())
+    } catch (error) {
+      const code = error instanceof LauncherError ? error.code : ''
+      if (code !== 'LIMIT_UNENFORCEABLE' && code !== 'DEVICE_REFUSED') throw error
+      throw new DeniedError([
+        { code: 'ENVIRONMENT_MISMATCH', message: (error as LauncherError).message, at: '' },
+      ])
+    }
   }
 
   async #recordStart({ input, decision, index }: Permit, prepared: Prepared): Promise<void> {

@@ -24,9 +24,6 @@ export interface LaunchContext {
  */
 export function launchOrder(context: LaunchContext): LaunchOrder {
   const { terms } = context
-  if (terms.devices.length > 0) {
-    throw new LauncherError('LIMIT_UNENFORCEABLE', 'devices cannot be given to an execution on this host')
-  }
   if (terms.onLapse === 'freeze') {
     throw new LauncherError(
       'LIMIT_UNENFORCEABLE',
@@ -50,6 +47,8 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
     user: terms.user,
     groups: terms.user === 'own' ? [] : terms.user.groups,
     network: terms.sandbox.network,
+    seccomp: terms.sandbox.seccomp,
+    devices: terms.devices,
     writable: terms.sandbox.writable,
     stdio: terms.stdio,
     limits: {
@@ -58,6 +57,8 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
       memoryBytes: limits.memoryBytes,
       pids: limits.pids,
       openFiles: limits.openFiles,
+      cpuPercent: limits.cpuPercent,
+      fileBytes: limits.fileBytes,
     },
   }
 }

@@ -116,6 +116,7 @@ function context(question: PolicyQuestion): Record<string, unknown> {
       cwd: terms.cwd,
       user: terms.user === 'own' ? 'own' : String(terms.user.uid),
       network: terms.sandbox.network,
+      seccomp: terms.sandbox.seccomp,
       writable: terms.sandbox.writable,
       devices: terms.devices,
       children: terms.children !== 'none',

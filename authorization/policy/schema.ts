@@ -39,12 +39,16 @@ export const DEFAULT_SCHEMA = `namespace Writ {
       cwd: String,
       // "own", or a decimal uid.
       user: String,
+      // "none", "loopback" or "host"; "default" or "strict".
       network: String,
+      seccomp: String,
       writable: Set<String>,
+      // Names of classes of devices.
       devices: Set<String>,
       children: Bool,
       limits: {
         runTimeMs?: Long, memoryBytes?: Long, pids?: Long, cpuSeconds?: Long, openFiles?: Long, outputBytes?: Long,
+        cpuPercent?: Long, fileBytes?: Long,
       },
     },
   };

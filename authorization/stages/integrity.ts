@@ -1,3 +1,4 @@
+import { canonicalJson } from '../../encoding/json.ts'
 import { type Check, type Compared, NO_REASONS, type NothingToCompare, type StageChecks } from '../check.ts'
 import type { Evaluation } from '../evaluation.ts'
 import type { GateSnapshot } from '../gate-snapshot.ts'
@@ -60,6 +61,27 @@ function ofHost(
   }
 }
 
+/** What the terms ask for that this host cannot hold an execution to. It is refused, never left out. */
+function unenforceable({ terms, input: { host } }: Evaluation): readonly Reason[] {
+  if (terms === null) return NO_REASONS
+  const { limits, devices, user } = terms
+  const { controllers, devices: known } = host.enforces
+  const lacks = (controller: 'memory' | 'pids' | 'cpu') => !controllers.includes(controller)
+  const out: Reason[] = []
+  const refuse = (what: string, at: string) => out.push(reason('ENVIRONMENT_MISMATCH', what, at))
+  for (const name of devices)
+    if (!known.includes(name))
+      refuse(`this host has no devices that are named ${name}`, 'predicate.scope.devices')
+  if (limits.memoryBytes !== null && lacks('memory'))
+    refuse('this host cannot limit memory', 'predicate.scope.limits.memoryBytes')
+  if (limits.cpuPercent !== null && lacks('cpu'))
+    refuse('this host cannot limit processors', 'predicate.scope.limits.cpuPercent')
+  // A uid that is the execution's alone can be counted by RLIMIT_NPROC.
+  if (limits.pids !== null && lacks('pids') && user !== 'own')
+    refuse('this host cannot limit the processes of a shared user', 'predicate.scope.limits.pids')
+  return out
+}
+
 /** The log can be written, the gate is open, and the host is what the artifact asks for. */
 export const INTEGRITY_STAGE: StageChecks = {
   stage: 'integrity',
@@ -111,5 +133,16 @@ export const INTEGRITY_STAGE: StageChecks = {
       },
       ({ simulated }, { tier }) => ({ found: tier, wanted: simulated === 'deny' ? 'hardware' : 'any' }),
     ),
+    {
+      name: 'enforceable',
+      reasons: unenforceable,
+      compared: ({ terms, input: { host } }) =>
+        terms === null
+          ? null
+          : {
+              found: canonicalJson(host.enforces),
+              wanted: canonicalJson({ devices: terms.devices, limits: terms.limits }),
+            },
+    },
   ],
 }

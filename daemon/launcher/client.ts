@@ -89,7 +89,13 @@ export class LauncherClient extends EventEmitter<Events> {
   #connected = false
   /** Ends that happened while no `writd` was connected, or during {@link connect}, when nobody could listen yet. */
   readonly earlierEnds: LaunchEnded[] = []
-  #features: LauncherFeatures = { landlockAbi: 0, controllers: [], superseded: 0 }
+  #features: LauncherFeatures = {
+    landlockAbi: 0,
+    controllers: [],
+    superseded: 0,
+    features: [],
+    devices: [],
+  }
 
   private constructor(socketPath: string) {
     super()

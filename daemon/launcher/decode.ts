@@ -1,11 +1,22 @@
 import { getSystemErrorMap } from 'node:util'
 import { ByteReader } from '../../encoding/byte-reader.ts'
 import { LAUNCHER_STATUSES, LauncherError, SANDBOX_STEPS } from './error.ts'
-import type { EndCause, KillOrder, LaunchEnded, ListedExecution, SubjectFormat } from './types.ts'
+import type {
+  EndCause,
+  KillOrder,
+  LaunchEnded,
+  LauncherFeatures,
+  ListedExecution,
+  SubjectFormat,
+} from './types.ts'
 import {
   ANSWER,
   CAUSES,
   CGROUP_BYTES,
+  CONTROLLERS,
+  DEVICE_NAME_BYTES,
+  DEVICES_MAX,
+  FEATURES,
   FORMATS,
   INTERPRETER_BYTES,
   KILL_ORDERS,
@@ -113,21 +124,23 @@ export function decodePrepared(body: ByteReader): { pid: number; uid: number; cg
   })
 }
 
-export function decodeHello(body: ByteReader): {
-  landlockAbi: number
-  controllers: string[]
-  superseded: number
-} {
+export function decodeHello(body: ByteReader): LauncherFeatures {
   return checked(() => {
     const landlockAbi = body.u32le('landlockAbi')
     const bits = body.u32le('controllers')
     const superseded = body.u32le('superseded')
+    const features = body.u32le('features')
+    const count = body.u32le('deviceCount')
     body.u32le('zero')
+    if (count > DEVICES_MAX) throw protocol('too many classes of devices')
+    const devices = Array.from({ length: count }, () => text(body.bytes(DEVICE_NAME_BYTES, 'device')))
     body.end()
     return {
       landlockAbi,
-      controllers: ['memory', 'pids'].filter((_, i) => (bits & (1 << i)) !== 0),
+      controllers: CONTROLLERS.filter((_, i) => (bits & (1 << i)) !== 0),
       superseded,
+      features: FEATURES.filter((_, i) => (features & (1 << i)) !== 0),
+      devices,
     }
   })
 }

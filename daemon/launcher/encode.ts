@@ -1,6 +1,18 @@
 import { LauncherError } from './error.ts'
 import type { KillOrder, LaunchOrder, PassedSignal } from './types.ts'
-import { GROUPS_MAX, HEADER_BYTES, KILL_ORDERS, LOG_KINDS, MAGIC, NONE, SIGNALS, VERSION } from './wire.ts'
+import {
+  DEVICES_MAX,
+  GROUPS_MAX,
+  HEADER_BYTES,
+  KILL_ORDERS,
+  LOG_KINDS,
+  MAGIC,
+  NETWORKS,
+  NONE,
+  PROFILES,
+  SIGNALS,
+  VERSION,
+} from './wire.ts'
 
 /** Bytes of one message, field by field. */
 class Writer {
@@ -74,7 +86,10 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
   const { limits, stdio } = order
   const user = order.user === undefined || order.user === 'own' ? null : order.user
   const groups = order.groups ?? []
+  const devices = order.devices ?? []
   if (groups.length > GROUPS_MAX) throw new LauncherError('GID_REFUSED', `more than ${GROUPS_MAX} groups`)
+  if (devices.length > DEVICES_MAX)
+    throw new LauncherError('DEVICE_REFUSED', `more than ${DEVICES_MAX} classes of devices`)
   const writer = new Writer()
     .bytes(idBytes(order.executionId))
     .bytes(order.parentExecution === null ? Buffer.alloc(16) : idBytes(order.parentExecution))
@@ -89,7 +104,7 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
     .u64(limit(order.graceNs))
     .u32(Number(limit(limits.pids, NONE - 1)))
     .u32(Number(limit(limits.openFiles, NONE)))
-    .u32(order.network === 'host' ? 1 : 0)
+    .u32(NETWORKS[order.network])
     .u32(stdioBits(stdio))
     .u32(order.argv.length)
     .u32(order.env.length)
@@ -100,7 +115,9 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
   writer
     .u32(user?.uid ?? NONE)
     .u32(user?.gid ?? NONE)
-    .u32(0)
+    .u32(PROFILES[order.seccomp ?? 'default'])
+    .u32(Number(limit(limits.cpuPercent, NONE)))
+    .u32(devices.length)
   for (const digest of order.digests) {
     if (!/^[0-9a-f]{64}$/.test(digest))
       throw new LauncherError('INVALID_ORDER', 'not a SHA-256 digest', { at: 'digests' })
@@ -108,7 +125,7 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
   }
   return {
     body: writer.end(),
-    strings: encodeStrings([...order.argv, ...order.env, ...order.writable, order.cwd]),
+    strings: encodeStrings([...order.argv, ...order.env, ...order.writable, ...devices, order.cwd]),
   }
 }
 

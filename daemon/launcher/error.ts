@@ -36,6 +36,7 @@ export const LAUNCHER_STATUSES = [
   'LOG_UNAVAILABLE',
   'ENDED',
   'INTERNAL',
+  'DEVICE_REFUSED',
 ] as const
 
 /** What the launcher can answer, and what can go wrong on the way to it. */

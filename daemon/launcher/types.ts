@@ -51,6 +51,8 @@ export interface LaunchLimits {
   readonly cpuTimeNs?: bigint | null
   /** Of all processes together; needs the memory controller of cgroup v2. */
   readonly memoryBytes?: number | null
+  /** Of one processor, for all processes together; needs the cpu controller. */
+  readonly cpuPercent?: number | null
   /** Needs the pids controller, or an own uid. */
   readonly pids?: number | null
   readonly openFiles?: number | null
@@ -80,7 +82,12 @@ export interface LaunchOrder {
   /** `own` (the default): a uid that no other execution has. Others only where the launcher's configuration names them. */
   readonly user?: 'own' | { readonly uid: number; readonly gid: number }
   readonly groups?: readonly number[]
-  readonly network: 'none' | 'host'
+  /** `none`: not even a loopback device. `loopback`: one of its own. */
+  readonly network: 'none' | 'loopback' | 'host'
+  /** Which system calls there are. The default is `default`. */
+  readonly seccomp?: 'default' | 'strict'
+  /** Classes of devices that the launcher's configuration names. */
+  readonly devices?: readonly string[]
   /** Directories, files and sockets of the host that it may change or reach, besides its own /tmp and /dev/shm. */
   readonly writable: readonly string[]
   /** `terminal`: all three are one pseudo-terminal, in a devpts instance of the execution's own. */
@@ -161,8 +168,12 @@ export interface ListedExecution {
 export interface LauncherFeatures {
   /** 0: the kernel has no Landlock. */
   readonly landlockAbi: number
-  /** cgroup v2 controllers that limits can use: `memory`, `pids`. */
-  readonly controllers: readonly string[]
+  /** cgroup v2 controllers that limits can use. */
+  readonly controllers: readonly ('memory' | 'pids' | 'cpu')[]
+  /** Second walls that not every kernel has. */
+  readonly features: readonly ('device-filter' | 'memfd-noexec')[]
+  /** Names of the classes of devices that its configuration has. */
+  readonly devices: readonly string[]
   /** Executions of an earlier lease page, which are being killed. */
   readonly superseded: number
 }

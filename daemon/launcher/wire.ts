@@ -11,6 +11,14 @@ export const NONE = 0xffff_ffff
 export const GROUPS_MAX = 16
 export const INTERPRETER_BYTES = 256
 export const CGROUP_BYTES = 256
+export const DEVICES_MAX = 16
+export const DEVICE_NAME_BYTES = 32
+
+/** `enum wire_network`, `wire_profile`, and the bits of `wire_controller` and `wire_feature` from the lowest. */
+export const NETWORKS = { none: 0, host: 1, loopback: 2 } as const
+export const PROFILES = { default: 0, strict: 1 } as const
+export const CONTROLLERS = ['memory', 'pids', 'cpu'] as const
+export const FEATURES = ['device-filter', 'memfd-noexec'] as const
 
 export const MESSAGE = {
   hello: 1,

@@ -17,7 +17,11 @@ export function workloadOf(message: Workload | null | undefined): WorkloadReques
     cwd: message.cwd === '' ? null : message.cwd,
     user: message.user ? { uid: message.user.uid, gid: message.user.gid, groups: message.user.groups } : null,
     stdio: stdioOf(message.stdio),
-    sandbox: { network: networkOf(sandbox?.network), writable: orNull(sandbox?.writable ?? []) },
+    sandbox: {
+      network: networkOf(sandbox?.network),
+      seccomp: profileOf(sandbox?.seccomp),
+      writable: orNull(sandbox?.writable ?? []),
+    },
     limits: {
       runTimeMs: integerOf(limits?.runTimeMs, 'workload.limits.run_time_ms'),
       memoryBytes: integerOf(limits?.memoryBytes, 'workload.limits.memory_bytes'),
@@ -25,6 +29,8 @@ export function workloadOf(message: Workload | null | undefined): WorkloadReques
       cpuSeconds: integerOf(limits?.cpuSeconds, 'workload.limits.cpu_seconds'),
       openFiles: limits?.openFiles ?? null,
       outputBytes: integerOf(limits?.outputBytes, 'workload.limits.output_bytes'),
+      cpuPercent: limits?.cpuPercent ?? null,
+      fileBytes: integerOf(limits?.fileBytes, 'workload.limits.file_bytes'),
     },
     devices: orNull(sandbox?.devices ?? []),
     children: message.children,
@@ -72,11 +78,19 @@ function integerOf(text: string | undefined, field: string): number | null {
 }
 
 /** proto-loader gives a number for an enum value that has no name. */
-function networkOf(value: string | undefined): 'none' | 'host' | null {
+function networkOf(value: string | undefined): WorkloadRequest['sandbox']['network'] {
   if (value === undefined || value === 'NETWORK_UNSPECIFIED') return null
   if (value === 'NETWORK_NONE') return 'none'
   if (value === 'NETWORK_HOST') return 'host'
+  if (value === 'NETWORK_LOOPBACK') return 'loopback'
   throw malformed('workload.sandbox.network', 'is not known')
+}
+
+function profileOf(value: string | undefined): WorkloadRequest['sandbox']['seccomp'] {
+  if (value === undefined || value === 'SECCOMP_UNSPECIFIED') return null
+  if (value === 'SECCOMP_DEFAULT') return 'default'
+  if (value === 'SECCOMP_STRICT') return 'strict'
+  throw malformed('workload.sandbox.seccomp', 'is not known')
 }
 
 function stdioOf(message: Workload['stdio']): WorkloadRequest['stdio'] {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../shared/cleanup.h"
+#include "device_filter.h"
 #include "log.h"
 
 #define CGROUP2_SUPER_MAGIC 0x63677270 /* include/uapi/linux/magic.h */
@@ -80,7 +81,8 @@ static uint32_t enable_controllers(int base, int executions)
   static const struct {
     const char *file, *enable;
     uint32_t bit;
-  } wanted[] = {{"memory.max", "+memory", CONTROLLER_MEMORY}, {"pids.max", "+pids", CONTROLLER_PIDS}};
+  } wanted[] = {{"memory.max", "+memory", CONTROLLER_MEMORY}, {"pids.max", "+pids", CONTROLLER_PIDS},
+                {"cpu.max", "+cpu", CONTROLLER_CPU}};
   uint32_t enabled = 0;
   for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
     if (write_file(base, "cgroup.subtree_control", wanted[i].enable) &&
@@ -118,6 +120,7 @@ bool interior_open(const char *configured, struct interior *interior)
   if (flock(executions, LOCK_EX | LOCK_NB) != 0)
     return false;
   interior->controllers = enable_controllers(base, executions);
+  interior->device_filter = device_filter_base(executions);
   if ((size_t)snprintf(interior->path, sizeof interior->path, "%s/executions", below) >= sizeof interior->path) {
     errno = ENAMETOOLONG;
     return false;
@@ -142,30 +145,36 @@ static bool leaf_open(const struct interior *interior, const char *name, struct 
   return false;
 }
 
-static bool set_limits(const struct leaf *leaf, uint64_t memory, uint32_t pids)
+static bool set_limits(const struct leaf *leaf, const struct leaf_limits *limits)
 {
-  char value[24];
-  if (memory != 0) {
-    snprintf(value, sizeof value, "%llu", (unsigned long long)memory);
+  char value[48];
+  if (limits->memory != 0) {
+    snprintf(value, sizeof value, "%llu", (unsigned long long)limits->memory);
     /* Swap would only move the excess elsewhere; a host without swap accounting has no such file. */
     if (!write_file(leaf->dir, "memory.max", value) || !write_file(leaf->dir, "memory.oom.group", "1") ||
         (!write_file(leaf->dir, "memory.swap.max", "0") && errno != ENOENT))
       return false;
   }
-  if (pids != 0) {
-    snprintf(value, sizeof value, "%u", pids + 1); /* the execution's init counts as well */
+  if (limits->pids != 0) {
+    snprintf(value, sizeof value, "%u", limits->pids + 1); /* the execution's init counts as well */
     if (!write_file(leaf->dir, "pids.max", value))
+      return false;
+  }
+  if (limits->cpu_percent != 0) {
+    /* Microseconds in each tenth of a second (cgroup-v2.rst, cpu.max): "150000 100000" is one processor and a half. */
+    snprintf(value, sizeof value, "%llu 100000", (unsigned long long)limits->cpu_percent * 1000);
+    if (!write_file(leaf->dir, "cpu.max", value))
       return false;
   }
   return true;
 }
 
-bool leaf_create(const struct interior *interior, const char *name, uint64_t memory, uint32_t pids, struct leaf *leaf)
+bool leaf_create(const struct interior *interior, const char *name, const struct leaf_limits *limits, struct leaf *leaf)
 {
   *leaf = (struct leaf){-1, -1, -1, -1, -1};
   if (mkdirat(interior->dir, name, 0755) != 0) /* EEXIST too: a leaf is never used twice */
     return false;
-  if (leaf_open(interior, name, leaf) && set_limits(leaf, memory, pids))
+  if (leaf_open(interior, name, leaf) && set_limits(leaf, limits))
     return true;
   int saved = errno;
   leaf_close(leaf);

@@ -11,6 +11,7 @@
 struct interior {
   int dir;              /* the directory under which the leaves are made */
   uint32_t controllers; /* wire_controller: what leaves can be limited by */
+  bool device_filter;   /* the kernel asks a program of ours when a device is opened */
   char path[WIRE_CGROUP_SIZE - 40]; /* as /proc/PID/cgroup shows it */
 };
 
@@ -24,6 +25,12 @@ struct leaf {
 };
 
 #define LEAF_NAME_SIZE (2 * WIRE_ID_SIZE + 1)
+
+struct leaf_limits {
+  uint64_t memory; /* bytes */
+  uint32_t pids;
+  uint32_t cpu_percent; /* of one processor */
+};
 
 struct leaf_usage {
   uint64_t user_us;
@@ -40,8 +47,8 @@ bool interior_open(const char *configured, struct interior *interior);
 /* Kills and removes the leaves of an earlier run. False when some did not die in `timeout_ms`. */
 bool interior_sweep(const struct interior *interior, unsigned timeout_ms);
 
-/* Makes a leaf that did not exist before; memory and pids are limits, 0 for none. */
-bool leaf_create(const struct interior *interior, const char *name, uint64_t memory, uint32_t pids, struct leaf *leaf);
+/* Makes a leaf that did not exist before. Limits of 0 are none. */
+bool leaf_create(const struct interior *interior, const char *name, const struct leaf_limits *limits, struct leaf *leaf);
 void leaf_name(const uint8_t id[WIRE_ID_SIZE], char name[LEAF_NAME_SIZE]);
 void leaf_close(struct leaf *leaf);
 bool leaf_freeze(const struct leaf *leaf, bool frozen);

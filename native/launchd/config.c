@@ -15,6 +15,7 @@
 #include "strings.h"
 
 #define EXECUTIONS_MAX 4096
+#define DEVICE_KEY "device." /* and the name of a class */
 
 __attribute__((format(printf, 3, 4))) static bool fail(struct config_error *error, unsigned line, const char *format, ...)
 {
@@ -213,6 +214,9 @@ static bool parse_line(char *line, unsigned at, bool seen[KEYS], struct config *
     return fail(error, at, "expected: key = value");
   *equals = '\0';
   const char *name = trim(line);
+  if (strncmp(name, DEVICE_KEY, strlen(DEVICE_KEY)) == 0)
+    return device_class_add(&config->devices, name + strlen(DEVICE_KEY), trim(equals + 1)) ||
+           fail(error, at, "%.64s has a bad name or value, or is given twice", name);
   for (enum key key = 0; key < KEYS; key++) {
     if (strcmp(name, KEY[key].name) != 0)
       continue;

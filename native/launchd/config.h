@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "devices.h"
+
 #define CONFIG_RANGES_MAX 16
 #define CONFIG_PATH_MAX 256
 #define CONFIG_USER_MAX 33 /* LOGIN_NAME_MAX of useradd(8), with its NUL */
@@ -43,6 +45,7 @@ struct config {
   char store[CONFIG_PATH_MAX]; /* empty: none; see store.h */
   uint64_t store_bytes;
   uint64_t store_min_bytes;      /* what is smaller is copied into memory at each run */
+  struct device_classes devices; /* what an order may name; none by default */
 };
 
 /* What is wrong with a configuration, for a person. */

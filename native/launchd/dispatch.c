@@ -33,6 +33,12 @@ static const struct lease_page *map_page(int fd, struct stat *status)
   return NULL;
 }
 
+static uint32_t features(const struct launcher *launcher)
+{
+  return (launcher->interior.device_filter ? FEATURE_DEVICE_FILTER : 0u) |
+         (access("/proc/sys/vm/memfd_noexec", F_OK) == 0 ? FEATURE_MEMFD_NOEXEC : 0u);
+}
+
 /* A greeting with another page than before comes from another writd: what belonged to the earlier one ends. */
 static struct failure hello(struct launcher *launcher, const struct order *order, int fd)
 {
@@ -42,10 +48,18 @@ static struct failure hello(struct launcher *launcher, const struct order *order
   const struct lease_page *page = map_page(fd, &status);
   if (page == NULL)
     return failed(STATUS_BAD_LEASE, errno, WIRE_NONE);
-  struct wire_hello_answer body = {.landlock_abi = (uint32_t)landlock_abi(), .controllers = launcher->interior.controllers};
+  struct {
+    struct wire_hello_answer head;
+    char devices[WIRE_DEVICES_MAX][WIRE_DEVICE_NAME_SIZE];
+  } body = {.head = {.landlock_abi = (uint32_t)landlock_abi(),
+                     .controllers = launcher->interior.controllers,
+                     .features = features(launcher),
+                     .device_count = (uint32_t)launcher->config.devices.count}};
+  for (uint32_t i = 0; i < body.head.device_count; i++)
+    memcpy(body.devices[i], launcher->config.devices.items[i].name, WIRE_DEVICE_NAME_SIZE);
   if (launcher->page != NULL) {
     if (status.st_dev != launcher->page_device || status.st_ino != launcher->page_inode) {
-      body.superseded = launcher->executions.live;
+      body.head.superseded = launcher->executions.live;
       end_all(launcher, UINT64_MAX, CAUSE_SUPERSEDED, false);
     }
     munmap((void *)(uintptr_t)launcher->page, LEASE_PAGE_SIZE);
@@ -53,7 +67,7 @@ static struct failure hello(struct launcher *launcher, const struct order *order
   launcher->page = page;
   launcher->page_device = status.st_dev;
   launcher->page_inode = status.st_ino;
-  answer(launcher, order->type, order->request, &body, sizeof body);
+  answer(launcher, order->type, order->request, &body, sizeof body.head + body.head.device_count * sizeof *body.devices);
   launcher->connection.greeted = true;
   connection_flush(&launcher->connection);
   return OK;

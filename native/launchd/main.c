@@ -320,9 +320,11 @@ int main(int argc, char **argv)
     die_errno("epoll");
   watch(&launcher, launcher.listener, EPOLLIN, ABOUT_LISTENER, EPOLL_CTL_ADD);
   watch(&launcher, launcher.signals, EPOLLIN, ABOUT_SIGNALS, EPOLL_CTL_ADD);
-  log_event(EVENT_LAUNCHER_READY, NULL, "ready; Landlock ABI %d, controllers%s%s", landlock_abi(),
+  log_event(EVENT_LAUNCHER_READY, NULL, "ready; Landlock ABI %d, controllers%s%s%s, %s device filter, %zu classes of devices", landlock_abi(),
             (launcher.interior.controllers & CONTROLLER_MEMORY) != 0 ? " memory" : "",
-            (launcher.interior.controllers & CONTROLLER_PIDS) != 0 ? " pids" : "");
+            (launcher.interior.controllers & CONTROLLER_PIDS) != 0 ? " pids" : "",
+            (launcher.interior.controllers & CONTROLLER_CPU) != 0 ? " cpu" : "",
+            launcher.interior.device_filter ? "a" : "no", launcher.config.devices.count);
   notify_manager("READY=1");
   run(&launcher);
   stop(&launcher);

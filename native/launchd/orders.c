@@ -29,11 +29,12 @@ static bool stage_read(struct cursor *cursor, struct order *order)
 static bool prepare_read(struct cursor *cursor, struct order *order)
 {
   struct wire_prepare *prepare = &order->prepare;
-  return take(cursor, prepare, sizeof *prepare) && prepare->zero == 0 && prepare->subject_count >= 1 &&
+  return take(cursor, prepare, sizeof *prepare) && prepare->subject_count >= 1 &&
          prepare->subject_count <= WIRE_SUBJECTS_MAX && prepare->group_count <= WIRE_GROUPS_MAX &&
          prepare->writable_count <= WIRE_WRITABLE_MAX && prepare->argument_count >= 1 &&
          prepare->argument_count <= WIRE_STRINGS_MAX && prepare->environment_count <= WIRE_STRINGS_MAX &&
-         prepare->network <= NETWORK_HOST && (prepare->stdio <= STDIO_ALL || prepare->stdio == STDIO_TERMINAL) &&
+         prepare->network <= NETWORK_LOOPBACK && prepare->profile <= PROFILE_STRICT &&
+         prepare->device_count <= WIRE_DEVICES_MAX && (prepare->stdio <= STDIO_ALL || prepare->stdio == STDIO_TERMINAL) &&
          take(cursor, order->digests, (size_t)prepare->subject_count * WIRE_DIGEST_SIZE);
 }
 
@@ -107,6 +108,6 @@ size_t order_string_count(const struct order *order)
     return order->stage.count;
   if (order->type == WIRE_PREPARE)
     return (size_t)order->prepare.argument_count + order->prepare.environment_count +
-           order->prepare.writable_count + 1;
+           order->prepare.writable_count + order->prepare.device_count + 1;
   return 0;
 }

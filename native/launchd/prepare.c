@@ -7,8 +7,12 @@
 
 #include "../shared/cleanup.h"
 #include "../shared/clock.h"
+#include "device_filter.h"
 #include "launcher.h"
 #include "terminal.h"
+
+/* Ten thousand processors; more would not fit into cpu.max (MAX_BW_USEC, kernel/sched/core.c). */
+#define CPU_PERCENT_MAX 1000000
 
 static const struct failure OK = {.status = STATUS_OK, .index = WIRE_NONE};
 static const uint8_t NO_PARENT[WIRE_ID_SIZE];
@@ -58,13 +62,14 @@ static struct failure check_limits(const struct launcher *launcher, const struct
                                    const struct wire_prepare *order)
 {
   uint32_t controllers = launcher->interior.controllers;
+  bool cpu = order->cpu_percent == 0 || ((controllers & CONTROLLER_CPU) != 0 && order->cpu_percent <= CPU_PERCENT_MAX);
   bool memory = order->memory_bytes == 0 || (controllers & CONTROLLER_MEMORY) != 0;
   bool pids = order->pids == 0 || (controllers & CONTROLLER_PIDS) != 0 || execution->uid_is_own;
   bool rlimits = within_hard_limit(RLIMIT_NOFILE, order->open_files) &&
                  within_hard_limit(RLIMIT_FSIZE, order->file_bytes) &&
                  within_hard_limit(RLIMIT_AS, order->address_space_bytes) &&
                  within_hard_limit(RLIMIT_NPROC, (uint64_t)order->pids + (order->pids != 0));
-  return memory && pids && rlimits && order->pids < UINT32_MAX ? OK : failed(STATUS_LIMIT_UNENFORCEABLE, 0, WIRE_NONE);
+  return cpu && memory && pids && rlimits && order->pids < UINT32_MAX ? OK : failed(STATUS_LIMIT_UNENFORCEABLE, 0, WIRE_NONE);
 }
 
 static struct failure check_parent(const struct launcher *launcher, const uint8_t parent[WIRE_ID_SIZE])
@@ -83,6 +88,19 @@ static struct failure check_paths(const struct wire_prepare *order, const struct
       return failed(STATUS_WRITABLE_REFUSED, EINVAL, i);
   const char *directory = strings->items[strings->count - 1];
   return path_is_plain(directory) || strcmp(directory, "/") == 0 ? OK : failed(STATUS_CWD_REFUSED, EINVAL, WIRE_NONE);
+}
+
+/* A device goes on computing for a process that stands still, so nobody with one is held over a lapse. */
+static struct failure check_devices(const struct launcher *launcher, const struct wire_prepare *order,
+                                    const struct strings *strings, struct device_nodes *nodes)
+{
+  size_t first = (size_t)order->argument_count + order->environment_count + order->writable_count;
+  if (order->device_count > 0 && order->grace_ns != 0)
+    return failed(STATUS_DEVICE_REFUSED, EBUSY, WIRE_NONE);
+  for (uint32_t i = 0; i < order->device_count; i++)
+    if (!device_class_resolve(&launcher->config.devices, strings->items[first + i], nodes))
+      return failed(STATUS_DEVICE_REFUSED, errno, i);
+  return OK;
 }
 
 static struct failure check(const struct launcher *launcher, struct execution *execution, const struct order *order,
@@ -166,7 +184,8 @@ static void fill_plan(const struct launcher *launcher, const struct execution *e
   plan->gid = execution->gid;
   memcpy(plan->groups, order->groups, sizeof plan->groups);
   plan->group_count = order->group_count;
-  plan->network = order->network == NETWORK_HOST;
+  plan->network = order->network;
+  plan->profile = order->profile;
   plan->limits = (struct limits){.cpu_time_ns = order->cpu_time_ns,
                                  .address_space_bytes = order->address_space_bytes,
                                  .file_bytes = order->file_bytes,
@@ -178,13 +197,19 @@ static void fill_plan(const struct launcher *launcher, const struct execution *e
   plan->epoch = order->epoch;
 }
 
-static struct failure make_leaf(struct launcher *launcher, struct execution *execution, const struct wire_prepare *order)
+static struct failure make_leaf(struct launcher *launcher, struct execution *execution, const struct wire_prepare *order,
+                                const struct device_nodes *nodes)
 {
   char name[LEAF_NAME_SIZE];
   leaf_name(execution->id, name);
-  uint32_t pids = (launcher->interior.controllers & CONTROLLER_PIDS) != 0 ? order->pids : 0;
-  execution->has_leaf = leaf_create(&launcher->interior, name, order->memory_bytes, pids, &execution->leaf);
-  return execution->has_leaf ? OK : failed(STATUS_INTERNAL, errno, WIRE_NONE);
+  struct leaf_limits limits = {.memory = order->memory_bytes,
+                               .pids = (launcher->interior.controllers & CONTROLLER_PIDS) != 0 ? order->pids : 0,
+                               .cpu_percent = order->cpu_percent};
+  execution->has_leaf = leaf_create(&launcher->interior, name, &limits, &execution->leaf);
+  if (!execution->has_leaf)
+    return failed(STATUS_INTERNAL, errno, WIRE_NONE);
+  bool filtered = nodes->count == 0 || !launcher->interior.device_filter || device_filter_leaf(execution->leaf.dir, nodes);
+  return filtered ? OK : failed(STATUS_INTERNAL, errno, WIRE_NONE);
 }
 
 static struct failure launch(struct launcher *launcher, struct execution *execution, const struct plan *plan,
@@ -209,12 +234,14 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   struct failure failure = check(launcher, execution, order, &deadlines);
   if (failure.status == STATUS_OK)
     failure = check_paths(body, strings);
+  struct plan plan = {.stdio = {-1, -1, -1}, .terminal = -1};
+  if (failure.status == STATUS_OK)
+    failure = check_devices(launcher, body, strings, &plan.devices);
   if (failure.status != STATUS_OK)
     return failure;
 
-  struct plan plan = {.stdio = {-1, -1, -1}, .terminal = -1};
   fill_plan(launcher, execution, body, &plan);
-  failure = make_leaf(launcher, execution, body);
+  failure = make_leaf(launcher, execution, body, &plan.devices);
   if (failure.status == STATUS_OK && (!make_streams(execution, body->stdio, &plan) || !make_vectors(body, strings, &plan)))
     failure = failed(STATUS_INTERNAL, errno, WIRE_NONE);
   if (failure.status == STATUS_OK)

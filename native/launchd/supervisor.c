@@ -239,7 +239,7 @@ static pid_t clone_init(struct supervisor *self)
 {
   struct clone_args arguments = {
       .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_INTO_CGROUP |
-               (self->plan->network ? 0 : CLONE_NEWNET),
+               (self->plan->network == NETWORK_HOST ? 0 : CLONE_NEWNET),
       .exit_signal = SIGCHLD,
       .cgroup = (uint64_t)self->leaf->dir,
   };

@@ -19,6 +19,8 @@
 #define WIRE_SUBJECTS_MAX 256
 #define WIRE_GROUPS_MAX 16
 #define WIRE_WRITABLE_MAX 32
+#define WIRE_DEVICES_MAX 16              /* classes of devices that there are, and that one execution has */
+#define WIRE_DEVICE_NAME_SIZE 32         /* with its NUL */
 #define WIRE_STRINGS_MAX 16384         /* strings in one table */
 #define WIRE_TABLE_MAX (2u << 20)      /* bytes of one table; ARG_MAX of execve(2) with the default stack */
 #define WIRE_INTERPRETER_SIZE 256      /* BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h */
@@ -79,6 +81,7 @@ enum wire_status {
   STATUS_LOG_UNAVAILABLE,
   STATUS_ENDED,
   STATUS_INTERNAL,
+  STATUS_DEVICE_REFUSED,
 };
 
 /* Why an execution ended. The first group is decided in C, the second is what writd may say in a KILL. */
@@ -110,11 +113,13 @@ enum wire_cause {
 };
 
 enum wire_log { LOG_EVENT = 1, LOG_USERSPACE, LOG_IMA };
-enum wire_network { NETWORK_NONE, NETWORK_HOST };
+enum wire_network { NETWORK_NONE, NETWORK_HOST, NETWORK_LOOPBACK };
+enum wire_profile { PROFILE_DEFAULT, PROFILE_STRICT }; /* of system calls */
 enum wire_stdio { STDIO_STDIN = 1, STDIO_STDOUT = 2, STDIO_STDERR = 4, STDIO_ALL = 7,
                   STDIO_TERMINAL = 8 }; /* alone: one terminal for all three */
 enum wire_format { FORMAT_DATA, FORMAT_ELF_STATIC, FORMAT_ELF_DYNAMIC, FORMAT_SCRIPT };
-enum wire_controller { CONTROLLER_MEMORY = 1, CONTROLLER_PIDS = 2 };
+enum wire_controller { CONTROLLER_MEMORY = 1, CONTROLLER_PIDS = 2, CONTROLLER_CPU = 4 };
+enum wire_feature { FEATURE_DEVICE_FILTER = 1, FEATURE_MEMFD_NOEXEC = 2 };
 
 struct wire_header {
   uint32_t magic;
@@ -134,7 +139,10 @@ struct wire_hello_answer {
   uint32_t landlock_abi; /* 0: the kernel has none */
   uint32_t controllers;
   uint32_t superseded; /* executions of an earlier lease page, now being killed */
+  uint32_t features;   /* wire_feature: second walls that not every kernel has */
+  uint32_t device_count;
   uint32_t zero;
+  /* device_count × char[WIRE_DEVICE_NAME_SIZE]: the classes of devices that the configuration names */
 };
 
 struct wire_open_log {
@@ -191,7 +199,9 @@ struct wire_prepare {
   uint32_t groups[WIRE_GROUPS_MAX];
   uint32_t uid; /* WIRE_UID_ALLOCATE: an own one, as it was staged */
   uint32_t gid;
-  uint32_t zero;
+  uint32_t profile;
+  uint32_t cpu_percent;  /* of one processor, of the whole execution; needs the cpu controller */
+  uint32_t device_count; /* their names follow the writable paths in the table of strings */
   /* subject_count × digest: what the authorization names, compared with what was hashed here */
 };
 
@@ -283,7 +293,8 @@ struct wire_ended {
 static_assert(sizeof(struct wire_header) == 24, "wire");
 static_assert(sizeof(struct wire_stage) == 32, "wire");
 static_assert(sizeof(struct wire_staged) == 312, "wire");
-static_assert(sizeof(struct wire_prepare) == 216, "wire");
+static_assert(sizeof(struct wire_hello_answer) == 24, "wire");
+static_assert(sizeof(struct wire_prepare) == 224, "wire");
 static_assert(sizeof(struct wire_prepared_answer) == 264, "wire");
 static_assert(sizeof(struct wire_start) == 24, "wire");
 static_assert(sizeof(struct wire_kill) == 24, "wire");

@@ -25,6 +25,7 @@ static inline uint32_t next_random(uint64_t *state)
 }
 
 void test_config(void);
+void test_devices(void);
 void test_deadlines(void);
 void test_executions(void);
 void test_format(void);

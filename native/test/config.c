@@ -33,6 +33,9 @@ static void test_values(void)
   CHECK(parses(MINIMAL "store = none\n", &config));
   CHECK(config.shared_uids.count == 0 && config.groups.count == 0 && config.ima_log[0] == '\0');
   CHECK(parses("# comment\n\n" MINIMAL "  shared_uids = 1000-1999,3000 # these\ngroups=none\nlandlock = optional", &config));
+  CHECK(parses(MINIMAL "device.gpu = /dev/nvidia*, /dev/dri/renderD*\ndevice.fpga=/dev/xdma0", &config) && config.devices.count == 2);
+  CHECK(strcmp(config.devices.items[0].name, "gpu") == 0);
+  CHECK(parses(MINIMAL "shared_uids = 1000-1999,3000\nlandlock = optional", &config) && config.devices.count == 0);
   CHECK(!config.landlock_required && id_in_ranges(&config.shared_uids, 1000) && id_in_ranges(&config.shared_uids, 3000));
   CHECK(!id_in_ranges(&config.shared_uids, 2000) && !id_in_ranges(&config.shared_uids, 999));
 }
@@ -49,6 +52,7 @@ static void test_refusals(void)
       "shared_uids = 1,,2\n",  "shared_uids = 4294967295\n",
       "landlock = maybe\n",    "just words\n",
       "store = relative\n",     "store_min_bytes = 0\n",
+      "device. = /dev/null\n", "device.x = /etc/passwd\n", "device.x = /dev/a\ndevice.x = /dev/a\n", "device = /dev/a\n",
       "store_bytes = 1125899906842625\n", "stage_seconds = 0\n",   "max_staged_bytes = 99999999999999999999\n",
   };
   struct config config;

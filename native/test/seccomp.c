@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #define seccomp_install seccomp_install_again
+#define seccomp_restrict seccomp_restrict_again
 #include "../launchd/sandbox/seccomp.c"
 
 #include "check.h"
@@ -50,8 +51,38 @@ static bool is_denied(unsigned number)
   return false;
 }
 
+static bool is_strict(unsigned number)
+{
+  for (size_t i = 0; i < STRICT_COUNT; i++)
+    if (STRICT[i] == number)
+      return true;
+  return false;
+}
+
+static void test_strict(void)
+{
+  struct program alone = make_strict_filter(false, false), open = make_strict_filter(true, true);
+  CHECK(alone.length <= sizeof alone.code / sizeof *alone.code);
+  for (unsigned number = 0; number < 2048; number++) {
+    unsigned expected = !is_strict(number)       ? DENY(ENOSYS)
+                        : number == __NR_socket ? DENY(EAFNOSUPPORT)
+                        : number == __NR_ioctl  ? DENY(ENOTTY)
+                                                : SECCOMP_RET_ALLOW;
+    CHECK(answer(&alone, number, number == __NR_socket ? AF_INET : 0, 0) == expected);
+    if (number != __NR_socket)
+      CHECK(answer(&open, number, 0, 0) == (is_strict(number) ? SECCOMP_RET_ALLOW : DENY(ENOSYS)));
+    /* Nothing is taken back from the other profile. */
+    CHECK(!is_strict(number) || !is_denied(number));
+  }
+  CHECK(answer(&alone, __NR_socket, AF_UNIX, 0) == SECCOMP_RET_ALLOW);
+  CHECK(answer(&open, __NR_socket, AF_INET6, 0) == SECCOMP_RET_ALLOW);
+  CHECK(answer(&open, __NR_socket, AF_NETLINK, 0) == DENY(EAFNOSUPPORT));
+  CHECK(answer(&alone, __NR_ioctl, 0, TCGETS) == SECCOMP_RET_ALLOW);
+}
+
 void test_seccomp(void)
 {
+  test_strict();
   struct program program = make_filter();
   CHECK(program.length <= sizeof program.code / sizeof *program.code);
   for (unsigned number = 0; number < 2048; number++) {

@@ -61,6 +61,7 @@ export interface ProtoGrpcType {
       ReadOutputRequest: MessageTypeDefinition<_writ_v1_ReadOutputRequestInput, _writ_v1_ReadOutputRequest>
       ReadOutputResponse: MessageTypeDefinition<_writ_v1_ReadOutputResponseInput, _writ_v1_ReadOutputResponse>
       Sandbox: MessageTypeDefinition<_writ_v1_SandboxInput, _writ_v1_Sandbox>
+      Seccomp: EnumTypeDefinition
       Stdio: MessageTypeDefinition<_writ_v1_StdioInput, _writ_v1_Stdio>
       StreamMode: EnumTypeDefinition
       TerminateRequest: MessageTypeDefinition<_writ_v1_TerminateRequestInput, _writ_v1_TerminateRequest>

@@ -82,7 +82,16 @@ describe('the key of a context', () => {
 /** A request that asks for so much memory, or says nothing of it. */
 function question(memoryBytes: number | null): PolicyQuestion {
   const zeros = '0'.repeat(64)
-  const limits = { runTimeMs: 1, memoryBytes, pids: 1, cpuSeconds: 1, openFiles: 1, outputBytes: 1 }
+  const limits = {
+    runTimeMs: 1,
+    memoryBytes,
+    pids: 1,
+    cpuSeconds: 1,
+    openFiles: 1,
+    outputBytes: 1,
+    cpuPercent: 1,
+    fileBytes: 1,
+  }
   return {
     operation: 'execute',
     now: '2026-01-01T00:00:00.000Z',
@@ -107,7 +116,7 @@ function question(memoryBytes: number | null): PolicyQuestion {
       cwd: '/',
       user: 'own',
       stdio: { stdin: 'null', stdout: 'null', stderr: 'null' },
-      sandbox: { network: 'none', writable: [] },
+      sandbox: { network: 'none', seccomp: 'default', writable: [] },
       limits,
       devices: [],
       children: 'none',
@@ -166,7 +175,8 @@ describe('answers', () => {
         environment: fc.constant([]),
         cwd: fc.constant('/'),
         user: fc.constant('own'),
-        network: fc.constantFrom('none', 'host'),
+        network: fc.constantFrom('none', 'loopback', 'host'),
+        seccomp: fc.constantFrom('default', 'strict'),
         writable: fc.constant([]),
         devices: fc.constant([]),
         children: fc.boolean(),

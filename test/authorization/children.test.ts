@@ -93,7 +93,7 @@ describe('a child', () => {
     ['limits.cpuSeconds', it => (it.limits.cpuSeconds = 1)],
     ['limits.openFiles', it => (it.limits.openFiles = 63)],
     ['limits.outputBytes', it => (it.limits.outputBytes = 0)],
-    ['devices', () => {}, it => (it.scope.devices = ['/dev/kvm'])],
+    ['devices', () => {}, it => (it.scope.devices = ['gpu'])],
     ['onLapse', () => {}, it => (it.onLapse = 'freeze')],
     ['maxEvidenceAgeMs', it => (it.maxEvidenceAgeMs = 29_999)],
     ['maxEvidenceAgeMs', () => {}, it => (it.environment.maxEvidenceAge = 'any')],

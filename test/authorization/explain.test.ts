@@ -86,7 +86,7 @@ describe('an explained decision', () => {
         decide({
           artifact: world.artifact(undefined, [world.mallory]),
           clock: { now: '2026-12-01T00:00:00.000Z', trusted: true },
-          host: { id: world.OTHER_HOST },
+          host: { id: world.OTHER_HOST, enforces: { controllers: [], devices: [] } },
           caller: world.caller({ uid: 7 }),
         }),
     ],
@@ -96,7 +96,7 @@ describe('an explained decision', () => {
       'another program, argument and device',
       ['subjects', 'scope.argv', 'scope.devices'],
       () =>
-        decide({ request: world.request({ argv: ['x'], devices: ['/dev/kvm'] }) }, [
+        decide({ request: world.request({ argv: ['x'], devices: ['tpu'] }) }, [
           { path: world.PROGRAM, sha256: '0'.repeat(64), size: 7 },
           ...world.observed().slice(1),
         ]),
@@ -107,7 +107,7 @@ describe('an explained decision', () => {
       () =>
         decide({
           request: world.request({
-            sandbox: { network: 'host', writable: ['/etc'] },
+            sandbox: { network: 'host', seccomp: null, writable: ['/etc'] },
             limits: { ...world.request().limits, memoryBytes: 1 << 30 },
           }),
         }),

@@ -68,7 +68,9 @@ describe('a minted artifact', () => {
     expect(codes(use(artifact, { clock: { now: '2026-11-21T02:00:26.000Z', trusted: true } }))).toContain(
       'ARTIFACT_EXPIRED',
     )
-    expect(codes(use(artifact, { host: { id: world.OTHER_HOST } }))).toContain('SIGNER_UNTRUSTED')
+    expect(
+      codes(use(artifact, { host: { id: world.OTHER_HOST, enforces: { controllers: [], devices: [] } } })),
+    ).toContain('SIGNER_UNTRUSTED')
   })
 
   it('is worth nothing where nothing is minted, or under another session key', () => {
@@ -110,7 +112,7 @@ describe('minting', () => {
     const { terms } = decideAfterOpen(asked(), world.observed())
     expect(terms).toMatchObject({
       user: 'own',
-      sandbox: { network: 'none', writable: [] },
+      sandbox: { network: 'none', seccomp: 'default', writable: [] },
       devices: [],
       children: 'none',
       onLapse: 'kill',

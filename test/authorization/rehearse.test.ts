@@ -53,7 +53,7 @@ describe('a denial for what can be told is foretold with the same reasons', () =
       ...rest,
       ...(caller === undefined ? {} : { caller: world.caller(caller) }),
       ...(now === undefined ? {} : { clock: { now, trusted: true } }),
-      ...(hostId == null ? {} : { host: { id: hostId } }),
+      ...(hostId == null ? {} : { host: { id: hostId, enforces: { controllers: [], devices: [] } } }),
     } as Parameters<typeof world.decide>[0])
     expect(decision.outcome).toBe('deny')
     expect(failedCodes(found)).toEqual(world.codes(decision))

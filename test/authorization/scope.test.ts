@@ -32,7 +32,7 @@ describe('what a request leaves open', () => {
       cwd: '/',
       user: 'own',
       stdio: { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' },
-      sandbox: { network: 'none', writable: ['/var/tmp/job'] },
+      sandbox: { network: 'none', seccomp: 'default', writable: ['/var/tmp/job'] },
       limits: {
         runTimeMs: 60_000,
         memoryBytes: 1 << 28,
@@ -40,6 +40,8 @@ describe('what a request leaves open', () => {
         cpuSeconds: null,
         openFiles: 64,
         outputBytes: 1 << 20,
+        cpuPercent: null,
+        fileBytes: null,
       },
       devices: [],
       children: 'none',
@@ -128,20 +130,29 @@ describe('a request goes beyond', () => {
       { stdio: { stdin: 'pipe', stdout: 'null', stderr: 'null' } },
       scope({ stdio: { stdin: 'null', stdout: 'null', stderr: 'null' } }),
     ],
-    ['the network', 'request.sandbox.network', { sandbox: { network: 'host', writable: null } }],
+    [
+      'the network',
+      'request.sandbox.network',
+      { sandbox: { network: 'host', seccomp: null, writable: null } },
+    ],
+    [
+      'a loopback device',
+      'request.sandbox.network',
+      { sandbox: { network: 'loopback', seccomp: null, writable: null } },
+    ],
     [
       'the writable paths',
       'request.sandbox.writable',
-      { sandbox: { network: null, writable: ['/var/tmp'] } },
+      { sandbox: { network: null, seccomp: null, writable: ['/var/tmp'] } },
     ],
     [
       'a path that only begins alike',
       'request.sandbox.writable',
-      { sandbox: { network: null, writable: ['/var/tmp/job2'] } },
+      { sandbox: { network: null, seccomp: null, writable: ['/var/tmp/job2'] } },
     ],
     ['the run time', 'request.limits.runTimeMs', { limits: { ...noLimits, runTimeMs: 60_001 } }],
     ['the memory', 'request.limits.memoryBytes', { limits: { ...noLimits, memoryBytes: 2 ** 40 } }],
-    ['the devices', 'request.devices', { devices: ['/dev/kvm'] }],
+    ['the devices', 'request.devices', { devices: ['gpu'] }],
     ['no children', 'request.children', { children: true }],
     ['the files', 'request.files', { files: ['/etc/passwd'] }],
   ]
@@ -152,15 +163,22 @@ describe('a request stays within', () => {
   it('and may ask for less', () => {
     const asked = terms(
       {
-        sandbox: { network: 'none', writable: ['/var/tmp/job/out'] },
+        sandbox: { network: 'none', seccomp: 'strict', writable: ['/var/tmp/job/out'] },
         limits: { ...noLimits, pids: 1, cpuSeconds: 5 },
         stdio: { stdin: 'null', stdout: 'pipe', stderr: 'null' },
         files: [world.MODEL],
         devices: [],
       },
-      scope({ sandbox: { network: 'host', writable: ['/var/tmp/job'] }, devices: ['/dev/kvm'] }),
+      scope({
+        sandbox: { network: 'host', seccomp: 'default', writable: ['/var/tmp/job'] },
+        devices: ['gpu'],
+      }),
     )
-    expect(asked.sandbox).toEqual({ network: 'none', writable: ['/var/tmp/job/out'] })
+    expect(asked.sandbox).toEqual({
+      network: 'none',
+      seccomp: 'strict',
+      writable: ['/var/tmp/job/out'],
+    })
     expect(asked.limits).toMatchObject({ pids: 1, cpuSeconds: 5, runTimeMs: 60_000 })
     expect(asked.devices).toEqual([])
     expect(asked.stdio.stdin).toBe('null')

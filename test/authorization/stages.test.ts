@@ -70,9 +70,9 @@ describe('a denial for several reasons', () => {
               cwd: '/root',
               user: { uid: 1, gid: 1, groups: [] },
               stdio: { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' },
-              sandbox: { network: 'host', writable: ['/etc'] },
+              sandbox: { network: 'host', seccomp: null, writable: ['/etc'] },
               limits: { ...world.request().limits, pids: 17 },
-              devices: ['/dev/nvidia0'],
+              devices: ['gpu'],
               children: true,
             }),
           },
@@ -87,12 +87,20 @@ describe('a denial for several reasons', () => {
         'ATTESTATION_STALE',
         'ENVIRONMENT_MISMATCH',
         'ENVIRONMENT_MISMATCH',
+        // What cannot be held there: memory, and two classes of devices.
+        'ENVIRONMENT_MISMATCH',
+        'ENVIRONMENT_MISMATCH',
+        'ENVIRONMENT_MISMATCH',
       ],
       () =>
         decide({
           lineage: 'unavailable',
           gate: { ...world.attested, state: 'STALE', evidenceAgeMs: 40_000, referenceValuesDigest: null },
-          artifact: world.artifact(it => (it.environment.simulated = 'deny')),
+          host: { id: world.HOST, enforces: { controllers: [], devices: [] } },
+          artifact: world.artifact(it => {
+            it.environment.simulated = 'deny'
+            it.scope.devices = ['gpu', 'tpu']
+          }),
         }),
     ],
     ['policy', ['POLICY_MISMATCH', 'POLICY_DENIED'], () => decide({ policy: denyAll })],

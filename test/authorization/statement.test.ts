@@ -205,7 +205,7 @@ describe('a statement', () => {
       const bytes = statement(it => {
         Object.assign(it.predicate as object, { onLapse: 'freeze' })
         Object.assign((it.predicate as { scope?: object } | undefined)?.scope as object, {
-          devices: ['/dev/nvidia0'],
+          devices: ['gpu'],
         })
       })
       expect(fault(bytes)).toBe('predicate.onLapse')

@@ -189,7 +189,7 @@ describe('writ issue', () => {
         env: [{ name: 'LANG', value: 'C' }],
         cwd: '/',
         user: 'own',
-        sandbox: { network: 'none', writable: [] },
+        sandbox: { network: 'none', seccomp: 'default', writable: [] },
         limits: { memoryBytes: 512 << 20, runTime: 7200, pids: 'any' },
         children: 'none',
       },

@@ -193,7 +193,7 @@ describe.skipIf(!IS_ROOT)(`what a lying daemon writes (${NEEDS_ROOT})`, () => {
 
   test('a decision for another host, at another time, by another caller', async () => {
     const host = await decisions(all =>
-      rewrite(all, isDenial, () => ({ host: { id: `000b${'0'.repeat(64)}` } })),
+      rewrite(all, isDenial, ({ host }) => ({ host: { ...host, id: `000b${'0'.repeat(64)}` } })),
     )
     expect(host).toMatchObject(FAILED('another host'))
     const time = await decisions(all =>

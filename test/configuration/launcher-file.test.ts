@@ -132,6 +132,24 @@ describe.skipIf(process.geteuid?.() !== 0)('two readers, one verdict (needs root
     ...['nobody', 'root', 'no-such-user', '', 'No', '1', 'a'.repeat(32), 'a'.repeat(33)].map(name =>
       MINIMAL.replace('writd_uid = 990\nwritd_gid = 990', `writd_user = ${name}`),
     ),
+    ...[
+      'device.gpu = /dev/nvidia*, /dev/dri/renderD*',
+      'device.a=/dev/a\ndevice.a=/dev/b',
+      'device. = /dev/a',
+    ].map(line => `${MINIMAL}${line}\n`),
+    ...[
+      '',
+      '/dev/',
+      '/dev',
+      '/etc/a',
+      '/dev/a,',
+      '/dev/a b',
+      '/dev/../a',
+      ',',
+      `/dev/${'a'.repeat(506)}`,
+    ].map(value => `${MINIMAL}device.x = ${value}\n`),
+    ...['X', '-a', 'a_b', 'a'.repeat(31), 'a'.repeat(32)].map(name => `${MINIMAL}device.${name} = /dev/a\n`),
+    MINIMAL + Array.from({ length: 17 }, (_, i) => `device.a${i} = /dev/a\n`).join(''),
     `${MINIMAL}writd_user = nobody\n`,
     MINIMAL.replace('writd_gid = 990', 'writd_user = nobody'),
     'socket = /s\nwritd_user = nobody\nuids = 65000-66000\n',
@@ -143,7 +161,9 @@ describe.skipIf(process.geteuid?.() !== 0)('two readers, one verdict (needs root
   ])('on %j', text => agree(Buffer.from(text)))
 
   it('on files with bytes changed', () => {
-    const base = Buffer.from(`${MINIMAL}shared_uids = 1-2,3\nmax_executions = 10\nlandlock = optional\n`)
+    const base = Buffer.from(
+      `${MINIMAL}shared_uids = 1-2,3\nmax_executions = 10\nlandlock = optional\ndevice.ab = /dev/a, /dev/b\n`,
+    )
     const change = fc.tuple(
       fc.nat(base.length - 1),
       fc.oneof(fc.constantFrom(...Buffer.from('=\n,-#09 a/\r\t\x80')), fc.nat(255)),

@@ -129,7 +129,24 @@ describe('a denial', () => {
     ],
     ['of another uid', w => execute(w, artifact(), {}, peer({ uid: 7 })), ['INITIATOR_MISMATCH'], false],
     ['of a child', w => execute(w, artifact(), { children: true }), ['CAPACITY'], false],
-    ['of a device', w => execute(w, artifact(), { devices: ['/dev/null'] }), ['CAPACITY'], false],
+    [
+      'of a device that is not signed',
+      w => execute(w, artifact(), { devices: ['gpu'] }),
+      ['SCOPE_EXCEEDED'],
+      true,
+    ],
+    [
+      'of a device that this host does not have',
+      w =>
+        execute(
+          w,
+          artifact(it => {
+            it.scope.devices = ['tpu']
+          }),
+        ),
+      ['ENVIRONMENT_MISMATCH'],
+      true,
+    ],
     [
       'of a child of nobody',
       w => execute(w, artifact(), {}, peer({ parentExecution: 'ab'.repeat(16) })),

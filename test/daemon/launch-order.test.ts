@@ -30,6 +30,8 @@ describe('the order to the launcher', () => {
       user: 'own',
       groups: [],
       network: 'none',
+      seccomp: 'default',
+      devices: [],
       writable: ['/var/tmp/job'],
       stdio: { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' },
       limits: {
@@ -38,6 +40,8 @@ describe('the order to the launcher', () => {
         memoryBytes: 1 << 28,
         pids: 16,
         openFiles: 64,
+        cpuPercent: null,
+        fileBytes: null,
       },
     })
   })
@@ -56,10 +60,19 @@ describe('the order to the launcher', () => {
     expect(order({ user: { uid: 5, gid: 6, groups: [7] } })).toMatchObject({ user: { uid: 5 }, groups: [7] })
   })
 
-  test.each<[string, Partial<LaunchTerms>]>([
-    ['devices', { devices: ['/dev/null'] }],
-    ['freezing', { onLapse: 'freeze' }],
-  ])('refuses what it cannot enforce: %s', (_, change) => {
-    expect(() => order(change)).toThrow(expect.objectContaining({ code: 'LIMIT_UNENFORCEABLE' }))
+  test('has the signed devices and profile', () => {
+    const sandbox = { ...permitted.sandbox, network: 'loopback', seccomp: 'strict' } as const
+    expect(order({ devices: ['gpu'], sandbox })).toMatchObject({
+      network: 'loopback',
+      seccomp: 'strict',
+      devices: ['gpu'],
+    })
   })
+
+  test.each<[string, Partial<LaunchTerms>]>([['freezing', { onLapse: 'freeze' }]])(
+    'refuses what it cannot enforce: %s',
+    (_, change) => {
+      expect(() => order(change)).toThrow(expect.objectContaining({ code: 'LIMIT_UNENFORCEABLE' }))
+    },
+  )
 })

@@ -352,6 +352,13 @@ export const ATTEMPTS: readonly Attempt[] = [
     like: 'CVE-2020-8558 (kube-proxy): services on 127.0.0.1',
     naive: caller,
     run: ({ port }) => ['tcp', '127.0.0.1', String(port)],
+    refused: /ENETUNREACH/,
+  },
+  {
+    name: 'host-loopback-from-an-own-one',
+    naive: caller,
+    run: ({ port }) => ['tcp', '127.0.0.1', String(port)],
+    order: () => ({ network: 'loopback' }),
     refused: /ECONNREFUSED/,
   },
   {

@@ -62,7 +62,7 @@ static void close_in(const struct plan *plan, int control)
   require(control, STEP_FILES, be_ordinary() && execute_no_memfd());
   if (!mounts_build(plan, &failure))
     give_up(control, failure);
-  require(control, STEP_NETWORK, sethostname("writ", 4) == 0 && (plan->network || loopback_up()));
+  require(control, STEP_NETWORK, sethostname("writ", 4) == 0 && (plan->network != NETWORK_LOOPBACK || loopback_up()));
   require(control, STEP_IDENTITY, identity_take(plan->uid, plan->gid, plan->groups, plan->group_count));
   /* After the identity: a change of credentials resets both (prctl(2)). Nobody of the same uid may look into init. */
   require(control, STEP_IDENTITY, prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && prctl(PR_SET_DUMPABLE, 0) == 0);
@@ -139,7 +139,8 @@ __attribute__((noreturn)) static void workload_run(const struct plan *plan, int 
   setsid();
   umask(022);
   default_signals();
-  if (take_terminal(plan) && set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_limits(&plan->limits)) {
+  if (take_terminal(plan) && set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_limits(&plan->limits) &&
+      (plan->profile != PROFILE_STRICT || seccomp_restrict(plan))) {
     /* The last look: what lapsed since GO was sent never runs an instruction. */
     errno = ESTALE;
     if (lease_read(plan->page).epoch == plan->epoch)

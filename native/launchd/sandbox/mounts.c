@@ -158,7 +158,7 @@ static bool copy_subject(struct build *build, uint32_t index)
 static bool make_store(struct build *build)
 {
   const struct staging *staging = &build->plan->staging;
-  build->resolver = build->plan->network ? open(RESOLVER, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+  build->resolver = build->plan->network == NETWORK_HOST ? open(RESOLVER, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
   if (!own_tmpfs(build, "/run", staged_bytes(staging), "0755", SAFE) ||
       !own_tmpfs(build, "/tmp", build->plan->tmp_bytes, "0755", SAFE) || mkdir(STORE, 0700) != 0)
     return false;
@@ -255,6 +255,38 @@ static bool make_terminal_nodes(int dev)
          mknodat(dev, "tty", S_IFCHR | 0666, makedev(5, 0)) == 0;
 }
 
+/* Directories on the way to a node below /dev. */
+static bool make_way(int dev, const char *path)
+{
+  char way[DEVICE_PATH_MAX];
+  for (const char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    snprintf(way, sizeof way, "%.*s", (int)(slash - path), path);
+    if (mkdirat(dev, way, 0755) != 0 && errno != EEXIST)
+      return false;
+  }
+  return true;
+}
+
+/*
+ * The devices that were signed, as nodes of the execution's own: who may open the host's does not matter, and nobody else gains
+ * anything. What every execution has is there already.
+ */
+static bool make_named_devices(const struct plan *plan, int dev)
+{
+  for (size_t i = 0; i < plan->devices.count; i++) {
+    const struct device_node *node = &plan->devices.items[i];
+    if (!make_way(dev, node->path))
+      return false;
+    if (mknodat(dev, node->path, S_IFCHR | 0600, node->number) != 0) {
+      if (errno != EEXIST)
+        return false;
+    } else if (fchownat(dev, node->path, plan->uid, plan->gid, AT_SYMLINK_NOFOLLOW) != 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
 static bool make_devices(const struct plan *plan)
 {
   static const struct {
@@ -275,8 +307,8 @@ static bool make_devices(const struct plan *plan)
       return false;
   if (plan->terminal >= 0 && !make_terminal_nodes(dev))
     return false;
-  return mkdirat(dev, "shm", 0755) == 0 && change_attributes(dev, "", false, MOUNT_ATTR_RDONLY, 0) &&
-         attach_path(dev, "/dev") && attach_path(shm, "/dev/shm") &&
+  return mkdirat(dev, "shm", 0755) == 0 && make_named_devices(plan, dev) &&
+         change_attributes(dev, "", false, MOUNT_ATTR_RDONLY, 0) && attach_path(dev, "/dev") && attach_path(shm, "/dev/shm") &&
          (plan->terminal < 0 || attach_path(plan->terminal, "/dev/pts"));
 }
 

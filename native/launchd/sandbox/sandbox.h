@@ -12,6 +12,7 @@
 
 #include "../../shared/lease_page.h"
 #include "../../shared/wire.h"
+#include "../devices.h"
 #include "../staging.h"
 
 struct limits {
@@ -33,7 +34,9 @@ struct plan {
   gid_t gid;
   gid_t groups[WIRE_GROUPS_MAX];
   uint32_t group_count;
-  bool network;  /* the host's */
+  uint32_t network; /* wire_network */
+  uint32_t profile; /* wire_profile */
+  struct device_nodes devices;
   int stdio[3];  /* the workload's ends; -1 for /dev/null */
   int terminal;  /* the devpts that all three are in; -1: they are no terminal */
   struct limits limits;
@@ -75,6 +78,8 @@ bool landlock_restrict(const struct plan *plan);
 
 /* seccomp.c */
 bool seccomp_install(void);
+/* The strict profile, on top of the other: for the workload alone, right before it is executed. */
+bool seccomp_restrict(const struct plan *plan);
 
 /* network.c */
 bool loopback_up(void);

@@ -1,7 +1,8 @@
 /*
  * The system call filter, in classic BPF (seccomp(2)). It takes away what no workload needs and what has opened kernels
  * before: mounting, tracing, modules, keyrings, bpf, io_uring, user namespaces, injecting terminal input. A list of what
- * is denied, not of what is allowed: workloads are arbitrary programs, and capabilities are gone already.
+ * is denied, not of what is allowed: workloads are arbitrary programs, and capabilities are gone already. What signs the strict profile
+ * gets a list of what is allowed on top of it (strict_calls.h).
  */
 #include <asm/ioctls.h>
 #include <asm/unistd.h>
@@ -21,6 +22,7 @@
 #include <unistd.h>
 
 #include "sandbox.h"
+#include "strict_calls.h"
 
 #if defined(__x86_64__)
 #define NATIVE_ARCHITECTURE AUDIT_ARCH_X86_64
@@ -76,11 +78,15 @@ static const unsigned ALLOWED_FAMILIES[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLI
 #define DENIED_COUNT (sizeof DENIED / sizeof *DENIED)
 #define LEAF_SIZE 4
 
+#define STRICT_COUNT (sizeof STRICT / sizeof *STRICT)
+#define MOST_COUNT (STRICT_COUNT > DENIED_COUNT ? STRICT_COUNT : DENIED_COUNT)
+
 /* A number and its return each, at most as many comparisons and returns of the tree above them, and the rest. */
-static_assert(4 * DENIED_COUNT + 40 <= 512, "the filter fits its array");
+#define MOST_CODE (4 * MOST_COUNT + 64)
+static_assert(MOST_CODE <= BPF_MAXINSNS, "the kernel takes the filter");
 
 struct program {
-  struct sock_filter code[512];
+  struct sock_filter code[MOST_CODE];
   unsigned short length;
 };
 
@@ -125,16 +131,16 @@ static int ascending(const void *left, const void *right)
 }
 
 /*
- * Denies these numbers, by a binary search. When a filter is installed the kernel runs it once for every system call there is, to
+ * Answers these numbers with `action`, by a binary search. When a filter is installed the kernel runs it once for every system call there is, to
  * know which it always allows (seccomp_cache_prepare_bitmap, kernel/seccomp.c): one comparison after another for each
- * took a tenth of a whole launch. A number that is not denied leaves by the jump at the end of each leaf, which is
+ * took a tenth of a whole launch. A number that is not among them leaves by the jump at the end of each leaf, which is
  * filled in when the end of all is known.
  */
-static void deny_numbers(struct program *program, const unsigned *numbers, size_t count)
+static void answer_some(struct program *program, const unsigned *numbers, size_t count, unsigned action)
 {
   if (count <= LEAF_SIZE) {
     for (size_t i = 0; i < count; i++)
-      on_equal(program, numbers[i], DENY(EPERM));
+      on_equal(program, numbers[i], action);
     emit(program, BPF_JMP | BPF_JA, UINT_MAX, 0, 0);
     return;
   }
@@ -143,18 +149,19 @@ static void deny_numbers(struct program *program, const unsigned *numbers, size_
   emit(program, BPF_JMP | BPF_JGE | BPF_K, numbers[half], 0, 1);
   unsigned short up = program->length;
   emit(program, BPF_JMP | BPF_JA, 0, 0, 0);
-  deny_numbers(program, numbers, half);
+  answer_some(program, numbers, half, action);
   program->code[up].k = program->length - up - 1u;
-  deny_numbers(program, numbers + half, count - half);
+  answer_some(program, numbers + half, count - half, action);
 }
 
-static void check_number(struct program *program)
+static void answer_numbers(struct program *program, const unsigned *list, size_t count, unsigned action)
 {
-  unsigned numbers[DENIED_COUNT];
-  memcpy(numbers, DENIED, sizeof numbers);
-  qsort(numbers, DENIED_COUNT, sizeof *numbers, ascending);
-  deny_numbers(program, numbers, DENIED_COUNT);
-  for (unsigned short i = 0; i < program->length; i++)
+  unsigned numbers[MOST_COUNT];
+  unsigned short from = program->length;
+  memcpy(numbers, list, count * sizeof *numbers);
+  qsort(numbers, count, sizeof *numbers, ascending);
+  answer_some(program, numbers, count, action);
+  for (unsigned short i = from; i < program->length; i++)
     if (program->code[i].code == (BPF_JMP | BPF_JA) && program->code[i].k == UINT_MAX)
       program->code[i].k = program->length - i - 1u;
 }
@@ -180,21 +187,26 @@ static void check_ioctl(struct program *program)
   give(program, SECCOMP_RET_ALLOW);
 }
 
+/* One argument of one call has to be among these. */
+static void check_argument(struct program *program, unsigned number, unsigned argument, const unsigned *among, unsigned char count, unsigned otherwise)
+{
+  emit(program, BPF_JMP | BPF_JEQ | BPF_K, number, 0, (unsigned char)(2 * count + 2));
+  load(program, ARGUMENT(argument));
+  for (unsigned char i = 0; i < count; i++)
+    on_equal(program, among[i], SECCOMP_RET_ALLOW);
+  give(program, otherwise);
+}
+
 static void check_socket(struct program *program)
 {
-  unsigned char families = sizeof ALLOWED_FAMILIES / sizeof *ALLOWED_FAMILIES;
-  emit(program, BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, (unsigned char)(2 * families + 2));
-  load(program, ARGUMENT(0));
-  for (unsigned char i = 0; i < families; i++)
-    on_equal(program, ALLOWED_FAMILIES[i], SECCOMP_RET_ALLOW);
-  give(program, DENY(EAFNOSUPPORT));
+  check_argument(program, __NR_socket, 0, ALLOWED_FAMILIES, sizeof ALLOWED_FAMILIES / sizeof *ALLOWED_FAMILIES, DENY(EAFNOSUPPORT));
 }
 
 static struct program make_filter(void)
 {
   struct program program = {.length = 0};
   check_architecture(&program);
-  check_number(&program);
+  answer_numbers(&program, DENIED, DENIED_COUNT, DENY(EPERM));
   check_clone(&program);
   check_ioctl(&program);
   check_socket(&program);
@@ -202,9 +214,37 @@ static struct program make_filter(void)
   return program;
 }
 
+/* Families of a network only for those who have one. Devices of their own are spoken to by ioctls that nobody here knows. */
+static struct program make_strict_filter(bool network, bool devices)
+{
+  static const unsigned families[] = {AF_UNIX, AF_INET, AF_INET6};
+  static const unsigned requests[] = {TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ, TIOCSWINSZ, TIOCGPGRP, TIOCSPGRP, TIOCGSID,
+                                      FIONREAD, FIONBIO, FIOCLEX, FIONCLEX};
+  struct program program = {.length = 0};
+  check_architecture(&program);
+  check_argument(&program, __NR_socket, 0, families, network ? 3 : 1, DENY(EAFNOSUPPORT));
+  if (!devices)
+    check_argument(&program, __NR_ioctl, 1, requests, sizeof requests / sizeof *requests, DENY(ENOTTY));
+  answer_numbers(&program, STRICT, STRICT_COUNT, SECCOMP_RET_ALLOW);
+  give(&program, DENY(ENOSYS));
+  return program;
+}
+
+static bool install(const struct program *program)
+{
+  /* The kernel takes a pointer to what it does not change. */
+  struct sock_fprog filter = {.len = program->length, .filter = (struct sock_filter *)(uintptr_t)program->code};
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
+}
+
 bool seccomp_install(void)
 {
   struct program program = make_filter();
-  struct sock_fprog filter = {.len = program.length, .filter = program.code};
-  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) == 0;
+  return install(&program);
+}
+
+bool seccomp_restrict(const struct plan *plan)
+{
+  struct program program = make_strict_filter(plan->network != NETWORK_NONE, plan->devices.count > 0);
+  return install(&program);
 }

@@ -242,7 +242,7 @@ describe('requests', () => {
       cwd: null,
       user: null,
       stdio: null,
-      sandbox: { network: null, writable: null },
+      sandbox: { network: null, seccomp: null, writable: null },
       limits: {
         runTimeMs: null,
         memoryBytes: null,
@@ -250,6 +250,8 @@ describe('requests', () => {
         cpuSeconds: null,
         openFiles: null,
         outputBytes: null,
+        cpuPercent: null,
+        fileBytes: null,
       },
       devices: null,
       children: false,
@@ -263,8 +265,20 @@ describe('requests', () => {
       files: ['/f'],
       user: { uid: 0, gid: 5, groups: [6] },
       stdio: { stdin: 'STREAM_MODE_NULL', stdout: 'STREAM_MODE_PIPE', stderr: 'STREAM_MODE_PIPE' },
-      sandbox: { network: 'NETWORK_NONE', writable: ['/t'], devices: ['/dev/null'] },
-      limits: { cpuSeconds: 0, memoryBytes: '9007199254740991', pids: 3, outputBytes: 0 },
+      sandbox: {
+        network: 'NETWORK_LOOPBACK',
+        writable: ['/t'],
+        devices: ['gpu'],
+        seccomp: 'SECCOMP_STRICT',
+      },
+      limits: {
+        cpuSeconds: 0,
+        memoryBytes: '9007199254740991',
+        pids: 3,
+        outputBytes: 0,
+        cpuPercent: 50,
+        fileBytes: 7,
+      },
       children: true,
     })
     expect(rig.core.workloads.at(-1)).toEqual({
@@ -279,8 +293,8 @@ describe('requests', () => {
       files: ['/f'],
       user: { uid: 0, gid: 5, groups: [6] },
       stdio: { stdin: 'null', stdout: 'pipe', stderr: 'pipe' },
-      sandbox: { network: 'none', writable: ['/t'] },
-      devices: ['/dev/null'],
+      sandbox: { network: 'loopback', seccomp: 'strict', writable: ['/t'] },
+      devices: ['gpu'],
       limits: {
         runTimeMs: null,
         memoryBytes: 9007199254740991,
@@ -288,6 +302,8 @@ describe('requests', () => {
         cpuSeconds: 0,
         openFiles: null,
         outputBytes: 0,
+        cpuPercent: 50,
+        fileBytes: 7,
       },
       children: true,
     })
@@ -301,6 +317,7 @@ describe('requests', () => {
       'workload.limits.memory_bytes',
     ],
     ['a network of a later version', { workload: { sandbox: { network: 99 } } }, 'workload.sandbox.network'],
+    ['a profile of a later version', { workload: { sandbox: { seccomp: 99 } } }, 'workload.sandbox.seccomp'],
     ['one stream of three', { workload: { stdio: { stdin: 'STREAM_MODE_NULL' } } }, 'workload.stdio.stdout'],
     [
       'a stream mode of a later version',

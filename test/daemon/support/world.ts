@@ -60,7 +60,7 @@ export function workload(fields: Partial<WorkloadRequest> = {}): WorkloadRequest
     cwd: null,
     user: null,
     stdio: null,
-    sandbox: { network: null, writable: null },
+    sandbox: { network: null, seccomp: null, writable: null },
     limits: {
       runTimeMs: null,
       memoryBytes: null,
@@ -68,6 +68,8 @@ export function workload(fields: Partial<WorkloadRequest> = {}): WorkloadRequest
       cpuSeconds: null,
       openFiles: null,
       outputBytes: null,
+      cpuPercent: null,
+      fileBytes: null,
     },
     devices: null,
     children: false,
@@ -202,6 +204,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   const decider = new Decider({
     ...{ history, gate, registry, decisions, stage, bootNs },
     hostId: HOST,
+    enforces: { controllers: ['memory', 'pids', 'cpu'], devices: ['gpu'] },
     clock: new WallClock(wallMs, bootNs, history.newestMs),
     sessionKey: session,
     minting: false,

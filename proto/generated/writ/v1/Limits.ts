@@ -30,12 +30,22 @@ export interface LimitsInput {
    * Bytes of standard output and standard error together.
    */
   'outputBytes'?: (number | string | Long);
+  /**
+   * Share of processor time of all its processes, in percent of one processor.
+   */
+  'cpuPercent'?: (number);
+  /**
+   * Bytes of each file that it writes.
+   */
+  'fileBytes'?: (number | string | Long);
   '_cpuSeconds'?: "cpuSeconds";
   '_memoryBytes'?: "memoryBytes";
   '_pids'?: "pids";
   '_openFiles'?: "openFiles";
   '_runTimeMs'?: "runTimeMs";
   '_outputBytes'?: "outputBytes";
+  '_cpuPercent'?: "cpuPercent";
+  '_fileBytes'?: "fileBytes";
 }
 
 /**
@@ -66,10 +76,20 @@ export interface Limits {
    * Bytes of standard output and standard error together.
    */
   'outputBytes'?: (string);
+  /**
+   * Share of processor time of all its processes, in percent of one processor.
+   */
+  'cpuPercent'?: (number);
+  /**
+   * Bytes of each file that it writes.
+   */
+  'fileBytes'?: (string);
   '_cpuSeconds'?: "cpuSeconds";
   '_memoryBytes'?: "memoryBytes";
   '_pids'?: "pids";
   '_openFiles'?: "openFiles";
   '_runTimeMs'?: "runTimeMs";
   '_outputBytes'?: "outputBytes";
+  '_cpuPercent'?: "cpuPercent";
+  '_fileBytes'?: "fileBytes";
 }

@@ -9,13 +9,17 @@ export const Network = {
    */
   NETWORK_UNSPECIFIED: 'NETWORK_UNSPECIFIED',
   /**
-   * An empty network namespace.
+   * An empty network namespace: not even a loopback device.
    */
   NETWORK_NONE: 'NETWORK_NONE',
   /**
    * The host's network.
    */
   NETWORK_HOST: 'NETWORK_HOST',
+  /**
+   * A network namespace with a loopback device of its own, and nothing else.
+   */
+  NETWORK_LOOPBACK: 'NETWORK_LOOPBACK',
 } as const;
 
 /**
@@ -28,7 +32,7 @@ export type NetworkInput =
   | 'NETWORK_UNSPECIFIED'
   | 0
   /**
-   * An empty network namespace.
+   * An empty network namespace: not even a loopback device.
    */
   | 'NETWORK_NONE'
   | 1
@@ -37,6 +41,11 @@ export type NetworkInput =
    */
   | 'NETWORK_HOST'
   | 2
+  /**
+   * A network namespace with a loopback device of its own, and nothing else.
+   */
+  | 'NETWORK_LOOPBACK'
+  | 3
 
 /**
  * Which network a workload sees.

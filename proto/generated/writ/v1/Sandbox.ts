@@ -1,6 +1,7 @@
 // Original file: writ/v1/execution.proto
 
 import type { NetworkInput as _writ_v1_NetworkInput, Network as _writ_v1_Network } from '../../writ/v1/Network.ts';
+import type { SeccompInput as _writ_v1_SeccompInput, Seccomp as _writ_v1_Seccomp } from '../../writ/v1/Seccomp.ts';
 
 /**
  * The walls around a workload.
@@ -15,9 +16,13 @@ export interface SandboxInput {
    */
   'writable'?: (string)[];
   /**
-   * Absolute paths of device nodes that it may open.
+   * Names of classes of devices that it may open, as the host's launchd.conf has them.
    */
   'devices'?: (string)[];
+  /**
+   * Which system calls it has.
+   */
+  'seccomp'?: (_writ_v1_SeccompInput);
 }
 
 /**
@@ -33,7 +38,11 @@ export interface Sandbox {
    */
   'writable': (string)[];
   /**
-   * Absolute paths of device nodes that it may open.
+   * Names of classes of devices that it may open, as the host's launchd.conf has them.
    */
   'devices': (string)[];
+  /**
+   * Which system calls it has.
+   */
+  'seccomp': (_writ_v1_Seccomp);
 }
