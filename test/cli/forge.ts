@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { QUOTED_SELECTION } from '../../attestation/index.ts'
 import { readIdentity } from '../../attestation/tpm2/index.ts'
@@ -8,6 +8,7 @@ import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import { exportLog, inlineBlob, Lineage, type LineageEvent, verifyLog } from '../../lineage/index.ts'
 import { readPrivateKey } from '../../signing/key.ts'
+import { memoryDirectory } from '../support/memory.ts'
 
 type Decision = LineageEvent & { type: 'decision' }
 
@@ -53,7 +54,7 @@ export async function forge(
     putBlob: (bytes: Buffer) => Promise<string>,
   ) => LineageEvent[] | Promise<LineageEvent[]>,
 ): Promise<string> {
-  const scratch = `${to}.lineage`
+  const scratch = await mkdtemp(join(memoryDirectory(), 'writ-forged-'))
   const { identity, secrets } = await readIdentity(join(site.stateDirectory, 'identity'))
   const tpm = site.tpm.connect()
   const ak = { publicArea: identity.akPublicArea, name: identity.akName }
@@ -80,12 +81,13 @@ export async function forge(
     const changed = await change(await eventsOf(from), bytes => lineage.putBlob(bytes))
     for (const event of changed) await lineage.append(event)
     await lineage.checkpoint()
+    await lineage.close()
+    await exportLog(scratch, join(to, 'lineage'))
   } finally {
     await lineage.close()
     await tpm.close()
+    await rm(scratch, { recursive: true })
   }
   await cp(join(from, 'host'), join(to, 'host'), { recursive: true })
-  await exportLog(scratch, join(to, 'lineage'))
-  await rm(scratch, { recursive: true })
   return to
 }

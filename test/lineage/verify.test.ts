@@ -1,8 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import {
   appendFileSync,
   cpSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -24,6 +24,7 @@ import {
   verifyTpmSignature,
 } from '../../lineage/index.ts'
 import { generateKey } from '../../signing/key.ts'
+import { memoryDirectory } from '../support/memory.ts'
 import {
   CONFIG,
   daemonStart,
@@ -190,7 +191,7 @@ describe('an export that was tampered with', () => {
   let signer: TestSigner
 
   beforeAll(async () => {
-    home = spawnSync('mktemp', ['-d']).stdout.toString().trim()
+    home = mkdtempSync(join(memoryDirectory(), 'writ-export-'))
     signer = testSigner()
     const log = await makeLog(join(home, 'log'), signer, 300)
     await log.checkpoint()

@@ -1,5 +1,4 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { sha256Hex } from '../../../encoding/digest.ts'
@@ -10,6 +9,7 @@ import {
   type LineageOptions,
 } from '../../../lineage/index.ts'
 import { generateKey, type PrivateKey } from '../../../signing/key.ts'
+import { memoryDirectory } from '../../support/memory.ts'
 import { numbered, ORIGIN } from './numbered.ts'
 import { SoftwareAk } from './software-ak.ts'
 
@@ -57,7 +57,7 @@ export function daemonStart(logKey: PrivateKey, hostId: string): LineageEvent {
 
 /** A directory that goes away with the test. */
 export function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'writ-lineage-'))
+  const directory = mkdtempSync(join(memoryDirectory(), 'writ-lineage-'))
   onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
   return directory
 }
