@@ -141,10 +141,19 @@ export function readPolicyBundle(bytes: Uint8Array): PolicyBundle {
   return fromDocument(readDocument(bytes, POLICY_PAYLOAD_TYPE))
 }
 
+/**
+ * What was compiled last, for as long as it is about: whoever verifies opens the same bundle for several of its steps, and compiling is
+ * most of what that costs.
+ */
+let latest: { readonly digest: string; readonly evaluate: WeakRef<PolicyBundle['evaluate']> } | null = null
+
 function fromDocument(document: Omit<GovernanceDocument, 'signer'>): PolicyBundle {
   const { payload, digest, envelope, envelopeDigest } = document
   const bundle = parsePolicyBundle(payload)
-  const { evaluate } = compileBundle(bundle)
+  // The digest is of all that is compiled.
+  const evaluate =
+    (latest?.digest === digest ? latest.evaluate.deref() : undefined) ?? compileBundle(bundle).evaluate
+  latest = { digest, evaluate: new WeakRef(evaluate) }
   return { version: bundle.version, digest, envelope, envelopeDigest, evaluate }
 }
 

@@ -275,3 +275,13 @@ describe('a bundle is refused', () => {
     expect(failure(() => checkPolicySuccessor(one, one))).toBe('none')
   })
 })
+
+it('a bundle that was opened just now is not compiled again, and another one is', () => {
+  const [one, two] = [world.policy({ version: 1 }), world.policy({ version: 2 })]
+  expect(world.policy({ version: 2 }).evaluate).toBe(two.evaluate)
+  expect(two.evaluate).not.toBe(one.evaluate)
+  expect(world.policy({ version: 2, policies: {} }).evaluate).not.toBe(two.evaluate)
+  // It is signed all the same.
+  const envelope = world.policyEnvelope({ version: 2, policies: {} })
+  expect(failure(() => openPolicyBundle(envelope, [world.mallory.public]))).toBe('DOCUMENT_UNSIGNED')
+})
