@@ -92,6 +92,7 @@ export {
   type Statement,
 } from './statement.ts'
 export type { LaunchTerms } from './terms.ts'
+export { MAX_TREE_DEPTH, MAX_TREE_ENTRIES, type TreeEntry, treeDigest, treeManifest } from './tree.ts'
 export {
   type Authority,
   checkTrustSuccessor,

@@ -11,10 +11,12 @@ import {
   STATEMENT_TYPE,
 } from './statement.ts'
 
-/** A subject of an artifact: a name that the scope refers to, and the SHA-256 of the bytes. */
+/** A subject of an artifact: a name that the scope refers to, and the SHA-256 of the bytes, or of a directory's manifest. */
 export interface SubjectDigest {
   readonly name: string
   readonly sha256: string
+  /** Of a directory. */
+  readonly kind?: 'tree'
 }
 
 /**
@@ -35,7 +37,10 @@ export function uncheckedStatementBytes(
 ): Buffer {
   const bytes = canonicalJsonBytes({
     _type: STATEMENT_TYPE,
-    subject: subjects.map(({ name, sha256 }) => ({ name, digest: { sha256 } })),
+    subject: subjects.map(({ name, sha256, kind }) => ({
+      name,
+      digest: kind === 'tree' ? { writTreeV1: sha256 } : { sha256 },
+    })),
     predicateType: PREDICATE_TYPE,
     predicate,
   })

@@ -6,10 +6,10 @@ import { LOADER_VARIABLES, type Resolution, type SubjectToOpen } from './scope.t
 /** What to open for a request that has no artifact and asks for one. */
 export function subjectsToMint(request: ExecutionRequest): SubjectToOpen[] {
   return [
-    { path: request.program, name: 'program', sha256: null },
+    { path: request.program, name: 'program', kind: 'file', sha256: null },
     ...request.files
       .filter(path => path !== request.program)
-      .map((path, i) => ({ path, name: `file-${i + 1}`, sha256: null })),
+      .map((path, i) => ({ path, name: `file-${i + 1}`, kind: 'file' as const, sha256: null })),
   ]
 }
 

@@ -1,7 +1,7 @@
 import { type Reason, reason } from './reason.ts'
 import type { ExecutionRequest, ObservedSubject } from './request.ts'
 import { networks, seccompProfiles } from './schema.ts'
-import type { Scope, Statement } from './statement.ts'
+import { type Scope, type Statement, subjectDigest } from './statement.ts'
 import type { LaunchTerms } from './terms.ts'
 
 /**
@@ -19,16 +19,26 @@ function exceeded(message: string, at: RequestPlace): Reason {
 export interface SubjectToOpen {
   readonly path: string
   readonly name: string
+  /** `tree`: a directory with all that is in it, under its tree digest. */
+  readonly kind: 'file' | 'tree'
   readonly sha256: string | null
 }
 
 /** What to open for a request under an artifact: the program first. */
 export function subjectsToOpen(statement: Statement, request: ExecutionRequest): SubjectToOpen[] {
   const { program, files } = statement.predicate.scope
-  const digests = new Map(statement.subject.map(({ name, digest }) => [name, digest.sha256]))
+  const digests = new Map(statement.subject.map(subject => [subject.name, subjectDigest(subject)]))
   return [
-    { path: program.path === 'any' ? request.program : program.path, name: program.subject },
-    ...files.map(file => ({ path: file.path, name: file.subject })),
+    {
+      path: program.path === 'any' ? request.program : program.path,
+      name: program.subject,
+      kind: 'file' as const,
+    },
+    ...files.map(file => ({
+      path: file.path,
+      name: file.subject,
+      kind: file.role === 'tree' ? ('tree' as const) : ('file' as const),
+    })),
   ].map(item => ({ ...item, sha256: digests.get(item.name) ?? null }))
 }
 

@@ -36,8 +36,8 @@ const subjectName = v.pipe(v.string(), v.minLength(1), v.maxLength(256))
 const file = v.strictObject({
   subject: subjectName,
   path,
-  /** The kernel starts an interpreter for a script; everything else that is read is `other`. */
-  role: v.picklist(['interpreter', 'script', 'other']),
+  /** The kernel starts an interpreter for a script; a `tree` is a directory; everything else that is read is `other`. */
+  role: v.picklist(['interpreter', 'script', 'other', 'tree']),
 })
 const stream = v.picklist(['pipe', 'null'])
 const bound = (least: number) => orAny(integer(least, Number.MAX_SAFE_INTEGER))
@@ -116,7 +116,11 @@ const statement = v.strictObject({
   _type: v.literal(STATEMENT_TYPE),
   subject: v.pipe(
     list(
-      v.strictObject({ name: subjectName, digest: v.strictObject({ sha256: digest }) }),
+      v.strictObject({
+        name: subjectName,
+        /** The name of the digest says what it is of: no file can have the digest of a directory. */
+        digest: v.union([v.strictObject({ sha256: digest }), v.strictObject({ writTreeV1: digest })]),
+      }),
       256,
       item => item.name,
     ),
@@ -130,6 +134,11 @@ export type Statement = v.InferOutput<typeof statement>
 /** Who may run what, where, how, until when, how often: the predicate of an authorization artifact. */
 export type Authorization = Statement['predicate']
 export type Scope = Authorization['scope']
+
+/** The digest of a subject, whatever it is of. */
+export function subjectDigest({ digest }: Statement['subject'][number]): string {
+  return 'sha256' in digest ? digest.sha256 : digest.writTreeV1
+}
 
 /**
  * Parses the payload of an artifact. Its signatures are not looked at here.
@@ -164,4 +173,15 @@ function checkConsistent({ subject, predicate }: Statement): void {
   const used = new Set([scope.program.subject, ...scope.files.map(item => item.subject)])
   for (const name of used) if (!named.has(name)) fail('predicate.scope', `no subject is named ${name}`)
   for (const name of named) if (!used.has(name)) fail('subject', `no path is given for ${name}`)
+  const trees = new Set(subject.filter(({ digest }) => 'writTreeV1' in digest).map(({ name }) => name))
+  if (trees.has(scope.program.subject)) fail('predicate.scope.program', 'a directory is no program')
+  for (const file of scope.files) {
+    if ((file.role === 'tree') !== trees.has(file.subject))
+      fail(
+        'predicate.scope.files',
+        `${file.subject}: a directory has the role tree and a writTreeV1, and nothing else has`,
+      )
+    if (file.role === 'tree' && file.path === '/')
+      fail('predicate.scope.files', 'the root directory is no subject')
+  }
 }

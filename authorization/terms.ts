@@ -20,7 +20,7 @@ const bound = v.nullable(integer(0, Number.MAX_SAFE_INTEGER))
 export const termsSchema = v.strictObject({
   program: v.strictObject({ path, sha256: digest }),
   files: list(
-    v.strictObject({ path, sha256: digest, role: v.picklist(['interpreter', 'script', 'other']) }),
+    v.strictObject({ path, sha256: digest, role: v.picklist(['interpreter', 'script', 'other', 'tree']) }),
     255,
     item => item.path,
   ),

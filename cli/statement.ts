@@ -5,6 +5,7 @@ import { basename, resolve } from 'node:path'
 import type { Authorization, SubjectDigest } from '../authorization/index.ts'
 import { CliError } from './error.ts'
 import { systemReason } from './files.ts'
+import { treeOf } from './tree.ts'
 import { programPath, readEnvironment, readUser, type WorkloadOptions } from './workload.ts'
 
 /** What `writ issue` is told beside the workload. */
@@ -24,6 +25,7 @@ export interface IssueOptions extends WorkloadOptions {
   parent: string
   onLapse: 'kill' | 'freeze'
   interpreter?: string
+  tree?: string[]
   anyArguments?: boolean
 }
 
@@ -86,19 +88,26 @@ async function readClosure(program: string, options: IssueOptions) {
   const wanted: { path: string; role: Role }[] = [
     ...(found === null ? [] : [{ path: resolve(found), role: 'interpreter' as const }]),
     ...(options.file ?? []).map(path => ({ path: resolve(path), role: 'other' as const })),
+    ...(options.tree ?? []).map(path => ({ path: resolve(path), role: 'tree' as const })),
   ]
   const names = new Set([basename(program)])
   const files = await Promise.all(
     wanted.map(async ({ path, role }, i) => {
       const subject = names.has(basename(path)) ? `${i + 1}-${basename(path)}` : basename(path)
       names.add(subject)
-      return { path, role, subject, sha256: await digestOf(path, 'a file of the closure') }
+      const sha256 =
+        role === 'tree' ? (await treeOf(path)).sha256 : await digestOf(path, 'a file of the closure')
+      return { path, role, subject, sha256 }
     }),
   )
   return {
     subjects: [
       { name: basename(program), sha256: digest },
-      ...files.map(({ subject, sha256 }) => ({ name: subject, sha256 })),
+      ...files.map(({ subject, sha256, role }) => ({
+        name: subject,
+        sha256,
+        ...(role === 'tree' ? { kind: 'tree' as const } : {}),
+      })),
     ],
     files: files.map(({ subject, path, role }) => ({ subject, path, role })),
   }

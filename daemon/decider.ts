@@ -196,7 +196,7 @@ export class Decider {
   ): Promise<{ observed: readonly ObservedSubject[] | null; fault: DecisionInput['fault'] }> {
     const signed = statement?.predicate.scope.user ?? 'own'
     try {
-      const paths = subjects.map(subject => subject.path)
+      const paths = subjects.map(({ path, kind }) => ({ path, kind }))
       const by = user ?? (signed === 'any' ? 'own' : signed)
       const observed =
         operation === 'execute'

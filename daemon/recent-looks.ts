@@ -1,4 +1,5 @@
 import type { ObservedSubject } from '../authorization/index.ts'
+import type { SubjectPath } from './launcher/types.ts'
 import type { StageUser, SubjectStage } from './subject-stage.ts'
 
 /** How long what was found at a path is good for a question about it. */
@@ -27,13 +28,17 @@ export class RecentLooks {
 
   /** As {@link SubjectStage.stage}, and keeps nothing staged. What could not be opened is told to all who wait for it, and looked
    * for again by the next. */
-  look(executionId: string, paths: readonly string[], user: StageUser): Promise<readonly ObservedSubject[]> {
-    const key = JSON.stringify([user, paths])
+  look(
+    executionId: string,
+    subjects: readonly SubjectPath[],
+    user: StageUser,
+  ): Promise<readonly ObservedSubject[]> {
+    const key = JSON.stringify([user, subjects])
     const recent = this.#looks.get(key)
     if (recent !== undefined && this.#nowMs() - recent.fromMs < GOOD_FOR_MS) return recent.observed
     // Before anything is opened: the bytes are at least as new as this instant.
     const fromMs = this.#nowMs()
-    const look = { observed: this.#hash(executionId, paths, user), fromMs }
+    const look = { observed: this.#hash(executionId, subjects, user), fromMs }
     this.#looks.delete(key)
     this.#looks.set(key, look)
     const forget = () => {
@@ -49,11 +54,11 @@ export class RecentLooks {
 
   async #hash(
     executionId: string,
-    paths: readonly string[],
+    subjects: readonly SubjectPath[],
     user: StageUser,
   ): Promise<readonly ObservedSubject[]> {
     try {
-      return await this.#stage.stage(executionId, paths, user)
+      return await this.#stage.stage(executionId, subjects, user)
     } finally {
       this.#stage.abandon(executionId)
     }

@@ -24,7 +24,7 @@ export function addIssue(program: Command): void {
      --uid 1000 --policy 3f7a… --reference-values 51c0… --file weights -- ./classifier infer weights`,
     {
       ...SIGNED_FILE,
-      subjects: [{ name: 'text', sha256: 'digest' }],
+      subjects: [{ name: 'text', sha256: 'digest', 'kind?': 'text: tree, if it is a directory' }],
       predicate: 'json: as docs/artifact.md has it',
     },
   )
@@ -65,6 +65,11 @@ export function addIssue(program: Command): void {
         .default('kill'),
     )
     .option('--interpreter <file>', 'interpreter, if the program is a script (default: from its first line)')
+    .option(
+      '--tree <directory>',
+      'directory of the closure, with all that is in it, under one digest (repeatable)',
+      collect,
+    )
     .option('--any-arguments', 'allow whatever arguments')
   addWorkloadOptions(command)
   addPassphraseOptions(command)

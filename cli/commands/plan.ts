@@ -19,6 +19,7 @@ import { readHostId } from '../host-id.ts'
 import { readTrustedKey } from '../keys.ts'
 import { printable, styled } from '../output.ts'
 import { digestOf } from '../statement.ts'
+import { treeOf } from '../tree.ts'
 import { resultLine, type Status } from '../verify/property.ts'
 import { addWorkloadOptions, collect, readWorkload, type WorkloadOptions } from '../workload.ts'
 
@@ -140,9 +141,10 @@ async function readGovernance({ trust, policy, operatorKey = [] }: Options) {
 /** Hashes the files as they are now, one after another: they may be large. */
 async function observe(subjects: readonly SubjectToOpen[]): Promise<ObservedSubject[]> {
   const out: ObservedSubject[] = []
-  for (const { path } of subjects) {
+  for (const { path, kind } of subjects) {
     try {
-      out.push({ path, sha256: await digestOf(path, 'a subject'), size: (await stat(path)).size })
+      if (kind === 'tree') out.push({ path, ...(await treeOf(path)) })
+      else out.push({ path, sha256: await digestOf(path, 'a subject'), size: (await stat(path)).size })
     } catch (error) {
       if (!(error instanceof CliError)) throw error
       out.push({ path, error: error.message.slice(0, 200) })

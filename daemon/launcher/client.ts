@@ -41,6 +41,7 @@ import type {
   PassedSignal,
   Prepared,
   StagedSubject,
+  SubjectPath,
 } from './types.ts'
 import { MESSAGE } from './wire.ts'
 
@@ -163,15 +164,18 @@ export class LauncherClient extends EventEmitter<Events> {
    * program. If one of them cannot be used, none is kept. A script's interpreter has to be among them, under the path that the
    * script names.
    *
+   * @param wanted paths of files, or paths with the kind of what has to be there; the launcher takes nothing of another kind
    * @param user whose rights; `own` is an unprivileged uid that nobody else has
    * @throws LauncherError for a fault that is not about one subject: `CAPACITY`, `UID_REFUSED`, `STAGE_TIMEOUT`, …
    */
   async stage(
     executionId: string,
-    paths: readonly string[],
+    wanted: readonly (string | SubjectPath)[],
     user: 'own' | { uid: number; gid: number } = 'own',
   ): Promise<StagedSubject[]> {
-    const body = encodeStage(executionId, paths.length, MAX_SUBJECT_BYTES, user === 'own' ? null : user)
+    const paths = wanted.map(item => (typeof item === 'string' ? item : item.path))
+    const kinds = wanted.map(item => (typeof item === 'string' ? 'file' : item.kind))
+    const body = encodeStage(executionId, kinds, MAX_SUBJECT_BYTES, user === 'own' ? null : user)
     const { subjects } = await this.#order(
       'STAGE',
       MESSAGE.stage,

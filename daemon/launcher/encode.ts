@@ -1,10 +1,11 @@
 import { LauncherError } from './error.ts'
-import type { KillOrder, LaunchOrder, PassedSignal } from './types.ts'
+import type { KillOrder, LaunchOrder, PassedSignal, SubjectKind } from './types.ts'
 import {
   DEVICES_MAX,
   GROUPS_MAX,
   HEADER_BYTES,
   KILL_ORDERS,
+  KINDS,
   LOG_KINDS,
   MAGIC,
   NETWORKS,
@@ -67,17 +68,17 @@ export function encodeStrings(strings: readonly string[]): Buffer {
 export const encodeOpenLog = (kind: keyof typeof LOG_KINDS): Buffer =>
   new Writer().u32(LOG_KINDS[kind]).u32(0).end()
 
-/** `count` subjects of at most `maxBytes` each; the first is the program. `user` null: one of the launcher's own. */
+/** Subjects of these kinds, of at most `maxBytes` each; the first is the program. `user` null: one of the launcher's own. */
 export function encodeStage(
   id: string,
-  count: number,
+  kinds: readonly SubjectKind[],
   maxBytes: bigint,
   user: { uid: number; gid: number } | null,
 ): Buffer {
   const writer = new Writer().bytes(idBytes(id))
   writer.u32(user?.uid ?? NONE).u32(user?.gid ?? NONE)
-  writer.u32(count).u32(0)
-  for (let i = 0; i < count; i++) writer.u64(maxBytes)
+  writer.u32(kinds.length).u32(0)
+  for (const kind of kinds) writer.u64(maxBytes).u32(KINDS[kind]).u32(0)
   return writer.end()
 }
 

@@ -1,7 +1,16 @@
 import type { Readable, Writable } from 'node:stream'
 
-/** What a subject is, as `execve(2)` would see it. Only the last three can be a program. */
-export type SubjectFormat = 'data' | 'elf-static' | 'elf-dynamic' | 'script'
+/** What a subject is, as `execve(2)` would see it. Neither data nor a tree can be a program. */
+export type SubjectFormat = 'data' | 'elf-static' | 'elf-dynamic' | 'script' | 'tree'
+
+/** `tree`: a directory with all that is in it, under one digest. */
+export type SubjectKind = 'file' | 'tree'
+
+/** A path to open, and what has to be there. */
+export interface SubjectPath {
+  readonly path: string
+  readonly kind: SubjectKind
+}
 
 /** A subject as the launcher hashed it and holds it, or why it cannot be used. */
 export type StagedSubject =

@@ -1,4 +1,4 @@
-import type { EndCause, KillOrder, PassedSignal, SubjectFormat } from './types.ts'
+import type { EndCause, KillOrder, PassedSignal, SubjectFormat, SubjectKind } from './types.ts'
 
 /** Numbers of `native/shared/wire.h`, which says what each message and field means. */
 
@@ -38,7 +38,9 @@ export const MESSAGE = {
 } as const
 
 export const LOG_KINDS = { eventlog: 1, userspace: 2, ima: 3 } as const
-export const FORMATS: readonly SubjectFormat[] = ['data', 'elf-static', 'elf-dynamic', 'script']
+export const FORMATS: readonly SubjectFormat[] = ['data', 'elf-static', 'elf-dynamic', 'script', 'tree']
+/** `enum wire_kind`. */
+export const KINDS: Readonly<Record<SubjectKind, number>> = { file: 0, tree: 1 }
 export const KILL_ORDERS: Readonly<Record<KillOrder, number>> = {
   TERMINATED: 64,
   REVOKED: 65,

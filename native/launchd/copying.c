@@ -21,8 +21,7 @@ static bool write_all(int fd, const char *bytes, size_t length)
   return true;
 }
 
-static enum wire_status copy_and_hash(const struct account *account, int from, int to, uint64_t max,
-                                      struct wire_staged *result)
+enum wire_status copy_bytes(const struct account *account, int from, int to, uint64_t max, struct wire_staged *result)
 {
   static char chunk[CHUNK];
   struct sha256 hash;
@@ -64,6 +63,6 @@ static enum wire_status judge_format(int fd, struct wire_staged *result)
 
 enum wire_status copy_subject_bytes(const struct account *account, int from, int to, uint64_t max, struct wire_staged *result)
 {
-  enum wire_status status = copy_and_hash(account, from, to, max, result);
+  enum wire_status status = copy_bytes(account, from, to, max, result);
   return status == STATUS_OK ? judge_format(to, result) : status;
 }

@@ -1,5 +1,6 @@
 #include "executions.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,6 +67,12 @@ void executions_stop_filling(struct executions *table, struct execution *executi
   execution->keeping.filling = false;
   execution->keeping.waiting = false;
   close_fd(&execution->keeping.reading);
+  if (execution->keeping.settler != 0)
+    kill(execution->keeping.settler, SIGKILL);
+  if (execution->keeping.tree != 0)
+    store_discard_tree(&table->store, execution->keeping.tree);
+  execution->keeping.settler = 0;
+  execution->keeping.tree = 0;
 }
 
 void executions_release(struct executions *table, struct execution *execution)

@@ -30,6 +30,9 @@ struct keeping {
   bool waiting; /* for another execution that is filling the store with the same */
   bool filling;
   int reading;  /* the file that is being filled; -1 */
+  uint64_t tree; /* or the directory; 0: none */
+  pid_t settler; /* the process that makes it root's, not reaped yet; 0 */
+  struct stage_filled filled; /* that waits for this */
   struct stage_ask ask;
 };
 

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../shared/cleanup.h"
@@ -59,11 +60,15 @@ static bool is_being_filled(const struct executions *table, const struct stage_a
   return false;
 }
 
-static int make_room(struct store *store, struct keeping *keeping)
+static int make_room(struct store *store, struct execution *execution)
 {
+  struct keeping *keeping = &execution->keeping;
+  bool tree = execution->staging.subjects[keeping->ask.index].kind == KIND_TREE;
   if (!store_reserve(store, keeping->ask.bytes))
     return -1;
-  int file = store_create(store, &keeping->reading);
+  int file = tree ? store_create_tree(store, execution->uid, &keeping->tree) : store_create(store, &keeping->reading);
+  if (file < 0)
+    keeping->tree = 0;
   keeping->filling = file >= 0;
   if (file < 0)
     store_release(store, keeping->ask.bytes);
@@ -87,7 +92,7 @@ static void answer_ask(struct launcher *launcher, struct execution *execution)
     keeping->waiting = true; /* tend() comes back to it */
     return;
   }
-  CLEANUP_FD int file = make_room(store, keeping);
+  CLEANUP_FD int file = make_room(store, execution);
   if (file >= 0)
     answer.room = ROOM_FILL;
   tell_stager(execution, &answer, file);
@@ -107,9 +112,56 @@ void stager_asks_again(struct launcher *launcher, struct execution *execution)
     answer_ask(launcher, execution);
 }
 
+static void tell_kept(const struct execution *execution, bool kept)
+{
+  struct stage_answer answer = {.room = kept ? ROOM_KEPT : ROOM_NONE};
+  tell_stager(execution, &answer, -1);
+}
+
+/* Its reader owns what it filled. It goes on when all of that is root's. */
+static void settle_tree(struct launcher *launcher, struct execution *execution, const struct stage_filled *filled)
+{
+  struct keeping *keeping = &execution->keeping;
+  keeping->filled = *filled;
+  if (filled->complete)
+    keeping->settler = store_settle_tree(&launcher->executions.store, keeping->tree);
+  if (keeping->settler > 0)
+    return;
+  keeping->settler = 0;
+  executions_stop_filling(&launcher->executions, execution);
+  tell_kept(execution, false);
+}
+
+bool on_settler_exited(struct launcher *launcher, pid_t process, int status)
+{
+  struct execution *execution = NULL;
+  for (uint32_t i = 0; i < launcher->executions.size && execution == NULL; i++)
+    if (launcher->executions.items[i].state == EXECUTION_STAGING && launcher->executions.items[i].keeping.settler == process)
+      execution = &launcher->executions.items[i];
+  if (execution == NULL)
+    return false;
+  struct keeping *keeping = &execution->keeping;
+  struct store *store = &launcher->executions.store;
+  uint32_t place = STORE_NONE;
+  keeping->settler = 0;
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+    const uint8_t *fingerprint = keeping->filled.steady && keeping->ask.has_fingerprint ? keeping->ask.fingerprint : NULL;
+    place = store_commit_tree(store, keeping->tree, keeping->ask.bytes, &keeping->filled.result, fingerprint);
+    keeping->tree = 0;
+  }
+  bool kept = place != STORE_NONE && keep(launcher, execution, keeping->ask.index, place);
+  executions_stop_filling(&launcher->executions, execution);
+  tell_kept(execution, kept);
+  return true;
+}
+
 void stager_filled(struct launcher *launcher, struct execution *execution, const struct stage_filled *filled)
 {
   struct keeping *keeping = &execution->keeping;
+  if (keeping->tree != 0) {
+    settle_tree(launcher, execution, filled);
+    return;
+  }
   if (keeping->filling && filled->complete && filled->result.size <= keeping->ask.bytes) {
     const uint8_t *fingerprint = filled->steady && keeping->ask.has_fingerprint ? keeping->ask.fingerprint : NULL;
     uint32_t place = store_commit(&launcher->executions.store, keeping->reading, &filled->result, fingerprint);

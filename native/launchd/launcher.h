@@ -50,6 +50,8 @@ struct failure prepare(struct launcher *launcher, const struct order *order, int
 void stager_asks(struct launcher *launcher, struct execution *execution, const struct stage_ask *ask);
 void stager_asks_again(struct launcher *launcher, struct execution *execution);
 void stager_filled(struct launcher *launcher, struct execution *execution, const struct stage_filled *filled);
+/* Whether it was one of the processes that make directories root's. */
+bool on_settler_exited(struct launcher *launcher, pid_t process, int status);
 
 /* ending.c */
 /* Ends an execution in whatever state it is; the kill is written before anything is said. */

@@ -144,8 +144,10 @@ static void on_signals(struct launcher *launcher)
       launcher->stopping = true;
   }
   /* One SIGCHLD may stand for many deaths. Unknown ones are stagers that are done, and orphans of lost supervisors. */
-  for (pid_t process; (process = waitpid(-1, NULL, WNOHANG)) > 0;)
-    on_child_exited(launcher, process);
+  int status;
+  for (pid_t process; (process = waitpid(-1, &status, WNOHANG)) > 0;)
+    if (!on_settler_exited(launcher, process, status))
+      on_child_exited(launcher, process);
 }
 
 static void on_event(struct launcher *launcher, const struct epoll_event *event)

@@ -22,8 +22,13 @@ static bool take(struct cursor *cursor, void *into, size_t size)
 static bool stage_read(struct cursor *cursor, struct order *order)
 {
   struct wire_stage *stage = &order->stage;
-  return take(cursor, stage, sizeof *stage) && stage->count >= 1 && stage->count <= WIRE_SUBJECTS_MAX &&
-         stage->program < stage->count && take(cursor, order->max_bytes, stage->count * sizeof(uint64_t));
+  if (!take(cursor, stage, sizeof *stage) || stage->count < 1 || stage->count > WIRE_SUBJECTS_MAX ||
+      stage->program >= stage->count || !take(cursor, order->items, stage->count * sizeof *order->items))
+    return false;
+  for (uint32_t i = 0; i < stage->count; i++)
+    if (order->items[i].kind > KIND_TREE || order->items[i].zero != 0)
+      return false;
+  return order->items[stage->program].kind == KIND_FILE;
 }
 
 static bool prepare_read(struct cursor *cursor, struct order *order)

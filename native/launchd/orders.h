@@ -23,7 +23,7 @@ struct order {
     struct wire_thaw thaw;
     struct wire_signal signal;
   };
-  uint64_t max_bytes[WIRE_SUBJECTS_MAX];                    /* of a STAGE */
+  struct wire_stage_item items[WIRE_SUBJECTS_MAX];      /* of a STAGE */
   uint8_t digests[WIRE_SUBJECTS_MAX][WIRE_DIGEST_SIZE]; /* of a PREPARE */
 };
 

@@ -52,14 +52,14 @@ static void take_fingerprint(const struct statx *status, uint8_t fingerprint[FIN
   sha256_finish(&hash, fingerprint);
 }
 
-bool source_look(int fd, struct source *source)
+static bool look(int fd, bool directory, struct source *source)
 {
   struct timespec now;
   struct statx status;
   memset(source, 0, sizeof *source);
   bool local = keeps_change_times(fd);
   /* In this order: the clock, who writes, the times. Any write that is not seen here begins later than the clock was read. */
-  bool known = clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0 && local && nobody_writes(fd);
+  bool known = clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0 && local && (directory || nobody_writes(fd));
   if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_MNT_ID | MNT_ID_UNIQUE, &status) != 0)
     return false;
   source->bytes = status.stx_size;
@@ -68,6 +68,16 @@ bool source_look(int fd, struct source *source)
   if (local)
     take_fingerprint(&status, source->fingerprint);
   return true;
+}
+
+bool source_look(int fd, struct source *source)
+{
+  return look(fd, false, source);
+}
+
+bool source_look_at_directory(int fd, struct source *source)
+{
+  return look(fd, true, source);
 }
 
 bool source_is_same(const struct source *before, const struct source *after)

@@ -28,6 +28,8 @@ struct source {
 
 /* Looks at an open file. False with errno when it cannot be looked at. */
 bool source_look(int fd, struct source *source);
+/* The same of a directory, whose change time moves with its names. That of what is below it is not in it. */
+bool source_look_at_directory(int fd, struct source *source);
 bool source_is_same(const struct source *before, const struct source *after);
 
 #endif

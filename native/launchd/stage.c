@@ -48,7 +48,7 @@ static struct failure start_stager(struct launcher *launcher, const struct order
                                    const struct strings *paths)
 {
   enum wire_status status =
-      staging_create(paths, order->max_bytes, order->stage.program, &execution->staging);
+      staging_create(paths, order->items, order->stage.program, &execution->staging);
   if (status != STATUS_OK)
     return failed(status, 0, WIRE_NONE);
   struct account account = launcher->executions.account;

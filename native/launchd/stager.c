@@ -14,18 +14,19 @@
 #include "sandbox/sandbox.h"
 #include "source.h"
 #include "staging.h"
+#include "tree.h"
 
-/* Opens a regular file as the uid would; no magic links (a /proc/PID/fd would be somebody else's open file). */
-static int open_subject(const char *path, enum wire_status *status)
+/* Opens a file, or a directory (`kind`), as the uid would; no magic links (a /proc/PID/fd would be somebody else's open file). */
+static int open_subject(const char *path, unsigned kind, enum wire_status *status)
 {
-  struct open_how how = {.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
+  struct open_how how = {.flags = kind | O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
   struct stat file;
   CLEANUP_FD int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
   if (fd < 0 || fstat(fd, &file) != 0) {
     *status = STATUS_SUBJECT_OPEN;
     return -1;
   }
-  if (!S_ISREG(file.st_mode)) {
+  if (kind == 0 && !S_ISREG(file.st_mode)) {
     errno = 0;
     *status = STATUS_SUBJECT_NOT_REGULAR;
     return -1;
@@ -74,27 +75,82 @@ static bool fill(int channel, int from, int to, uint64_t bytes, const struct sou
   return send(channel, &filled, sizeof filled, MSG_NOSIGNAL) == sizeof filled && filled.complete;
 }
 
+/* Asks for room; in *to is what there is to fill, else -1. */
+static struct stage_answer ask_for_room(int channel, uint32_t index, const struct source *source, int *to)
+{
+  struct stage_answer answer;
+  struct stage_ask ask = {.message = STAGE_ASK,
+                          .index = index,
+                          .bytes = source->bytes,
+                          .has_fingerprint = source->has_fingerprint,
+                          .steady = source->steady};
+  memcpy(ask.fingerprint, source->fingerprint, sizeof ask.fingerprint);
+  if (send(channel, &ask, sizeof ask, MSG_NOSIGNAL) != sizeof ask || !receive_answer(channel, &answer, to))
+    _exit(0);
+  return answer;
+}
+
 /* True when the store has it, before or from now on. */
 static bool stage_in_store(int channel, uint32_t index, int from, uint64_t max, struct wire_staged *result)
 {
   struct source source;
-  struct stage_answer answer;
+  int to;
   if (!source_look(from, &source) || source.bytes > max)
     return false;
-  struct stage_ask ask = {.message = STAGE_ASK,
-                          .index = index,
-                          .bytes = source.bytes,
-                          .has_fingerprint = source.has_fingerprint,
-                          .steady = source.steady};
-  memcpy(ask.fingerprint, source.fingerprint, sizeof ask.fingerprint);
-  int to;
-  if (send(channel, &ask, sizeof ask, MSG_NOSIGNAL) != sizeof ask || !receive_answer(channel, &answer, &to))
-    _exit(0);
+  struct stage_answer answer = ask_for_room(channel, index, &source, &to);
   if (answer.room == ROOM_KEPT)
     *result = answer.result;
   if (answer.room != ROOM_FILL)
     return answer.room == ROOM_KEPT;
   return fill(channel, from, to, source.bytes, &source, result);
+}
+
+/* Everything that was written has reached the disk, as far as it says so (syncfs(2) tells of earlier errors too). */
+static void fill_tree(int from, int to, const struct source *source, struct stage_filled *filled, struct tree_result *copy)
+{
+  struct source after;
+  *copy = tree_copy(from, to, source->bytes);
+  if (copy->status == STATUS_OK && syncfs(to) != 0)
+    copy->status = STATUS_SUBJECT_READ;
+  filled->complete = copy->status == STATUS_OK;
+  filled->steady = source->steady && tree_look(from, &after) == STATUS_OK && source_is_same(source, &after);
+  filled->result = (struct wire_staged){.size = copy->bytes, .format = FORMAT_TREE};
+  memcpy(filled->result.digest, copy->digest, sizeof copy->digest);
+}
+
+/* A directory is only ever in the store: without one, or room in it, there is none to be had. */
+static enum wire_status stage_tree(const struct staging *staging, int channel, uint32_t index, struct wire_staged *result)
+{
+  const struct staged *subject = &staging->subjects[index];
+  struct stage_filled filled = {.message = STAGE_FILLED};
+  struct tree_result copy;
+  struct source source;
+  CLEANUP_FD int to = -1;
+  enum wire_status status;
+  CLEANUP_FD int from = open_subject(subject->path, O_DIRECTORY, &status);
+  if (from < 0)
+    return status;
+  status = tree_look(from, &source);
+  if (status != STATUS_OK)
+    return status;
+  if (staging->store_from == UINT64_MAX || source.bytes > subject->max_bytes)
+    return STATUS_CAPACITY;
+  struct stage_answer answer = ask_for_room(channel, index, &source, &to);
+  if (answer.room == ROOM_KEPT)
+    *result = answer.result;
+  if (answer.room != ROOM_FILL)
+    return answer.room == ROOM_KEPT ? STATUS_OK : STATUS_CAPACITY;
+  fill_tree(from, to, &source, &filled, &copy);
+  int error = errno;
+  close_fd(&to);
+  *result = filled.result;
+  if (send(channel, &filled, sizeof filled, MSG_NOSIGNAL) != sizeof filled)
+    _exit(0);
+  /* It becomes root's before it is an entry. */
+  if (!receive_answer(channel, &answer, &to))
+    _exit(0);
+  errno = error;
+  return copy.status == STATUS_OK && answer.room != ROOM_KEPT ? STATUS_SUBJECT_READ : copy.status;
 }
 
 static bool belongs_in_store(const struct staging *staging, int from)
@@ -107,7 +163,9 @@ static enum wire_status stage_one(const struct staging *staging, int channel, ui
 {
   const struct staged *subject = &staging->subjects[index];
   enum wire_status status;
-  CLEANUP_FD int from = open_subject(subject->path, &status);
+  if (subject->kind == KIND_TREE)
+    return stage_tree(staging, channel, index, result);
+  CLEANUP_FD int from = open_subject(subject->path, 0, &status);
   if (from < 0)
     return status;
   if (belongs_in_store(staging, from)) {

@@ -62,7 +62,7 @@ static bool unique(const struct strings *paths)
   return true;
 }
 
-enum wire_status staging_create(const struct strings *paths, const uint64_t *max_bytes, uint32_t program,
+enum wire_status staging_create(const struct strings *paths, const struct wire_stage_item *items, uint32_t program,
                                 struct staging *staging)
 {
   *staging = (struct staging){.program = program, .store_from = UINT64_MAX};
@@ -79,10 +79,11 @@ enum wire_status staging_create(const struct strings *paths, const uint64_t *max
     staging->subjects[i].fd = -1;
   for (size_t i = 0; i < paths->count; i++) {
     struct staged *subject = &staging->subjects[i];
-    subject->fd = create_memfd();
+    subject->kind = items[i].kind;
+    subject->fd = subject->kind == KIND_TREE ? -1 : create_memfd();
     subject->path = strdup(paths->items[i]);
-    subject->max_bytes = max_bytes[i];
-    if (subject->fd < 0 || subject->path == NULL) {
+    subject->max_bytes = items[i].max_bytes;
+    if ((subject->fd < 0 && subject->kind != KIND_TREE) || subject->path == NULL) {
       staging_free(staging);
       return STATUS_INTERNAL;
     }

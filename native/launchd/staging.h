@@ -16,6 +16,7 @@
 struct staged {
   char *path; /* owned */
   int fd;     /* memfd, sealed once the stager has reported; -1 when the store has it */
+  uint32_t kind; /* wire_kind */
   uint64_t max_bytes;
   struct wire_staged result;
   char *stored;                    /* owned: path of the store's entry that it is; NULL when there is a memfd */
@@ -47,8 +48,9 @@ struct staging {
 };
 
 /*
- * A stager and the launcher speak about one subject at a time: is there room for it in the store? It is there already, here is a file to
- * fill, or there is none. What was filled is told with its digest, before the next question.
+ * A stager and the launcher speak about one subject at a time: is there room for it in the store? It is there already, here is a file or an
+ * empty directory to fill, or there is none. What was filled is told with its digest, before the next question; of a directory the answer is then
+ * ROOM_KEPT or ROOM_NONE.
  */
 enum stage_message { STAGE_ASK = 1, STAGE_FILLED, STAGE_REPORT };
 enum stage_room { ROOM_NONE, ROOM_FILL /* + the file */, ROOM_KEPT };
@@ -56,7 +58,8 @@ enum stage_room { ROOM_NONE, ROOM_FILL /* + the file */, ROOM_KEPT };
 struct stage_ask {
   uint32_t message;
   uint32_t index;
-  uint64_t bytes;
+  uint32_t zero;
+  uint64_t bytes; /* most that it takes of the store */
   uint8_t has_fingerprint;
   uint8_t steady; /* as source.h has it */
   uint8_t fingerprint[FINGERPRINT_SIZE];
@@ -83,7 +86,7 @@ struct stage_report {
 };
 
 /* Makes the places and the memfds for `paths`, which must be plain and different. The paths are copied. */
-enum wire_status staging_create(const struct strings *paths, const uint64_t *max_bytes, uint32_t program,
+enum wire_status staging_create(const struct strings *paths, const struct wire_stage_item *items, uint32_t program,
                                 struct staging *staging);
 void staging_free(struct staging *staging);
 
@@ -96,8 +99,10 @@ __attribute__((noreturn)) void stager_run(const struct staging *staging, uid_t u
 /* copying.c, in the stager */
 /*
  * Copies at most `max` bytes and hashes what it copies: the digest is of the copy, whatever happens to the file. `account` is NULL where
- * the room was given already. Then says what the copy is, as execve(2) would see it. The files are at their beginnings.
+ * the room was given already. Digest and size go into the result, which was zero.
  */
+enum wire_status copy_bytes(const struct account *account, int from, int to, uint64_t max, struct wire_staged *result);
+/* Then also says what the copy is, as execve(2) would see it. */
 enum wire_status copy_subject_bytes(const struct account *account, int from, int to, uint64_t max, struct wire_staged *result);
 
 /*

@@ -13,6 +13,7 @@
 
 #include "../shared/cleanup.h"
 #include "sandbox/sandbox.h"
+#include "tree.h"
 
 #define RUN_PREFIX "run-"
 #define REMOVE_DEPTH 64
@@ -138,7 +139,10 @@ static uint32_t find_digest(const struct store *store, const struct wire_staged 
 {
   for (uint32_t i = 0; i < STORE_ENTRIES_MAX; i++) {
     const struct store_entry *entry = &store->entries[i];
-    if (entry->taken && memcmp(entry->result.digest, result->digest, WIRE_DIGEST_SIZE) == 0 && is_as_left(store, entry))
+    /* A file can have the bytes of a directory's manifest, and its digest. */
+    bool same_kind = (entry->result.format == FORMAT_TREE) == (result->format == FORMAT_TREE);
+    if (entry->taken && same_kind && memcmp(entry->result.digest, result->digest, WIRE_DIGEST_SIZE) == 0 &&
+        is_as_left(store, entry))
       return i;
   }
   return STORE_NONE;
@@ -233,17 +237,23 @@ static bool give_name(const struct store *store, int reading, uint64_t number, s
          fstat(reading, status) == 0;
 }
 
-static uint32_t add_entry(struct store *store, int reading, const struct wire_staged *result)
+static uint32_t add_entry(struct store *store, uint64_t number, uint64_t bytes, const struct stat *status,
+                          const struct wire_staged *result)
 {
-  struct stat status;
   uint32_t place = free_place(store);
-  uint64_t number = ++store->next_number;
-  if (place == STORE_NONE || !give_name(store, reading, number, &status))
+  if (place == STORE_NONE)
     return STORE_NONE;
   store->entries[place] = (struct store_entry){
-      .taken = true, .number = number, .bytes = result->size, .identity = identity_of(&status), .result = *result};
-  store->held += result->size;
+      .taken = true, .number = number, .bytes = bytes, .identity = identity_of(status), .result = *result};
+  store->held += bytes;
   return pin(store, place);
+}
+
+static uint32_t add_file(struct store *store, int reading, const struct wire_staged *result)
+{
+  struct stat status;
+  uint64_t number = ++store->next_number;
+  return give_name(store, reading, number, &status) ? add_entry(store, number, result->size, &status, result) : STORE_NONE;
 }
 
 uint32_t store_commit(struct store *store, int reading, const struct wire_staged *result, const uint8_t *fingerprint)
@@ -254,10 +264,63 @@ uint32_t store_commit(struct store *store, int reading, const struct wire_staged
       (uint64_t)status.st_size != result->size || !nobody_writes(reading))
     return STORE_NONE;
   uint32_t place = find_digest(store, result);
-  place = place == STORE_NONE ? add_entry(store, reading, result) : pin(store, place);
+  place = place == STORE_NONE ? add_file(store, reading, result) : pin(store, place);
   if (place != STORE_NONE && fingerprint != NULL)
     add_hint(store, fingerprint, store->entries[place].number);
   return place;
+}
+
+int store_create_tree(struct store *store, uid_t uid, uint64_t *number)
+{
+  char name[STORE_NAME_SIZE];
+  *number = ++store->next_number;
+  entry_name(*number, name);
+  if (mkdirat(store->files, name, 0700) != 0)
+    return -1;
+  int directory = openat(store->files, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (directory >= 0 && fchown(directory, uid, (gid_t)-1) != 0)
+    close_fd(&directory);
+  if (directory < 0)
+    store_discard_tree(store, *number);
+  return directory;
+}
+
+pid_t store_settle_tree(const struct store *store, uint64_t number)
+{
+  char name[STORE_NAME_SIZE];
+  entry_name(number, name);
+  pid_t process = fork();
+  if (process != 0)
+    return process;
+  int keep[] = {store->files};
+  keep_only(keep, 1);
+  int directory = openat(store->files, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  _exit(directory >= 0 && tree_settle(directory) ? 0 : 1);
+}
+
+uint32_t store_commit_tree(struct store *store, uint64_t number, uint64_t bytes, const struct wire_staged *result,
+                           const uint8_t *fingerprint)
+{
+  char name[STORE_NAME_SIZE];
+  struct stat status;
+  uint32_t place = find_digest(store, result);
+  entry_name(number, name);
+  if (place != STORE_NONE)
+    pin(store, place);
+  else if (fstatat(store->files, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode) && status.st_uid == 0)
+    place = add_entry(store, number, bytes, &status, result);
+  if (place != STORE_NONE && fingerprint != NULL)
+    add_hint(store, fingerprint, store->entries[place].number);
+  if (place == STORE_NONE || store->entries[place].number != number)
+    store_discard_tree(store, number);
+  return place;
+}
+
+void store_discard_tree(const struct store *store, uint64_t number)
+{
+  char name[STORE_NAME_SIZE];
+  entry_name(number, name);
+  remove_aside(store->files, name);
 }
 
 /* ------------------------------------------------------------------ removing */

@@ -25,7 +25,7 @@
 #define STORE_NONE UINT32_MAX
 #define FINGERPRINT_SIZE 32
 
-/* What the file system says of an entry, and would say otherwise after any change through it. */
+/* What the file system says of an entry, and would say otherwise after any change through it. Of a directory only the top is looked at. */
 struct stored_identity {
   dev_t device;
   ino_t inode;
@@ -41,7 +41,7 @@ struct store_entry {
   uint64_t bytes;
   uint64_t used; /* turn of the last use */
   struct stored_identity identity;
-  struct wire_staged result; /* digest, size, format, interpreter */
+  struct wire_staged result; /* digest, size, format (of a directory FORMAT_TREE), interpreter */
 };
 
 struct store_hint {
@@ -86,6 +86,15 @@ int store_create(const struct store *store, int *reading);
  * that digest takes its place. `fingerprint` may be NULL. STORE_NONE when it cannot be believed.
  */
 uint32_t store_commit(struct store *store, int reading, const struct wire_staged *result, const uint8_t *fingerprint);
+
+/* The same for a directory: made empty, and `uid`'s, in *number its name. -1 with errno. */
+int store_create_tree(struct store *store, uid_t uid, uint64_t *number);
+/* Starts a process that makes it root's; its exit status is 0 when that is done. -1 with errno. */
+pid_t store_settle_tree(const struct store *store, uint64_t number);
+/* `bytes` is what it takes of the store. */
+uint32_t store_commit_tree(struct store *store, uint64_t number, uint64_t bytes, const struct wire_staged *result,
+                           const uint8_t *fingerprint);
+void store_discard_tree(const struct store *store, uint64_t number);
 
 void store_unpin(struct store *store, uint32_t place);
 

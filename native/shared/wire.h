@@ -117,7 +117,8 @@ enum wire_network { NETWORK_NONE, NETWORK_HOST, NETWORK_LOOPBACK };
 enum wire_profile { PROFILE_DEFAULT, PROFILE_STRICT }; /* of system calls */
 enum wire_stdio { STDIO_STDIN = 1, STDIO_STDOUT = 2, STDIO_STDERR = 4, STDIO_ALL = 7,
                   STDIO_TERMINAL = 8 }; /* alone: one terminal for all three */
-enum wire_format { FORMAT_DATA, FORMAT_ELF_STATIC, FORMAT_ELF_DYNAMIC, FORMAT_SCRIPT };
+enum wire_format { FORMAT_DATA, FORMAT_ELF_STATIC, FORMAT_ELF_DYNAMIC, FORMAT_SCRIPT, FORMAT_TREE };
+enum wire_kind { KIND_FILE, KIND_TREE /* a directory with all that is in it */ };
 enum wire_controller { CONTROLLER_MEMORY = 1, CONTROLLER_PIDS = 2, CONTROLLER_CPU = 4 };
 enum wire_feature { FEATURE_DEVICE_FILTER = 1, FEATURE_MEMFD_NOEXEC = 2 };
 
@@ -156,7 +157,13 @@ struct wire_stage {
   uint32_t gid;     /* ignored when the uid is allocated: it is then the uid's number */
   uint32_t count;
   uint32_t program; /* the subject that will be executed; a script's interpreter has to be a subject as well */
-  /* count × uint64_t: most bytes each may have */
+  /* count × wire_stage_item */
+};
+
+struct wire_stage_item {
+  uint64_t max_bytes; /* most that it may have */
+  uint32_t kind;      /* nothing of another kind is taken, so no file can stand for a directory */
+  uint32_t zero;
 };
 
 struct wire_staged_answer {
@@ -166,7 +173,7 @@ struct wire_staged_answer {
 };
 
 struct wire_staged {
-  uint8_t digest[WIRE_DIGEST_SIZE]; /* SHA-256 */
+  uint8_t digest[WIRE_DIGEST_SIZE]; /* SHA-256, of a directory that of its manifest */
   uint64_t size;
   uint32_t status; /* wire_status; what follows and digest and size count only when it is OK */
   int32_t error;   /* errno, or 0 */
@@ -292,6 +299,7 @@ struct wire_ended {
 
 static_assert(sizeof(struct wire_header) == 24, "wire");
 static_assert(sizeof(struct wire_stage) == 32, "wire");
+static_assert(sizeof(struct wire_stage_item) == 16, "wire");
 static_assert(sizeof(struct wire_staged) == 312, "wire");
 static_assert(sizeof(struct wire_hello_answer) == 24, "wire");
 static_assert(sizeof(struct wire_prepare) == 224, "wire");

@@ -30,7 +30,7 @@ static struct message begin(uint16_t type, size_t descriptors)
 
 static struct message valid(uint16_t type)
 {
-  static const uint64_t max_bytes[2] = {1, 2};
+  static const struct wire_stage_item items[2] = {{.max_bytes = 1, .kind = KIND_TREE}, {.max_bytes = 2}};
   static const uint8_t digests[2][WIRE_DIGEST_SIZE];
   struct wire_open_log open_log = {.kind = LOG_IMA};
   struct wire_stage stage = {.count = 2, .program = 1};
@@ -50,7 +50,7 @@ static struct message valid(uint16_t type)
     break;
   case WIRE_STAGE:
     put(&message, &stage, sizeof stage);
-    put(&message, max_bytes, sizeof max_bytes);
+    put(&message, items, sizeof items);
     break;
   case WIRE_PREPARE:
     put(&message, &prepare, sizeof prepare);
@@ -139,6 +139,7 @@ static void test_bounds(void)
   REFUSED(WIRE_STAGE, wire_stage, count, WIRE_SUBJECTS_MAX + 1);
   REFUSED(WIRE_STAGE, wire_stage, count, UINT32_MAX);
   REFUSED(WIRE_STAGE, wire_stage, program, 2);
+  REFUSED(WIRE_STAGE, wire_stage, program, 0); /* a directory */
   REFUSED(WIRE_PREPARE, wire_prepare, argument_count, 0);
   REFUSED(WIRE_PREPARE, wire_prepare, argument_count, UINT32_MAX);
   REFUSED(WIRE_PREPARE, wire_prepare, environment_count, UINT32_MAX);

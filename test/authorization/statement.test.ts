@@ -225,4 +225,32 @@ describe('a statement', () => {
     })
     expect(() => statementBytes(world.SUBJECTS, predicate)).toThrow(AuthorizationError)
   })
+
+  it('tells directories from files by the name of their digest and by their role, which go together', () => {
+    const sha256 = { sha256: 'c'.repeat(64) }
+    const tree = { writTreeV1: 'c'.repeat(64) }
+    const withFile = (digest: unknown, role: string, path = '/opt/lib'): Buffer =>
+      statement(it => {
+        const { subject, predicate } = it as unknown as {
+          subject: unknown[]
+          predicate: { scope: { files: unknown[] } }
+        }
+        subject.push({ name: 'lib', digest })
+        predicate.scope.files.push({ subject: 'lib', path, role })
+      })
+    expect(fault(withFile(tree, 'tree'))).toBe('none')
+    expect(fault(withFile(sha256, 'other'))).toBe('none')
+    for (const [digest, role, path] of [
+      [tree, 'other'],
+      [tree, 'script'],
+      [sha256, 'tree'],
+      [{ ...sha256, ...tree }, 'tree'],
+      [{}, 'tree'],
+      [{ writTreeV2: 'c'.repeat(64) }, 'tree'],
+      [{ writTreeV1: 'C'.repeat(64) }, 'tree'],
+      [tree, 'tree', '/'],
+    ] as const)
+      expect([digest, role, fault(withFile(digest, role, path))]).not.toContain('none')
+    expect(fault(set('subject.0.digest', tree))).not.toBe('none')
+  })
 })

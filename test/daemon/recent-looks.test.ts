@@ -18,7 +18,12 @@ function setup(answer: () => Promise<ObservedSubject[]> = async () => [found]) {
     abandon: (id: string) => void abandoned.push(id),
   }
   const looks = new RecentLooks(stage, () => clock.ms)
-  const look = (id: string, paths = ['/bin/a'], user: StageUser = 'own') => looks.look(id, paths, user)
+  const look = (id: string, paths = ['/bin/a'], user: StageUser = 'own') =>
+    looks.look(
+      id,
+      paths.map(path => ({ path, kind: 'file' as const })),
+      user,
+    )
   return { look, staged, abandoned, clock }
 }
 

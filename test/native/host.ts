@@ -15,7 +15,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { LauncherClient } from '../../daemon/launcher/client.ts'
-import type { LaunchEnded, LaunchOrder, Prepared, StagedSubject } from '../../daemon/launcher/types.ts'
+import type {
+  LaunchEnded,
+  LaunchOrder,
+  Prepared,
+  StagedSubject,
+  SubjectPath,
+} from '../../daemon/launcher/types.ts'
 import { bootTimeNs, LeasePage } from '../../daemon/native.ts'
 
 export const isRoot = process.getuid?.() === 0
@@ -163,7 +169,7 @@ export interface Result {
 }
 
 type Options = Partial<Omit<LaunchOrder, 'executionId'>> & {
-  subjects?: string[]
+  subjects?: (string | SubjectPath)[]
   stageAs?: { uid: number; gid: number }
 }
 

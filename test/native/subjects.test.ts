@@ -180,7 +180,7 @@ describe.skipIf(!isRoot)('subjects', () => {
     try {
       const large = join(slow.directory, 'large')
       writeFileSync(large, '')
-      truncateSync(large, 128 << 20)
+      truncateSync(large, 48 << 20)
       const children = (): string[] =>
         readFileSync(`/proc/${slow.pid}/task/${slow.pid}/children`, 'utf8').split(' ').filter(Boolean)
       const uidsOfReader = async (user: 'own' | { uid: number; gid: number }): Promise<number[]> => {

@@ -11,7 +11,10 @@ export type Issue = (change?: (predicate: Authorization) => Authorization) => Bu
 /** Artifacts without the start of a process for each: like the one that `writ issue` made, signed by the same authority. */
 export function issuerLike(host: GovernedHost, templatePath: string): Issue {
   const { subject, predicate } = parseStatement(parseEnvelope(readFileSync(templatePath)).payload)
-  const subjects = subject.map(({ name, digest }) => ({ name, sha256: digest.sha256 }))
+  const subjects = subject.map(({ name, digest }) => ({
+    name,
+    sha256: 'sha256' in digest ? digest.sha256 : digest.writTreeV1,
+  }))
   const key = readPrivateKey(readFileSync(host.path('authority.key'), 'utf8'))
   return (change = same => same) => {
     const validity = { ...predicate.validity, notBefore: new Date().toISOString() }

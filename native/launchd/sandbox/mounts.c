@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <linux/stat.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
@@ -184,8 +185,9 @@ static bool shows_copy(const struct build *build, int fd, uint32_t index)
 static bool place_subject(struct build *build, uint32_t index)
 {
   char name[64];
+  const struct staged *subject = &build->plan->staging.subjects[index];
   snprintf(name, sizeof name, STORE "/%u", index);
-  CLEANUP_FD int target = place_open(build->plan->staging.subjects[index].path, false, PLACE_COVER, &build->own);
+  CLEANUP_FD int target = place_open(subject->path, subject->kind == KIND_TREE, PLACE_COVER, &build->own);
   if (target >= 0 && shows_copy(build, target, index))
     return true;
   CLEANUP_FD int copy = open(name, O_PATH | O_CLOEXEC);
@@ -196,12 +198,49 @@ static bool place_subject(struct build *build, uint32_t index)
          attach(bind, target);
 }
 
+/*
+ * Directories first, and of those the shorter path, which the longer one may lie in. A file that is a subject itself then covers the one that
+ * a directory has in its place.
+ */
 static bool place_subjects(struct build *build)
 {
-  for (uint32_t i = 0; i < build->plan->staging.count; i++)
-    if (is_placed(&build->plan->staging, i) && !place_subject(build, i))
-      return fail(build, STATUS_SUBJECT_HIDDEN, i);
+  const struct staging *staging = &build->plan->staging;
+  uint32_t order[WIRE_SUBJECTS_MAX], count = 0;
+  for (uint32_t i = 0; i < staging->count; i++) {
+    if (staging->subjects[i].kind != KIND_TREE)
+      continue;
+    uint32_t at = count++;
+    for (; at > 0 && strlen(staging->subjects[order[at - 1]].path) > strlen(staging->subjects[i].path); at--)
+      order[at] = order[at - 1];
+    order[at] = i;
+  }
+  for (uint32_t i = 0; i < staging->count; i++)
+    if (staging->subjects[i].kind != KIND_TREE && is_placed(staging, i))
+      order[count++] = i;
+  for (uint32_t i = 0; i < count; i++)
+    if (!place_subject(build, order[i]))
+      return fail(build, STATUS_SUBJECT_HIDDEN, order[i]);
   return true;
+}
+
+static uint64_t mount_of(int fd)
+{
+  struct statx status;
+  return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0 ? status.stx_mnt_id : 0;
+}
+
+/* What lies in a directory that is a subject is what was signed: nothing of the host's is mounted there. */
+static bool lies_in_subject(const struct build *build, int target)
+{
+  const struct staging *staging = &build->plan->staging;
+  for (uint32_t i = 0; i < staging->count; i++) {
+    if (staging->subjects[i].kind != KIND_TREE)
+      continue;
+    CLEANUP_FD int top = open(staging->subjects[i].path, O_PATH | O_CLOEXEC);
+    if (top < 0 || mount_of(top) == mount_of(target))
+      return true;
+  }
+  return false;
 }
 
 static bool place_writable(struct build *build)
@@ -211,7 +250,8 @@ static bool place_writable(struct build *build)
     if (fstat(build->sources[i], &status) != 0)
       return fail(build, STATUS_WRITABLE_REFUSED, i);
     build->targets[i] = place_open(build->plan->writable[i], S_ISDIR(status.st_mode), PLACE_WITHIN, &build->own);
-    if (build->targets[i] < 0)
+    errno = EROFS;
+    if (build->targets[i] < 0 || lies_in_subject(build, build->targets[i]))
       return fail(build, STATUS_WRITABLE_REFUSED, i);
   }
   return true;
