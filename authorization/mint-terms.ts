@@ -34,6 +34,9 @@ export function termsToMint(
   for (const { name } of env ?? []) {
     if (LOADER_VARIABLES.test(name)) exceeded(`${name} is set only if an authority signed it`, 'request.env')
   }
+  if (request.detach) exceeded('that it outlives its call has to be signed by an authority', 'request.detach')
+  if (request.stdio?.stdin === 'terminal')
+    exceeded('a terminal has to be signed by an authority', 'request.stdio')
   if (children) exceeded('a minted artifact has no children', 'request.children')
   const digests = new Map(observed.map(item => [item.path, 'sha256' in item ? item.sha256 : '']))
   const [program, ...files] = subjectsToMint(request).map(({ path }) => ({
@@ -58,6 +61,7 @@ export function termsToMint(
       },
       limits: request.limits,
       devices: request.devices ?? [],
+      detach: false,
       children: 'none',
       onLapse: 'kill',
       maxEvidenceAgeMs: null,

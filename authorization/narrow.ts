@@ -39,6 +39,7 @@ const CHECKS: readonly Check[] = [
     (name): Check => [`limits.${name}`, (child, parent) => atMost(child.limits[name], parent.limits[name])],
   ),
   ['devices', (child, parent) => child.devices.every(name => parent.devices.includes(name))],
+  ['detach', (child, parent) => !child.detach || parent.detach],
   ['children', narrowerChildren],
   ['onLapse', (child, parent) => child.onLapse === 'kill' || parent.onLapse === 'freeze'],
   ['maxEvidenceAgeMs', (child, parent) => atMost(child.maxEvidenceAgeMs, parent.maxEvidenceAgeMs)],

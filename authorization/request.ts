@@ -15,11 +15,12 @@ import {
   userId,
   variableName,
 } from './schema.ts'
+import { oneTerminal } from './statement.ts'
 
 /** Most bytes of a request in canonical JSON. */
 export const MAX_REQUEST_BYTES = 256 * 1024
 
-const stream = v.picklist(['pipe', 'null'])
+const stream = v.picklist(['pipe', 'null', 'terminal'])
 const bound = (least: number) => v.nullable(integer(least, Number.MAX_SAFE_INTEGER))
 
 /** All of it comes from the caller. Null means "as the artifact's scope has it". */
@@ -36,7 +37,12 @@ export const requestSchema = v.strictObject({
   user: v.nullable(
     v.union([v.literal('own'), v.strictObject({ uid: userId, gid: userId, groups: list(userId, 32) })]),
   ),
-  stdio: v.nullable(v.strictObject({ stdin: stream, stdout: stream, stderr: stream })),
+  stdio: v.nullable(
+    v.pipe(
+      v.strictObject({ stdin: stream, stdout: stream, stderr: stream }),
+      v.check(stdio => oneTerminal(stdio), 'a terminal is all three streams or none'),
+    ),
+  ),
   sandbox: v.strictObject({
     network: v.nullable(network),
     seccomp: v.nullable(seccomp),
@@ -55,6 +61,8 @@ export const requestSchema = v.strictObject({
   devices: v.nullable(list(deviceName, 16)),
   /** Whether it wants a socket through which it may start children. */
   children: v.boolean(),
+  /** Whether it is to outlive the call that starts it. */
+  detach: v.optional(v.boolean(), false),
   /** Further files of the closure. With an artifact they must be among its files; without one they are hashed for it. */
   files: list(path, 255),
 })

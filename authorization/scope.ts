@@ -74,6 +74,7 @@ export const SCOPE_FIELDS = [
   'cwd',
   'user',
   'stdio',
+  'detach',
   'sandbox',
   'limits',
   'devices',
@@ -97,6 +98,9 @@ type Element = string | { readonly any: true }
 function fits(signed: Element, asked: string): boolean {
   return typeof signed !== 'string' || signed === asked
 }
+
+/** What a stream can lead to, each more than the one before: a terminal can do what a pipe can, and send signals. */
+const STREAM_RANK = { null: 0, pipe: 1, terminal: 2 } as const
 
 /** Collects what one field of the scope finds; gives a harmless value where the request does not fit. */
 class Fields {
@@ -166,10 +170,12 @@ class Fields {
 
   stdio(signed: Scope['stdio'], asked: ExecutionRequest['stdio']): LaunchTerms['stdio'] {
     const most = signed === 'any' ? ({ stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' } as const) : signed
-    const stdio = asked ?? most
+    // A terminal changes what a program does, so nobody gets one without asking for it.
+    const pipes = { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' } as const
+    const stdio = asked ?? (most.stdin === 'terminal' ? pipes : most)
     for (const name of ['stdin', 'stdout', 'stderr'] as const) {
-      if (stdio[name] === 'pipe' && most[name] === 'null')
-        this.refuse('no pipe is signed', `request.stdio.${name}`, 0)
+      if (STREAM_RANK[stdio[name]] > STREAM_RANK[most[name]])
+        this.refuse(`no ${stdio[name]} is signed`, `request.stdio.${name}`, 0)
     }
     return stdio
   }
@@ -262,6 +268,8 @@ export function resolveTerms(statement: Statement, request: ExecutionRequest): R
   f.listed(scope.devices, devices, 'request.devices')
   if (request.children && scope.children === 'none')
     f.refuse('no children are signed', 'request.children', '')
+  if (request.detach && scope.detach !== true)
+    f.refuse('that it outlives its call is not signed', 'request.detach', '')
   f.listed([program.path, ...files.map(file => file.path)], request.files, 'request.files')
   if (f.reasons.length > 0) return { reasons: f.reasons, terms: null }
   const roles = new Map(scope.files.map(file => [file.path, file.role]))
@@ -280,6 +288,7 @@ export function resolveTerms(statement: Statement, request: ExecutionRequest): R
     sandbox,
     limits,
     devices,
+    detach: request.detach,
     children: request.children ? scope.children : 'none',
     onLapse,
     maxEvidenceAgeMs: environment.maxEvidenceAge === 'any' ? null : environment.maxEvidenceAge * 1000,

@@ -39,7 +39,7 @@ const file = v.strictObject({
   /** The kernel starts an interpreter for a script; a `tree` is a directory; everything else that is read is `other`. */
   role: v.picklist(['interpreter', 'script', 'other', 'tree']),
 })
-const stream = v.picklist(['pipe', 'null'])
+const stream = v.picklist(['pipe', 'null', 'terminal'])
 const bound = (least: number) => orAny(integer(least, Number.MAX_SAFE_INTEGER))
 /** A hundred years; more is a mistake. */
 const seconds = integer(1, 3_155_760_000)
@@ -78,6 +78,8 @@ const scope = v.strictObject({
     fileBytes: bound(1),
   }),
   devices: list(deviceName, 16),
+  /** Whether it may outlive the call that starts it. Left out: it may not. */
+  detach: v.exactOptional(v.boolean()),
   children: v.union([
     v.literal('none'),
     v.strictObject({
@@ -155,6 +157,12 @@ export function parseStatement(payload: Uint8Array): Statement {
   return parsed
 }
 
+/** Whether a terminal, if there is one, is input, output and errors together. */
+export function oneTerminal(stdio: Readonly<Record<'stdin' | 'stdout' | 'stderr', string>>): boolean {
+  const modes = [stdio.stdin, stdio.stdout, stdio.stderr]
+  return !modes.includes('terminal') || modes.every(mode => mode === 'terminal')
+}
+
 /** What the shape alone cannot say. */
 function checkConsistent({ subject, predicate }: Statement): void {
   const fail = (at: string, what: string): never => {
@@ -164,6 +172,9 @@ function checkConsistent({ subject, predicate }: Statement): void {
   if (validity.notAfter <= validity.notBefore) fail('predicate.validity', 'it ends before it begins')
   if (onLapse === 'freeze' && scope.devices.length > 0) {
     fail('predicate.onLapse', 'an execution with devices cannot be frozen: a device goes on without it')
+  }
+  if (scope.stdio !== 'any' && !oneTerminal(scope.stdio)) {
+    fail('predicate.scope.stdio', 'a terminal is all three streams or none')
   }
   if (scope.program.path !== 'any' && scope.files.some(({ path }) => path === scope.program.path)) {
     fail('predicate.scope.files', 'the path of the program is listed again')

@@ -14,7 +14,7 @@ import {
   variableName,
 } from './schema.ts'
 
-const stream = v.picklist(['pipe', 'null'])
+const stream = v.picklist(['pipe', 'null', 'terminal'])
 const bound = v.nullable(integer(0, Number.MAX_SAFE_INTEGER))
 
 export const termsSchema = v.strictObject({
@@ -44,6 +44,8 @@ export const termsSchema = v.strictObject({
     fileBytes: bound,
   }),
   devices: list(deviceName, 16),
+  /** Whether it outlives the call that starts it. */
+  detach: v.optional(v.boolean(), false),
   children: v.union([
     v.literal('none'),
     v.strictObject({

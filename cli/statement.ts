@@ -6,7 +6,7 @@ import type { Authorization, SubjectDigest } from '../authorization/index.ts'
 import { CliError } from './error.ts'
 import { systemReason } from './files.ts'
 import { treeOf } from './tree.ts'
-import { programPath, readEnvironment, readUser, type WorkloadOptions } from './workload.ts'
+import { programPath, readEnvironment, readUser, TERMINAL, type WorkloadOptions } from './workload.ts'
 
 /** What `writ issue` is told beside the workload. */
 export interface IssueOptions extends WorkloadOptions {
@@ -161,7 +161,7 @@ export async function buildStatement(
       env: Object.entries(readEnvironment(options.env)).map(([name, value]) => ({ name, value })),
       cwd: options.cwd === undefined ? '/' : resolve(options.cwd),
       user: user === undefined ? 'own' : { ...user, groups: [] },
-      stdio: { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' },
+      stdio: options.terminal === true ? TERMINAL : { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' },
       sandbox: {
         network: options.network ?? 'none',
         seccomp: options.seccomp ?? 'default',
@@ -178,6 +178,7 @@ export async function buildStatement(
         fileBytes: options.fileBytes ?? 'any',
       },
       devices: options.device ?? [],
+      ...(options.detach === true ? { detach: true } : {}),
       children: options.children === true ? { max: 'any', depth: 1, programs: 'any' } : 'none',
     },
     environment: {

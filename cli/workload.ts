@@ -25,6 +25,8 @@ export interface WorkloadOptions {
   cpuPercent?: number
   fileBytes?: number
   children?: boolean
+  terminal?: boolean
+  detach?: boolean
 }
 
 /** What runs and how, in the words that a decision is made in. */
@@ -153,6 +155,9 @@ export function readUser(user: string | undefined): { uid: number; gid: number }
   return { uid: Number(uid), gid: Number(gid ?? uid) }
 }
 
+/** All three streams are one terminal. */
+export const TERMINAL = { stdin: 'terminal', stdout: 'terminal', stderr: 'terminal' } as const
+
 /** A workload as it is asked for: absolute paths, nothing inherited, null for what is as the artifact has it. @throws CliError */
 export function readWorkload(name: string, rest: readonly string[], options: WorkloadOptions): AskedWorkload {
   const program = programPath(name)
@@ -165,7 +170,7 @@ export function readWorkload(name: string, rest: readonly string[], options: Wor
     cwd: options.cwd === undefined ? null : resolve(options.cwd),
     files: (options.file ?? []).map(path => resolve(path)),
     user: user === undefined ? null : { ...user, groups: [] },
-    stdio: null,
+    stdio: options.terminal === true ? TERMINAL : null,
     sandbox: {
       network: options.network ?? null,
       seccomp: options.seccomp ?? null,
@@ -183,6 +188,7 @@ export function readWorkload(name: string, rest: readonly string[], options: Wor
     },
     devices: orNull(options.device ?? []),
     children: options.children === true,
+    detach: options.detach === true,
   }
 }
 
@@ -193,16 +199,27 @@ function orNull<T>(list: T[]): T[] | null {
 const NETWORKS = { none: 'NETWORK_NONE', loopback: 'NETWORK_LOOPBACK', host: 'NETWORK_HOST' } as const
 const PROFILES = { default: 'SECCOMP_DEFAULT', strict: 'SECCOMP_STRICT' } as const
 
+const streamMode = (mode: 'pipe' | 'null' | 'terminal') =>
+  `STREAM_MODE_${mode.toUpperCase() as Uppercase<typeof mode>}` as const
+
 /** The same as a message of the API, where what is null is left out. */
 export function workloadMessage(asked: AskedWorkload): WorkloadInput {
-  const { program, argv, env, cwd, files, user, sandbox, limits, devices, children } = asked
+  const { program, argv, env, cwd, files, user, stdio, sandbox, limits, devices, children, detach } = asked
   const { network, seccomp } = sandbox
   const set = Object.entries(limits).filter(([, value]) => value !== null)
   return {
-    ...{ program, argv: argv ?? [], files, children },
+    ...{ program, argv: argv ?? [], files, children, detach },
     env: Object.fromEntries((env ?? []).map(({ name, value }) => [name, value])),
     cwd: cwd ?? '',
     user: user === 'own' ? null : user,
+    stdio:
+      stdio === null
+        ? null
+        : {
+            stdin: streamMode(stdio.stdin),
+            stdout: streamMode(stdio.stdout),
+            stderr: streamMode(stdio.stderr),
+          },
     sandbox: {
       network: network === null ? 'NETWORK_UNSPECIFIED' : NETWORKS[network],
       seccomp: seccomp === null ? 'SECCOMP_UNSPECIFIED' : PROFILES[seccomp],

@@ -74,6 +74,10 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       return toMessage(execution)
     },
 
+    signalExecution: (executionId, name) => executor.controls.signal(executionId, name),
+    resizeTerminal: (executionId, size) => executor.controls.resize(executionId, size),
+    closeOutput: (executionId, stream) => executor.controls.closeOutput(executionId, stream),
+
     watchExecutions: (signal: AbortSignal) => registry.watch(signal),
 
     readOutput(executionId: string, follow: boolean, signal: AbortSignal) {

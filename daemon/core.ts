@@ -6,7 +6,10 @@ import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import type { GetReportResponseInput } from '../proto/generated/writ/v1/GetReportResponse.ts'
 import type { ListRevocationsResponseInput } from '../proto/generated/writ/v1/ListRevocationsResponse.ts'
+import type { PassedSignal, TerminalSize } from './launcher/types.ts'
 import type { OutputPiece } from './output-tail.ts'
+
+export type { PassedSignal, TerminalSize } from './launcher/types.ts'
 
 /**
  * Who asks, as the kernel said when the connection was made. Nothing in it comes from a message. Authorise on `uid` and
@@ -59,15 +62,20 @@ export interface WorkloadRequest {
   }
   readonly devices: readonly string[] | null
   readonly children: boolean
+  readonly detach: boolean
   readonly files: readonly string[]
 }
 
-export type StdioMode = 'pipe' | 'null'
+export type StdioMode = 'pipe' | 'null' | 'terminal'
 
 /** Input and output of one Execute. */
 export interface ExecuteStreams {
   /** Pieces of standard input; ends at the caller's half-close. Not read from means that the caller is held back. */
   readonly stdin: AsyncIterable<Buffer>
+  /** The size of its terminal when it starts; null: the usual one. */
+  readonly terminalSize: TerminalSize | null
+  /** Tells the caller that nobody reads its input any longer. At most once. */
+  stdinClosed(): void
   /** Tells the caller that it runs. Once, before any output. */
   started(message: ExecuteStartedInput): Promise<void>
   /**
@@ -122,7 +130,7 @@ export interface DaemonCore {
 
   /**
    * Decides, runs, and resolves when every process is dead. `artifact` is null if none came. If `signal` aborts, the execution
-   * is ended first.
+   * is ended first. One that is detached resolves with null when it has started, and is not ended by `signal` from then on.
    *
    * @throws DeniedError before anything ran
    */
@@ -132,7 +140,7 @@ export interface DaemonCore {
     workload: WorkloadRequest,
     streams: ExecuteStreams,
     signal: AbortSignal,
-  ): Promise<ExecutionEndInput>
+  ): Promise<ExecutionEndInput | null>
 
   /** Null if there is none with this id. */
   getExecution(executionId: string): ExecutionInput | null
@@ -145,6 +153,10 @@ export interface DaemonCore {
   }): ExecutionInput[]
   /** Resolves when confirmed dead or when `signal` aborts, with the execution as it then is. */
   terminate(caller: Caller, executionId: string, signal: AbortSignal): Promise<ExecutionInput>
+  /** These act on an execution that runs. @throws ControlError */
+  signalExecution(executionId: string, signal: PassedSignal): Promise<void>
+  resizeTerminal(executionId: string, size: TerminalSize): void
+  closeOutput(executionId: string, stream: 'stdout' | 'stderr'): void
   /** All executions that have not ended, then each after every change; ends with `signal`. Bounded (daemon/changes.ts). */
   watchExecutions(signal: AbortSignal): AsyncIterable<ExecutionInput>
 
@@ -210,6 +222,9 @@ export class DeniedError extends WritError<'DENIED'> {
 
 /** The daemon has not begun its work yet. */
 export class StartingError extends WritError<'STARTING'> {}
+
+/** What was asked of an execution cannot be done to it now. */
+export class ControlError extends WritError<'NOT_RUNNING' | 'NO_TERMINAL' | 'BUSY'> {}
 
 /** The configuration keeps no output. */
 export class OutputError extends WritError<'OUTPUT_NOT_KEPT'> {

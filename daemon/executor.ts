@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { LaunchTerms, RevocationSet } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
+import { Controls } from './controls.ts'
 import { type Caller, DeniedError, type ExecuteStreams } from './core.ts'
 import type { Permit } from './decider.ts'
 import { endMessage } from './execution-end.ts'
@@ -33,6 +34,9 @@ export interface ExecutorOptions {
   readonly log: Logger
 }
 
+/** Of a terminal whose caller does not say its own (DEC VT100, as everywhere). */
+const USUAL_SIZE = { rows: 24, columns: 80 }
+
 interface Waiting {
   readonly ended: (end: LaunchEnded) => void
   killAskedNs: bigint | null
@@ -46,9 +50,12 @@ interface Waiting {
 export class Executor {
   readonly #o: ExecutorOptions
   readonly #waiting = new Map<string, Waiting>()
+  /** Signals, sizes and streams of what runs. */
+  readonly controls: Controls
 
   constructor(options: ExecutorOptions) {
     this.#o = options
+    this.controls = new Controls((id, signal) => options.launcher.signal(id, signal))
     options.launcher.on('kill-sent', ({ executionId, cause }) => void this.#killSent(executionId, cause))
     options.launcher.on('ended', end => this.#waiting.get(end.executionId)?.ended(end))
     options.launcher.on('disconnected', () => this.#launcherLost())
@@ -76,7 +83,9 @@ export class Executor {
       this.#recheck(permit)
       if (signal.aborted) throw new LauncherError('ENDED', 'the caller is gone')
       signal.addEventListener('abort', onAbort, { once: true })
+      prepared.resize?.(streams.terminalSize ?? USUAL_SIZE)
       await this.#o.launcher.start(executionId, BigInt(permit.input.gate.epoch))
+      this.controls.add(executionId, prepared)
       output = this.#connect(executionId, terms, prepared, streams)
       this.#isRunning(executionId)
       this.#tellStarted(permit, prepared)
@@ -106,6 +115,7 @@ export class Executor {
     } finally {
       signal.removeEventListener('abort', onAbort)
       this.#waiting.delete(executionId)
+      this.controls.remove(executionId)
       this.#o.tails.end(executionId)
     }
   }
@@ -292,7 +302,7 @@ export class Executor {
   }
 
   #connect(executionId: string, terms: LaunchTerms, prepared: Prepared, streams: ExecuteStreams): Output {
-    void pumpInput(streams.stdin, prepared.stdin)
+    void pumpInput(streams.stdin, prepared.stdin, () => streams.stdinClosed())
     const limit = Math.min(terms.limits.outputBytes ?? Number.POSITIVE_INFINITY, this.#o.maxOutputBytes)
     const tail = this.#o.tails.get(executionId)
     return new Output(

@@ -24,6 +24,12 @@ export interface LaunchContext {
  */
 export function launchOrder(context: LaunchContext): LaunchOrder {
   const { terms } = context
+  if (terms.detach) {
+    throw new LauncherError(
+      'LIMIT_UNENFORCEABLE',
+      'this host ends executions with the call that started them',
+    )
+  }
   if (terms.onLapse === 'freeze') {
     throw new LauncherError(
       'LIMIT_UNENFORCEABLE',
@@ -50,7 +56,7 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
     seccomp: terms.sandbox.seccomp,
     devices: terms.devices,
     writable: terms.sandbox.writable,
-    stdio: terms.stdio,
+    stdio: stdioOf(terms.stdio),
     limits: {
       runTimeNs: limits.runTimeMs === null ? null : BigInt(limits.runTimeMs) * NS_PER_MS,
       cpuTimeNs: limits.cpuSeconds === null ? null : BigInt(limits.cpuSeconds) * NS_PER_SECOND,
@@ -61,4 +67,10 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
       fileBytes: limits.fileBytes,
     },
   }
+}
+
+/** The terms know a terminal by its three streams; it is one thing. */
+function stdioOf({ stdin, stdout, stderr }: LaunchTerms['stdio']): LaunchOrder['stdio'] {
+  if (stdin === 'terminal' || stdout === 'terminal' || stderr === 'terminal') return 'terminal'
+  return { stdin, stdout, stderr }
 }

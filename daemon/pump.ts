@@ -1,13 +1,23 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ExecuteStreams } from './core.ts'
 
-/** Gives a caller's input to a workload, no faster than it takes it. Ends with the caller's half-close. */
-export async function pumpInput(input: AsyncIterable<Buffer>, stdin: Writable | null): Promise<void> {
+/**
+ * Gives a caller's input to a workload, no faster than it takes it. Ends with the caller's half-close.
+ *
+ * @param onClosed called once if something could not be written because nobody reads any longer
+ */
+export async function pumpInput(
+  input: AsyncIterable<Buffer>,
+  stdin: Writable | null,
+  onClosed: () => void = () => undefined,
+): Promise<void> {
   let broken = stdin === null
-  stdin?.on('error', () => {
+  const close = () => {
     // EPIPE: the workload does not read any more, which is its right.
+    if (!broken) onClosed()
     broken = true
-  })
+  }
+  stdin?.on('error', close)
   try {
     for await (const piece of input) {
       if (broken || stdin === null) continue

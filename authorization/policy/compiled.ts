@@ -55,6 +55,7 @@ function sampleQuestions(): PolicyQuestion[] {
       fileBytes: 1,
     },
     devices: [],
+    detach: false,
     children: 'none',
     onLapse: 'kill',
     maxEvidenceAgeMs: null,

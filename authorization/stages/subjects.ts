@@ -16,7 +16,7 @@ function asked(request: ExecutionRequest, field: ScopeField): string {
 function signed(scope: Scope, field: ScopeField): string {
   if (field === 'program') return scope.program.path
   if (field === 'files') return canonicalJson(scope.files.map(({ path }) => path))
-  const value = scope[field]
+  const value = field === 'detach' ? scope.detach === true : scope[field]
   return typeof value === 'string' ? value : canonicalJson(value)
 }
 

@@ -8,6 +8,8 @@ import { jsonText, type Output, printable, styledError } from '../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 import { execute } from '../rpc/execute.ts'
 import { EXECUTION_END, shownEnd, shownStart } from '../rpc/execution.ts'
+import { dieOf, signalName } from '../signals.ts'
+import { CallersTerminal } from '../terminal.ts'
 import { addWorkloadOptions, readWorkload, type WorkloadOptions, workloadMessage } from '../workload.ts'
 
 interface Options extends SocketOptions, WorkloadOptions {
@@ -39,13 +41,20 @@ export function addRun(program: Command): void {
     ],
   )
     .addOption(new Option('--artifact <file>', 'signed authorization artifact'))
+    .option(
+      '--terminal',
+      'give it a terminal, which is the one that this is started from; where the artifact allows it',
+    )
     .option('--quiet', 'say nothing of its own while the program runs')
   handOn(command)
   addWorkloadOptions(command)
   addSocketOption(command)
   addNote(
     command,
-    'Exit status: the program’s own once it has run (128 + N if signal N ended it); 1 denied or not started; 2 wrong use.\n' +
+    'Exit status: the program’s own once it has run; 1 denied or not started; 2 wrong use. If a signal ended the program this command ends by the\n' +
+      'same signal; where the signal would leave a core, and when Writ ended the execution, it exits with 128 + N.\n' +
+      'SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and SIGTERM are handed on to the program’s first process. What ends this command\n' +
+      'otherwise, SIGKILL for example, ends the execution. When a reader of the output has gone, the program finds that out by its next write.\n' +
       'With --json the outcome is one JSON value on standard error, because standard output is the program’s.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
@@ -54,13 +63,17 @@ export function addRun(program: Command): void {
       options.artifact === undefined ? Buffer.alloc(0) : await readDocument(options.artifact, 'the artifact')
     const workload = workloadMessage(readWorkload(program, rest, options))
     return withDaemon(options, async daemon => {
-      const { started, ended } = await execute(daemon, { artifact, workload })
+      const terminal = options.terminal === true ? new CallersTerminal() : null
+      const { started, ended } = await execute(daemon, { artifact, workload }, terminal)
       const exitStatus = statusOf(ended)
       report(output, options.quiet === true, ended)
       if (output.json) {
         const shown = { started: shownStart(started), ended: shownEnd(ended), exitStatus }
         process.stderr.write(`${jsonText(shown)}\n`)
       }
+      const signal =
+        ended.cause === 'END_CAUSE_EXIT' && ended.signal !== undefined && signalName(ended.signal)
+      if (signal) await dieOf(signal)
       return exitStatus
     })
   })

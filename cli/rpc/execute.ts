@@ -4,54 +4,52 @@ import type { ExecuteStartInput } from '../../proto/generated/writ/v1/ExecuteSta
 import type { ExecuteStarted } from '../../proto/generated/writ/v1/ExecuteStarted.ts'
 import type { ExecutionEnd } from '../../proto/generated/writ/v1/ExecutionEnd.ts'
 import { CliError } from '../error.ts'
-import { readerGone, writeTo } from '../streams.ts'
+import { dieOf, HANDED_ON, type HandedOn } from '../signals.ts'
+import { readersGone, writeTo } from '../streams.ts'
+import type { CallersTerminal } from '../terminal.ts'
 
 export interface ExecuteResult {
   started: ExecuteStarted
   ended: ExecutionEnd
 }
 
-const ENDING_SIGNALS: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
-
 /**
- * Runs a workload with this process's standard streams. Bytes pass as they are; nothing is read faster than the other
- * side takes it. The first SIGINT, SIGTERM or SIGHUP asks the daemon to end the execution, a second one drops the call
- * (which ends it too, without waiting for the confirmation). When nobody reads the output any longer the execution is ended
- * likewise, as SIGPIPE ends a program in a pipeline.
+ * Runs a workload in this process's place: its standard streams are the workload's, bytes pass as they are, nothing is read faster than
+ * the other side takes it, signals go to the workload's first process, and a reader of the output who has gone is gone for the workload.
+ * A signal that comes before it runs ends the call, and this process.
  *
+ * @param terminal of the caller, if the workload has one
  * @throws CallError, CliError
  */
-export async function execute(daemon: WritClient, start: ExecuteStartInput): Promise<ExecuteResult> {
-  const call = daemon.executeCall(start)
+export async function execute(
+  daemon: WritClient,
+  start: ExecuteStartInput,
+  terminal: CallersTerminal | null,
+): Promise<ExecuteResult> {
+  const call = daemon.executeCall({ ...start, terminalSize: terminal?.size ?? null })
+  const input = sendInput(call, process.stdin)
+  const control = new Control(daemon, call, terminal)
   let started: ExecuteStarted | undefined
   let ended: ExecutionEnd | undefined
-  let signals = 0
-  const end = () => {
-    if (started === undefined) call.cancel()
-    // What goes wrong with it shows in the call itself.
-    else daemon.call(api.execution.Terminate, { executionId: started.executionId }).catch(() => {})
-  }
-  const onSignal = () => {
-    if (++signals > 1) call.cancel()
-    else end()
-  }
-  for (const name of ENDING_SIGNALS) process.on(name, onSignal)
-  readerGone.addEventListener('abort', end)
-  const input = sendInput(call, process.stdin)
   try {
     for await (const response of call.answers) {
-      if (response.message === 'started') started = response.started ?? undefined
-      else if (response.message === 'stdout') await writeTo(process.stdout, response.stdout ?? '')
+      if (response.message === 'started' && response.started) {
+        started = response.started
+        control.begin(started.executionId)
+        input.begin()
+      } else if (response.message === 'stdout') await writeTo(process.stdout, response.stdout ?? '')
       else if (response.message === 'stderr') await writeTo(process.stderr, response.stderr ?? '')
+      else if (response.message === 'stdinClosed') input.stop()
       else if (response.message === 'ended') ended = response.ended ?? undefined
     }
   } catch (error) {
-    if (signals === 0 || !(error instanceof CallError) || error.code === 'DENIED') throw error
-    throw new CliError('REQUEST_FAILED', 'interrupted; the daemon ends the execution', { cause: error })
+    const signal = control.interruptedBy
+    if (signal === null || !(error instanceof CallError) || error.code === 'DENIED') throw error
+    await dieOf(signal)
+    throw new CliError('REQUEST_FAILED', 'interrupted before it was started', { cause: error })
   } finally {
     input.stop()
-    for (const name of ENDING_SIGNALS) process.off(name, onSignal)
-    readerGone.removeEventListener('abort', end)
+    control.end()
   }
   if (ended === undefined) {
     throw new CliError('REQUEST_FAILED', 'the daemon did not say how the execution ended', {
@@ -62,8 +60,65 @@ export async function execute(daemon: WritClient, start: ExecuteStartInput): Pro
   return { started, ended }
 }
 
+/** What goes to the execution beside its input. */
+class Control {
+  readonly #daemon: WritClient
+  readonly #call: ExecuteCall
+  readonly #terminal: CallersTerminal | null
+  readonly #handlers = HANDED_ON.map(name => ({ name, handler: () => this.#onSignal(name) }))
+  #executionId = ''
+  /** The signal that came before the program ran. */
+  interruptedBy: NodeJS.Signals | null = null
+
+  constructor(daemon: WritClient, call: ExecuteCall, terminal: CallersTerminal | null) {
+    this.#daemon = daemon
+    this.#call = call
+    this.#terminal = terminal
+    for (const { name, handler } of this.#handlers) process.on(name, handler)
+  }
+
+  /** It runs. */
+  begin(executionId: string): void {
+    this.#executionId = executionId
+    this.#terminal?.enter(size => this.#send(this.#daemon.call(api.execution.Resize, { executionId, size })))
+    for (const [name, signal] of Object.entries(readersGone)) {
+      if (signal.aborted) this.#readerGone(name)
+      else signal.addEventListener('abort', () => this.#readerGone(name), { once: true })
+    }
+  }
+
+  end(): void {
+    this.#executionId = ''
+    this.#terminal?.leave()
+    for (const { name, handler } of this.#handlers) process.off(name, handler)
+  }
+
+  #onSignal(name: HandedOn): void {
+    const executionId = this.#executionId
+    if (executionId === '') {
+      this.interruptedBy ??= name
+      this.#call.cancel()
+      return
+    }
+    const signal = `SIGNAL_${name.slice(3) as 'HUP'}` as const
+    this.#send(this.#daemon.call(api.execution.Signal, { executionId, signal }))
+  }
+
+  #readerGone(name: string): void {
+    const executionId = this.#executionId
+    if (executionId === '') return
+    const stream = name === 'stdout' ? 'OUTPUT_STREAM_STDOUT' : 'OUTPUT_STREAM_STDERR'
+    this.#send(this.#daemon.call(api.execution.CloseOutput, { executionId, stream }))
+  }
+
+  /** What goes wrong with it shows in the call itself, or is that the program has ended meanwhile. */
+  #send(sent: Promise<unknown>): void {
+    sent.catch(() => {})
+  }
+}
+
 /** Sends the input, one piece at a time; its end, or that it cannot be read, is the end of the workload's input. */
-function sendInput(call: ExecuteCall, input: Readable): { stop: () => void } {
+function sendInput(call: ExecuteCall, input: Readable): { begin: () => void; stop: () => void } {
   let stopped = false
   const send = async () => {
     try {
@@ -76,10 +131,12 @@ function sendInput(call: ExecuteCall, input: Readable): { stop: () => void } {
     }
     if (!stopped) call.endStdin()
   }
-  void send()
   return {
+    // Not before: what is typed at a terminal while it is still an ordinary one is the shell's.
+    begin: () => void send(),
     stop: () => {
       stopped = true
+      call.endStdin()
       // An open terminal or pipe would keep this process alive.
       input.destroy()
     },

@@ -13,7 +13,7 @@ import {
   safeText,
 } from '../../proto/error-details.ts'
 import { SigningError } from '../../signing/error.ts'
-import { DeniedError, NotFoundError, OutputError, StartingError } from '../core.ts'
+import { ControlError, DeniedError, NotFoundError, OutputError, StartingError } from '../core.ts'
 import { GovernanceError } from '../governance.ts'
 
 export type RequestErrorCode = 'REQUEST_MALFORMED' | 'OUT_OF_RANGE' | 'NOT_ALLOWED' | 'TIMED_OUT'
@@ -86,6 +86,11 @@ const FAULT_RULES: readonly FaultRule[] = [
     TIMED_OUT: status.DEADLINE_EXCEEDED,
   }),
   FaultRule.of(NotFoundError, { NOT_FOUND: status.NOT_FOUND }),
+  FaultRule.of(ControlError, {
+    NOT_RUNNING: status.FAILED_PRECONDITION,
+    NO_TERMINAL: status.FAILED_PRECONDITION,
+    BUSY: status.RESOURCE_EXHAUSTED,
+  }),
   FaultRule.of(OutputError, { OUTPUT_NOT_KEPT: status.FAILED_PRECONDITION }),
   FaultRule.of(EncodingError, {
     TRUNCATED: status.INVALID_ARGUMENT,

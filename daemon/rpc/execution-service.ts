@@ -7,7 +7,15 @@ import { type Caller, type DaemonCore, type ExecuteStreams, NotFoundError, type 
 import type { OutputPiece } from '../output-tail.ts'
 import { mayTouch } from './access.ts'
 import { bidiStream, type HandlerContext, type Send, serverStream, unary } from './handler.ts'
-import { envelopeOf, executionIdOf, malformed, workloadOf } from './request.ts'
+import {
+  envelopeOf,
+  executionIdOf,
+  malformed,
+  outputStreamOf,
+  signalOf,
+  terminalSizeOf,
+  workloadOf,
+} from './request.ts'
 
 /** Largest piece of output in one message. */
 const OUTPUT_CHUNK = 64 * 1024
@@ -75,6 +83,24 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
       return { execution: await core.terminate(caller, request.executionId, wait) }
     }),
 
+    Signal: unary(context, async (caller, request) => {
+      find(caller, request.executionId)
+      await core.signalExecution(request.executionId, signalOf(request.signal))
+      return {}
+    }),
+
+    Resize: unary(context, (caller, request) => {
+      find(caller, request.executionId)
+      core.resizeTerminal(request.executionId, terminalSizeOf(request.size, 'size'))
+      return {}
+    }),
+
+    CloseOutput: unary(context, (caller, request) => {
+      find(caller, request.executionId)
+      core.closeOutput(request.executionId, outputStreamOf(request.stream))
+      return {}
+    }),
+
     ReadOutput: serverStream(context, async (caller, request, send, signal) => {
       const execution = find(caller, request.executionId)
       const pieces = core.readOutput(request.executionId, request.follow, signal)
@@ -129,6 +155,8 @@ async function execute(
   const over = AbortSignal.any([signal, violation.signal])
   const streams: ExecuteStreams = {
     stdin: stdinOf(requests, over, () => violation.abort()),
+    terminalSize: start.terminalSize ? terminalSizeOf(start.terminalSize, 'start.terminal_size') : null,
+    stdinClosed: () => void send({ stdinClosed: {} }),
     started: message => send({ started: message }),
     output: async (stream, bytes) => {
       for (let at = 0; at < bytes.length && !over.aborted; at += OUTPUT_CHUNK) {
@@ -144,7 +172,8 @@ async function execute(
     over,
   )
   if (violation.signal.aborted) throw malformed('message', 'after the first has to be stdin')
-  await send({ ended })
+  // What is detached has no more to say here.
+  if (ended !== null) await send({ ended })
 }
 
 /** Standard input until the caller's half-close, or until the call is over: the signal says the difference. */

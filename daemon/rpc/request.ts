@@ -1,5 +1,7 @@
+import type { TerminalSize as TerminalSizeMessage } from '../../proto/generated/writ/v1/TerminalSize.ts'
 import type { Workload } from '../../proto/generated/writ/v1/Workload.ts'
-import type { StdioMode, WorkloadRequest } from '../core.ts'
+import type { PassedSignal, StdioMode, TerminalSize, WorkloadRequest } from '../core.ts'
+import { SIGNALS } from '../launcher/wire.ts'
 import { RequestError } from './errors.ts'
 
 /** All of it comes from the caller. @throws RequestError `REQUEST_MALFORMED` with the field in `at` */
@@ -34,6 +36,7 @@ export function workloadOf(message: Workload | null | undefined): WorkloadReques
     },
     devices: orNull(sandbox?.devices ?? []),
     children: message.children,
+    detach: message.detach,
     files: message.files,
   }
 }
@@ -93,6 +96,29 @@ function profileOf(value: string | undefined): WorkloadRequest['sandbox']['secco
   throw malformed('workload.sandbox.seccomp', 'is not known')
 }
 
+/** The size of a terminal. @throws RequestError */
+export function terminalSizeOf(message: TerminalSizeMessage | null, field: string): TerminalSize {
+  const { rows = 0, columns = 0 } = message ?? {}
+  // What TIOCSWINSZ takes (ioctl_tty(2)); nothing can be shown on a terminal without room.
+  for (const [name, value] of Object.entries({ rows, columns }))
+    if (value < 1 || value > 0xffff) throw malformed(`${field}.${name}`, 'is not from 1 to 65535')
+  return { rows, columns }
+}
+
+/** A signal by its name here. @throws RequestError */
+export function signalOf(value: string): PassedSignal {
+  const name = String(value).replace(/^SIGNAL_/, 'SIG')
+  if (Object.hasOwn(SIGNALS, name)) return name as PassedSignal
+  throw malformed('signal', 'is not one that may be sent')
+}
+
+/** @throws RequestError */
+export function outputStreamOf(value: string): 'stdout' | 'stderr' {
+  if (value === 'OUTPUT_STREAM_STDOUT') return 'stdout'
+  if (value === 'OUTPUT_STREAM_STDERR') return 'stderr'
+  throw malformed('stream', 'is not known')
+}
+
 function stdioOf(message: Workload['stdio']): WorkloadRequest['stdio'] {
   if (!message) return null
   return {
@@ -105,5 +131,6 @@ function stdioOf(message: Workload['stdio']): WorkloadRequest['stdio'] {
 function modeOf(value: string, stream: string): StdioMode {
   if (value === 'STREAM_MODE_PIPE') return 'pipe'
   if (value === 'STREAM_MODE_NULL') return 'null'
+  if (value === 'STREAM_MODE_TERMINAL') return 'terminal'
   throw malformed(`workload.stdio.${stream}`, 'has to be said if one of the three is')
 }

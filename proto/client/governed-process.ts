@@ -21,7 +21,7 @@ export interface ProcessControl {
  * read both streams, or `resume()` the one that does not matter.
  */
 export class GovernedProcess implements AsyncDisposable {
-  /** Standard input. End it: a program that reads its input waits for that. It is destroyed when the program has ended. */
+  /** Standard input. End it: a program that reads its input waits for that. It is destroyed when the program has ended, or reads no more. */
   readonly stdin: Writable
   /** Standard output. Destroying it drops what still comes; the program goes on. */
   readonly stdout: Readable
@@ -106,6 +106,7 @@ export class GovernedProcess implements AsyncDisposable {
           started.resolve(answer.started)
         } else if (answer.message === 'stdout' && answer.stdout) await this.#out.accept(answer.stdout)
         else if (answer.message === 'stderr' && answer.stderr) await this.#err.accept(answer.stderr)
+        else if (answer.message === 'stdinClosed') this.stdin.destroy()
         else if (answer.message === 'ended') ended = answer.ended ?? null
       }
       if (ended === null) throw unfinished()

@@ -57,6 +57,12 @@ export const REPEAT: Readonly<Record<MethodName, RepeatRule>> = {
     repeat: 'yes',
     why: 'an id is drawn at random and never used again: what has ended cannot be ended twice, and a kill should arrive',
   },
+  'execution.Signal': {
+    repeat: 'no',
+    why: 'a program may count its signals: whoever sends one decides whether to send another',
+  },
+  'execution.Resize': { repeat: 'yes', why: 'a size that is set twice is set once' },
+  'execution.CloseOutput': { repeat: 'yes', why: 'what is closed stays closed' },
   'execution.Watch': { repeat: 'resume', why: 'its first answers are the present state' },
   'execution.ReadOutput': {
     repeat: 'no',

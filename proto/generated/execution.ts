@@ -3,6 +3,8 @@ import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-load
 
 import type { AuthorizeRequestInput as _writ_v1_AuthorizeRequestInput, AuthorizeRequest as _writ_v1_AuthorizeRequest } from './writ/v1/AuthorizeRequest.ts';
 import type { AuthorizeResponseInput as _writ_v1_AuthorizeResponseInput, AuthorizeResponse as _writ_v1_AuthorizeResponse } from './writ/v1/AuthorizeResponse.ts';
+import type { CloseOutputRequestInput as _writ_v1_CloseOutputRequestInput, CloseOutputRequest as _writ_v1_CloseOutputRequest } from './writ/v1/CloseOutputRequest.ts';
+import type { CloseOutputResponseInput as _writ_v1_CloseOutputResponseInput, CloseOutputResponse as _writ_v1_CloseOutputResponse } from './writ/v1/CloseOutputResponse.ts';
 import type { ExecuteRequestInput as _writ_v1_ExecuteRequestInput, ExecuteRequest as _writ_v1_ExecuteRequest } from './writ/v1/ExecuteRequest.ts';
 import type { ExecuteResponseInput as _writ_v1_ExecuteResponseInput, ExecuteResponse as _writ_v1_ExecuteResponse } from './writ/v1/ExecuteResponse.ts';
 import type { ExecuteStartInput as _writ_v1_ExecuteStartInput, ExecuteStart as _writ_v1_ExecuteStart } from './writ/v1/ExecuteStart.ts';
@@ -18,8 +20,14 @@ import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _
 import type { OutputGapInput as _writ_v1_OutputGapInput, OutputGap as _writ_v1_OutputGap } from './writ/v1/OutputGap.ts';
 import type { ReadOutputRequestInput as _writ_v1_ReadOutputRequestInput, ReadOutputRequest as _writ_v1_ReadOutputRequest } from './writ/v1/ReadOutputRequest.ts';
 import type { ReadOutputResponseInput as _writ_v1_ReadOutputResponseInput, ReadOutputResponse as _writ_v1_ReadOutputResponse } from './writ/v1/ReadOutputResponse.ts';
+import type { ResizeRequestInput as _writ_v1_ResizeRequestInput, ResizeRequest as _writ_v1_ResizeRequest } from './writ/v1/ResizeRequest.ts';
+import type { ResizeResponseInput as _writ_v1_ResizeResponseInput, ResizeResponse as _writ_v1_ResizeResponse } from './writ/v1/ResizeResponse.ts';
 import type { SandboxInput as _writ_v1_SandboxInput, Sandbox as _writ_v1_Sandbox } from './writ/v1/Sandbox.ts';
+import type { SignalRequestInput as _writ_v1_SignalRequestInput, SignalRequest as _writ_v1_SignalRequest } from './writ/v1/SignalRequest.ts';
+import type { SignalResponseInput as _writ_v1_SignalResponseInput, SignalResponse as _writ_v1_SignalResponse } from './writ/v1/SignalResponse.ts';
+import type { StdinClosedInput as _writ_v1_StdinClosedInput, StdinClosed as _writ_v1_StdinClosed } from './writ/v1/StdinClosed.ts';
 import type { StdioInput as _writ_v1_StdioInput, Stdio as _writ_v1_Stdio } from './writ/v1/Stdio.ts';
+import type { TerminalSizeInput as _writ_v1_TerminalSizeInput, TerminalSize as _writ_v1_TerminalSize } from './writ/v1/TerminalSize.ts';
 import type { TerminateRequestInput as _writ_v1_TerminateRequestInput, TerminateRequest as _writ_v1_TerminateRequest } from './writ/v1/TerminateRequest.ts';
 import type { TerminateResponseInput as _writ_v1_TerminateResponseInput, TerminateResponse as _writ_v1_TerminateResponse } from './writ/v1/TerminateResponse.ts';
 import type { UserInput as _writ_v1_UserInput, User as _writ_v1_User } from './writ/v1/User.ts';
@@ -36,6 +44,8 @@ export interface ProtoGrpcType {
     v1: {
       AuthorizeRequest: MessageTypeDefinition<_writ_v1_AuthorizeRequestInput, _writ_v1_AuthorizeRequest>
       AuthorizeResponse: MessageTypeDefinition<_writ_v1_AuthorizeResponseInput, _writ_v1_AuthorizeResponse>
+      CloseOutputRequest: MessageTypeDefinition<_writ_v1_CloseOutputRequestInput, _writ_v1_CloseOutputRequest>
+      CloseOutputResponse: MessageTypeDefinition<_writ_v1_CloseOutputResponseInput, _writ_v1_CloseOutputResponse>
       EndCause: EnumTypeDefinition
       ExecuteRequest: MessageTypeDefinition<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteRequest>
       ExecuteResponse: MessageTypeDefinition<_writ_v1_ExecuteResponseInput, _writ_v1_ExecuteResponse>
@@ -58,12 +68,20 @@ export interface ProtoGrpcType {
       ListResponse: MessageTypeDefinition<_writ_v1_ListResponseInput, _writ_v1_ListResponse>
       Network: EnumTypeDefinition
       OutputGap: MessageTypeDefinition<_writ_v1_OutputGapInput, _writ_v1_OutputGap>
+      OutputStream: EnumTypeDefinition
       ReadOutputRequest: MessageTypeDefinition<_writ_v1_ReadOutputRequestInput, _writ_v1_ReadOutputRequest>
       ReadOutputResponse: MessageTypeDefinition<_writ_v1_ReadOutputResponseInput, _writ_v1_ReadOutputResponse>
+      ResizeRequest: MessageTypeDefinition<_writ_v1_ResizeRequestInput, _writ_v1_ResizeRequest>
+      ResizeResponse: MessageTypeDefinition<_writ_v1_ResizeResponseInput, _writ_v1_ResizeResponse>
       Sandbox: MessageTypeDefinition<_writ_v1_SandboxInput, _writ_v1_Sandbox>
       Seccomp: EnumTypeDefinition
+      Signal: EnumTypeDefinition
+      SignalRequest: MessageTypeDefinition<_writ_v1_SignalRequestInput, _writ_v1_SignalRequest>
+      SignalResponse: MessageTypeDefinition<_writ_v1_SignalResponseInput, _writ_v1_SignalResponse>
+      StdinClosed: MessageTypeDefinition<_writ_v1_StdinClosedInput, _writ_v1_StdinClosed>
       Stdio: MessageTypeDefinition<_writ_v1_StdioInput, _writ_v1_Stdio>
       StreamMode: EnumTypeDefinition
+      TerminalSize: MessageTypeDefinition<_writ_v1_TerminalSizeInput, _writ_v1_TerminalSize>
       TerminateRequest: MessageTypeDefinition<_writ_v1_TerminateRequestInput, _writ_v1_TerminateRequest>
       TerminateResponse: MessageTypeDefinition<_writ_v1_TerminateResponseInput, _writ_v1_TerminateResponse>
       User: MessageTypeDefinition<_writ_v1_UserInput, _writ_v1_User>

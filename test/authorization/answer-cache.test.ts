@@ -119,6 +119,7 @@ function question(memoryBytes: number | null): PolicyQuestion {
       sandbox: { network: 'none', seccomp: 'default', writable: [] },
       limits,
       devices: [],
+      detach: false,
       children: 'none',
       onLapse: 'kill',
       maxEvidenceAgeMs: null,

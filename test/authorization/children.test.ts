@@ -67,6 +67,25 @@ describe('a child', () => {
     }
   })
 
+  it('outlives its call only if its parent does', () => {
+    const artifact = world.artifact(it => {
+      it.id = 'child'
+      it.parent.execution = PARENT
+      it.scope.detach = true
+    })
+    const caller = world.caller({ parentExecution: PARENT })
+    const of = (detach: boolean) =>
+      decideAfterOpen(
+        world.input({
+          ...{ artifact, caller, request: world.request({ detach: true }) },
+          parent: parent(it => (it.detach = detach)),
+        }),
+        world.observed(),
+      )
+    expect(of(false).reasons.map(({ at }) => at)).toEqual(['parent.detach'])
+    expect(of(true).reasons).toEqual([])
+  })
+
   it('needs an artifact for children', () => {
     expect(codes(child(parent(), it => (it.parent.execution = 'none')))).toEqual(['INITIATOR_MISMATCH'])
   })

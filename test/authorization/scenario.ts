@@ -154,6 +154,7 @@ export function request(fields: Partial<ExecutionRequest> = {}): ExecutionReques
     },
     devices: null,
     children: false,
+    detach: false,
     files: [],
     ...fields,
   }

@@ -20,6 +20,7 @@ const scope =
   (part: Partial<Authorization['scope']>): Change =>
   it =>
     Object.assign(it.scope, part)
+const TERMINAL = { stdin: 'terminal', stdout: 'terminal', stderr: 'terminal' } as const
 const noLimits = world.request().limits
 
 describe('what a request leaves open', () => {
@@ -33,6 +34,7 @@ describe('what a request leaves open', () => {
       user: 'own',
       stdio: { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' },
       sandbox: { network: 'none', seccomp: 'default', writable: ['/var/tmp/job'] },
+      detach: false,
       limits: {
         runTimeMs: 60_000,
         memoryBytes: 1 << 28,
@@ -140,6 +142,7 @@ describe('a request goes beyond', () => {
       'request.sandbox.network',
       { sandbox: { network: 'loopback', seccomp: null, writable: null } },
     ],
+    ['that it outlives its call', 'request.detach', { detach: true }],
     [
       'the writable paths',
       'request.sandbox.writable',
@@ -157,6 +160,29 @@ describe('a request goes beyond', () => {
     ['the files', 'request.files', { files: ['/etc/passwd'] }],
   ]
   for (const [what, at, fields, change] of cases) it(what, () => expect(where(fields, change)).toEqual([at]))
+})
+
+describe('a terminal', () => {
+  const pipes = { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' } as const
+  const everywhere = ['request.stdio.stdin', 'request.stdio.stdout', 'request.stdio.stderr']
+  it('is given only where it is signed, and `any` does not sign it', () => {
+    expect(where({ stdio: TERMINAL })).toEqual(everywhere)
+    expect(where({ stdio: TERMINAL }, scope({ stdio: 'any' }))).toEqual(everywhere)
+    expect(terms({ stdio: TERMINAL }, scope({ stdio: TERMINAL })).stdio).toEqual(TERMINAL)
+  })
+
+  it('is given only to whoever asks for it; pipes stay allowed', () => {
+    expect(terms({}, scope({ stdio: TERMINAL })).stdio).toEqual(pipes)
+    expect(terms({ stdio: pipes }, scope({ stdio: TERMINAL })).stdio).toEqual(pipes)
+  })
+})
+
+describe('a detached execution', () => {
+  it('is one only where that is signed, for whoever asks', () => {
+    expect(terms({ detach: true }, scope({ detach: true })).detach).toBe(true)
+    expect(terms({}, scope({ detach: true })).detach).toBe(false)
+    expect(where({ detach: true }, scope({ detach: false }))).toEqual(['request.detach'])
+  })
 })
 
 describe('a request stays within', () => {

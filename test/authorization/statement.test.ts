@@ -157,6 +157,8 @@ describe('a statement', () => {
       { uid: 1, gid: 1, groups: [0] },
       { uid: 1, gid: 1 },
     ],
+    ['predicate.scope.stdio', { stdin: 'terminal', stdout: 'pipe', stderr: 'terminal' }, 'terminal'],
+    ['predicate.scope.detach', 'any', null, 1],
     ['predicate.scope.sandbox.network', 'any', 'bridge'],
     ['predicate.scope.sandbox.writable', ['tmp'], 'any', ['/a', '/a']],
     ['predicate.scope.limits.pids', 0, null, -1, Number.POSITIVE_INFINITY],

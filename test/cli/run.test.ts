@@ -51,8 +51,15 @@ describe.skipIf(!IS_ROOT)(`writ against a daemon (${NEEDS_ROOT})`, () => {
     expect({ status, stdout, stderr }).toEqual({ status: wanted, stdout: 'out\n', stderr: 'err\n' })
   })
 
-  test('gives 128 and the number of the signal that ended the program', async () => {
-    expect((await writ(await allowed(['/usr/bin/sh', '-c', 'kill -ABRT $$']))).status).toBe(128 + 6)
+  test('ends by the signal that ended the program, or with 128 and its number', async () => {
+    const dies = async (name: string) => {
+      const { status, signal } = await writ(await allowed(['/usr/bin/sh', '-c', `kill -${name} $$`]))
+      return [status, signal]
+    }
+    // A signal that leaves a core would leave one of the command.
+    expect(await dies('ABRT')).toEqual([128 + 6, null])
+    expect(await dies('KILL')).toEqual([null, 'SIGKILL'])
+    expect(await dies('PIPE')).toEqual([null, 'SIGPIPE'])
   })
 
   test('tells the outcome in JSON behind the program’s own errors', async () => {
@@ -68,33 +75,83 @@ describe.skipIf(!IS_ROOT)(`writ against a daemon (${NEEDS_ROOT})`, () => {
     })
   })
 
-  test.each(['SIGINT', 'SIGTERM'] as const)('%s ends the execution and all its processes', async signal => {
-    const child = spawn(WRIT, await allowed(['/usr/bin/sh', '-c', 'echo up; sleep 1000 & sleep 1000']), {
-      env: { PATH: process.env.PATH, WRIT_SOCKET: site.socket },
-    })
-    let stderr = ''
-    child.stderr.on('data', chunk => {
-      stderr += chunk
-    })
+  /** Starts a command that prints something when it is ready, and waits for that. */
+  async function running(argv: readonly string[]) {
+    const child = spawn(WRIT, argv, { env: { PATH: process.env.PATH, WRIT_SOCKET: site.socket } })
+    const seen = { stdout: '', stderr: '' }
+    child.stdout.on('data', chunk => (seen.stdout += chunk))
+    child.stderr.on('data', chunk => (seen.stderr += chunk))
+    const closed = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
     await once(child.stdout, 'data')
-    child.kill(signal)
-    const [status] = await once(child, 'close')
-    expect(status).toBe(128 + 9)
-    expect(stderr).toMatch(/ended by TERMINATED.*all its processes are dead/)
+    return { child, seen, closed }
+  }
+
+  test.each(['SIGINT', 'SIGUSR1'] as const)(
+    '%s reaches the program, which dies of it, and so does the command',
+    async signal => {
+      const argv = await allowed(['/usr/bin/sh', '-c', 'echo up; while :; do sleep 0.05; done'])
+      const { child, seen, closed } = await running(argv)
+      child.kill(signal)
+      expect(await closed).toEqual([null, signal])
+      expect(seen.stderr).toBe('')
+    },
+  )
+
+  test('a program that handles a signal goes on, and its status is the command’s', async () => {
+    const script =
+      'trap "echo again" HUP; trap "echo bye; exit 7" TERM; echo up; while :; do sleep 0.05; done'
+    const { child, seen, closed } = await running(await allowed(['/usr/bin/sh', '-c', script]))
+    child.kill('SIGHUP')
+    await expect.poll(() => seen.stdout).toBe('up\nagain\n')
+    child.kill('SIGTERM')
+    expect(await closed).toEqual([7, null])
+    expect(seen.stdout).toBe('up\nagain\nbye\n')
   })
 
-  test('an execution whose output nobody reads any longer is ended, and so is a tail', async () => {
+  test('the execution ends when the command is killed', async () => {
+    const { child, closed } = await running(
+      await allowed(['/usr/bin/sh', '-c', 'trap "" TERM; echo up; sleep 1000']),
+    )
+    const live = async () => JSON.parse((await writ(['executions', '--json'])).stdout).executions.length
+    expect(await live()).toBe(1)
+    child.kill('SIGTERM')
+    child.kill('SIGKILL')
+    expect(await closed).toEqual([null, 'SIGKILL'])
+    await expect.poll(live, { timeout: 10_000 }).toBe(0)
+  })
+
+  test('a program whose input is closed by itself lets go of whoever writes to it', async () => {
+    const argv = await allowed(['/usr/bin/sh', '-c', 'exec <&-; sleep 1; echo end'])
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the shell’s.
+    const pipeline = 'yes | "$0" "$@"; echo "${PIPESTATUS[*]}"'
+    const { stdout } = spawnSync('bash', ['-c', pipeline, WRIT, ...argv], {
+      encoding: 'utf8',
+      env: { ...process.env, WRIT_SOCKET: site.socket },
+      timeout: 30_000,
+    })
+    expect(stdout).toBe('end\n141 0\n')
+  })
+
+  test('a program whose output nobody reads any longer finds that out by writing, like a tail', async () => {
     const shell = (command: string, args: readonly string[]) =>
       spawnSync('bash', ['-c', `${command}; echo "\${PIPESTATUS[0]}"`, WRIT, ...args], {
         encoding: 'utf8',
         env: { ...process.env, WRIT_SOCKET: site.socket },
         timeout: 30_000,
-      }).stdout
+      })
     const argv = await allowed(['/usr/bin/yes'])
-    expect(shell('"$0" "$@" 2>/dev/null | head -n 1', argv)).toBe(`y\n${128 + 9}\n`)
-    expect(shell('"$0" "$@" 2>&1 | :', ['run', '/usr/bin/true'])).toBe('1\n')
+    expect(shell('"$0" "$@" | head -n 1', argv)).toMatchObject({ stdout: `y\n${128 + 13}\n`, stderr: '' })
+    const on = await allowed([
+      '/usr/bin/sh',
+      '-c',
+      'trap "" PIPE; while echo y; do :; done; echo on >&2; exit 5',
+    ])
+    const { stdout, stderr } = shell('"$0" "$@" | head -n 1', on)
+    expect(stdout).toBe('y\n5\n')
+    expect(stderr).toContain('on\n')
+    expect(shell('"$0" "$@" 2>&1 | :', ['run', '/usr/bin/true']).stdout).toBe('1\n')
     const tail = ['lineage', 'tail', '--follow', '--from', '0']
-    expect(shell('"$0" "$@" | head -n 1', tail)).toMatch(/^#.*\n0\n$/)
+    expect(shell('"$0" "$@" | head -n 1', tail).stdout).toMatch(/^#.*\n0\n$/)
   }, 60_000)
 
   test('a denial says its codes, what they mean and what to do', async () => {

@@ -1,5 +1,6 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
+import { constants } from 'node:os'
 import { Changes } from '../../../daemon/changes.ts'
 import {
   type Caller,
@@ -8,6 +9,8 @@ import {
   type ExecuteStreams,
   NotFoundError,
   type OwnedEntry,
+  type PassedSignal,
+  type TerminalSize,
   type WorkloadRequest,
 } from '../../../daemon/core.ts'
 import type { OutputTail } from '../../../daemon/output-tail.ts'
@@ -22,6 +25,8 @@ export class MemoryCore implements DaemonCore {
   readonly executions = new Map<string, ExecutionInput>()
   readonly changes = new Changes<string, ExecutionInput>()
   readonly statusChanges = new Changes<string, AttestationStatusInput>()
+  readonly children = new Map<string, ChildProcess>()
+  readonly sizes: [string, TerminalSize][] = []
   readonly controllers = new Map<string, AbortController>()
   readonly entries: OwnedEntry[] = []
   readonly blobs = new Map<string, Buffer>()
@@ -86,6 +91,7 @@ export class MemoryCore implements DaemonCore {
       env: Object.fromEntries((workload.env ?? []).map(({ name, value }) => [name, value])),
       stdio: 'pipe',
     })
+    this.children.set(executionId, child)
     const ended = new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
       child.once('error', reject)
       child.once('close', (code, killedBy) => resolve({ code, signal: killedBy }))
@@ -107,6 +113,7 @@ export class MemoryCore implements DaemonCore {
     own.signal.addEventListener('abort', kill('END_CAUSE_TERMINATED'))
     if (signal.aborted) kill('END_CAUSE_CALLER_GONE')()
     await streams.started({ executionId, decisionIndex: decisionIndex.toString(), epoch: '1' })
+    child.stdin.once('error', () => streams.stdinClosed())
     child.stdin.on('error', () => {})
     const feed = (async () => {
       for await (const bytes of streams.stdin) {
@@ -129,7 +136,7 @@ export class MemoryCore implements DaemonCore {
       cause,
       confirmedDead: true,
       ...(code === null ? {} : { exitCode: code }),
-      ...(killedBy === null ? {} : { signal: 9 }),
+      ...(killedBy === null ? {} : { signal: constants.signals[killedBy as NodeJS.Signals] }),
     }
     update({ state: 'EXECUTION_STATE_ENDED', end })
     return end
@@ -157,6 +164,18 @@ export class MemoryCore implements DaemonCore {
         return execution
     }
     throw new NotFoundError('execution')
+  }
+
+  async signalExecution(executionId: string, signal: PassedSignal) {
+    this.children.get(executionId)?.kill(signal)
+  }
+
+  resizeTerminal(executionId: string, size: TerminalSize) {
+    this.sizes.push([executionId, size])
+  }
+
+  closeOutput(executionId: string, stream: 'stdout' | 'stderr') {
+    this.children.get(executionId)?.[stream]?.destroy()
   }
 
   watchExecutions(signal: AbortSignal) {

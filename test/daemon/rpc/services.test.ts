@@ -255,6 +255,7 @@ describe('requests', () => {
       },
       devices: null,
       children: false,
+      detach: false,
       files: [],
     })
     await call({
@@ -280,6 +281,7 @@ describe('requests', () => {
         fileBytes: 7,
       },
       children: true,
+      detach: false,
     })
     expect(rig.core.workloads.at(-1)).toEqual({
       program: '/p',
@@ -306,6 +308,7 @@ describe('requests', () => {
         fileBytes: 7,
       },
       children: true,
+      detach: false,
     })
   })
 

@@ -61,6 +61,7 @@ export function workload(fields: Partial<WorkloadRequest> = {}): WorkloadRequest
     user: null,
     stdio: null,
     sandbox: { network: null, seccomp: null, writable: null },
+    detach: false,
     limits: {
       runTimeMs: null,
       memoryBytes: null,
@@ -163,6 +164,8 @@ export function streams(change: Partial<ExecuteStreams> = {}): ExecuteStreams & 
   return {
     out,
     stdin: (async function* () {})(),
+    terminalSize: null,
+    stdinClosed: () => undefined,
     started: async () => undefined,
     output: async (_, bytes) => void out.push(bytes),
     ...change,

@@ -2,6 +2,7 @@
 
 import type { ExecuteStartedInput as _writ_v1_ExecuteStartedInput, ExecuteStarted as _writ_v1_ExecuteStarted } from '../../writ/v1/ExecuteStarted.ts';
 import type { ExecutionEndInput as _writ_v1_ExecutionEndInput, ExecutionEnd as _writ_v1_ExecutionEnd } from '../../writ/v1/ExecutionEnd.ts';
+import type { StdinClosedInput as _writ_v1_StdinClosedInput, StdinClosed as _writ_v1_StdinClosed } from '../../writ/v1/StdinClosed.ts';
 
 /**
  * One message to the caller of Execute.
@@ -24,9 +25,13 @@ export interface ExecuteResponseInput {
    */
   'ended'?: (_writ_v1_ExecutionEndInput | null);
   /**
+   * The workload has closed its standard input, and what is sent there is dropped. Comes once, when something could not be written.
+   */
+  'stdinClosed'?: (_writ_v1_StdinClosedInput | null);
+  /**
    * `started` first, then output in the order of each stream, then `ended`; only `ended` if it could not be started.
    */
-  'message'?: "started"|"stdout"|"stderr"|"ended";
+  'message'?: "started"|"stdout"|"stderr"|"ended"|"stdinClosed";
 }
 
 /**
@@ -50,7 +55,11 @@ export interface ExecuteResponse {
    */
   'ended'?: (_writ_v1_ExecutionEnd | null);
   /**
+   * The workload has closed its standard input, and what is sent there is dropped. Comes once, when something could not be written.
+   */
+  'stdinClosed'?: (_writ_v1_StdinClosed | null);
+  /**
    * `started` first, then output in the order of each stream, then `ended`; only `ended` if it could not be started.
    */
-  'message'?: "started"|"stdout"|"stderr"|"ended";
+  'message'?: "started"|"stdout"|"stderr"|"ended"|"stdinClosed";
 }

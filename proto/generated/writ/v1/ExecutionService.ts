@@ -4,6 +4,8 @@ import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
 import type { AuthorizeRequestInput as _writ_v1_AuthorizeRequestInput, AuthorizeRequest as _writ_v1_AuthorizeRequest } from '../../writ/v1/AuthorizeRequest.ts';
 import type { AuthorizeResponseInput as _writ_v1_AuthorizeResponseInput, AuthorizeResponse as _writ_v1_AuthorizeResponse } from '../../writ/v1/AuthorizeResponse.ts';
+import type { CloseOutputRequestInput as _writ_v1_CloseOutputRequestInput, CloseOutputRequest as _writ_v1_CloseOutputRequest } from '../../writ/v1/CloseOutputRequest.ts';
+import type { CloseOutputResponseInput as _writ_v1_CloseOutputResponseInput, CloseOutputResponse as _writ_v1_CloseOutputResponse } from '../../writ/v1/CloseOutputResponse.ts';
 import type { ExecuteRequestInput as _writ_v1_ExecuteRequestInput, ExecuteRequest as _writ_v1_ExecuteRequest } from '../../writ/v1/ExecuteRequest.ts';
 import type { ExecuteResponseInput as _writ_v1_ExecuteResponseInput, ExecuteResponse as _writ_v1_ExecuteResponse } from '../../writ/v1/ExecuteResponse.ts';
 import type { GetRequestInput as _writ_v1_GetRequestInput, GetRequest as _writ_v1_GetRequest } from '../../writ/v1/GetRequest.ts';
@@ -12,6 +14,10 @@ import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _wri
 import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _writ_v1_ListResponse } from '../../writ/v1/ListResponse.ts';
 import type { ReadOutputRequestInput as _writ_v1_ReadOutputRequestInput, ReadOutputRequest as _writ_v1_ReadOutputRequest } from '../../writ/v1/ReadOutputRequest.ts';
 import type { ReadOutputResponseInput as _writ_v1_ReadOutputResponseInput, ReadOutputResponse as _writ_v1_ReadOutputResponse } from '../../writ/v1/ReadOutputResponse.ts';
+import type { ResizeRequestInput as _writ_v1_ResizeRequestInput, ResizeRequest as _writ_v1_ResizeRequest } from '../../writ/v1/ResizeRequest.ts';
+import type { ResizeResponseInput as _writ_v1_ResizeResponseInput, ResizeResponse as _writ_v1_ResizeResponse } from '../../writ/v1/ResizeResponse.ts';
+import type { SignalRequestInput as _writ_v1_SignalRequestInput, SignalRequest as _writ_v1_SignalRequest } from '../../writ/v1/SignalRequest.ts';
+import type { SignalResponseInput as _writ_v1_SignalResponseInput, SignalResponse as _writ_v1_SignalResponse } from '../../writ/v1/SignalResponse.ts';
 import type { TerminateRequestInput as _writ_v1_TerminateRequestInput, TerminateRequest as _writ_v1_TerminateRequest } from '../../writ/v1/TerminateRequest.ts';
 import type { TerminateResponseInput as _writ_v1_TerminateResponseInput, TerminateResponse as _writ_v1_TerminateResponse } from '../../writ/v1/TerminateResponse.ts';
 import type { WatchRequestInput as _writ_v1_WatchRequestInput, WatchRequest as _writ_v1_WatchRequest } from '../../writ/v1/WatchRequest.ts';
@@ -42,10 +48,30 @@ export interface ExecutionServiceClient extends grpc.Client {
   authorize(argument: _writ_v1_AuthorizeRequestInput, callback: grpc.requestCallback<_writ_v1_AuthorizeResponse>): grpc.ClientUnaryCall;
 
   /**
+   * Closes the reader's end of a workload's standard output or error: what it writes from then on fails with EPIPE, and ends it
+   * unless it ignores SIGPIPE, like a program in a pipeline whose reader has gone. Of a terminal it closes nothing.
+   */
+  CloseOutput(argument: _writ_v1_CloseOutputRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_CloseOutputResponse>): grpc.ClientUnaryCall;
+  CloseOutput(argument: _writ_v1_CloseOutputRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_CloseOutputResponse>): grpc.ClientUnaryCall;
+  CloseOutput(argument: _writ_v1_CloseOutputRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_CloseOutputResponse>): grpc.ClientUnaryCall;
+  CloseOutput(argument: _writ_v1_CloseOutputRequestInput, callback: grpc.requestCallback<_writ_v1_CloseOutputResponse>): grpc.ClientUnaryCall;
+  /**
+   * Closes the reader's end of a workload's standard output or error: what it writes from then on fails with EPIPE, and ends it
+   * unless it ignores SIGPIPE, like a program in a pipeline whose reader has gone. Of a terminal it closes nothing.
+   */
+  closeOutput(argument: _writ_v1_CloseOutputRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_CloseOutputResponse>): grpc.ClientUnaryCall;
+  closeOutput(argument: _writ_v1_CloseOutputRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_CloseOutputResponse>): grpc.ClientUnaryCall;
+  closeOutput(argument: _writ_v1_CloseOutputRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_CloseOutputResponse>): grpc.ClientUnaryCall;
+  closeOutput(argument: _writ_v1_CloseOutputRequestInput, callback: grpc.requestCallback<_writ_v1_CloseOutputResponse>): grpc.ClientUnaryCall;
+
+  /**
    * Decides on one workload and runs it. The first request is `start`, all later ones are `stdin`; the end of the
    * request stream is the end of standard input. The first response is `started`, the last is `ended`; what was permitted
    * and could not be started has `ended` alone, with what kept it from that: START_FAILED, or what ended it before. A denial
    * is an error with `Denial` as its detail. Cancelling the call ends the execution.
+   *
+   * A workload that is detached is not tied to the call: the stream of answers ends after `started`, the execution goes on until it ends by
+   * itself or is ended. Its input is empty, its output is kept in files of the daemon (ReadOutput).
    */
   Execute(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
   Execute(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
@@ -54,6 +80,9 @@ export interface ExecutionServiceClient extends grpc.Client {
    * request stream is the end of standard input. The first response is `started`, the last is `ended`; what was permitted
    * and could not be started has `ended` alone, with what kept it from that: START_FAILED, or what ended it before. A denial
    * is an error with `Denial` as its detail. Cancelling the call ends the execution.
+   *
+   * A workload that is detached is not tied to the call: the stream of answers ends after `started`, the execution goes on until it ends by
+   * itself or is ended. Its input is empty, its output is kept in files of the daemon (ReadOutput).
    */
   execute(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
   execute(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
@@ -89,19 +118,53 @@ export interface ExecutionServiceClient extends grpc.Client {
   list(argument: _writ_v1_ListRequestInput, callback: grpc.requestCallback<_writ_v1_ListResponse>): grpc.ClientUnaryCall;
 
   /**
-   * The newest output of an execution, as far as the daemon has kept it in memory: of one that runs, and of one that has ended recently.
+   * The newest output of an execution, as far as the daemon has kept it: of one that runs, and of one that has ended recently. That of a
+   * detached execution is kept in files, and outlasts the daemon.
    * Reading never holds the execution or its caller back; who reads too slowly misses output, and is told how much. FAILED_PRECONDITION
    * (OUTPUT_NOT_KEPT) where the configuration keeps none.
    */
   ReadOutput(argument: _writ_v1_ReadOutputRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_ReadOutputResponse>;
   ReadOutput(argument: _writ_v1_ReadOutputRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_ReadOutputResponse>;
   /**
-   * The newest output of an execution, as far as the daemon has kept it in memory: of one that runs, and of one that has ended recently.
+   * The newest output of an execution, as far as the daemon has kept it: of one that runs, and of one that has ended recently. That of a
+   * detached execution is kept in files, and outlasts the daemon.
    * Reading never holds the execution or its caller back; who reads too slowly misses output, and is told how much. FAILED_PRECONDITION
    * (OUTPUT_NOT_KEPT) where the configuration keeps none.
    */
   readOutput(argument: _writ_v1_ReadOutputRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_ReadOutputResponse>;
   readOutput(argument: _writ_v1_ReadOutputRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_ReadOutputResponse>;
+
+  /**
+   * Sets the size of an execution's terminal; its foreground processes get SIGWINCH. FAILED_PRECONDITION (NOT_RUNNING, NO_TERMINAL).
+   */
+  Resize(argument: _writ_v1_ResizeRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ResizeResponse>): grpc.ClientUnaryCall;
+  Resize(argument: _writ_v1_ResizeRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_ResizeResponse>): grpc.ClientUnaryCall;
+  Resize(argument: _writ_v1_ResizeRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ResizeResponse>): grpc.ClientUnaryCall;
+  Resize(argument: _writ_v1_ResizeRequestInput, callback: grpc.requestCallback<_writ_v1_ResizeResponse>): grpc.ClientUnaryCall;
+  /**
+   * Sets the size of an execution's terminal; its foreground processes get SIGWINCH. FAILED_PRECONDITION (NOT_RUNNING, NO_TERMINAL).
+   */
+  resize(argument: _writ_v1_ResizeRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ResizeResponse>): grpc.ClientUnaryCall;
+  resize(argument: _writ_v1_ResizeRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_ResizeResponse>): grpc.ClientUnaryCall;
+  resize(argument: _writ_v1_ResizeRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ResizeResponse>): grpc.ClientUnaryCall;
+  resize(argument: _writ_v1_ResizeRequestInput, callback: grpc.requestCallback<_writ_v1_ResizeResponse>): grpc.ClientUnaryCall;
+
+  /**
+   * Sends a signal to the first process of an execution that runs, as kill(2) would: what the program does with it is its own. A terminal's
+   * keys (Ctrl-C) are bytes of its input instead. FAILED_PRECONDITION (NOT_RUNNING) before its start and after its end.
+   */
+  Signal(argument: _writ_v1_SignalRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_SignalResponse>): grpc.ClientUnaryCall;
+  Signal(argument: _writ_v1_SignalRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_SignalResponse>): grpc.ClientUnaryCall;
+  Signal(argument: _writ_v1_SignalRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_SignalResponse>): grpc.ClientUnaryCall;
+  Signal(argument: _writ_v1_SignalRequestInput, callback: grpc.requestCallback<_writ_v1_SignalResponse>): grpc.ClientUnaryCall;
+  /**
+   * Sends a signal to the first process of an execution that runs, as kill(2) would: what the program does with it is its own. A terminal's
+   * keys (Ctrl-C) are bytes of its input instead. FAILED_PRECONDITION (NOT_RUNNING) before its start and after its end.
+   */
+  signal(argument: _writ_v1_SignalRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_SignalResponse>): grpc.ClientUnaryCall;
+  signal(argument: _writ_v1_SignalRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_SignalResponse>): grpc.ClientUnaryCall;
+  signal(argument: _writ_v1_SignalRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_SignalResponse>): grpc.ClientUnaryCall;
+  signal(argument: _writ_v1_SignalRequestInput, callback: grpc.requestCallback<_writ_v1_SignalResponse>): grpc.ClientUnaryCall;
 
   /**
    * Ends an execution and all its processes and children.
@@ -145,10 +208,19 @@ export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementat
   Authorize: grpc.handleUnaryCall<_writ_v1_AuthorizeRequest, _writ_v1_AuthorizeResponseInput>;
 
   /**
+   * Closes the reader's end of a workload's standard output or error: what it writes from then on fails with EPIPE, and ends it
+   * unless it ignores SIGPIPE, like a program in a pipeline whose reader has gone. Of a terminal it closes nothing.
+   */
+  CloseOutput: grpc.handleUnaryCall<_writ_v1_CloseOutputRequest, _writ_v1_CloseOutputResponseInput>;
+
+  /**
    * Decides on one workload and runs it. The first request is `start`, all later ones are `stdin`; the end of the
    * request stream is the end of standard input. The first response is `started`, the last is `ended`; what was permitted
    * and could not be started has `ended` alone, with what kept it from that: START_FAILED, or what ended it before. A denial
    * is an error with `Denial` as its detail. Cancelling the call ends the execution.
+   *
+   * A workload that is detached is not tied to the call: the stream of answers ends after `started`, the execution goes on until it ends by
+   * itself or is ended. Its input is empty, its output is kept in files of the daemon (ReadOutput).
    */
   Execute: grpc.handleBidiStreamingCall<_writ_v1_ExecuteRequest, _writ_v1_ExecuteResponseInput>;
 
@@ -163,11 +235,23 @@ export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementat
   List: grpc.handleUnaryCall<_writ_v1_ListRequest, _writ_v1_ListResponseInput>;
 
   /**
-   * The newest output of an execution, as far as the daemon has kept it in memory: of one that runs, and of one that has ended recently.
+   * The newest output of an execution, as far as the daemon has kept it: of one that runs, and of one that has ended recently. That of a
+   * detached execution is kept in files, and outlasts the daemon.
    * Reading never holds the execution or its caller back; who reads too slowly misses output, and is told how much. FAILED_PRECONDITION
    * (OUTPUT_NOT_KEPT) where the configuration keeps none.
    */
   ReadOutput: grpc.handleServerStreamingCall<_writ_v1_ReadOutputRequest, _writ_v1_ReadOutputResponseInput>;
+
+  /**
+   * Sets the size of an execution's terminal; its foreground processes get SIGWINCH. FAILED_PRECONDITION (NOT_RUNNING, NO_TERMINAL).
+   */
+  Resize: grpc.handleUnaryCall<_writ_v1_ResizeRequest, _writ_v1_ResizeResponseInput>;
+
+  /**
+   * Sends a signal to the first process of an execution that runs, as kill(2) would: what the program does with it is its own. A terminal's
+   * keys (Ctrl-C) are bytes of its input instead. FAILED_PRECONDITION (NOT_RUNNING) before its start and after its end.
+   */
+  Signal: grpc.handleUnaryCall<_writ_v1_SignalRequest, _writ_v1_SignalResponseInput>;
 
   /**
    * Ends an execution and all its processes and children.
@@ -183,10 +267,13 @@ export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementat
 
 export interface ExecutionServiceDefinition extends grpc.ServiceDefinition {
   Authorize: MethodDefinition<_writ_v1_AuthorizeRequestInput, _writ_v1_AuthorizeResponseInput, _writ_v1_AuthorizeRequest, _writ_v1_AuthorizeResponse>
+  CloseOutput: MethodDefinition<_writ_v1_CloseOutputRequestInput, _writ_v1_CloseOutputResponseInput, _writ_v1_CloseOutputRequest, _writ_v1_CloseOutputResponse>
   Execute: MethodDefinition<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponseInput, _writ_v1_ExecuteRequest, _writ_v1_ExecuteResponse>
   Get: MethodDefinition<_writ_v1_GetRequestInput, _writ_v1_GetResponseInput, _writ_v1_GetRequest, _writ_v1_GetResponse>
   List: MethodDefinition<_writ_v1_ListRequestInput, _writ_v1_ListResponseInput, _writ_v1_ListRequest, _writ_v1_ListResponse>
   ReadOutput: MethodDefinition<_writ_v1_ReadOutputRequestInput, _writ_v1_ReadOutputResponseInput, _writ_v1_ReadOutputRequest, _writ_v1_ReadOutputResponse>
+  Resize: MethodDefinition<_writ_v1_ResizeRequestInput, _writ_v1_ResizeResponseInput, _writ_v1_ResizeRequest, _writ_v1_ResizeResponse>
+  Signal: MethodDefinition<_writ_v1_SignalRequestInput, _writ_v1_SignalResponseInput, _writ_v1_SignalRequest, _writ_v1_SignalResponse>
   Terminate: MethodDefinition<_writ_v1_TerminateRequestInput, _writ_v1_TerminateResponseInput, _writ_v1_TerminateRequest, _writ_v1_TerminateResponse>
   Watch: MethodDefinition<_writ_v1_WatchRequestInput, _writ_v1_WatchResponseInput, _writ_v1_WatchRequest, _writ_v1_WatchResponse>
 }

@@ -16,6 +16,11 @@ export const StreamMode = {
    * Nowhere.
    */
   STREAM_MODE_NULL: 'STREAM_MODE_NULL',
+  /**
+   * A terminal, which the caller sees through this call: its keys are `stdin`, all that it shows is `stdout`. All three or none, and only
+   * where the artifact signs it.
+   */
+  STREAM_MODE_TERMINAL: 'STREAM_MODE_TERMINAL',
 } as const;
 
 /**
@@ -37,6 +42,12 @@ export type StreamModeInput =
    */
   | 'STREAM_MODE_NULL'
   | 2
+  /**
+   * A terminal, which the caller sees through this call: its keys are `stdin`, all that it shows is `stdout`. All three or none, and only
+   * where the artifact signs it.
+   */
+  | 'STREAM_MODE_TERMINAL'
+  | 3
 
 /**
  * Where a standard stream leads.

@@ -50,6 +50,10 @@ export interface WorkloadInput {
    * Whether it gets a socket of its own through which it may ask for children.
    */
   'children'?: (boolean);
+  /**
+   * Whether it goes on when the call that started it is over. Only where the artifact signs it.
+   */
+  'detach'?: (boolean);
 }
 
 /**
@@ -97,4 +101,8 @@ export interface Workload {
    * Whether it gets a socket of its own through which it may ask for children.
    */
   'children': (boolean);
+  /**
+   * Whether it goes on when the call that started it is over. Only where the artifact signs it.
+   */
+  'detach': (boolean);
 }
