@@ -66,30 +66,39 @@ describe.skipIf(NEEDS_ROOT !== null)(
       expect(Number(/^(7[0-9]{4})$/m.exec(stdout)?.[1])).toBeGreaterThanOrEqual(70_000)
     })
 
-    test.skipIf(LIMITS_MEMORY)(
-      'permitted, and not started: says why, and which execution it was',
-      async () => {
-        const limit = ['--memory', '100M']
-        const artifact = await host.issue('memory', ['/bin/true'], limit)
-        const told = await run(artifact, ['/bin/true'], undefined, limit)
-        expect(told).toMatchObject({ code: 1, stdout: '' })
-        expect(told.stderr).toMatch(/^writ: permitted, but not started: START_FAILED: .*LIMIT_UNENFORCEABLE/)
-        const [, executionId = ''] = /^ +execution ([0-9a-f]{32})$/m.exec(told.stderr) ?? []
-        expect(told.stderr).toContain(`\`writ explain ${executionId}\``)
-        expect(await host.ok('explain', executionId)).toContain('could not be started')
-        const shown = await host.ok('executions', executionId)
-        expect(shown).toMatch(/^ended .*: START_FAILED, .*LIMIT_UNENFORCEABLE/m)
+    test('permitted, and not started: says why, and which execution it was', async () => {
+      const there = ['--cwd', '/root']
+      const artifact = await host.issue('root', ['/bin/true'], there)
+      const told = await run(artifact, ['/bin/true'], undefined, there)
+      expect(told).toMatchObject({ code: 1, stdout: '' })
+      expect(told.stderr).toMatch(/^writ: permitted, but not started: START_FAILED: .*CWD_REFUSED/)
+      const [, executionId = ''] = /^ +execution ([0-9a-f]{32})$/m.exec(told.stderr) ?? []
+      expect(told.stderr).toContain(`\`writ explain ${executionId}\``)
+      expect(await host.ok('explain', executionId)).toContain('could not be started')
+      const shown = await host.ok('executions', executionId)
+      expect(shown).toMatch(/^ended .*: START_FAILED, .*CWD_REFUSED/m)
 
-        const json = await run(artifact, ['/bin/true'], undefined, [...limit, '--json'])
-        expect(json).toMatchObject({ code: 1, stdout: '' })
-        expect(JSON.parse(json.stderr).error).toMatchObject({
-          code: 'REQUEST_FAILED',
-          cause: 'START_FAILED',
-          message: expect.stringContaining('LIMIT_UNENFORCEABLE'),
-          executionId: expect.stringMatching(/^[0-9a-f]{32}$/),
-        })
-      },
-    )
+      const json = await run(artifact, ['/bin/true'], undefined, [...there, '--json'])
+      expect(json).toMatchObject({ code: 1, stdout: '' })
+      expect(JSON.parse(json.stderr).error).toMatchObject({
+        code: 'REQUEST_FAILED',
+        cause: 'START_FAILED',
+        message: expect.stringContaining('CWD_REFUSED'),
+        executionId: expect.stringMatching(/^[0-9a-f]{32}$/),
+      })
+    })
+
+    test('denied what this host cannot hold it to, before anything is consumed', async () => {
+      const asked = ['--device', 'gpu', ...(LIMITS_MEMORY ? [] : ['--memory', '100M'])]
+      const artifact = await host.issue('gpu', ['/bin/true'], asked)
+      for (const _ of ['first', 'again']) {
+        const told = await run(artifact, ['/bin/true'], undefined, asked)
+        expect(told).toMatchObject({ code: 1, stdout: '' })
+        expect(reasons(told.stderr)).toContain('ENVIRONMENT_MISMATCH')
+        expect(told.stderr).toContain('this host has no devices that are named gpu')
+        if (!LIMITS_MEMORY) expect(told.stderr).toContain('this host cannot limit memory')
+      }
+    })
 
     test('denied without an artifact', async () => {
       const done = await run(null, ['/bin/true'])
