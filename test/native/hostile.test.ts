@@ -105,7 +105,16 @@ class Hostile {
   }
 
   stage(id: string, paths: string[], user: { uid: number; gid: number } | null = null): Promise<Answer> {
-    return this.withTable(MESSAGE.stage, encodeStage(id, paths.length, 1n << 40n, user), paths)
+    return this.withTable(
+      MESSAGE.stage,
+      encodeStage(
+        id,
+        paths.map(() => 'file' as const),
+        1n << 40n,
+        user,
+      ),
+      paths,
+    )
   }
 
   /** Stages a program and gives what an honest order for it would be. */
@@ -414,7 +423,7 @@ describe.skipIf(!isRoot)('a taken-over writd', () => {
     const { body: prepare, strings } = encodePrepare(order)
     const kinds: [number, Buffer, Buffer | null][] = [
       [MESSAGE.openLog, encodeOpenLog('ima'), null],
-      [MESSAGE.stage, encodeStage(id, 1, 1n << 20n, null), encodeStrings(['/bin/true'])],
+      [MESSAGE.stage, encodeStage(id, ['file'], 1n << 20n, null), encodeStrings(['/bin/true'])],
       [MESSAGE.prepare, prepare, strings],
       [MESSAGE.start, encodeStart(id, 1n), null],
       [MESSAGE.kill, encodeKill(id, 'REVOKED'), null],
@@ -465,7 +474,9 @@ describe.skipIf(!isRoot)('a taken-over writd', () => {
     const before = descriptors()
     for (const [name, open] of wrong) {
       const descriptor = open()
-      const { code } = await writd.ask(MESSAGE.stage, encodeStage(newId(), 1, 1n << 20n, null), [descriptor])
+      const { code } = await writd.ask(MESSAGE.stage, encodeStage(newId(), ['file'], 1n << 20n, null), [
+        descriptor,
+      ])
       closeSync(descriptor)
       expect([name, code]).toEqual([name, 'MALFORMED'])
     }
@@ -489,7 +500,9 @@ describe.skipIf(!isRoot)('a taken-over writd', () => {
     const table = sealedMemfd(encodeStrings(['/bin/true']))
     for (let i = 0; i < 3000; i++) {
       const request = BigInt(100_000 + i)
-      writd.send(encodeOrder(MESSAGE.stage, request, encodeStage(newId(), 1, 1n << 20n, null)), [table])
+      writd.send(encodeOrder(MESSAGE.stage, request, encodeStage(newId(), ['file'], 1n << 20n, null)), [
+        table,
+      ])
       if (i % 3 === 0) writd.send(encodeOrder(MESSAGE.list, request + 10_000n, encodeList(0)))
     }
     await until(() => writd.answers.has(102_999n) || writd.ended, 30_000)
