@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { QUOTED_SELECTION } from '../../attestation/index.ts'
 import { readIdentity } from '../../attestation/tpm2/index.ts'
 import { type DecisionRecord, parseRecord } from '../../authorization/index.ts'
-import type { Site } from '../../demo/steps/serve.ts'
+import type { GovernedHost } from '../../demo/steps/govern.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import { exportLog, inlineBlob, Lineage, type LineageEvent, verifyLog } from '../../lineage/index.ts'
@@ -46,7 +46,7 @@ export async function filesOf(bundle: string): Promise<string[]> {
  * TPM sign its checkpoint. `change` gets the events and a way to add blobs.
  */
 export async function forge(
-  site: Site,
+  site: GovernedHost,
   from: string,
   to: string,
   change: (

@@ -33,20 +33,15 @@ type Known = Pick<GovernedHost, 'hostId' | 'policyDigest' | 'referenceDigest'>
 /** The directories of a host that is provisioned and governed, and was never started. */
 const DIRECTORIES = ['tpm', 'state', 'operator']
 
+/** A host whose daemon is not running. */
+export type QuietSite = GovernedHost & { readonly workspace: Workspace }
+
 /** A whole host as the demo builds it: simulated TPM, launcher, daemon, everything signed and loaded. */
 export async function startSite(): Promise<{ site: Site; workspace: Workspace }> {
   const workspace = await newWorkspace()
   try {
     await putPrepared('site', workspace.directory, prepareSite)
-    const tpm = await boot(workspace)
-    const known: Known = JSON.parse(await readFile(workspace.path('known.json'), 'utf8'))
-    const host: GovernedHost = {
-      ...known,
-      tpm,
-      tpmOption: `swtpm:${tpm.paths.socket}`,
-      stateDirectory: workspace.path('state'),
-      operator: workspace.path('operator'),
-    }
+    const host = await hostIn(workspace)
     return { site: await serve(silent, workspace, host), workspace }
   } catch (error) {
     await workspace.close()
@@ -71,14 +66,62 @@ async function prepareSite(directory: string): Promise<void> {
   const workspace = await newWorkspace()
   try {
     const tpm = await simulate(silent, workspace)
-    const host = await govern(silent, workspace, await provision(silent, workspace, tpm))
-    await tpm.stop()
-    const { hostId, policyDigest, referenceDigest } = host
-    const known: Known = { hostId, policyDigest, referenceDigest }
-    await writeFile(join(directory, 'known.json'), JSON.stringify(known))
-    await execa('cp', ['-a', ...DIRECTORIES.map(name => workspace.path(name)), directory])
+    await keep(await govern(silent, workspace, await provision(silent, workspace, tpm)), workspace, directory)
   } finally {
     await workspace.close()
+  }
+}
+
+/**
+ * What is left of a site that lived through something and ended: its TPM, booted again, and its history as a bundle. The life is lived
+ * once in a run of the tests.
+ *
+ * @param name of this life
+ */
+export async function startAfter(
+  name: string,
+  live: (site: Site, writ: ReturnType<typeof at>) => Promise<void>,
+): Promise<{ site: QuietSite; bundle: string }> {
+  const workspace = await newWorkspace()
+  try {
+    await putPrepared(name, workspace.directory, async directory => {
+      const { site, workspace } = await startSite()
+      try {
+        await live(site, at(site))
+        const bundle = workspace.path('bundle')
+        const exported = await at(site)(['lineage', 'export', bundle, '--state-dir', site.stateDirectory])
+        if (exported.status !== 0) throw new Error(exported.stderr)
+        await keep(site, workspace, directory, 'bundle')
+      } finally {
+        await workspace.close()
+      }
+    })
+    return { site: { ...(await hostIn(workspace)), workspace }, bundle: workspace.path('bundle') }
+  } catch (error) {
+    await workspace.close()
+    throw error
+  }
+}
+
+/** Copies what a host has to where {@link hostIn} finds it. Its TPM is stopped. */
+async function keep(host: GovernedHost, workspace: Workspace, directory: string, ...more: string[]) {
+  await host.tpm.stop()
+  const { hostId, policyDigest, referenceDigest } = host
+  const known: Known = { hostId, policyDigest, referenceDigest }
+  await writeFile(join(directory, 'known.json'), JSON.stringify(known))
+  await execa('cp', ['-a', ...[...DIRECTORIES, ...more].map(name => workspace.path(name)), directory])
+}
+
+/** The host that is kept in a workspace, booted. */
+async function hostIn(workspace: Workspace): Promise<GovernedHost> {
+  const tpm = await boot(workspace)
+  const known: Known = JSON.parse(await readFile(workspace.path('known.json'), 'utf8'))
+  return {
+    ...known,
+    tpm,
+    tpmOption: `swtpm:${tpm.paths.socket}`,
+    stateDirectory: workspace.path('state'),
+    operator: workspace.path('operator'),
   }
 }
 
@@ -94,7 +137,7 @@ export function at(site: Site): (args: readonly string[], input?: string | Buffe
 }
 
 /** Options of `writ issue` that fit the site; the program and its arguments follow. */
-export function issueOptions(site: Site, out: string, more: readonly string[] = []): string[] {
+export function issueOptions(site: GovernedHost, out: string, more: readonly string[] = []): string[] {
   return [
     ...['issue', '--key', join(site.operator, 'release.key'), '--issuer', 'release', '--out', out],
     ...['--host', site.hostId, '--valid', '1h', '--uses', 'any', '--uid', '0', '--simulated', 'allow'],
