@@ -118,8 +118,12 @@ static void on_executed(struct supervisor *self)
   if (self->phase != STARTING)
     return;
   if (length == sizeof error) {
-    enum wire_status status = error == ESTALE ? STATUS_EPOCH_OVER : STATUS_EXEC_FAILED;
-    on_failed(self, (struct failure){.status = status, .error = error, .index = WIRE_NONE});
+    struct failure failure = {.status = STATUS_EXEC_FAILED, .error = error, .index = WIRE_NONE};
+    if (error == ESTALE)
+      failure.status = STATUS_EPOCH_OVER;
+    else if (error < 0)
+      failure = (struct failure){.status = STATUS_SUBJECT_HIDDEN, .index = (uint32_t)-(error + 1)};
+    on_failed(self, failure);
     return;
   }
   self->phase = RUNNING;

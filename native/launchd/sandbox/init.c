@@ -139,14 +139,17 @@ __attribute__((noreturn)) static void workload_run(const struct plan *plan, int 
   setsid();
   umask(022);
   default_signals();
-  if (take_terminal(plan) && set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_limits(&plan->limits) &&
+  /* Before the limits, which may leave no room for a look. */
+  uint32_t hidden = subject_not_shown(plan);
+  errno = 0;
+  if (hidden == WIRE_NONE && take_terminal(plan) && set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_limits(&plan->limits) &&
       (plan->profile != PROFILE_STRICT || seccomp_restrict(plan))) {
     /* The last look: what lapsed since GO was sent never runs an instruction. */
     errno = ESTALE;
     if (lease_read(plan->page).epoch == plan->epoch)
       execute(plan);
   }
-  int error = errno;
+  int error = hidden == WIRE_NONE ? errno : EXECUTED_HIDDEN(hidden);
   ssize_t ignored = write(executed, &error, sizeof error);
   (void)ignored;
   _exit(127);

@@ -373,6 +373,28 @@ static bool verify_subjects(struct build *build)
   return true;
 }
 
+/* What every subject's path has to show, for those who look after the mounts were made. */
+static const struct build *built;
+
+/*
+ * The kernel takes a mount off a file that is removed, or that another is renamed onto, wherever it is mounted (detach_mounts of fs/namespace.c):
+ * when root puts a new version into a directory of root's, the path shows that one. Anywhere else the path lies in a private directory.
+ */
+uint32_t subject_not_shown(const struct plan *plan)
+{
+  for (uint32_t i = 0; i < plan->staging.count; i++) {
+    if (!is_placed(&plan->staging, i))
+      continue;
+    CLEANUP_FD int shown = open(plan->staging.subjects[i].path, O_PATH | O_CLOEXEC);
+    /* What this uid may not look at was looked at as root, and it can do nothing with it. */
+    if (shown < 0 && errno == EACCES)
+      continue;
+    if (shown < 0 || !shows_copy(built, shown, i))
+      return i;
+  }
+  return WIRE_NONE;
+}
+
 /* With the rights of the uid, as for the sources. */
 static bool enter_directory(struct build *build)
 {
@@ -391,6 +413,7 @@ bool mounts_build(const struct plan *plan, struct failure *failure)
   static struct build build; /* large, and there is one init per process */
   build.plan = plan;
   build.failure = failure;
+  built = &build;
   umask(0);
   return open_stored(&build) && open_sources(&build) && step(&build, STEP_PRIVATE, make_private()) &&
          step(&build, STEP_STORE, make_store(&build)) && place_subjects(&build) && place_writable(&build) &&

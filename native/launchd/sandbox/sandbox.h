@@ -71,6 +71,9 @@ bool identity_read(uid_t uid, gid_t gid, bool own);
 /* mounts.c: the private root. Fills *failure. */
 bool mounts_build(const struct plan *plan, struct failure *failure);
 
+/* The first subject whose path does not show its copy any more; WIRE_NONE when all do. After mounts_build, in the same process or a child. */
+uint32_t subject_not_shown(const struct plan *plan);
+
 /* landlock.c */
 int landlock_abi(void); /* 0: none */
 /* No writes outside /tmp, /dev and the writable paths; no abstract sockets and signals to the outside (ABI 6). */
@@ -86,6 +89,9 @@ bool loopback_up(void);
 
 /* init.c: runs in the new namespaces; `control` is the supervisor's socket, `executed` closes at a good exec. */
 __attribute__((noreturn)) void init_run(const struct plan *plan, int control, int executed);
+
+/* What comes through `executed` instead of an errno when a subject's path shows something else by now. */
+#define EXECUTED_HIDDEN(index) (-1 - (int)(index))
 
 /* What init and supervisor say to each other, one message each. */
 enum init_message { INIT_READY = 1, INIT_FAILED, INIT_EXITED, INIT_GO, INIT_SIGNAL };
