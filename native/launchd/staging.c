@@ -14,6 +14,9 @@
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
 
 #define SEALED (F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW)
 
@@ -45,9 +48,13 @@ void account_release(const struct account *account, uint32_t place)
   atomic_store(&account->held[place], 0);
 }
 
-static int create_memfd(void)
+/* A host can forbid memory that is executed (vm.memfd_noexec=2): then even a static program gets a copy at its path. */
+static int create_memfd(bool *executes)
 {
   int fd = memfd_create("writ-subject", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+  *executes = !(fd < 0 && errno == EACCES);
+  if (!*executes)
+    fd = memfd_create("writ-subject", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
   if (fd < 0 && errno == EINVAL)
     fd = memfd_create("writ-subject", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   return fd;
@@ -80,7 +87,7 @@ enum wire_status staging_create(const struct strings *paths, const struct wire_s
   for (size_t i = 0; i < paths->count; i++) {
     struct staged *subject = &staging->subjects[i];
     subject->kind = items[i].kind;
-    subject->fd = subject->kind == KIND_TREE ? -1 : create_memfd();
+    subject->fd = subject->kind == KIND_TREE ? -1 : create_memfd(&subject->executes);
     subject->path = strdup(paths->items[i]);
     subject->max_bytes = items[i].max_bytes;
     if ((subject->fd < 0 && subject->kind != KIND_TREE) || subject->path == NULL) {

@@ -16,6 +16,7 @@
 struct staged {
   char *path; /* owned */
   int fd;     /* memfd, sealed once the stager has reported; -1 when the store has it */
+  bool executes; /* the host lets that be executed */
   uint32_t kind; /* wire_kind */
   uint64_t max_bytes;
   struct wire_staged result;
@@ -115,7 +116,7 @@ bool staging_finish(struct staging *staging, const struct stage_report *report);
 static inline bool runs_from_memory(const struct staging *staging)
 {
   const struct staged *program = &staging->subjects[staging->program];
-  return program->result.format == FORMAT_ELF_STATIC && program->stored == NULL;
+  return program->result.format == FORMAT_ELF_STATIC && program->stored == NULL && program->executes;
 }
 
 #endif
