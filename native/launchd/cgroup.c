@@ -46,6 +46,11 @@ static const char *hierarchy(void)
   return NULL;
 }
 
+bool cgroups_present(void)
+{
+  return hierarchy() != NULL;
+}
+
 /* The launcher's own cgroup, below the hierarchy's mount; "/writ" when it lives in the root cgroup. */
 static bool own_cgroup(char *path, size_t size)
 {

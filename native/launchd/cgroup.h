@@ -37,6 +37,9 @@ struct leaf_usage {
   uint64_t system_us;
 };
 
+/* Whether this host has a v2 hierarchy where it belongs: alone, or beside v1 ("hybrid"). Nothing can be held or ended without. */
+bool cgroups_present(void);
+
 /*
  * Opens or makes the interior cgroup at `configured` (a path, or "auto" for the launcher's own cgroup, which the service
  * manager has delegated), and enables the controllers that the host offers. Fails with EWOULDBLOCK when another launcher

@@ -306,6 +306,8 @@ int main(int argc, char **argv)
   connection_start(&launcher.connection);
   if (launcher.config.landlock_required && landlock_abi() == 0)
     die("this kernel has no Landlock (landlock = optional runs without)");
+  if (!cgroups_present())
+    die("this host has no cgroup v2 hierarchy, neither at /sys/fs/cgroup nor at /sys/fs/cgroup/unified");
   if (!executions_create(&launcher.config, &launcher.executions))
     die_errno("table of executions");
   /* The listener first: its lock says that no other launcher works on these cgroups. */

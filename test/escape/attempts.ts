@@ -245,6 +245,14 @@ export const ATTEMPTS: readonly Attempt[] = [
     refused: /ESRCH/,
   },
   {
+    name: 'see-callers-process',
+    like: 'arguments and environments of others in /proc',
+    naive: caller,
+    run: ({ victim }) => ['read', `/proc/${victim}/environ`],
+    order: () => ({ user: { uid: CALLER, gid: CALLER } }),
+    refused: /ENOENT/,
+  },
+  {
     name: 'shared-memory',
     naive: caller,
     run: ({ sharedMemory }) => ['shared-memory', String(sharedMemory)],

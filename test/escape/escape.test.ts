@@ -11,6 +11,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -189,6 +190,34 @@ describe.skipIf(!isRoot)('escape', () => {
     const { stdout } = spawnSync(naive, ['empty', program], { encoding: 'utf8' })
     expect(stdout).toBe('done\n')
     await expect(writd.prepare([program], { argv: [] })).rejects.toMatchObject({ code: 'MALFORMED' })
+  })
+
+  it('a writable path that is exchanged for a link in time gives root’s directory away, and nothing under Writ (CVE-2021-30465)', async () => {
+    const place = at('exchanged')
+    for (const name of ['', 'path', '../target']) mkdirSync(join(place, name))
+    symlinkSync(at('target'), join(place, 'link'))
+    for (const name of ['', 'path']) chownSync(join(place, name), CALLER, CALLER)
+    const racer = spawn(program, ['exchange', join(place, 'path'), join(place, 'link')], {
+      uid: CALLER,
+      gid: CALLER,
+    })
+    const write = ['create', join(place, 'path', 'created')]
+    const arrived = () => existsSync(join(at('target'), 'created'))
+    try {
+      for (let left = 300; left > 0 && !arrived(); left--)
+        spawnSync(naive, [`uid=${CALLER}`, `writable=${join(place, 'path')}`, program, ...write])
+      expect(arrived()).toBe(true)
+      rmSync(join(at('target'), 'created'))
+      chownSync(at('target'), 0, 0)
+      for (let left = 25; left > 0; left--)
+        await writd
+          .run([program, ...write], { writable: [join(place, 'path')], user: { uid: CALLER, gid: CALLER } })
+          .catch((error: unknown) => expect(error).toBeInstanceOf(LauncherError))
+      expect(arrived()).toBe(false)
+      expect(statSync(at('target')).uid).toBe(0)
+    } finally {
+      racer.kill('SIGKILL')
+    }
   })
 
   it('a detached grandchild outlives a naive launcher’s child, and ends with Writ’s', async () => {

@@ -291,6 +291,15 @@ describe.skipIf(!isRoot)('an execution is closed in', () => {
     if (writd.client.features.controllers.includes('memory'))
       expect((await writd.sh('true', asked)).end.exitCode).toBe(0)
     else await expect(writd.sh('true', asked)).rejects.toMatchObject({ code: 'LIMIT_UNENFORCEABLE' })
+    const quarter = { limits: { cpuPercent: 25 } }
+    const busy = "timeout 1 sh -c 'while :; do :; done'"
+    if (writd.client.features.controllers.includes('cpu')) {
+      const { userUs, systemUs } = (await writd.sh(busy, quarter)).end.rusage
+      expect(userUs + systemUs).toBeLessThan(500_000)
+    } else await expect(writd.sh(busy, quarter)).rejects.toMatchObject({ code: 'LIMIT_UNENFORCEABLE' })
+    await expect(writd.sh('true', { limits: { cpuPercent: 1_000_001 } })).rejects.toMatchObject({
+      code: 'LIMIT_UNENFORCEABLE',
+    })
     const shared = { user: { uid: 64400, gid: 64400 }, limits: { pids: 4 } }
     if (!writd.client.features.controllers.includes('pids'))
       await expect(writd.sh('true', shared)).rejects.toMatchObject({ code: 'LIMIT_UNENFORCEABLE' })

@@ -227,6 +227,18 @@ describe.skipIf(!isRoot)('the launcher does not start', () => {
     await host.stop()
   })
 
+  it('on a host with no cgroup v2 hierarchy, alone or beside v1', async () => {
+    const host = new TestHost()
+    const { file } = start(host)
+    const script = `mount -t tmpfs none /sys/fs/cgroup && exec ${LAUNCHD} --config ${file}`
+    const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], {
+      encoding: 'utf8',
+      timeout: 5000,
+    })
+    expect([status, stderr]).toEqual([1, expect.stringContaining('no cgroup v2 hierarchy')])
+    await host.stop()
+  })
+
   it('as somebody else than root', async () => {
     const host = new TestHost()
     const { file } = start(host)

@@ -52,7 +52,8 @@ static bool be_ordinary(void)
  */
 static bool execute_no_memfd(void)
 {
-  return put("/proc/sys/vm/memfd_noexec", "2") || errno == ENOENT;
+  errno = EPERM; /* else it would be the host's own setting that is changed here */
+  return getpid() == 1 && (put("/proc/sys/vm/memfd_noexec", "2") || errno == ENOENT);
 }
 
 /* Gives up what it is, in the one order that works; then nothing here has rights any more. */

@@ -137,9 +137,17 @@ static int try_core(char **arguments)
   return setrlimit(RLIMIT_CORE, &size);
 }
 
+/* No attempt: exchanges two names for each other until it is killed. */
+static int exchange(char **arguments)
+{
+  while (renameat2(AT_FDCWD, arguments[0], AT_FDCWD, arguments[1], RENAME_EXCHANGE) == 0)
+    usleep(200);
+  return -1;
+}
+
 const struct attempt FILE_ATTEMPTS[] = {
     {"read", try_read}, {"create", try_create}, {"overwrite", try_overwrite}, {"open-to-write", try_open_to_write},
     {"remove", try_remove}, {"symlink", try_symlink}, {"directory", try_directory}, {"rewrite", try_rewrite},
     {"write-text", try_write_text}, {"make-device", try_make_device}, {"leaked-directory", try_leaked_directory},
     {"leaked-file", try_leaked_file}, {"leaked-place", try_leaked_place}, {"environment", try_environment},
-    {"open-files", try_open_files}, {"file-size", try_file_size}, {"memory", try_memory}, {"core", try_core}, {NULL, NULL}};
+    {"open-files", try_open_files}, {"file-size", try_file_size}, {"memory", try_memory}, {"core", try_core}, {"exchange", exchange}, {NULL, NULL}};
