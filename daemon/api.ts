@@ -17,6 +17,7 @@ import {
   type WorkloadRequest,
 } from './core.ts'
 import type { DaemonParts } from './daemon.ts'
+import { detached } from './detached.ts'
 import { entryOwner } from './entry-owner.ts'
 import { toMessage } from './execution-registry.ts'
 import { makeReport } from './report.ts'
@@ -52,7 +53,9 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       signal: AbortSignal,
     ) {
       const permit = await decider.decide(caller, 'execute', artifact, workload)
-      return executor.run(permit, caller, streams, signal)
+      return permit.decision.terms?.detach === true
+        ? detached(parts, permit, caller, streams, signal)
+        : executor.run(permit, caller, streams, signal)
     },
 
     getExecution(executionId: string): ExecutionInput | null {
@@ -78,10 +81,12 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
     resizeTerminal: (executionId, size) => executor.controls.resize(executionId, size),
     closeOutput: (executionId, stream) => executor.controls.closeOutput(executionId, stream),
 
+    executionOwner: executionId => history.ownerOf(executionId) ?? null,
+
     watchExecutions: (signal: AbortSignal) => registry.watch(signal),
 
     readOutput(executionId: string, follow: boolean, signal: AbortSignal) {
-      const tail = parts.tails.get(executionId)
+      const tail = parts.files.get(executionId) ?? parts.tails.get(executionId)
       if (tail?.kept === false) throw new OutputError()
       return tail?.read(follow, signal) ?? null
     },

@@ -153,6 +153,8 @@ export interface DaemonCore {
   }): ExecutionInput[]
   /** Resolves when confirmed dead or when `signal` aborts, with the execution as it then is. */
   terminate(caller: Caller, executionId: string, signal: AbortSignal): Promise<ExecutionInput>
+  /** Whose an execution is or was, also of one that is only in the lineage any more; null if there is none. */
+  executionOwner(executionId: string): Ownership | null
   /** These act on an execution that runs. @throws ControlError */
   signalExecution(executionId: string, signal: PassedSignal): Promise<void>
   resizeTerminal(executionId: string, size: TerminalSize): void

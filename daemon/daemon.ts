@@ -20,6 +20,7 @@ import { type Host, HostError, hostTier, openHost } from './host.ts'
 import { LauncherClient } from './launcher/client.ts'
 import { endLeftovers } from './leftovers.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
+import { OutputFiles } from './output-files.ts'
 import { OutputTails } from './output-tails.ts'
 import { Recorder, recordedReasons } from './recorder.ts'
 import { Sealing } from './sealing.ts'
@@ -45,6 +46,8 @@ export interface DaemonParts {
   readonly launcher: LauncherClient
   readonly registry: ExecutionRegistry
   readonly tails: OutputTails
+  /** Output of detached executions. */
+  readonly files: OutputFiles
   readonly decisions: DecisionLog
   readonly decider: Decider
   readonly executor: Executor
@@ -168,6 +171,11 @@ async function compose(base: {
     ),
   )
   const tails = new OutputTails(settings.outputTailLimits())
+  const files = await OutputFiles.open(
+    join(config.daemon.stateDirectory, 'output'),
+    settings.outputFileLimits(),
+    log,
+  )
   const registry = new ExecutionRegistry(id => tails.forget(id))
   const decisions = new DecisionLog(lineage, recorder, log)
   const executor = new Executor(
@@ -244,7 +252,7 @@ async function compose(base: {
       launcher,
       registry,
     },
-    ...{ tails, decisions, decider, executor, governance, attestor, sealing },
+    ...{ tails, files, decisions, decider, executor, governance, attestor, sealing },
     startedTime: new Date().toISOString(),
     onStatusChange: () => undefined,
   }

@@ -187,7 +187,8 @@ export class Executor {
       decisionRecord: sha256Hex(decision.record),
       permittedTime: input.clock.now,
     })
-    this.#o.tails.open(executionId)
+    // That of a detached one is in files.
+    if (!terms.detach) this.#o.tails.open(executionId)
     this.#o.history.own(executionId, { callerUid: caller.uid, parentExecutionId: parent })
     if (parent !== null) {
       const started = this.#o.registry.get(parent)?.childrenStarted ?? 0

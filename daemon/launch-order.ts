@@ -24,12 +24,6 @@ export interface LaunchContext {
  */
 export function launchOrder(context: LaunchContext): LaunchOrder {
   const { terms } = context
-  if (terms.detach) {
-    throw new LauncherError(
-      'LIMIT_UNENFORCEABLE',
-      'this host ends executions with the call that started them',
-    )
-  }
   if (terms.onLapse === 'freeze') {
     throw new LauncherError(
       'LIMIT_UNENFORCEABLE',

@@ -1,5 +1,6 @@
 import { configDigest } from '../configuration/daemon-file.ts'
 import type { Config, KeyName, ReloadedConfig } from '../configuration/schema.ts'
+import type { OutputFileLimits } from './output-files.ts'
 import type { OutputTailLimits } from './output-tails.ts'
 import type { QuotaLimits } from './rpc/quota.ts'
 import type { SealingOptions } from './sealing.ts'
@@ -91,6 +92,16 @@ export class Settings {
       tailBytes: () => this.now.execution.outputTailBytes,
       totalBytes: () => this.now.execution.outputTailTotalBytes,
       maxExecutions: () => this.now.execution.maxExecutions,
+    })
+  }
+
+  /** Always those in force; the share of one execution counts for those that begin. */
+  outputFileLimits(): OutputFileLimits {
+    return live({
+      fileBytes: () => this.now.execution.outputFileBytes,
+      totalBytes: () => this.now.execution.outputFileTotalBytes,
+      maxExecutions: () => this.now.execution.maxExecutions,
+      keptMs: () => this.now.execution.outputFileDays * 86_400_000,
     })
   }
 

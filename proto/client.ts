@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { resolve } from 'node:path'
 import { type CallOptions, Metadata } from '@grpc/grpc-js'
-import { FaultError, TransportError, toCallError } from './call-error.ts'
+import { FaultError, StartFailedError, TransportError, toCallError } from './call-error.ts'
 import { answers, cancelledBy } from './client/answers.ts'
 import { Channel } from './client/channel.ts'
 import { type ExecuteCall, executeCall } from './client/execute-call.ts'
@@ -11,6 +11,7 @@ import { continued, watched } from './client/resume.ts'
 import { DEFAULT_RETRY, type RetryOptions, withRetries } from './client/retry.ts'
 import type { AttestationStatus } from './generated/writ/v1/AttestationStatus.ts'
 import type { ExecuteStartInput } from './generated/writ/v1/ExecuteStart.ts'
+import type { ExecuteStarted } from './generated/writ/v1/ExecuteStarted.ts'
 import type { Execution } from './generated/writ/v1/Execution.ts'
 import type { ReadEntriesResponse } from './generated/writ/v1/ReadEntriesResponse.ts'
 
@@ -137,6 +138,26 @@ export class WritClient implements Disposable {
       drop: error => dropped.abort(error),
       startWithinMs,
     })
+  }
+
+  /**
+   * Starts a workload that goes on without its caller, and resolves once it runs. Its artifact has to sign that. Is sent once, whatever
+   * happens.
+   *
+   * @throws StartFailedError, DenialError and every other {@link CallError}
+   */
+  async detach(start: ExecuteStartInput, options: CallControl = {}): Promise<ExecuteStarted> {
+    const { deadlineMs = this.#deadlineMs } = options
+    const workload = { ...start.workload, detach: true }
+    const call = this.executeCall({ ...start, workload }, { ...options, deadlineMs })
+    call.endStdin()
+    let started: ExecuteStarted | null = null
+    for await (const answer of call.answers) {
+      if (answer.message === 'started') started = answer.started ?? null
+      else if (answer.message === 'ended' && answer.ended) throw new StartFailedError(answer.ended)
+    }
+    if (started === null) throw new TransportError('OTHER', 'the daemon did not say whether it runs')
+    return started
   }
 
   /** {@link WritClient.execute} message by message, in the order in which the daemon sends them, and without `startWithinMs`. */

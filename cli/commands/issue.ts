@@ -72,6 +72,7 @@ export function addIssue(program: Command): void {
     )
     .option('--any-arguments', 'allow whatever arguments')
   addWorkloadOptions(command)
+  command.option('--detach', 'allow it to go on without its caller (run --detach)')
   command.option('--terminal', 'allow it a terminal (run --terminal); pipes stay allowed')
   addPassphraseOptions(command)
   handOn(command)

@@ -21,7 +21,7 @@ export function addLogs(program: Command): void {
   const command = addCommand(
     program,
     'logs <id>',
-    'Print the newest output of an execution that runs or has ended recently: its standard output and its standard error, each to that of this command.',
+    'Print the newest output of an execution that runs or has ended: its standard output and its standard error, each to that of this command.',
     `writ logs 5d0c1f2a9b3e4d5c6f7081928394a5b6
      writ logs --follow --stderr 5d0c1f2a9b3e4d5c6f7081928394a5b6
      writ logs 5d0c1f2a9b3e4d5c6f7081928394a5b6 | cat -v`,
@@ -44,7 +44,8 @@ export function addLogs(program: Command): void {
     command,
     'The bytes are the program’s own, as it wrote them: on a terminal they can do what the program could, move the cursor for example.\n' +
       'Of a program that you do not trust, look at them through `cat -v`, or with --json.\n' +
-      'The daemon keeps the end of the output in memory (execution.output_tail_bytes); how much is missing is said on standard error.',
+      'The daemon keeps the end of the output in memory (execution.output_tail_bytes), that of a detached execution in files that outlast it\n' +
+      '(execution.output_file_bytes); how much is missing is said on standard error.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
     const executionId = readExecutionId(args[0] ?? '')

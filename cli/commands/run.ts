@@ -2,12 +2,12 @@ import type { Command } from 'commander'
 import { Option } from 'commander'
 import type { ExecutionEnd } from '../../proto/generated/writ/v1/ExecutionEnd.ts'
 import { addCommand, addNote, handOn, setAction } from '../command.ts'
-import { EXIT, type ExitStatus } from '../error.ts'
+import { CliError } from '../error.ts'
 import { readDocument } from '../files.ts'
 import { jsonText, type Output, printable, styledError } from '../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 import { execute } from '../rpc/execute.ts'
-import { EXECUTION_END, shownEnd, shownStart } from '../rpc/execution.ts'
+import { EXECUTION_END, EXECUTION_START, exitStatusOf, shownEnd, shownStart } from '../rpc/execution.ts'
 import { dieOf, signalName } from '../signals.ts'
 import { CallersTerminal } from '../terminal.ts'
 import { addWorkloadOptions, readWorkload, type WorkloadOptions, workloadMessage } from '../workload.ts'
@@ -23,17 +23,14 @@ export function addRun(program: Command): void {
     'run <program> [argument...]',
     'Run a program under an artifact. Its input, output, errors and exit status are those of this command.',
     `writ run --artifact digits.artifact.json --file weights -- ./classifier infer weights < digits.txt
-     writ run --artifact job.json --env LANG=C --cwd /srv/job -- /usr/bin/sort input.txt`,
+     writ run --artifact job.json --env LANG=C --cwd /srv/job -- /usr/bin/sort input.txt
+     writ run --artifact job.json --detach -- /usr/bin/sort input.txt`,
     [
+      { when: 'with --detach', fields: { started: EXECUTION_START } },
       {
         as: 'stderr',
         fields: {
-          started: {
-            executionId: 'hex',
-            decisionIndex: 'decimal',
-            artifactDigest: 'digest',
-            epoch: 'decimal',
-          },
+          started: EXECUTION_START,
           ended: EXECUTION_END,
           exitStatus: 'number',
         },
@@ -45,13 +42,16 @@ export function addRun(program: Command): void {
       '--terminal',
       'give it a terminal, which is the one that this is started from; where the artifact allows it',
     )
+    .option('--detach', 'print the id once it runs, and leave; where the artifact allows it')
     .option('--quiet', 'say nothing of its own while the program runs')
   handOn(command)
   addWorkloadOptions(command)
   addSocketOption(command)
   addNote(
     command,
-    'Exit status: the program’s own once it has run; 1 denied or not started; 2 wrong use. If a signal ended the program this command ends by the\n' +
+    'With --detach it has no input, `writ logs` has its output, `writ wait` waits for its end, `writ terminate` ends it. It ends with the daemon at\n' +
+      'the latest: nothing outlives that without a lease.\n' +
+      'Exit status: the program’s own once it has run; 1 denied or not started; 2 wrong use. If a signal ended the program this command ends by the\n' +
       'same signal; where the signal would leave a core, and when Writ ended the execution, it exits with 128 + N.\n' +
       'SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and SIGTERM are handed on to the program’s first process. What ends this command\n' +
       'otherwise, SIGKILL for example, ends the execution. When a reader of the output has gone, the program finds that out by its next write.\n' +
@@ -62,10 +62,17 @@ export function addRun(program: Command): void {
     const artifact =
       options.artifact === undefined ? Buffer.alloc(0) : await readDocument(options.artifact, 'the artifact')
     const workload = workloadMessage(readWorkload(program, rest, options))
+    if (options.detach === true && options.terminal === true)
+      throw new CliError('USAGE', 'what is detached has no terminal: give --detach or --terminal')
     return withDaemon(options, async daemon => {
+      if (options.detach === true) {
+        const shown = shownStart(await daemon.detach({ artifact, workload }))
+        output.result({ started: shown }, () => [shown.executionId])
+        return undefined
+      }
       const terminal = options.terminal === true ? new CallersTerminal() : null
       const { started, ended } = await execute(daemon, { artifact, workload }, terminal)
-      const exitStatus = statusOf(ended)
+      const exitStatus = exitStatusOf(ended)
       report(output, options.quiet === true, ended)
       if (output.json) {
         const shown = { started: shownStart(started), ended: shownEnd(ended), exitStatus }
@@ -77,12 +84,6 @@ export function addRun(program: Command): void {
       return exitStatus
     })
   })
-}
-
-/** The program's status as a shell gives it: its own, or 128 and the number of the signal that ended it. */
-function statusOf(ended: ExecutionEnd): ExitStatus {
-  if (ended.exitCode !== undefined) return ended.exitCode
-  return ended.signal === undefined ? EXIT.refused : 128 + ended.signal
 }
 
 /** Says why an execution ended when it was not by itself. */

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { CallError } from '../../proto/client.ts'
 import { addCommand, addNote, setAction } from '../command.ts'
-import { CliError, EXIT } from '../error.ts'
+import { CliError, EXIT, type ExitStatus } from '../error.ts'
 import { readExecutionId } from '../execution-id.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
-import { EXECUTION, shownExecution } from '../rpc/execution.ts'
+import { EXECUTION, exitStatusOf, shownExecution } from '../rpc/execution.ts'
 import { whenEnded } from '../rpc/executions.ts'
 import { duration } from '../workload.ts'
 import { listLine } from './executions.ts'
@@ -12,6 +12,7 @@ import { listLine } from './executions.ts'
 interface Options extends SocketOptions {
   timeout?: number
   success?: boolean
+  status?: boolean
 }
 
 export function addWait(program: Command): void {
@@ -24,23 +25,28 @@ export function addWait(program: Command): void {
     [{ as: 'lines', fields: EXECUTION }],
   )
     .option('--timeout <duration>', 'longest time to wait', duration('--timeout'))
+    .option('--status', 'exit as the one execution that is named did, as `writ run` would have')
     .option('--success', 'exit with 1 unless each of them ended by itself with exit status 0')
   addSocketOption(command)
   addNote(
     command,
-    'Exit status: 0 when all have ended, however they did; 1 after --timeout, without an answer, or as --success says.',
+    'Exit status: 0 when all have ended, however they did; 1 after --timeout, without an answer, or as --success and --status say.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
     const ids = args.map(readExecutionId)
+    if (options.status === true && (ids.length !== 1 || options.success === true))
+      throw new CliError('USAGE', '--status takes one id, and no --success')
     return withDaemon(options, async daemon => {
       const { timeout, success } = options
       let good = true
+      let status: ExitStatus = EXIT.refused
       output.progress(`waiting for ${ids.length === 1 ? 'one execution' : `${ids.length} executions`}`)
       try {
         const ended = whenEnded(daemon, ids, timeout === undefined ? {} : { deadlineMs: timeout * 1000 })
         for await (const execution of ended) {
           const shown = shownExecution(execution)
           good &&= shown.end?.cause === 'EXIT' && shown.end.exitCode === 0
+          if (execution.end !== null) status = exitStatusOf(execution.end)
           if (!(await output.item(shown, () => [listLine(shown)]))) break
         }
       } catch (cause) {
@@ -50,6 +56,7 @@ export function addWait(program: Command): void {
           next: 'Wait longer, or end them: writ terminate',
         })
       }
+      if (options.status === true) return status
       return success === true && !good ? EXIT.refused : EXIT.done
     })
   })

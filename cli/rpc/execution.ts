@@ -1,6 +1,15 @@
 import type { ExecuteStarted } from '../../proto/generated/writ/v1/ExecuteStarted.ts'
 import type { Execution } from '../../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEnd } from '../../proto/generated/writ/v1/ExecutionEnd.ts'
+import { EXIT, type ExitStatus } from '../error.ts'
+
+/** The JSON form of how an execution started. */
+export const EXECUTION_START = {
+  executionId: 'hex',
+  decisionIndex: 'decimal',
+  artifactDigest: 'digest',
+  epoch: 'decimal',
+} as const
 
 /** The JSON form of how an execution ended. */
 export const EXECUTION_END = {
@@ -85,4 +94,10 @@ export function endText({ cause, exitCode, signal, confirmedDead, message }: Sho
     ...(message === '' ? [] : [message]),
     ...(confirmedDead ? [] : ['its end is not confirmed yet']),
   ].join(', ')
+}
+
+/** The program's status as a shell gives it: its own, or 128 and the number of the signal that ended it. */
+export function exitStatusOf(ended: ExecutionEnd): ExitStatus {
+  if (ended.exitCode !== undefined) return ended.exitCode
+  return ended.signal === undefined ? EXIT.refused : 128 + ended.signal
 }

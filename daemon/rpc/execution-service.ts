@@ -102,12 +102,16 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
     }),
 
     ReadOutput: serverStream(context, async (caller, request, send, signal) => {
-      const execution = find(caller, request.executionId)
+      const executionId = executionIdOf(request.executionId)
+      // Files outlast the daemon that knew the execution.
+      const known = core.getExecution(executionId)
+      const owner = known === null ? core.executionOwner(executionId) : ownershipOf(known)
+      if (owner === null || !mayTouch(caller, owner)) throw new NotFoundError(`execution ${executionId}`)
       const pieces = core.readOutput(request.executionId, request.follow, signal)
       if (pieces === null) throw new NotFoundError(`execution ${request.executionId}`)
       for await (const piece of pieces) {
         // It may go on for long, and whoever was an auditor at its begin may not be one now.
-        if (!visible(caller)(execution)) throw new NotFoundError(`execution ${request.executionId}`)
+        if (!mayTouch(caller, owner)) throw new NotFoundError(`execution ${request.executionId}`)
         await send(outputMessage(piece))
       }
     }),

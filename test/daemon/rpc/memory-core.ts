@@ -166,6 +166,10 @@ export class MemoryCore implements DaemonCore {
     throw new NotFoundError('execution')
   }
 
+  executionOwner() {
+    return null
+  }
+
   async signalExecution(executionId: string, signal: PassedSignal) {
     this.children.get(executionId)?.kill(signal)
   }

@@ -1,0 +1,49 @@
+import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
+import type { Caller, ExecuteStreams } from './core.ts'
+import type { DaemonParts } from './daemon.ts'
+import type { Permit } from './decider.ts'
+
+/** What the daemon needs of itself to run something that is nobody's call. */
+type Parts = Pick<DaemonParts, 'executor' | 'files' | 'log'>
+
+/**
+ * Runs what was permitted to outlive its call. Until it has started it belongs to the call, which can still end it; from then on
+ * to the daemon alone: it ends by itself, by Terminate, or by whatever ends every execution. Its input is empty, its output goes to
+ * files.
+ *
+ * @returns null once it runs; how it ended if it did not come to that
+ */
+export async function detached(
+  { executor, files, log }: Parts,
+  permit: Permit,
+  caller: Caller,
+  streams: ExecuteStreams,
+  signal: AbortSignal,
+): Promise<ExecutionEndInput | null> {
+  const { executionId } = permit.input.request
+  const file = files.open(executionId)
+  const tied = new AbortController()
+  const drop = () => tied.abort(signal.reason)
+  if (signal.aborted) drop()
+  else signal.addEventListener('abort', drop, { once: true })
+  const started = Promise.withResolvers<null>()
+  const own: ExecuteStreams = {
+    stdin: nothing(),
+    stdinClosed: () => undefined,
+    terminalSize: streams.terminalSize,
+    started: async message => {
+      signal.removeEventListener('abort', drop)
+      await streams.started(message)
+      started.resolve(null)
+    },
+    output: (stream, bytes) => file.write(stream, bytes),
+  }
+  const ended = executor.run(permit, caller, own, tied.signal).finally(() => {
+    signal.removeEventListener('abort', drop)
+    return files.end(executionId)
+  })
+  ended.catch((err: unknown) => log.debug({ err }, 'a detached execution did not come to its end'))
+  return await Promise.race([started.promise, ended])
+}
+
+async function* nothing(): AsyncGenerator<Buffer, void, undefined> {}
