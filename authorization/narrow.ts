@@ -41,7 +41,7 @@ const CHECKS: readonly Check[] = [
   ['devices', (child, parent) => child.devices.every(name => parent.devices.includes(name))],
   ['detach', (child, parent) => !child.detach || parent.detach],
   ['children', narrowerChildren],
-  ['onLapse', (child, parent) => child.onLapse === 'kill' || parent.onLapse === 'freeze'],
+  ['onLapse', narrowerLapse],
   ['maxEvidenceAgeMs', (child, parent) => atMost(child.maxEvidenceAgeMs, parent.maxEvidenceAgeMs)],
   ['notAfter', (child, parent) => child.notAfter <= parent.notAfter],
 ]
@@ -50,6 +50,12 @@ function sameUser(child: Exclude<LaunchTerms['user'], 'own'>, parent: LaunchTerm
   if (parent === 'own') return false
   const { uid, gid, groups } = child
   return uid === parent.uid && gid === parent.gid && groups.every(group => parent.groups.includes(group))
+}
+
+/** A shorter grace is narrower, and none the narrowest. */
+function narrowerLapse({ onLapse: child }: LaunchTerms, { onLapse: parent }: LaunchTerms): boolean {
+  if (child === 'kill') return true
+  return parent !== 'kill' && child.freeze.graceMs <= parent.freeze.graceMs
 }
 
 function narrowerChildren({ children: child }: LaunchTerms, { children: parent }: LaunchTerms): boolean {

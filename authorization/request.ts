@@ -27,8 +27,11 @@ const bound = (least: number) => v.nullable(integer(least, Number.MAX_SAFE_INTEG
 export const requestSchema = v.strictObject({
   /** Drawn by the daemon. */
   executionId,
-  /** `authorize` with no artifact asks for a minted one; with one it asks whether `execute` would be permitted. */
-  operation: v.picklist(['execute', 'authorize']),
+  /**
+   * `authorize` with no artifact asks for a minted one; with one it asks whether `execute` would be permitted. `continue` is the
+   * daemon's own question: whether what was permitted, and has its use, would be permitted now.
+   */
+  operation: v.picklist(['execute', 'authorize', 'continue']),
   program: path,
   /** `argv[0]` included. */
   argv: v.nullable(v.pipe(v.array(argument), v.minLength(1), v.maxLength(4096))),

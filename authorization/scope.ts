@@ -290,7 +290,7 @@ export function resolveTerms(statement: Statement, request: ExecutionRequest): R
     devices,
     detach: request.detach,
     children: request.children ? scope.children : 'none',
-    onLapse,
+    onLapse: onLapse === 'kill' ? onLapse : { freeze: { graceMs: onLapse.freeze.grace * 1000 } },
     maxEvidenceAgeMs: environment.maxEvidenceAge === 'any' ? null : environment.maxEvidenceAge * 1000,
     notAfter: validity.notAfter,
   }

@@ -111,7 +111,11 @@ const predicate = v.strictObject({
   }),
   policy: v.strictObject({ digest: orAny(digest) }),
   parent: v.strictObject({ execution: v.union([any, v.literal('none'), executionId]) }),
-  onLapse: v.picklist(['kill', 'freeze']),
+  /** What a lapse of the host's attestation does. Frozen for longer than the grace it is killed all the same: seconds, at most a day. */
+  onLapse: v.union([
+    v.literal('kill'),
+    v.strictObject({ freeze: v.strictObject({ grace: integer(1, 86_400) }) }),
+  ]),
 })
 
 const statement = v.strictObject({
@@ -170,7 +174,7 @@ function checkConsistent({ subject, predicate }: Statement): void {
   }
   const { validity, scope, onLapse } = predicate
   if (validity.notAfter <= validity.notBefore) fail('predicate.validity', 'it ends before it begins')
-  if (onLapse === 'freeze' && scope.devices.length > 0) {
+  if (onLapse !== 'kill' && scope.devices.length > 0) {
     fail('predicate.onLapse', 'an execution with devices cannot be frozen: a device goes on without it')
   }
   if (scope.stdio !== 'any' && !oneTerminal(scope.stdio)) {

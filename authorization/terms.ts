@@ -54,7 +54,10 @@ export const termsSchema = v.strictObject({
       programs: orAny(list(digest, 256)),
     }),
   ]),
-  onLapse: v.picklist(['kill', 'freeze']),
+  onLapse: v.union([
+    v.literal('kill'),
+    v.strictObject({ freeze: v.strictObject({ graceMs: integer(1, 86_400_000) }) }),
+  ]),
   /** Null: as long as the host's own rule allows. */
   maxEvidenceAgeMs: bound,
   notAfter: time,

@@ -24,6 +24,7 @@ export interface IssueOptions extends WorkloadOptions {
   simulated: 'allow' | 'deny'
   parent: string
   onLapse: 'kill' | 'freeze'
+  grace?: number
   interpreter?: string
   tree?: string[]
   anyArguments?: boolean
@@ -128,6 +129,14 @@ function readValidity({ notBefore, valid }: IssueOptions): { notBefore: string; 
   return { notBefore: new Date(start).toISOString(), notAfter: new Date(end).toISOString() }
 }
 
+/** What is frozen is frozen for a time that is named. @throws CliError */
+function readOnLapse({ onLapse, grace }: IssueOptions): Authorization['onLapse'] {
+  if (onLapse === 'kill' && grace === undefined) return onLapse
+  if (onLapse === 'kill') throw new CliError('USAGE', '--grace goes with --on-lapse freeze')
+  if (grace === undefined) throw new CliError('USAGE', '--on-lapse freeze needs --grace')
+  return { freeze: { grace } }
+}
+
 /**
  * The statement that allows exactly this workload. Files are hashed as they are now.
  *
@@ -188,7 +197,7 @@ export async function buildStatement(
     },
     policy: { digest: options.policy },
     parent: { execution: options.parent },
-    onLapse: options.onLapse,
+    onLapse: readOnLapse(options),
   }
   return { subjects, predicate }
 }

@@ -142,9 +142,16 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       }
     },
 
-    loadPolicy: (_caller: Caller, envelope: Buffer) => changed(parts, governance.loadPolicy(envelope)),
-    loadTrustRoots: (_caller: Caller, envelope: Buffer) =>
-      changed(parts, governance.loadTrustRoots(envelope)),
+    async loadPolicy(_caller: Caller, envelope: Buffer) {
+      const loaded = await changed(parts, governance.loadPolicy(envelope))
+      parts.renewals.changed()
+      return loaded
+    },
+    async loadTrustRoots(_caller: Caller, envelope: Buffer) {
+      const loaded = await changed(parts, governance.loadTrustRoots(envelope))
+      parts.renewals.changed()
+      return loaded
+    },
 
     async loadReferenceValues(_caller: Caller, envelope: Buffer) {
       const loaded = await changed(parts, governance.loadReferenceValues(envelope))

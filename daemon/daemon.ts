@@ -23,6 +23,7 @@ import { bootTimeNs, LeasePage } from './native.ts'
 import { OutputFiles } from './output-files.ts'
 import { OutputTails } from './output-tails.ts'
 import { Recorder, recordedReasons } from './recorder.ts'
+import { Renewals } from './renewals.ts'
 import { Sealing } from './sealing.ts'
 import { type Settings, withLive } from './settings.ts'
 import { WallClock } from './wall-clock.ts'
@@ -51,6 +52,7 @@ export interface DaemonParts {
   readonly decisions: DecisionLog
   readonly decider: Decider
   readonly executor: Executor
+  readonly renewals: Renewals
   readonly governance: Governance
   readonly attestor: Attestor
   readonly sealing: Sealing
@@ -210,6 +212,7 @@ async function compose(base: {
       },
     ),
   )
+  const renewals = new Renewals({ launcher, registry, decider, executor, recorder, gate, log })
   const governance = new Governance({
     ...{ history, lineage, recorder, gate },
     keys: host.governanceKeys,
@@ -252,7 +255,7 @@ async function compose(base: {
       launcher,
       registry,
     },
-    ...{ tails, files, decisions, decider, executor, governance, attestor, sealing },
+    ...{ tails, files, decisions, decider, executor, renewals, governance, attestor, sealing },
     startedTime: new Date().toISOString(),
     onStatusChange: () => undefined,
   }
@@ -296,7 +299,8 @@ async function recordStart(
 /** A closing gate orders the end of everything first; only then is anything written. */
 function onTransition(parts: DaemonParts, { from, to, epoch, reasons }: TrustTransition): void {
   const { executor, recorder, history, sealing, log } = parts
-  if (to !== 'ATTESTED') executor.lapse(epoch - 1n)
+  // A host that failed is not one that is late: nothing waits for it to recover.
+  if (to !== 'ATTESTED') executor.lapse(epoch - 1n, to !== 'FAILED')
   const level = to === 'FAILED' ? 'error' : to === 'STALE' ? 'warn' : 'info'
   log[level]({ event: 'trust-transition', from, to, epoch: String(epoch), reasons }, 'trust transition')
   recorder

@@ -52,6 +52,8 @@ export interface Permit {
   readonly input: DecisionInput
   readonly decision: Decision
   readonly index: bigint
+  /** What was found at each path that was opened. */
+  readonly observed: readonly ObservedSubject[] | null
 }
 
 /**
@@ -109,13 +111,34 @@ export class Decider {
       if (operation === 'execute') this.#permitting.add(request.executionId)
       const index = await this.#persist(input, decision, reservation)
       keep = operation === 'execute'
-      return { input, decision, index }
+      return { input, decision, index, observed }
     } finally {
       if (operation === 'execute' && !keep) {
         this.#permitting.delete(request.executionId)
         this.#o.stage.abandon(request.executionId)
       }
     }
+  }
+
+  /**
+   * The same decision again, now, on what was permitted: its use is its own, and what it runs is what was hashed then. Changes nothing.
+   */
+  reconsider({ input, observed }: Permit, caller: Caller): { input: DecisionInput; decision: Decision } {
+    const request: ExecutionRequest = { ...input.request, operation: 'continue' }
+    const now = { ...this.#input(caller, input.caller, request, input.artifact), fault: null }
+    // A child is counted among its parent's; it is not one more.
+    const parent = now.parent && {
+      ...now.parent,
+      childrenStarted: Math.max(0, now.parent.childrenStarted - 1),
+    }
+    const again = { ...now, parent }
+    return { input: again, decision: decideAfterOpen(again, observed) }
+  }
+
+  /** Makes what {@link reconsider} found durable. @throws LineageError */
+  recordRenewal({ caller, request, artifact }: DecisionInput, decision: Decision): Promise<bigint> {
+    if (caller === null) throw new Error('what was permitted had a known caller')
+    return this.#o.decisions.writeRenewal(decision, caller, request.executionId, artifact)
   }
 
   #readRequest(operation: 'execute' | 'authorize', workload: WorkloadRequest): ExecutionRequest {
@@ -126,9 +149,9 @@ export class Decider {
   /** Everything a decision depends on, as it is at this instant. */
   #input(
     caller: Caller,
-    described: AuthorizationCaller,
+    described: AuthorizationCaller | null,
     request: ExecutionRequest,
-    artifact: Buffer | null,
+    artifact: Uint8Array | null,
   ): DecisionInput {
     const { history } = this.#o
     const wall = this.#o.clock.now()

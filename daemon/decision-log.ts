@@ -22,6 +22,9 @@ export interface DecisionLogger {
   error(fields: { err: unknown }, message: string): void
 }
 
+/** What an entry says of a caller. */
+type DecidedCaller = Pick<Caller, 'uid' | 'gid' | 'pid' | 'cgroup' | 'unit'>
+
 interface Tokens {
   left: number
   bytes: number
@@ -90,23 +93,45 @@ export class DecisionLog {
     executionId: string,
     artifact: Uint8Array | null,
   ): Promise<bigint> {
-    const { record, inline } = await this.#keep(decision, artifact)
     return this.#recorder.record({
       type: 'decision',
-      outcome: decision.outcome,
-      record,
-      inputs: [...new Set(decision.references)],
-      inline,
-      reasons: recordedReasons(decision.reasons),
-      artifact: decision.artifactDigest,
+      ...(await this.#decided(decision, caller, artifact)),
       executionId,
-      caller: { uid: caller.uid, gid: caller.gid, pid: caller.pid, cgroup: caller.cgroup, unit: caller.unit },
       use: decision.use && {
         issuer: decision.use.issuer,
         id: decision.use.id,
         maxUses: decision.use.maxUses,
       },
     })
+  }
+
+  /**
+   * Makes a decision on what was permitted before durable. They come as often as the gate opens and policy changes, not as callers like, so
+   * that none is only counted.
+   *
+   * @throws LineageError
+   */
+  async writeRenewal(
+    decision: Decision,
+    caller: DecidedCaller,
+    executionId: string,
+    artifact: Uint8Array | null,
+  ): Promise<bigint> {
+    const decided = await this.#decided(decision, caller, artifact)
+    return this.#recorder.record({ type: 'renewal', ...decided, executionId })
+  }
+
+  async #decided(decision: Decision, caller: DecidedCaller, artifact: Uint8Array | null) {
+    const { record, inline } = await this.#keep(decision, artifact)
+    return {
+      outcome: decision.outcome,
+      record,
+      inputs: [...new Set(decision.references)],
+      inline,
+      reasons: recordedReasons(decision.reasons),
+      artifact: decision.artifactDigest,
+      caller: { uid: caller.uid, gid: caller.gid, pid: caller.pid, cgroup: caller.cgroup, unit: caller.unit },
+    }
   }
 
   /** Counts a denial that gets no entry of its own, or several like it. Cheap, and bounded in memory. */

@@ -15,6 +15,8 @@ export function entryOwner(bytes: Buffer, history: History): Ownership | null {
     case 'execution-start':
     case 'execution-end':
     case 'freeze':
+    case 'renewal':
+    case 'thaw':
     case 'kill-sent':
       return history.ownerOf(event.executionId) ?? null
     default:

@@ -2,11 +2,18 @@ import type { LaunchTerms } from '../authorization/index.ts'
 import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { Changes } from './changes.ts'
+import type { Caller } from './core.ts'
+import type { Permit } from './decider.ts'
 
 /** How many ended executions stay listed; the lineage has them all. */
 export const ENDED_KEPT = 1000
 
 export type LifeState = 'PREPARING' | 'RUNNING' | 'FROZEN' | 'ENDING' | 'ENDED'
+
+/** Whether it runs, or did and is frozen. */
+export function isLetRun(state: LifeState): boolean {
+  return state === 'RUNNING' || state === 'FROZEN'
+}
 
 /** What was permitted: fixed from the permit on. */
 export interface PermittedExecution {
@@ -25,6 +32,8 @@ export interface PermittedExecution {
   /** Digest of the decision's record, which a child's decision refers to. */
   readonly decisionRecord: string
   readonly permittedTime: string
+  /** What it was permitted on, for the same decision anew; null once it has ended. */
+  readonly origin: { readonly permit: Permit; readonly caller: Caller } | null
 }
 
 /** One execution as the daemon knows it. */
@@ -73,7 +82,9 @@ export class ExecutionRegistry {
   /** Changes what is known of an execution that has not ended. After its end nothing about it changes. */
   update(
     executionId: string,
-    change: Partial<Pick<TrackedExecution, 'state' | 'uid' | 'pid' | 'startedTime' | 'childrenStarted'>>,
+    change: Partial<
+      Pick<TrackedExecution, 'state' | 'uid' | 'pid' | 'startedTime' | 'childrenStarted' | 'epoch'>
+    >,
   ): void {
     const current = this.#byId.get(executionId)
     if (current === undefined || current.state === 'ENDED') return
@@ -85,12 +96,22 @@ export class ExecutionRegistry {
     if (current === undefined || current.state === 'ENDED') return
     this.#live--
     this.#ended++
-    this.#put({ ...current, state: 'ENDED', end })
+    this.#put({ ...current, state: 'ENDED', end, origin: null })
     this.#forget()
   }
 
   get(executionId: string): TrackedExecution | undefined {
     return this.#byId.get(executionId)
+  }
+
+  /** An execution, its parent, and so on. */
+  lineOf(executionId: string): string[] {
+    const line: string[] = []
+    for (let id: string | null = executionId; id !== null && !line.includes(id); ) {
+      line.push(id)
+      id = this.get(id)?.parentExecutionId ?? null
+    }
+    return line
   }
 
   /** Those that have not ended, oldest first. */

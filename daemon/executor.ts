@@ -6,7 +6,7 @@ import { Controls } from './controls.ts'
 import { type Caller, DeniedError, type ExecuteStreams } from './core.ts'
 import type { Permit } from './decider.ts'
 import { endMessage } from './execution-end.ts'
-import type { ExecutionRegistry } from './execution-registry.ts'
+import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
 import { launchOrder } from './launch-order.ts'
@@ -17,7 +17,7 @@ import { Output, pumpInput } from './pump.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
 
 /** Why `writd` itself ends an execution. */
-export type EndOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE' | 'DAEMON'
+export type EndOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE' | 'DAEMON' | 'DENIED'
 
 export interface ExecutorOptions {
   readonly launcher: LauncherClient
@@ -129,15 +129,21 @@ export class Executor {
     this.#o.launcher.kill(executionId, order)
   }
 
-  /** The gate closed: everything of this epoch and earlier ones ends. Called before anything is written anywhere. */
-  lapse(epoch: bigint): void {
+  /**
+   * The gate closed: everything of this epoch and earlier ones ends. Called before anything is written anywhere.
+   *
+   * @param hold what may be frozen is frozen instead
+   */
+  lapse(epoch: bigint, hold: boolean): void {
     const now = this.#o.bootNs()
-    this.#o.launcher.lapse(epoch)
+    this.#o.launcher.lapse(epoch, hold)
     const hit = this.#o.registry.live().filter(execution => execution.epoch <= epoch)
     if (hit.length > 0)
       this.#o.log.warn({ event: 'lapse', epoch: String(epoch), executions: hit.length }, 'the lease ended')
     for (const execution of this.#o.registry.live()) {
       if (execution.epoch > epoch) continue
+      // That it stands still is told by the launcher.
+      if (hold && execution.terms.onLapse !== 'kill' && isLetRun(execution.state)) continue
       const waiting = this.#waiting.get(execution.executionId)
       if (waiting !== undefined) waiting.killAskedNs ??= now
       this.#o.registry.update(execution.executionId, { state: 'ENDING' })
@@ -150,7 +156,7 @@ export class Executor {
       const revocable = {
         artifactDigest: execution.artifactDigest,
         subjectDigests: [execution.terms.program, ...execution.terms.files].map(file => file.sha256),
-        executionIds: this.#lineOf(execution.executionId),
+        executionIds: this.#o.registry.lineOf(execution.executionId),
       }
       const goodKeys = revocations.goodKeys(execution.signerKeyIds).length
       return revocations.hits(revocable).length > 0 || goodKeys < execution.threshold
@@ -168,7 +174,8 @@ export class Executor {
     }
   }
 
-  #register({ input, decision, index }: Permit, caller: Caller): LaunchTerms {
+  #register(permit: Permit, caller: Caller): LaunchTerms {
+    const { input, decision, index } = permit
     const { terms } = decision
     if (terms === null) throw new Error('a permit has terms')
     const { executionId } = input.request
@@ -186,6 +193,7 @@ export class Executor {
       decisionIndex: index,
       decisionRecord: sha256Hex(decision.record),
       permittedTime: input.clock.now,
+      origin: { permit, caller },
     })
     // That of a detached one is in files.
     if (!terms.detach) this.#o.tails.open(executionId)
@@ -401,15 +409,6 @@ export class Executor {
         confirmedDead: false,
       })
     }
-  }
-
-  #lineOf(executionId: string): string[] {
-    const line: string[] = []
-    for (let id: string | null = executionId; id !== null && !line.includes(id); ) {
-      line.push(id)
-      id = this.#o.registry.get(id)?.parentExecutionId ?? null
-    }
-    return line
   }
 
   /** An end that cannot be recorded has happened all the same. */

@@ -61,9 +61,10 @@ export interface GateOptions {
  * The one place that says whether the host is attested now, and until which deadline.
  *
  * Opening is the caller's last step, after the appraisal's entry is durable. Closing comes first and waits for nothing:
- * within the call the epoch is raised in the lease page, and only then listeners of `transition` hear of it.
+ * within the call the epoch is raised in the lease page, and only then listeners of `transition` hear of it. Those of `renewed` hear of
+ * each passing appraisal that the lease stands on.
  */
-export class TrustGate extends EventEmitter<{ transition: [TrustTransition] }> {
+export class TrustGate extends EventEmitter<{ transition: [TrustTransition]; renewed: [] }> {
   readonly #lease: Lease
   readonly #options: GateOptions
   readonly #now: () => bigint
@@ -118,6 +119,7 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition] }> {
     this.#facts = facts
     this.#lease.renew(this.#epoch, facts.instantNs)
     if (this.#state !== 'ATTESTED') this.#move('ATTESTED', reasons)
+    this.emit('renewed')
     return true
   }
 

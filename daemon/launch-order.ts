@@ -24,10 +24,10 @@ export interface LaunchContext {
  */
 export function launchOrder(context: LaunchContext): LaunchOrder {
   const { terms } = context
-  if (terms.onLapse === 'freeze') {
+  if (terms.onLapse !== 'kill' && terms.devices.length > 0) {
     throw new LauncherError(
       'LIMIT_UNENFORCEABLE',
-      'this host ends executions on a lapse and cannot hold them',
+      'a device goes on computing for an execution that is frozen',
     )
   }
   const leftMs = BigInt(Math.max(0, Math.floor(Date.parse(terms.notAfter) - context.nowWallMs)))
@@ -40,6 +40,7 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
     expiryBootNs: context.nowBootNs + leftMs * NS_PER_MS,
     maxEvidenceAgeNs:
       ownAgeNs !== null && ownAgeNs < context.maxEvidenceAgeNs ? ownAgeNs : context.maxEvidenceAgeNs,
+    graceNs: terms.onLapse === 'kill' ? null : BigInt(terms.onLapse.freeze.graceMs) * NS_PER_MS,
     digests: [terms.program, ...terms.files].map(file => file.sha256),
     argv: terms.argv,
     env: terms.env.map(({ name, value }) => `${name}=${value}`),

@@ -11,7 +11,8 @@ function ask(evaluation: Evaluation): void {
   if (policy === null) return
   const predicate = opened.statement?.predicate
   evaluation.answer = policy.evaluate({
-    operation: request.operation,
+    // What goes on is judged as what starts.
+    operation: request.operation === 'authorize' ? 'authorize' : 'execute',
     now: input.clock.now,
     hostId: input.host.id,
     caller,

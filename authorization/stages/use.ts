@@ -18,6 +18,12 @@ function look(evaluation: Evaluation): void {
   evaluation.use = input.request.operation === 'execute' ? claim : null
 }
 
+/** Uses that count against it: what goes on has one of them itself. */
+function usedByOthers({ input, view }: Evaluation): number {
+  const own = input.request.operation === 'continue' ? 1 : 0
+  return Math.max(0, (view?.used ?? 0) - own)
+}
+
 function revocable({ input: { request, caller }, opened, terms }: Evaluation): Revocable {
   if (terms === null) throw new TypeError('revocations come after subjects')
   return {
@@ -90,17 +96,23 @@ export const USE_STAGE: StageChecks = {
     },
     {
       name: 'uses',
-      reasons: ({ claim, view }) =>
-        claim === null || view === null || claim.maxUses === null || view.used < claim.maxUses
+      reasons: evaluation => {
+        const { claim, view } = evaluation
+        const used = usedByOthers(evaluation)
+        return claim === null || view === null || claim.maxUses === null || used < claim.maxUses
           ? NO_REASONS
-          : [reason('REPLAYED', `used ${view.used} times of ${claim.maxUses}`, 'predicate.validity.maxUses')],
-      compared: ({ claim, view }) =>
-        claim === null || view === null
+          : [reason('REPLAYED', `used ${used} times of ${claim.maxUses}`, 'predicate.validity.maxUses')]
+      },
+      compared: evaluation => {
+        const { claim, view, input } = evaluation
+        const itself = input.request.operation === 'continue' ? ' beside its own' : ''
+        return claim === null || view === null
           ? 'not applicable'
           : {
-              found: `used ${view.used} times`,
+              found: `used ${usedByOthers(evaluation)} times${itself}`,
               wanted: claim.maxUses === null ? 'any' : `less than ${claim.maxUses}`,
-            },
+            }
+      },
     },
     {
       name: 'unclean stop',

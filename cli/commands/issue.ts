@@ -64,6 +64,11 @@ export function addIssue(program: Command): void {
         .choices(['kill', 'freeze'])
         .default('kill'),
     )
+    .option(
+      '--grace <duration>',
+      'how long it may stay frozen until the host is attested again, such as 5m; then it is killed',
+      duration('--grace'),
+    )
     .option('--interpreter <file>', 'interpreter, if the program is a script (default: from its first line)')
     .option(
       '--tree <directory>',

@@ -10,7 +10,7 @@ export interface EndCause {
 }
 
 /** Causes that mean that the gate closed, or that the lease was not renewed (native/launchd, `daemon/launcher/types.ts`). */
-const BY_GATE: ReadonlySet<string> = new Set(['EPOCH', 'LEASE', 'LAPSE'])
+const BY_GATE: ReadonlySet<string> = new Set(['EPOCH', 'LEASE', 'LAPSE', 'GRACE'])
 /** Causes that mean that it never ran: what lapsed between permit and first instruction keeps it from running. */
 const NOT_RUN: ReadonlySet<string> = new Set(['NOT_STARTED', 'ABANDONED', 'INIT_LOST'])
 
@@ -30,6 +30,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   SUPERSEDED: 'another daemon took over',
   NOT_STARTED: 'it could not be started',
   ABANDONED: 'it was let go before its first instruction',
+  DENIED: 'its authorization, decided again, did not hold any more',
   INIT_LOST: 'its first process was lost before it ran',
 }
 
@@ -72,14 +73,23 @@ export async function causeOf(
   request: FoundRequest,
   recorded: Recorded,
 ): Promise<EndCause | null> {
-  const { end, start, decision } = request
+  const { end, decision } = request
   if (end === null) return null
   const { cause, exitCode, signal } = end.event
   if (cause === 'EXITED') return { text: exited(exitCode, signal), entries: [] }
   if (BY_GATE.has(cause) || NOT_RUN.has(cause)) {
-    const closing = closed(request, start?.event.epoch ?? recorded.record?.inputs?.gate.epoch ?? null)
-    if (closing !== null) return closing
+    const closing = closed(request, epochOf(request) ?? recorded.record?.inputs?.gate.epoch ?? null)
+    if (closing !== null && cause !== 'GRACE') return closing
+    if (closing !== null)
+      return { ...closing, text: `${closing.text}, and it could not go on within its grace` }
     if (BY_GATE.has(cause)) return { text: 'its lease was not renewed in time', entries: [] }
+  }
+  if (cause === 'DENIED') {
+    const denied = request.orders.findLast(
+      ({ event }) => event.type === 'renewal' && event.outcome === 'deny',
+    )?.event
+    const reasons = denied?.type === 'renewal' ? denied.reasons : []
+    if (reasons.length > 0) return { text: `${TEXTS.DENIED}: ${said(reasons)}`, entries: [] }
   }
   if (cause === 'REVOKED' || NOT_RUN.has(cause)) {
     const revocations = request.changes.filter(
@@ -96,6 +106,12 @@ export async function causeOf(
     }
   }
   return { text: TEXTS[cause] ?? `of ${cause}`, entries: [] }
+}
+
+/** The epoch that it belonged to in the end: each thaw moves it on. */
+function epochOf({ start, orders }: FoundRequest): number | null {
+  const thaw = orders.findLast(({ event }) => event.type === 'thaw')?.event
+  return thaw?.type === 'thaw' ? thaw.epoch : (start?.event.epoch ?? null)
 }
 
 function exited(exitCode: number | null, signal: number | null): string {

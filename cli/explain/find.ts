@@ -16,12 +16,14 @@ export type Change = EntryOf<'trust-transition'> | EntryOf<'appraisal'> | EntryO
 export interface FoundRequest {
   readonly decision: EntryOf<'decision'>
   readonly start: EntryOf<'execution-start'> | null
-  /** Freezes and kills. */
-  readonly orders: readonly EntryOf<'freeze' | 'kill-sent'>[]
+  /** Freezes, decisions whether it may go on, thaws, and kills. */
+  readonly orders: readonly EntryOf<Order>[]
   readonly end: EntryOf<'execution-end'> | null
   /** Appraisals only as far as they failed. From the decision to a little behind the end: a gate that closes waits for no entry, so its entries may come after it. */
   readonly changes: readonly Change[]
 }
+
+type Order = 'freeze' | 'renewal' | 'thaw' | 'kill-sent'
 
 /** How many entries behind an end belong to what may have caused it. */
 const BEHIND = 64
@@ -45,7 +47,7 @@ export async function findRequest(source: RequestSource, target: Target): Promis
   const decision = await findDecision(source, target)
   let start: FoundRequest['start'] = null
   let end: FoundRequest['end'] = null
-  const orders: EntryOf<'freeze' | 'kill-sent'>[] = []
+  const orders: EntryOf<Order>[] = []
   const changes: Change[] = []
   const { executionId, outcome, use } = decision.event
   // A denial starts nothing, and neither does a permit that consumes nothing: it was only asked for.
@@ -58,6 +60,8 @@ export async function findRequest(source: RequestSource, target: Target): Promis
           if (event.executionId === executionId) start = { index, event }
           break
         case 'freeze':
+        case 'renewal':
+        case 'thaw':
         case 'kill-sent':
           if (event.executionId === executionId) orders.push({ index, event })
           break

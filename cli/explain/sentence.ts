@@ -83,7 +83,10 @@ function ended({ request, cause }: Known): string {
   const { start, end, decision } = request
   if (decision.event.use === null) return ''
   if (end === null || cause === null) {
-    return start === null ? ' No start of it is recorded.' : ' No end of it is recorded: it is running.'
+    if (start === null) return ' No start of it is recorded.'
+    const last = request.orders.findLast(({ event }) => event.type === 'freeze' || event.type === 'thaw')
+    const state = last?.event.type === 'freeze' ? 'frozen' : 'running'
+    return ` No end of it is recorded: it is ${state}.`
   }
   if (start === null) return ` It never ran, because ${cause.text}.`
   const after = duration(between(start, end))

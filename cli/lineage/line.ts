@@ -53,6 +53,12 @@ export function eventText(event: LineageEvent): string {
       return `START ${short(event.executionId)}, pid ${event.pid}, epoch ${event.epoch}`
     case 'freeze':
       return `freeze ${short(event.executionId)}: ${event.cause}`
+    case 'renewal':
+      return event.outcome === 'permit'
+        ? `${styled(GOOD, 'may go on')} ${short(event.executionId)}`
+        : `${styled(BAD, 'may not go on')} ${short(event.executionId)}${because(event.reasons)}`
+    case 'thaw':
+      return `thaw ${short(event.executionId)}, epoch ${event.epoch}`
     case 'kill-sent':
       return `${styled('yellow', 'kill sent')} to ${short(event.executionId)}: ${event.cause}`
     case 'execution-end': {

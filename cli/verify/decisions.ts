@@ -17,6 +17,7 @@ import type { LogState } from './log-state.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from './steps.ts'
 
 type Decision = EventOf<'decision'>
+type Renewal = EventOf<'renewal'>
 
 /** An entry with fewer reasons than its record has at least this much of them. */
 const FULL_REASON_BYTES = 24 << 10
@@ -39,28 +40,30 @@ export async function checkDecisions(
   const reevaluator = new Reevaluator(blob, { governance: operators })
   let permits = 0
   let denials = 0
+  let renewals = 0
   for (const entry of entries) {
     const { index, event } = entry
     await atEntry(index, async () => {
-      if (event.type === 'decision') {
+      if (event.type === 'decision' || event.type === 'renewal') {
         const { same, record } = await reevaluator.reevaluate(await blob(event.record))
         if (!same) throw new StepFailure('evaluated again, the decision is another one')
         compareWithEntry(event, record)
         checkInline(event, record)
         checkGrounds({ index, event }, record, state, entries, hostId)
-        if (event.outcome === 'permit') permits++
+        if (event.type === 'renewal') renewals++
+        else if (event.outcome === 'permit') permits++
         else denials++
       }
       await state.apply(entry)
     })
   }
   return {
-    detail: `${permits} permits and ${denials} denials, each the same bytes again and on what was in force`,
+    detail: `${permits} permits and ${denials} denials${renewals === 0 ? '' : `, and ${renewals} decisions on what was permitted before`}, each the same bytes again and on what was in force`,
   }
 }
 
 /** An entry carries its record and the artifact that was sent, whole, and nothing else. @throws StepFailure, LineageError */
-export function checkInline(event: Decision, { inputs }: DecisionRecord): void {
+export function checkInline(event: Decision | Renewal, { inputs }: DecisionRecord): void {
   for (const digest of Object.keys(event.inline)) {
     if (digest !== event.record && digest !== inputs?.artifact?.digest)
       throw new StepFailure(`the entry carries ${digest}, which is neither its record nor its artifact`)
@@ -69,8 +72,12 @@ export function checkInline(event: Decision, { inputs }: DecisionRecord): void {
 }
 
 /** The entry is what was folded and shown; the record is what was decided. @throws StepFailure */
-export function compareWithEntry(event: Decision, record: DecisionRecord): void {
-  const use = event.use && { issuer: event.use.issuer, id: event.use.id, maxUses: event.use.maxUses }
+export function compareWithEntry(event: Decision | Renewal, record: DecisionRecord): void {
+  const asked = record.inputs?.request.operation === 'continue'
+  if (record.inputs !== null && asked !== (event.type === 'renewal'))
+    throw new StepFailure('the entry is of another kind than its record')
+  const consumed = event.type === 'decision' ? event.use : null
+  const use = consumed && { issuer: consumed.issuer, id: consumed.id, maxUses: consumed.maxUses }
   const recordUse = record.use && {
     issuer: record.use.issuer,
     id: record.use.id,
@@ -201,55 +208,4 @@ export function checkUses(entries: readonly LogEntry[]): Holds {
     payloads.set(name, event.artifact)
   }
   return { detail: `${used.size} artifacts used, none more often than it allows` }
-}
-
-/** Each execution started once, under its permit, with the subjects that the permit saw; and what ended is confirmed dead. */
-export async function checkExecutions(entries: readonly LogEntry[], blob: ReadBlob): Promise<Holds> {
-  const state = new Map<string, 'permitted' | 'started' | 'ended'>()
-  const permitOf = new Map<string, number>()
-  let starts = 0
-  for (const { index, event } of entries) {
-    await atEntry(index, async () => {
-      if (event.type === 'decision' && event.outcome === 'permit' && event.executionId !== null) {
-        if (state.has(event.executionId)) throw new StepFailure('a second permit of one execution')
-        state.set(event.executionId, 'permitted')
-        permitOf.set(event.executionId, index)
-      } else if (event.type === 'execution-start') {
-        if (state.get(event.executionId) !== 'permitted')
-          throw new StepFailure('a START without a permit of its own')
-        if (permitOf.get(event.executionId) !== event.decision)
-          throw new StepFailure('a START that names another permit')
-        await compareSubjects(event, entries, blob)
-        state.set(event.executionId, 'started')
-        starts++
-      } else if (event.type === 'execution-end') {
-        const was = state.get(event.executionId)
-        if (was === undefined || was === 'ended')
-          throw new StepFailure('an END without a permit, or a second one')
-        if (!event.confirmedDead) throw new StepFailure('an execution that was not confirmed dead')
-        state.set(event.executionId, 'ended')
-      }
-    })
-  }
-  const running = [...state.values()].filter(s => s === 'started').length
-  return { detail: `${starts} started under a permit, ${starts - running} ended, ${running} still running` }
-}
-
-async function compareSubjects(
-  start: EventOf<'execution-start'>,
-  entries: readonly LogEntry[],
-  blob: ReadBlob,
-): Promise<void> {
-  const permit = entries[start.decision]?.event
-  if (permit?.type !== 'decision') throw new StepFailure('a START that names no decision')
-  const { terms } = parseRecord(await blob(permit.record))
-  const permitted = terms === null ? [] : [terms.program.sha256, ...terms.files.map(file => file.sha256)]
-  const same = new Set(start.subjects)
-  if (
-    permitted.length === 0 ||
-    permitted.some(digest => !same.has(digest)) ||
-    same.size !== new Set(permitted).size
-  ) {
-    throw new StepFailure('it started other bytes than were permitted')
-  }
 }

@@ -3,7 +3,7 @@ import type { LogState } from './log-state.ts'
 import { type EventOf, type LogEntry, StepFailure } from './steps.ts'
 import { RECORDED_MS } from './timeline.ts'
 
-type Decision = EventOf<'decision'>
+type Decision = EventOf<'decision'> | EventOf<'renewal'>
 type Inputs = NonNullable<DecisionRecord['inputs']>
 
 /** By how much a wall clock may go back and still be relied on: as `writd` judges it. */

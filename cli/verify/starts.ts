@@ -26,6 +26,7 @@ export async function checkLapsed(
     await atEntry(entry.index, async () => {
       await state.apply(entry)
       const { event } = entry
+      if (event.type === 'thaw') checkThaw(entry.index, event, state, entries)
       if (event.type !== 'execution-start') return
       const why =
         closedGate(event, state) ?? (await revoked(event, entries, operators, blob, state.revocations.newest))
@@ -40,13 +41,29 @@ export async function checkLapsed(
   return { detail: `${late} stopped before the first instruction` }
 }
 
-/** Why the gate forbids this START; a throw when it cannot even have been on its way when the gate closed. */
-function closedGate(start: EventOf<'execution-start'>, { gate }: LogState): string | null {
+/** Why the gate forbids this START or thaw; a throw when it cannot even have been on its way when the gate closed. */
+function closedGate(event: EventOf<'execution-start'> | EventOf<'thaw'>, { gate }: LogState): string | null {
   const { state, epoch, sinceMs } = gate.newest
-  if (state === 'ATTESTED' && epoch === start.epoch) return null
-  const why = `the gate was ${state} in epoch ${epoch}, it is of epoch ${start.epoch}`
-  if (Date.parse(start.time) > sinceMs + RECORDED_MS) throw new StepFailure(`a START, and ${why}`)
+  if (state === 'ATTESTED' && epoch === event.epoch) return null
+  const why = `the gate was ${state} in epoch ${epoch}, it is of epoch ${event.epoch}`
+  const what = event.type === 'thaw' ? 'a thaw' : 'a START'
+  if (Date.parse(event.time) > sinceMs + RECORDED_MS) throw new StepFailure(`${what}, and ${why}`)
   return why
+}
+
+/** A thaw is recorded before the gate is looked at once more: one that came too late left it frozen, to be thawed anew or killed. */
+function checkThaw(
+  index: number,
+  thaw: EventOf<'thaw'>,
+  state: LogState,
+  entries: readonly LogEntry[],
+): void {
+  const why = closedGate(thaw, state)
+  if (why === null) return
+  const next = entries.find(
+    ({ index: at, event }) => at > index && 'executionId' in event && event.executionId === thaw.executionId,
+  )?.event
+  if (next?.type === 'execution-end' && RAN.has(next.cause)) throw new StepFailure(`a thaw, and ${why}`)
 }
 
 /** Decides again what was permitted, with the revocations that the log has before the START. */

@@ -5,8 +5,9 @@ import { tierLabel } from '../tier.ts'
 import { checkAppraisals, checkQuotes } from './appraisals.ts'
 import { LINEAGE_PATH, readBundleHost } from './bundle.ts'
 import { checkConfigurations } from './configurations.ts'
-import { checkArtifacts, checkDecisions, checkExecutions, checkUses } from './decisions.ts'
+import { checkArtifacts, checkDecisions, checkUses } from './decisions.ts'
 import { Documents } from './documents.ts'
+import { checkExecutions } from './executions.ts'
 import { checkIdentity, type IdentityTrust } from './identity.ts'
 import { LogState } from './log-state.ts'
 import type { PropertyResult } from './property.ts'
@@ -51,7 +52,8 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
   const logTrust = { earlier: trust.earlier, ...(ak === null ? {} : { ak }) }
   const lineage = await verifyLog(log, logTrust, (event, index) => {
     entries.push({ index, event })
-    if (event.type === 'decision') for (const digest of Object.keys(event.inline)) carriers.set(digest, event)
+    if (event.type === 'decision' || event.type === 'renewal')
+      for (const digest of Object.keys(event.inline)) carriers.set(digest, event)
   })
   const documents = new Documents(trust.operators, blob)
   const whole = entries.length > 0 && entries.length === lineage.checkpoint?.size

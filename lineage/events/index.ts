@@ -69,7 +69,8 @@ export const MAX_INLINE_BYTES = 15 << 10
  * @throws LineageError `BLOB_DAMAGED` when it holds other bytes than its name says
  */
 export function inlineBlob(event: LineageEvent, digest: string): Buffer | undefined {
-  if (event.type !== 'decision' || !Object.hasOwn(event.inline, digest)) return undefined
+  if (event.type !== 'decision' && event.type !== 'renewal') return undefined
+  if (!Object.hasOwn(event.inline, digest)) return undefined
   const text = event.inline[digest] ?? ''
   const bytes = Buffer.from(text, 'base64')
   if (bytes.toString('base64') !== text || sha256Hex(bytes) !== digest) {
@@ -92,6 +93,7 @@ export function blobsOf(event: LineageEvent): string[] {
     case 'config':
       return [event.digest]
     case 'decision':
+    case 'renewal':
       return [event.record, ...event.inputs].filter(digest => !Object.hasOwn(event.inline, digest))
     case 'tail-accepted':
     case 'failure-cleared':

@@ -37,6 +37,20 @@ function event<const T extends string, const F extends Fields>(type: T, fields: 
 
 const caller = object({ uid, gid: uid, pid, cgroup: nullable(text(4096)), unit: nullable(text(256)) })
 
+const decided = {
+  outcome: oneOf('permit', 'deny'),
+  /** The full record, enough to decide again. */
+  record: digest,
+  /** Further blobs that the record names. */
+  inputs: list(digest, 64),
+  /** Those of `record` and `inputs` that are here and not in the evidence store, by digest: one sync makes all durable. */
+  inline: record(/^[0-9a-f]{64}$/, inlineBytes, 2),
+  reasons,
+  /** Digest of the artifact's decoded payload. */
+  artifact: nullable(digest),
+  caller,
+}
+
 /** Every kind of event, by its `type`. A field that ends in `Blob`, and those that {@link blobsOf} names, are in the evidence store. */
 export const SCHEMAS = {
   /** The first event of each run of the daemon. `configDigest` is the blob of its configuration, as canonical JSON. `clean` says whether the run before it ended by a clean stop. */
@@ -96,18 +110,8 @@ export const SCHEMAS = {
   revocation: event('revocation', { digest, epoch: count, blob: digest }),
   /** A permit is also the consumption of a use. */
   decision: event('decision', {
-    outcome: oneOf('permit', 'deny'),
-    /** The full record, enough to decide again. */
-    record: digest,
-    /** Further blobs that the record names. */
-    inputs: list(digest, 64),
-    /** Those of `record` and `inputs` that are here and not in the evidence store, by digest: one sync makes all durable. */
-    inline: record(/^[0-9a-f]{64}$/, inlineBytes, 2),
-    reasons,
-    /** Digest of the artifact's decoded payload. */
-    artifact: nullable(digest),
+    ...decided,
     executionId: nullable(executionId),
-    caller,
     /** What the fold of uses needs, for a permit; `maxUses` null is unlimited. */
     use: nullable(object({ issuer: text(256), id: text(256), maxUses: nullable(integer(1)) })),
   }),
@@ -129,7 +133,12 @@ export const SCHEMAS = {
     epoch: count,
     parent: nullable(executionId),
   }),
+  /** It was frozen by a lapse, and stands still. */
   freeze: event('freeze', { executionId, cause: code }),
+  /** A decision on what was permitted before: whether it would be permitted now. It consumes nothing. */
+  renewal: event('renewal', { ...decided, executionId }),
+  /** It goes on, as an execution of this epoch; `renewal` is the entry that permits it. */
+  thaw: event('thaw', { executionId, renewal: index, epoch: count }),
   'kill-sent': event('kill-sent', { executionId, cause: code }),
   'execution-end': event('execution-end', {
     executionId,

@@ -113,7 +113,7 @@ describe('a child', () => {
     ['limits.openFiles', it => (it.limits.openFiles = 63)],
     ['limits.outputBytes', it => (it.limits.outputBytes = 0)],
     ['devices', () => {}, it => (it.scope.devices = ['gpu'])],
-    ['onLapse', () => {}, it => (it.onLapse = 'freeze')],
+    ['onLapse', () => {}, it => (it.onLapse = { freeze: { grace: 1 } })],
     ['maxEvidenceAgeMs', it => (it.maxEvidenceAgeMs = 29_999)],
     ['maxEvidenceAgeMs', () => {}, it => (it.environment.maxEvidenceAge = 'any')],
     ['notAfter', it => (it.notAfter = '2026-11-21T03:00:00.000Z')],

@@ -205,7 +205,7 @@ describe('a statement', () => {
       expect(fault(set('predicate.scope.files.0.path', world.PROGRAM))).toBe('predicate.scope.files'))
     it('a freeze together with devices', () => {
       const bytes = statement(it => {
-        Object.assign(it.predicate as object, { onLapse: 'freeze' })
+        Object.assign(it.predicate as object, { onLapse: { freeze: { grace: 60 } } })
         Object.assign((it.predicate as { scope?: object } | undefined)?.scope as object, {
           devices: ['gpu'],
         })

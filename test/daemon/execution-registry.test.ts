@@ -17,6 +17,7 @@ const permitted = (n: number): PermittedExecution => ({
   decisionIndex: 0n,
   decisionRecord: '',
   permittedTime: '',
+  origin: null,
 })
 const all = { visible: () => true, includeEnded: true, limit: 1e6, after: null }
 

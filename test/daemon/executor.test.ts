@@ -191,7 +191,7 @@ describe('an end', () => {
   test('of all of an epoch is one order to the launcher, at once', async () => {
     const w = await world()
     const { id, done } = await running(w)
-    w.gate.on('transition', ({ epoch }) => w.executor.lapse(epoch - 1n))
+    w.gate.on('transition', ({ epoch }) => w.executor.lapse(epoch - 1n, false))
     w.gate.close('FAILED', [])
     expect(w.launcher.steps.at(-1)).toBe('lapse 1')
     expect(w.registry.get(id)?.state).toBe('ENDING')

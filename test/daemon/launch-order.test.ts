@@ -20,6 +20,7 @@ describe('the order to the launcher', () => {
     expect(order()).toEqual({
       executionId: EXECUTION,
       parentExecution: null,
+      graceNs: null,
       epoch: 3n,
       expiryBootNs: 1_000n + 22n * 3_600n * 1_000_000_000n,
       maxEvidenceAgeNs: 20_000_000_000n,
@@ -46,6 +47,10 @@ describe('the order to the launcher', () => {
     })
   })
 
+  test('may be held for the grace that was signed, and for none else', () => {
+    expect(order({ onLapse: { freeze: { graceMs: 90_000 } } }).graceNs).toBe(90_000_000_000n)
+  })
+
   test('has the lesser age of evidence', () => {
     expect(order({ maxEvidenceAgeMs: 5_000 }).maxEvidenceAgeNs).toBe(5_000_000_000n)
     expect(order({ maxEvidenceAgeMs: 90_000 }).maxEvidenceAgeNs).toBe(20_000_000_000n)
@@ -69,7 +74,8 @@ describe('the order to the launcher', () => {
     })
   })
 
-  test.each<[string, Partial<LaunchTerms>]>([['freezing', { onLapse: 'freeze' }]])(
+  const both = { onLapse: { freeze: { graceMs: 1 } }, devices: ['gpu'] } as const
+  test.each<[string, Partial<LaunchTerms>]>([['a freeze with devices', { ...both, devices: ['gpu'] }]])(
     'refuses what it cannot enforce: %s',
     (_, change) => {
       expect(() => order(change)).toThrow(expect.objectContaining({ code: 'LIMIT_UNENFORCEABLE' }))

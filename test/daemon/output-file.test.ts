@@ -29,7 +29,8 @@ async function text(file: OutputFile | undefined, follow = false): Promise<strin
     out += piece.kind === 'gap' ? `[${piece.gap.stdout}+${piece.gap.stderr}]` : String(piece.bytes)
   return out
 }
-const onDisk = () => readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
+const onDisk = () =>
+  readdirSync(directory).reduce((sum, name) => sum + statSync(join(directory, name)).size, 0)
 
 describe('output in files', () => {
   test('is the daemon’s alone, comes in order, and outlasts the daemon', async () => {
@@ -120,7 +121,10 @@ describe('output in files', () => {
         await files.end(ID)
         const shown = await text(file)
         expect(shown).toMatch(/^before (l|\[\d+\+0\])*after$/)
-        const missing = [...shown.matchAll(/\[(\d+)\+0\]/g)].reduce((sum, [, bytes]) => sum + Number(bytes), 0)
+        const missing = [...shown.matchAll(/\[(\d+)\+0\]/g)].reduce(
+          (sum, [, bytes]) => sum + Number(bytes),
+          0,
+        )
         expect(missing + shown.replace(/[^l]/g, '').length).toBe(10_000)
         expect(missing).toBeGreaterThan(4000)
         expect(await text((await openFiles()).get(ID))).toBe(shown)

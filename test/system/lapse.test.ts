@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 
@@ -30,13 +30,17 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
     return lines.map(line => JSON.parse(line).event)
   }
 
+  const executions = async (): Promise<{ executionId: string; state: string }[]> =>
+    JSON.parse(await host.ok('executions', '--json')).executions
+
+  let frozen: Awaited<ReturnType<typeof start>> | undefined
   let count = 0
   /** Starts a workload that forks away from its parent and ignores signals, and waits until all of it runs. */
-  async function start(): Promise<{ marker: string; ended: Promise<number | null> }> {
+  async function start(...options: string[]): Promise<{ marker: string; ended: Promise<number | null> }> {
     const marker = String(90_000_000 + ++count)
     const script = `trap '' TERM INT HUP; (setsid sleep ${marker} & setsid sh -c 'sleep ${marker} & sleep ${marker}' &) ; sleep ${marker}`
     const command = ['/bin/sh', '-c', script]
-    const artifact = await host.issue(`long-${marker}`, command)
+    const artifact = await host.issue(`long-${marker}`, command, options)
     const child = host.spawnWrit(['run', '--artifact', artifact, '--', ...command])
     const ended = new Promise<number | null>(resolve => child.once('close', resolve))
     child.stdin?.end()
@@ -47,11 +51,14 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
   test('the TPM hangs: the gate goes stale, it ends, and all is well again when the TPM is back', async () => {
     const small = await host.issue('small', ['/bin/true'])
     const { marker, ended } = await start()
+    frozen = await start('--on-lapse', 'freeze', '--grace', '1m')
     host.tpm.hang()
     try {
       expect(await ended).not.toBe(0)
       expect(alive(marker)).toEqual([])
       await host.until('STALE')
+      expect((await executions()).map(({ state }) => state)).toEqual(['FROZEN'])
+      expect(alive(frozen.marker).length).toBeGreaterThanOrEqual(4)
       const denied = await host.writ(['run', '--artifact', small, '--', '/bin/true'])
       expect(denied.code).toBe(1)
       expect(denied.stderr).toContain('ATTESTATION_STALE')
@@ -59,6 +66,36 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
       host.tpm.resume()
     }
     await host.attested()
+  })
+
+  test('one that was frozen goes on under a decision of the new epoch, and ends with the policy that permits it', async () => {
+    const states = async () => (await executions()).map(({ state }) => state)
+    await expect.poll(states, { timeout: 15_000 }).toEqual(['RUNNING'])
+    const id = (await executions())[0]?.executionId ?? ''
+    expect(await host.ok('explain', id)).toMatch(/freeze .*may go on .*thaw /s)
+    mkdirSync(host.path('forbidding'))
+    writeFileSync(host.path('forbidding/all.cedar'), 'permit (principal, action, resource);\n')
+    writeFileSync(
+      host.path('forbidding/shells.cedar'),
+      'forbid (principal, action, resource) when { context.request.argv.contains("/bin/sh") };\n',
+    )
+    const out = host.path('forbidding.json')
+    const key = ['--key', host.path('operator.key')]
+    await host.ok('policy', 'sign', host.path('forbidding'), '--version', '2', ...key, '--out', out)
+    await host.ok('policy', 'load', out)
+    expect(await frozen?.ended).not.toBe(0)
+    expect(alive(frozen?.marker ?? '')).toEqual([])
+    expect(await host.ok('explain', id)).toContain('did not hold any more: forbidden by')
+    rmSync(host.path('forbidding/shells.cedar'))
+    await host.ok('policy', 'sign', host.path('forbidding'), '--version', '3', ...key, '--out', `${out}.3`)
+    await host.ok('policy', 'load', `${out}.3`)
+    // Every decision anew gives the same bytes, and every thaw had one.
+    const bundle = host.path('frozen-bundle')
+    await host.ok('lineage', 'export', bundle, '--state-dir', host.path('state'))
+    const { stdout } = await host.writ(['verify', bundle, '--operator-key', host.path('operator.pub')])
+    expect(stdout).toContain('1 freezes, 1 thaws, each permitted anew')
+    expect(stdout).toContain('and 2 decisions on what was permitted before')
+    expect(stdout).not.toContain('FAILED')
   })
 
   test('the daemon is killed: it ends, with nobody to order it', async () => {

@@ -26,7 +26,7 @@ export function addLineageShow(parent: Command): void {
     withDaemon(options, async daemon => {
       const index = entryIndex(args[0] ?? '')
       for await (const { bytes, event } of readEntries(daemon, index, index + 1)) {
-        const blobs = [...blobsOf(event), ...(event.type === 'decision' ? Object.keys(event.inline) : [])]
+        const blobs = [...blobsOf(event), ...('inline' in event ? Object.keys(event.inline) : [])]
         if (options.blob !== undefined) {
           if (!blobs.includes(options.blob)) {
             throw new CliError('USAGE', `entry ${index} names no blob ${options.blob}`, {

@@ -104,7 +104,8 @@ export class StepLauncher extends EventEmitter {
   readonly stdout = new PassThrough()
   readonly stderr = new PassThrough()
   /** What happens while an order is carried out; what it throws is the answer. */
-  at: Partial<Record<'prepare' | 'start' | 'kill' | 'lapse', (id: string) => void | Promise<void>>> = {}
+  at: Partial<Record<'prepare' | 'start' | 'kill' | 'lapse' | 'thaw', (id: string) => void | Promise<void>>> =
+    {}
   readonly live = new Set<string>()
 
   async prepare(order: LaunchOrder): Promise<Prepared> {
@@ -126,9 +127,14 @@ export class StepLauncher extends EventEmitter {
     void this.at.kill?.(executionId)
   }
 
-  lapse(epoch: bigint): void {
-    this.steps.push(`lapse ${epoch}`)
+  lapse(epoch: bigint, hold: boolean): void {
+    this.steps.push(`lapse ${epoch}${hold ? ', hold' : ''}`)
     void this.at.lapse?.('')
+  }
+
+  async thaw(executionId: string, epoch: bigint): Promise<void> {
+    this.steps.push(`thaw ${epoch}`)
+    await this.at.thaw?.(executionId)
   }
 
   abandon(executionId: string): void {

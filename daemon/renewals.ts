@@ -1,0 +1,141 @@
+import type { Logger } from 'pino'
+import type { Decision } from '../authorization/index.ts'
+import type { Decider } from './decider.ts'
+import type { ExecutionRegistry, TrackedExecution } from './execution-registry.ts'
+import type { Executor } from './executor.ts'
+import type { TrustGate } from './gate.ts'
+import type { LauncherClient } from './launcher/client.ts'
+import type { Recorder } from './recorder.ts'
+
+/** Reasons that may be over in a moment: what is frozen for one of them stays so, as long as its grace. */
+const PASSING: ReadonlySet<string> = new Set([
+  'ATTESTATION_STALE',
+  'ATTESTATION_FAILED',
+  'LINEAGE_UNAVAILABLE',
+  'LINEAGE_BROKEN',
+  'CLOCK_UNTRUSTED',
+  'CAPACITY',
+  'INTERNAL',
+])
+
+export interface RenewalsOptions {
+  readonly launcher: LauncherClient
+  readonly registry: ExecutionRegistry
+  readonly decider: Decider
+  readonly executor: Executor
+  readonly recorder: Recorder
+  readonly gate: TrustGate
+  readonly log: Logger
+}
+
+/**
+ * Authorizations looked at again. What a lapse has frozen goes on only after the same decision as for a start, made with what is in force
+ * now and durable before the thaw; what runs ends when other policies or trust roots no longer permit it.
+ */
+export class Renewals {
+  readonly #o: RenewalsOptions
+  /** Frozen executions, each with how often it was: a thaw that is overtaken by the next freeze is none. */
+  readonly #frozen = new Map<string, number>()
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(options: RenewalsOptions) {
+    this.#o = options
+    options.launcher.on('held', ({ executionId, cause }) => this.#held(executionId, cause))
+    options.launcher.on('ended', ({ executionId }) => this.#frozen.delete(executionId))
+    options.gate.on('renewed', () => this.#renewed())
+  }
+
+  /**
+   * Decides again on all that runs or is frozen, after a change of policy or trust roots. The end of what is denied is ordered when this
+   * returns; a kill waits for no entry.
+   */
+  changed(): void {
+    for (const execution of this.#o.registry.live()) {
+      if (execution.state === 'ENDING') continue
+      const again = this.#reconsider(execution)
+      if (again !== null && endsWith(again.decision)) this.#end(execution.executionId, again)
+    }
+  }
+
+  /** Resolves when all that was going on has been done. */
+  async settled(): Promise<void> {
+    await this.#turn
+  }
+
+  #held(executionId: string, cause: string): void {
+    const { registry, recorder, log } = this.#o
+    if (registry.get(executionId) === undefined) return
+    this.#frozen.set(executionId, (this.#frozen.get(executionId) ?? 0) + 1)
+    const state = registry.get(executionId)?.state
+    if (state === 'PREPARING' || state === 'RUNNING') registry.update(executionId, { state: 'FROZEN' })
+    log.warn({ event: 'execution-frozen', executionId, cause }, 'execution frozen')
+    recorder
+      .record({ type: 'freeze', executionId, cause })
+      .catch((err: unknown) => log.error({ err }, 'a freeze could not be recorded'))
+  }
+
+  /** One after the other, the oldest first: a child goes on after its parent. */
+  #renewed(): void {
+    if (this.#frozen.size === 0) return
+    this.#turn = this.#turn.then(async () => {
+      for (const execution of this.#o.registry.live()) {
+        if (!this.#frozen.has(execution.executionId)) continue
+        try {
+          await this.#goOn(execution)
+        } catch (err) {
+          this.#o.log.warn({ err, executionId: execution.executionId }, 'it stays frozen')
+        }
+      }
+    })
+  }
+
+  /** Decided → durable → the gate looked at once more → thawed, where the supervisor looks again. */
+  async #goOn(execution: TrackedExecution): Promise<void> {
+    const { registry, decider, recorder, gate, launcher, log } = this.#o
+    const { executionId, parentExecutionId } = execution
+    if (registry.get(executionId)?.state !== 'FROZEN') return
+    if (parentExecutionId !== null && registry.get(parentExecutionId)?.state !== 'RUNNING') return
+    const again = this.#reconsider(execution)
+    if (again === null) return
+    if (again.decision.outcome === 'deny') {
+      if (endsWith(again.decision)) this.#end(executionId, again)
+      return
+    }
+    const times = this.#frozen.get(executionId)
+    const { epoch } = again.input.gate
+    const renewal = await decider.recordRenewal(again.input, again.decision)
+    await recorder.record({ type: 'thaw', executionId, renewal: Number(renewal), epoch })
+    // What changed meanwhile has ended it, or stands in the way here.
+    const now = gate.snapshot()
+    const same = now.state === 'ATTESTED' && now.epoch === BigInt(epoch)
+    if (!same || registry.get(executionId)?.state !== 'FROZEN') return
+    await launcher.thaw(executionId, now.epoch)
+    // A freeze that follows at once may have been told of by now.
+    if (this.#frozen.get(executionId) !== times || registry.get(executionId)?.state !== 'FROZEN') return
+    this.#frozen.delete(executionId)
+    registry.update(executionId, { state: 'RUNNING', epoch: now.epoch })
+    log.info({ event: 'execution-thawed', executionId, epoch: String(epoch) }, 'execution goes on')
+  }
+
+  #reconsider({ origin }: TrackedExecution): ReturnType<Decider['reconsider']> | null {
+    return origin === null ? null : this.#o.decider.reconsider(origin.permit, origin.caller)
+  }
+
+  #end(executionId: string, { input, decision }: ReturnType<Decider['reconsider']>): void {
+    const { executor, decider, log } = this.#o
+    const revoked = decision.reasons.some(({ code }) => code === 'REVOKED')
+    executor.kill(executionId, revoked ? 'REVOKED' : 'DENIED')
+    log.warn(
+      { event: 'execution-denied', executionId, reasons: decision.reasons },
+      'its authorization is over',
+    )
+    decider
+      .recordRenewal(input, decision)
+      .catch((err: unknown) => log.error({ err }, 'a denial could not be recorded'))
+  }
+}
+
+/** Whether a decision on what was permitted ends it. */
+function endsWith({ outcome, reasons }: Decision): boolean {
+  return outcome === 'deny' && !reasons.some(({ code }) => PASSING.has(code))
+}
