@@ -9,7 +9,8 @@ describe.skipIf(NEEDS_ROOT !== null)('a detached execution', () => {
   }, 120_000)
   afterAll(() => host?.close())
 
-  const script = 'echo begin; echo oops >&2; i=0; while [ $i -lt 40 ]; do sleep 0.1; i=$((i+1)); done; echo end; exit 9'
+  const script =
+    'echo begin; echo oops >&2; i=0; while [ $i -lt 40 ]; do sleep 0.1; i=$((i+1)); done; echo end; exit 9'
   const program = ['/bin/sh', '-c', script]
 
   test('is refused where it is not signed', async () => {
@@ -35,7 +36,9 @@ describe.skipIf(NEEDS_ROOT !== null)('a detached execution', () => {
 
     // One that runs ends with the daemon, however that ends.
     const third = (await host.ok(...run)).trim()
-    await expect.poll(async () => (await host.writ(['logs', third])).stdout, { timeout: 15_000 }).toBe('begin\n')
+    await expect
+      .poll(async () => (await host.writ(['logs', third])).stdout, { timeout: 15_000 })
+      .toBe('begin\n')
     const { pid } = JSON.parse(await host.ok('executions', third, '--json'))
     await host.stopDaemon('SIGKILL')
     await host.startDaemon()
