@@ -50,10 +50,6 @@ describe.skipIf(!isRoot)('a directory', () => {
     const [run = ''] = readdirSync(store)
     return readdirSync(join(store, run)).map(entry => join(store, run, entry))
   }
-  const sh = (script: string, ...trees: string[]) =>
-    writd.run(['/bin/sh', '-c', script], {
-      subjects: ['/bin/sh', ...trees.map(path => ({ path, kind: 'tree' as const }))],
-    })
   const settled = tree('settled', { 'bin/tool': '#!/bin/sh\n', data: 'x', 'lib/deep/er': 'y' })
 
   beforeAll(async () => {
@@ -148,7 +144,10 @@ describe.skipIf(!isRoot)('a directory', () => {
     )
     const digest = (await treeOf(wide)).sha256
     expect([await stage(wide), await stage(manifest, 'file')]).toEqual([digest, digest])
-    expect((await sh(`ls ${wide} | wc -l; cat ${manifest} | wc -l`, wide)).stdout).toBe('40\n0\n')
+    const both = await writd.run(['/bin/sh', '-c', `ls ${wide} | wc -l; wc -l <${manifest}`], {
+      subjects: ['/bin/sh', { path: wide, kind: 'tree' }, manifest],
+    })
+    expect(both.stdout).toBe('40\n0\n')
     rmSync(wide, { recursive: true })
     await expect(
       writd.client.stage(newId(), [{ path: top, kind: 'tree' }]).then(found => found[0]),
