@@ -11,6 +11,7 @@ import type { Row } from './measure.ts'
 import { execution, executionTitle, idle, idleTitle } from './memory.ts'
 import { permits, permitsTitle } from './permits.ts'
 import { revoke, revokeTitle } from './revoke.ts'
+import { streams, streamsGoal, streamsTitle } from './streams.ts'
 
 /** A row: its name, its goal, and how it is measured. */
 export interface Bench {
@@ -29,6 +30,7 @@ export const BENCHES: readonly Bench[] = [
     goal: 1,
     measure: async place => execute(await place.governed(), place.directory),
   },
+  { row: streamsTitle, goal: streamsGoal, measure: async place => streams(await place.governed()) },
   ...[10, 100, 1000].map(policies => ({
     row: authorizeTitle(policies),
     goal: 1.3,
