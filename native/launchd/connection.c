@@ -51,7 +51,7 @@ static int transmit(int fd, struct outgoing *message)
   if (message->count > 0) {
     header.msg_control = &control;
     header.msg_controllen = CMSG_SPACE(message->count * sizeof(int));
-    struct cmsghdr *c = CMSG_FIRSTHDR(&header);
+    struct cmsghdr *c = (struct cmsghdr *)(void *)control.space; /* the first: the space is as large as it takes */
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(message->count * sizeof(int));

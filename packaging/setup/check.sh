@@ -66,6 +66,7 @@ step proto-generated proto_generated
 step shell shell_syntax
 step whole-tests whole_tests
 step native make -s -C native check
+step analyzer make -s -C native analyze
 step sanitizers make -s -C native sanitize
 
 if [ -n "$failed" ]; then

@@ -202,7 +202,8 @@ describe.skipIf(!isRoot)('an execution that may be held', () => {
     const mortal = await writd.start(COUNT, { parentExecution: child.executionId })
     const ready = await writd.prepare(COUNT, { ...GRACE, parentExecution: parent.executionId })
     // Only the parent's own supervisor sees something: its evidence is too old for it alone.
-    const strict = await writd.start(COUNT, { ...GRACE, maxEvidenceAgeNs: SECOND / 2n })
+    writd.page.renew(1n, bootTimeNs())
+    const strict = await writd.start(COUNT, { ...GRACE, maxEvidenceAgeNs: SECOND })
     const below = await writd.start(COUNT, { ...GRACE, parentExecution: strict.executionId })
     await until(() => writd.events.includes(`held ${below.executionId} PARENT`), 2000)
     expect(writd.events).toContain(`held ${strict.executionId} LEASE`)

@@ -67,7 +67,11 @@ export class TestHost {
   #process: ChildProcess | null = null
   log = ''
 
-  constructor(config: Record<string, string> = {}) {
+  readonly #wrapper: readonly string[]
+
+  /** @param wrapper a command that executes the launcher, its own command line following */
+  constructor(config: Record<string, string> = {}, wrapper: readonly string[] = []) {
+    this.#wrapper = wrapper
     chmodSync(this.directory, 0o755)
     this.config = {
       socket: this.socket,
@@ -90,8 +94,9 @@ export class TestHost {
     return file
   }
 
-  async start(): Promise<void> {
-    const child = spawn(LAUNCHD, ['--config', this.writeConfig()], { stdio: ['ignore', 'ignore', 'pipe'] })
+  async start(wrapper = this.#wrapper): Promise<void> {
+    const [command = '', ...args] = [...wrapper, LAUNCHD, '--config', this.writeConfig()]
+    const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#process = child
     this.log = ''
     await new Promise<void>((resolve, reject) => {
