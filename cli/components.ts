@@ -16,25 +16,34 @@ const IMA_POLICY = { name: 'ima-policy', path: '/etc/ima/ima-policy' }
 /** What `--component any` says: whatever code runs as the daemon. */
 const ANY = 'any'
 
+/** `name=path` each, `any`, or nothing for those that the package installs. */
+export type AskedComponents = 'any' | readonly (readonly [name: string, path: string])[] | undefined
+
+/**
+ * What `--component` asks for. Looks at no file.
+ *
+ * @throws CliError `USAGE`
+ */
+export function askedComponents(options: readonly string[] | undefined): AskedComponents {
+  if (!options?.includes(ANY)) return options?.map(readOption)
+  if (options.length > 1) throw new CliError('USAGE', '--component any stands alone')
+  return ANY
+}
+
 /**
  * The components that reference values are to name, with the digests of their files as they are now.
  *
- * @param asked `name=path` each, or `any` alone; nothing for those that the package installs
  * @throws CliError
  */
-export async function readComponents(asked: readonly string[] | undefined): Promise<'any' | Component[]> {
-  if (asked?.includes(ANY)) {
-    if (asked.length > 1) throw new CliError('USAGE', '--component any stands alone')
-    return ANY
-  }
+export async function readComponents(asked: AskedComponents): Promise<'any' | Component[]> {
+  if (asked === ANY) return ANY
   if (asked === undefined && !(await isThere(PACKAGED[0]?.[1] ?? ''))) {
     throw new CliError('HOST_UNFIT', 'the daemon that the package installs is not on this host', {
       next: 'Name the code that guards it with --component NAME=PATH, or say --component any: then a changed daemon passes.',
     })
   }
-  const named = asked?.map(readOption) ?? PACKAGED
   return Promise.all(
-    named.map(async ([name, file]) => {
+    (asked ?? PACKAGED).map(async ([name, file]) => {
       const { path, digest } = await measureFile(file)
       return { name, path, digests: [digest] }
     }),

@@ -23,6 +23,7 @@ import type { ExecutionRegistry } from './execution-registry.ts'
 import type { GateSnapshot, TrustGate } from './gate.ts'
 import type { History } from './history.ts'
 import { OpenedArtifacts } from './opened-artifacts.ts'
+import type { Permit } from './permit.ts'
 import { RecentLooks } from './recent-looks.ts'
 import { rfc3339 } from './recorder.ts'
 import type { SubjectStage } from './subject-stage.ts'
@@ -45,15 +46,6 @@ export interface DeciderOptions {
   /** Why the lineage cannot be written now; null when it can. */
   readonly lineageState: () => DecisionInput['lineage']
   readonly log: Pick<Logger, 'warn'>
-}
-
-/** A request that was permitted, durably. */
-export interface Permit {
-  readonly input: DecisionInput
-  readonly decision: Decision
-  readonly index: bigint
-  /** What was found at each path that was opened. */
-  readonly observed: readonly ObservedSubject[] | null
 }
 
 /**

@@ -3,7 +3,7 @@ import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { Changes } from './changes.ts'
 import type { Caller } from './core.ts'
-import type { Permit } from './decider.ts'
+import type { Permit } from './permit.ts'
 
 /** How many ended executions stay listed; the lineage has them all. */
 export const ENDED_KEPT = 1000

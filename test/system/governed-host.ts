@@ -24,7 +24,7 @@ import { api, WritClient } from '../../proto/client.ts'
 import { compiledDirectory } from '../support/compiled.ts'
 import { putPrepared } from '../support/prepared.ts'
 import { CHECKOUT, programs } from '../support/programs.ts'
-import { enroll } from './audit.ts'
+import { enroll } from './enroll.ts'
 import { type Place, WRITD, writeConfigs } from './governed-config.ts'
 import { provision, RECORDED } from './governed-provision.ts'
 

@@ -2,7 +2,8 @@ import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { type ImaFields, imaEntry, templateHash } from '../attestation/ima-log.ts'
-import { enroll, exportAndVerify } from './audit.ts'
+import { exportAndVerify } from './audit.ts'
+import { enroll } from './enroll.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 
 const writd = (version: string): ImaFields & { digest: string } => ({

@@ -10,7 +10,7 @@ import {
   ReferenceValuesError,
 } from '../../../attestation/index.ts'
 import { addCommand, setAction } from '../../command.ts'
-import { isImaPolicyMeasured, readComponents, withImaPolicy } from '../../components.ts'
+import { askedComponents, isImaPolicyMeasured, readComponents, withImaPolicy } from '../../components.ts'
 import { CliError } from '../../error.ts'
 import { readDocument, writeDocument } from '../../files.ts'
 import { readHostIdentity } from '../../host.ts'
@@ -80,8 +80,9 @@ export function addReferenceCapture(parent: Command): void {
   addStateOptions(command)
   addTpmOption(command)
   setAction<Options>(command, async ({ options, output }) => {
-    const components = await readComponents(options.component)
+    const asked = askedComponents(options.component)
     const { identity, secrets } = await readHostIdentity(options)
+    const components = await readComponents(asked)
     const ak = { publicArea: identity.akPublicArea, name: identity.akName }
     const extraData = randomBytes(32)
     const quote = await withTpm(options, tpm =>
