@@ -8,6 +8,7 @@ import { endMessage } from './execution-end.ts'
 import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
+import { lookOnceMore } from './last-look.ts'
 import { launchOrder } from './launch-order.ts'
 import type { LaunchEnded, LauncherClient, LaunchOrder, Prepared } from './launcher/client.ts'
 import { LauncherError } from './launcher/error.ts'
@@ -80,7 +81,7 @@ export class Executor {
     try {
       const prepared = await this.#prepare(permit, terms)
       await this.#recordStart(permit, prepared)
-      this.#recheck(permit)
+      lookOnceMore(permit, this.#o, () => this.endRevoked())
       if (signal.aborted) throw new LauncherError('ENDED', 'the caller is gone')
       signal.addEventListener('abort', onAbort, { once: true })
       prepared.resize?.(streams.terminalSize ?? USUAL_SIZE)
@@ -280,34 +281,6 @@ export class Executor {
       epoch: input.gate.epoch,
       parent: input.caller?.parentExecution ?? null,
     })
-  }
-
-  /** What may have lapsed while START was made durable. The launcher looks at epoch and deadlines again, in C. */
-  #recheck({ input, decision }: Permit): void {
-    const { gate, history, registry, wallMs } = this.#o
-    const now = gate.snapshot()
-    const reasons: {
-      code: 'ATTESTATION_STALE' | 'ATTESTATION_FAILED' | 'REVOKED' | 'ARTIFACT_EXPIRED' | 'PARENT_ENDED'
-      message: string
-    }[] = []
-    if (now.state !== 'ATTESTED' || now.epoch !== BigInt(input.gate.epoch)) {
-      const code = now.state === 'FAILED' ? 'ATTESTATION_FAILED' : 'ATTESTATION_STALE'
-      reasons.push({ code, message: 'the gate closed before the first instruction' })
-    }
-    if (
-      history.revocations.digest !== input.revocations.digest &&
-      this.endRevoked().includes(input.request.executionId)
-    ) {
-      reasons.push({ code: 'REVOKED', message: 'revoked before the first instruction' })
-    }
-    if (decision.terms !== null && wallMs() >= Date.parse(decision.terms.notAfter)) {
-      reasons.push({ code: 'ARTIFACT_EXPIRED', message: 'expired before the first instruction' })
-    }
-    const parent = input.caller?.parentExecution
-    if (parent && registry.get(parent)?.state !== 'RUNNING') {
-      reasons.push({ code: 'PARENT_ENDED', message: 'the parent ended before the first instruction' })
-    }
-    if (reasons.length > 0) throw new DeniedError(reasons.map(reason => ({ ...reason, at: '' })))
   }
 
   #connect(executionId: string, terms: LaunchTerms, prepared: Prepared, streams: ExecuteStreams): Output {

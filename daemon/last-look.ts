@@ -1,0 +1,48 @@
+import { DeniedError } from './core.ts'
+import type { ExecutionRegistry } from './execution-registry.ts'
+import type { TrustGate } from './gate.ts'
+import type { History } from './history.ts'
+import type { Permit } from './permit.ts'
+
+/** What the look is at. */
+export interface Looked {
+  readonly gate: TrustGate
+  readonly history: History
+  readonly registry: ExecutionRegistry
+  readonly wallMs: () => number
+}
+
+type LapsedCode = 'ATTESTATION_STALE' | 'ATTESTATION_FAILED' | 'REVOKED' | 'ARTIFACT_EXPIRED' | 'PARENT_ENDED'
+
+/**
+ * Looks at what may have lapsed while START was made durable. The launcher looks at epoch and deadlines again, in C.
+ *
+ * @param endRevoked ends what the revocations in force hit, and says which executions those are
+ * @throws DeniedError with every reason for which it may not run any more
+ */
+export function lookOnceMore(
+  { input, decision }: Permit,
+  { gate, history, registry, wallMs }: Looked,
+  endRevoked: () => readonly string[],
+): void {
+  const now = gate.snapshot()
+  const reasons: { code: LapsedCode; message: string }[] = []
+  if (now.state !== 'ATTESTED' || now.epoch !== BigInt(input.gate.epoch)) {
+    const code = now.state === 'FAILED' ? 'ATTESTATION_FAILED' : 'ATTESTATION_STALE'
+    reasons.push({ code, message: 'the gate closed before the first instruction' })
+  }
+  if (
+    history.revocations.digest !== input.revocations.digest &&
+    endRevoked().includes(input.request.executionId)
+  ) {
+    reasons.push({ code: 'REVOKED', message: 'revoked before the first instruction' })
+  }
+  if (decision.terms !== null && wallMs() >= Date.parse(decision.terms.notAfter)) {
+    reasons.push({ code: 'ARTIFACT_EXPIRED', message: 'expired before the first instruction' })
+  }
+  const parent = input.caller?.parentExecution
+  if (parent && registry.get(parent)?.state !== 'RUNNING') {
+    reasons.push({ code: 'PARENT_ENDED', message: 'the parent ended before the first instruction' })
+  }
+  if (reasons.length > 0) throw new DeniedError(reasons.map(reason => ({ ...reason, at: '' })))
+}
