@@ -225,7 +225,7 @@ describe('writ issue', () => {
     ['a digest that is none', issue('x.json', ['--policy', 'latest'])],
     [
       'a freeze with devices',
-      issue('x.json', ['--device', '/dev/null', '--on-lapse', 'freeze', '--grace', '1m']),
+      issue('x.json', ['--device', 'gpu', '--on-lapse', 'freeze', '--grace', '1m']),
     ],
     ['a freeze without end', issue('x.json', ['--on-lapse', 'freeze'])],
     ['a grace without a freeze', issue('x.json', ['--grace', '1m'])],

@@ -73,7 +73,6 @@ describe('the command line', () => {
 
   test.each(['run', 'issue'])('the help of %s says what the daemon refuses', async command => {
     const text = (await writ([command, '--help'])).stdout.replace(/\s+/g, ' ')
-    expect(text).toMatch(/--device <path> [^-]*refused by this version's daemon/)
     expect(text).toMatch(/--children [^-]*refused by this version's daemon/)
   })
 
