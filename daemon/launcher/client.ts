@@ -31,10 +31,9 @@ import {
 import { LauncherError } from './error.ts'
 import { exactly, openStreams } from './streams.ts'
 import type {
-  Held,
   KillOrder,
-  KillSent,
   LaunchEnded,
+  LauncherEvents,
   LauncherFeatures,
   LaunchOrder,
   ListedExecution,
@@ -43,19 +42,13 @@ import type {
   StagedSubject,
   SubjectPath,
 } from './types.ts'
+import { WITHOUT_PROCESSES } from './types.ts'
 import { MESSAGE } from './wire.ts'
 
 export type { LaunchEnded, LaunchOrder, Prepared, StagedSubject } from './types.ts'
 
 /** Subjects are bounded together by the launcher's `max_staged_bytes`; each for itself only by what a file can be. */
 const MAX_SUBJECT_BYTES = 1n << 40n
-/** What LIST shows before an execution may have processes, and after the last of them has been seen dead. */
-const WITHOUT_PROCESSES: ReadonlySet<ListedExecution['state']> = new Set([
-  'FREE',
-  'STAGING',
-  'STAGED',
-  'DEAD',
-])
 const ENOENT = 2
 
 interface Waiting {
@@ -65,20 +58,11 @@ interface Waiting {
   reject(error: LauncherError): void
 }
 
-interface Events {
-  held: [Held]
-  'kill-sent': [KillSent]
-  /** Every process is dead: seen, not assumed. */
-  ended: [LaunchEnded]
-  /** The connection is over; the supervisors end what runs when its lease does. */
-  disconnected: [LauncherError]
-}
-
 /**
  * `writd`'s side of the launcher's socket. Orders are answered in any order; each promise rejects with a
  * {@link LauncherError}. Nothing blocks, and a KILL or LAPSE is on its way when the call returns.
  */
-export class LauncherClient extends EventEmitter<Events> {
+export class LauncherClient extends EventEmitter<LauncherEvents> {
   readonly #channel: SeqpacketChannel
   readonly #waiting = new Map<bigint, Waiting>()
   /** Executions that may have processes. */

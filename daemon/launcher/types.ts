@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream'
+import type { LauncherError } from './error.ts'
 
 /** What a subject is, as `execve(2)` would see it. Neither data nor a tree can be a program. */
 export type SubjectFormat = 'data' | 'elf-static' | 'elf-dynamic' | 'script' | 'tree'
@@ -185,4 +186,22 @@ export interface LauncherFeatures {
   readonly devices: readonly string[]
   /** Executions of an earlier lease page, which are being killed. */
   readonly superseded: number
+}
+
+/** What LIST shows before an execution may have processes, and after the last of them has been seen dead. */
+export const WITHOUT_PROCESSES: ReadonlySet<ListedExecution['state']> = new Set([
+  'FREE',
+  'STAGING',
+  'STAGED',
+  'DEAD',
+])
+
+/** What the launcher tells unasked. */
+export interface LauncherEvents {
+  held: [Held]
+  'kill-sent': [KillSent]
+  /** Every process is dead: seen, not assumed. */
+  ended: [LaunchEnded]
+  /** The connection is over; the supervisors end what runs when its lease does. */
+  disconnected: [LauncherError]
 }
