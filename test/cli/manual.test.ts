@@ -90,7 +90,7 @@ describe('manual pages', () => {
     // biome-ignore lint/suspicious/noControlCharactersInRegex: overstriking makes bold and underlined text.
     const plain = run.replace(/.\u0008/g, '')
     expect(plain).toContain('run a program under an artifact')
-    expect(plain).toContain('network that it sees (none, host)')
+    expect(plain).toContain('network that it sees (none, loopback, host)')
     expect(plain).toContain('writ run --artifact job.json --env LANG=C')
   })
 

@@ -93,8 +93,10 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
     const bundle = host.path('frozen-bundle')
     await host.ok('lineage', 'export', bundle, '--state-dir', host.path('state'))
     const { stdout } = await host.writ(['verify', bundle, '--operator-key', host.path('operator.pub')])
-    expect(stdout).toContain('1 freezes, 1 thaws, each permitted anew')
-    expect(stdout).toContain('and 2 decisions on what was permitted before')
+    // A command that the TPM answers late can make the evidence too old once more.
+    const times = Number(/; (\d+) freezes, \1 thaws, each permitted anew/.exec(stdout)?.[1])
+    expect(times).toBeGreaterThan(0)
+    expect(stdout).toContain(`and ${times + 1} decisions on what was permitted before`)
     expect(stdout).not.toContain('FAILED')
   })
 

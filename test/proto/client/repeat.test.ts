@@ -45,6 +45,8 @@ describe('what is repeated when the connection was lost', () => {
       'execution.Execute',
       // A second stream would begin again where the first one did.
       'execution.ReadOutput',
+      // A program would get it twice.
+      'execution.Signal',
       'governance.ClearFailure',
       'governance.LoadPolicy',
       'governance.LoadReferenceValues',
