@@ -223,10 +223,7 @@ describe('writ issue', () => {
     ['a public key', issue('x.json', ['--key', 'alice.pub'])],
     ['a path with ..', issue('x.json', ['--device', '/dev/../etc'])],
     ['a digest that is none', issue('x.json', ['--policy', 'latest'])],
-    [
-      'a freeze with devices',
-      issue('x.json', ['--device', 'gpu', '--on-lapse', 'freeze', '--grace', '1m']),
-    ],
+    ['a freeze with devices', issue('x.json', ['--device', 'gpu', '--on-lapse', 'freeze', '--grace', '1m'])],
     ['a freeze without end', issue('x.json', ['--on-lapse', 'freeze'])],
     ['a grace without a freeze', issue('x.json', ['--grace', '1m'])],
   ])('refuses %s', async (_, args) => {
