@@ -230,8 +230,8 @@ describe.skipIf(!isRoot)('the launcher does not start', () => {
   it('on a host with no cgroup v2 hierarchy, alone or beside v1', async () => {
     const host = new TestHost()
     const { file } = start(host)
-    const script = `mount -t tmpfs none /sys/fs/cgroup && exec ${LAUNCHD} --config ${file}`
-    const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script], {
+    const script = 'mount -t tmpfs none /sys/fs/cgroup && exec "$0" --config "$1"'
+    const { status, stderr } = spawnSync('unshare', ['--mount', 'sh', '-c', script, LAUNCHD, file], {
       encoding: 'utf8',
       timeout: 5000,
     })
