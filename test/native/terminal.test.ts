@@ -74,7 +74,9 @@ describe.skipIf(!isRoot)('signals and terminals (needs root)', () => {
         ),
       )
       writd.client.kill(running.executionId, 'TERMINATED')
-      for (const answer of await Promise.all(flood)) expect(['OK', 'CAPACITY', 'ENDED']).toContain(answer)
+      // The last of them can come when it is dead already, and forgotten.
+      const answers = ['OK', 'CAPACITY', 'ENDED', 'UNKNOWN_EXECUTION']
+      for (const answer of await Promise.all(flood)) expect(answers).toContain(answer)
       expect(await running.ended).toMatchObject({ cause: 'TERMINATED' })
     })
   })
