@@ -67,7 +67,8 @@ describe('a writer that is killed', () => {
       for (const line of spoken) if (line.startsWith('sign ')) signed.add(line.slice(5))
       if (acknowledged(spoken).length > 0) rounds++
     }
-    expect(rounds).toBeGreaterThan(3)
+    // How many got that far is chance; that some did is what makes the rest say something.
+    expect(rounds).toBeGreaterThan(1)
     const size = await checkAll(directory, acks)
     expect(new Set(acks.map(({ index }) => index)).size).toBe(acks.length)
     // Every tree that was signed is the tree that the log has at that size: so no size has two.
@@ -81,7 +82,7 @@ describe('a writer that is killed', () => {
     }
     // Each writer goes on counting where the log ends, so that entry n is event n, acknowledged or not.
     expect(range.root()).toEqual(log.rootHash())
-    expect(signed.size).toBeGreaterThan(3)
+    expect(signed.size).toBeGreaterThan(1)
     expect([...signed].filter(extraData => !trees.has(extraData))).toEqual([])
     await log.close()
   }, 120_000)
