@@ -66,7 +66,10 @@ describe.skipIf(!isRoot)('signals and terminals (needs root)', () => {
     })
 
     it('in a flood blocks nobody: orders are answered, and a kill still arrives', async () => {
-      const { running } = await sh('trap "" HUP; kill -STOP $$; while :; do sleep 0.02; done')
+      const { running, seen } = await sh(
+        'trap "" HUP; echo deaf; kill -STOP $$; while :; do sleep 0.02; done',
+      )
+      await until(() => seen.text.includes('deaf'))
       const flood = Array.from({ length: 2000 }, () =>
         writd.client.signal(running.executionId, 'SIGHUP').then(
           () => 'OK',
