@@ -104,9 +104,9 @@ describe.skipIf(!isRoot)('signals and terminals (needs root)', () => {
 
     it('types Ctrl-C to the foreground, and Ctrl-D at the end of input', async () => {
       const { running, seen } = await onTerminal(
-        'trap "echo interrupted" INT; echo ready; cat; echo "cat: $?"; cat; echo end',
+        'trap "echo interrupted" INT; (echo reading; exec cat); echo "cat: $?"; cat; echo end',
       )
-      await until(() => seen.text.includes('ready'))
+      await until(() => seen.text.includes('reading'))
       running.stdin?.write('\x03')
       await until(() => seen.text.includes('cat: 130'))
       running.stdin?.end('last line\n')
