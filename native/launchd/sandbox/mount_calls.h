@@ -4,7 +4,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/mount.h>
 #include <sys/types.h>
+
+/* What every mount of an execution has: no device of the file system's, no set-user-id. */
+#define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 /* A new file system, not attached yet. `options` is a NULL-terminated list of key, value, key, value. */
 int new_filesystem(const char *type, const char *const *options, uint64_t attributes);

@@ -74,6 +74,9 @@ bool mounts_build(const struct plan *plan, struct failure *failure);
 /* The first subject whose path does not show its copy any more; WIRE_NONE when all do. After mounts_build, in the same process or a child. */
 uint32_t subject_not_shown(const struct plan *plan);
 
+/* nodes.c: the private /dev, as a step of mounts_build. */
+bool nodes_make(const struct plan *plan);
+
 /* landlock.c */
 int landlock_abi(void); /* 0: none */
 /* No writes outside /tmp, /dev and the writable paths; no abstract sockets and signals to the outside (ABI 6). */
