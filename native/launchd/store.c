@@ -13,10 +13,10 @@
 
 #include "../shared/cleanup.h"
 #include "sandbox/sandbox.h"
+#include "removal.h"
 #include "tree.h"
 
 #define RUN_PREFIX "run-"
-#define REMOVE_DEPTH 64
 #define FREE_SHARE 16 /* of the file system stays free */
 
 /* ------------------------------------------------------------------ names and files */
@@ -56,17 +56,6 @@ static bool same_identity(const struct stored_identity *a, const struct stored_i
 bool nobody_writes(int reading)
 {
   return fcntl(reading, F_SETLEASE, F_RDLCK) == 0 && fcntl(reading, F_SETLEASE, F_UNLCK) == 0;
-}
-
-/* Large files take their time to go; the launcher does not wait. Without a process they stay until the next start. */
-static void remove_aside(int directory, const char *name)
-{
-  if (fork() != 0)
-    return;
-  int keep[] = {directory};
-  keep_only(keep, 1);
-  remove_tree(directory, name, 0);
-  _exit(0);
 }
 
 int store_create(const struct store *store, int *reading)
@@ -323,35 +312,7 @@ void store_discard_tree(const struct store *store, uint64_t number)
   remove_aside(store->files, name);
 }
 
-/* ------------------------------------------------------------------ removing */
-
-static void remove_all_in(int directory, unsigned depth)
-{
-  DIR *entries = fdopendir(directory);
-  if (entries == NULL) {
-    close(directory);
-    return;
-  }
-  for (const struct dirent *entry; (entry = readdir(entries)) != NULL;)
-    if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-      remove_tree(dirfd(entries), entry->d_name, depth);
-  closedir(entries);
-}
-
-void remove_tree(int directory, const char *name, unsigned depth)
-{
-  if (unlinkat(directory, name, 0) == 0 || errno == ENOENT || depth >= REMOVE_DEPTH)
-    return;
-  int below = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (below < 0)
-    return;
-  /* What a crash left may still be a reader's own, and only its owner may change it. */
-  if (fchown(below, 0, 0) == 0 && fchmod(below, 0700) == 0)
-    remove_all_in(below, depth + 1);
-  else
-    close(below);
-  unlinkat(directory, name, AT_REMOVEDIR);
-}
+/* ------------------------------------------------------------------ start */
 
 /* What earlier runs left, in a process of its own. */
 static void remove_runs(int root, const char *except)
@@ -366,8 +327,6 @@ static void remove_runs(int root, const char *except)
       remove_tree(root, entry->d_name, 0);
   _exit(0);
 }
-
-/* ------------------------------------------------------------------ start */
 
 bool store_is_open(const struct store *store)
 {

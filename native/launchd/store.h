@@ -104,7 +104,4 @@ void store_entry_path(const struct store *store, uint32_t place, char path[STORE
 /* Whether nobody has the file open for writing now: fcntl(2) gives a read lease only then. `reading` is open for reading only. */
 bool nobody_writes(int reading);
 
-/* Removes what is named, with all below it. Slow: for a process of its own. */
-void remove_tree(int directory, const char *name, unsigned depth);
-
 #endif
