@@ -20,7 +20,8 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { LauncherError } from '../../daemon/launcher/error.ts'
 import { isRoot, newId, type Result, TestHost, type Writd } from '../native/host.ts'
-import { ATTEMPTS, type Attempt, CALLER, type Places } from './attempts.ts'
+import { type Attempt, CALLER, type Places } from './attempt.ts'
+import { ATTEMPTS } from './attempts.ts'
 
 const SOURCES = join(import.meta.dirname, 'attempts')
 const SECRET = 'known to the launcher alone'
