@@ -1,6 +1,7 @@
 import { type FileHandle, open, truncate, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { OutputPiece, OutputStream } from './output-tail.ts'
+import { Wakeups } from './wakeups.ts'
 
 /** One byte for the kind, four for the length. */
 const HEADER = 5
@@ -49,7 +50,7 @@ export class OutputFile {
   #faulty = false
   #ended: boolean
   #queue: Promise<void> = Promise.resolve()
-  readonly #waiting = new Set<() => void>()
+  readonly #readers = new Wakeups()
 
   constructor(options: OutputFileOptions) {
     this.#o = options
@@ -85,13 +86,13 @@ export class OutputFile {
     await this.#handle?.close().catch(() => undefined)
     this.#handle = null
     this.#ended = true
-    this.#wake()
+    this.#readers.wake()
   }
 
   /** Removes what is kept. */
   async remove(): Promise<void> {
     for (const segment of this.#segments.splice(0)) await this.#drop(segment)
-    this.#wake()
+    this.#readers.wake()
   }
 
   /**
@@ -125,7 +126,7 @@ export class OutputFile {
         number++
         offset = 0
       } else if (this.#ended || until !== null) return
-      else await this.#more(signal)
+      else await this.#readers.more(signal)
     }
   }
 
@@ -136,7 +137,7 @@ export class OutputFile {
       await this.#put(frame(KINDS[stream], bytes))
     })
     this.#written[stream] += bytes.length
-    this.#wake()
+    this.#readers.wake()
   }
 
   /** A disk that is full or gone costs output, never more. */
@@ -202,22 +203,6 @@ export class OutputFile {
     totals.writeBigUInt64LE(BigInt(this.#written.stdout), 0)
     totals.writeBigUInt64LE(BigInt(this.#written.stderr), 8)
     return frame(KINDS.position, totals)
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake()
-  }
-
-  #more(signal: AbortSignal): Promise<void> {
-    return new Promise(resolve => {
-      const wake = () => {
-        this.#waiting.delete(wake)
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      this.#waiting.add(wake)
-      signal.addEventListener('abort', wake, { once: true })
-    })
   }
 }
 

@@ -1,3 +1,5 @@
+import { Wakeups } from './wakeups.ts'
+
 export type OutputStream = 'stdout' | 'stderr'
 
 /** Bytes of each stream that were not kept. */
@@ -41,7 +43,7 @@ export class OutputTail {
   #end = 0
   #forgotten = { stdout: 0, stderr: 0 }
   #ended = false
-  readonly #waiting = new Set<() => void>()
+  readonly #readers = new Wakeups()
 
   /**
    * @param limit most bytes of memory for it
@@ -67,13 +69,13 @@ export class OutputTail {
     const most = Math.min(MAX_FRAME, Math.floor(this.#limit / LEAST_FRAMES) - HEADER)
     if (most <= 0) this.#miss(stream, bytes.length)
     else for (let at = 0; at < bytes.length; at += most) this.#put(stream, bytes.subarray(at, at + most))
-    this.#wake()
+    this.#readers.wake()
   }
 
   /** Nothing more comes. */
   end(): void {
     this.#ended = true
-    this.#wake()
+    this.#readers.wake()
   }
 
   get ended(): boolean {
@@ -84,7 +86,7 @@ export class OutputTail {
   clear(): void {
     while (this.#start < this.#end) this.#forget()
     this.#ring = Buffer.alloc(0)
-    this.#wake()
+    this.#readers.wake()
   }
 
   /**
@@ -99,7 +101,7 @@ export class OutputTail {
       const piece = this.#next(position, until)
       if (piece !== null) yield piece
       else if (this.#ended || position.at >= until) return
-      else await this.#more(signal)
+      else await this.#readers.more(signal)
     }
   }
 
@@ -195,21 +197,5 @@ export class OutputTail {
     const first = Math.min(bytes.length, this.#ring.length - to)
     bytes.copy(this.#ring, to, 0, first)
     bytes.copy(this.#ring, 0, first)
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake()
-  }
-
-  #more(signal: AbortSignal): Promise<void> {
-    return new Promise(resolve => {
-      const wake = () => {
-        this.#waiting.delete(wake)
-        signal.removeEventListener('abort', wake)
-        resolve()
-      }
-      this.#waiting.add(wake)
-      signal.addEventListener('abort', wake, { once: true })
-    })
   }
 }
