@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { terminalResize } from '../native.ts'
 import { LauncherError } from './error.ts'
 import type { Prepared } from './types.ts'
@@ -27,15 +27,27 @@ function pollable(fd: number): Socket {
   const handle = new binding.Pipe(binding.constants.SOCKET)
   const error = handle.open(fd)
   if (error !== 0) throw new LauncherError('PROTOCOL', 'the terminal cannot be opened', { errno: -error })
-  const options: unknown = { handle, readable: true, writable: true }
+  // One piece at most waits in it: only what takes a piece has it read on, and see the end.
+  const options: unknown = { handle, readable: true, writable: true, readableHighWaterMark: 1 }
   return new Socket(options as ConstructorParameters<typeof Socket>[0])
 }
 
 /** The streams of a terminal by its master: what is typed goes to `stdin`, what it shows comes from `stdout`. Owns the descriptor. */
 export function openTerminal(master: number): Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize'> {
   const terminal = pollable(master)
-  // EIO: the last process that had it open is gone (pty(7)). That is its end.
+  // EIO: the last process that had it open is gone (pty(7)). That is its end, after all that it has shown: an error would take away what
+  // nobody has read yet.
   terminal.on('error', () => undefined)
+  const stdout = new Readable({
+    read: () => void terminal.resume(),
+    destroy: (error, done) => {
+      terminal.destroy()
+      done(error)
+    },
+  })
+  terminal.on('data', (piece: Buffer) => {
+    if (!stdout.push(piece)) terminal.pause()
+  })
   const stdin = new Writable({
     highWaterMark: 4096,
     write: (bytes: Buffer, _encoding, done) => {
@@ -47,10 +59,13 @@ export function openTerminal(master: number): Pick<Prepared, 'stdin' | 'stdout' 
       done()
     },
   })
-  terminal.on('close', () => stdin.destroy())
+  terminal.on('close', () => {
+    stdout.push(null)
+    stdin.destroy()
+  })
   return {
     stdin,
-    stdout: terminal,
+    stdout,
     stderr: null,
     resize: ({ rows, columns }) => {
       if (!terminal.destroyed) terminalResize(master, rows, columns)

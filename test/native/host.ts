@@ -176,6 +176,8 @@ export interface Result {
 type Options = Partial<Omit<LaunchOrder, 'executionId'>> & {
   subjects?: (string | SubjectPath)[]
   stageAs?: { uid: number; gid: number }
+  /** Its output is left to the test. */
+  unread?: boolean
 }
 
 /** What a test does as writd. */
@@ -213,7 +215,7 @@ export class Writd {
 
   /** Stages and prepares `argv` (its first string is the program's path); the order's other fields can be given. */
   async prepare(argv: string[], options: Options = {}, executionId = newId()): Promise<Running> {
-    const { subjects, stageAs, ...rest } = options
+    const { subjects, stageAs, unread, ...rest } = options
     const staged = await this.client.stage(executionId, subjects ?? [argv[0] ?? ''], stageAs)
     const order: LaunchOrder = {
       executionId,
@@ -237,8 +239,8 @@ export class Writd {
       executionId,
       staged,
       ended: this.ended(executionId),
-      output: collect(prepared.stdout),
-      errors: collect(prepared.stderr),
+      output: unread ? Promise.resolve('') : collect(prepared.stdout),
+      errors: unread ? Promise.resolve('') : collect(prepared.stderr),
     }
   }
 

@@ -168,6 +168,24 @@ describe.skipIf(!isRoot)('signals and terminals (needs root)', () => {
       await Promise.all([writer.ended, deaf.ended])
     })
 
+    it.each([
+      ['less than anybody holds', 'echo last', /^last\r\n$/],
+      ['more than that', 'seq 1 30000; echo last', /^1\r\n2\r\n.*\r\n30000\r\nlast\r\n$/s],
+    ])('that is read late, when its program is gone, has shown all: %s', async (_, script, all) => {
+      const running = await writd.start(['/bin/sh', '-c', script], { stdio: 'terminal', unread: true })
+      const { stdout } = running
+      if (script.startsWith('echo')) await running.ended
+      await new Promise(resolve => setTimeout(resolve, 50))
+      let text = ''
+      for await (const piece of stdout ?? []) {
+        text += piece
+        // Slower than the program, as a caller can be.
+        if (text.length < 300_000 && text.length > 150_000)
+          await new Promise(resolve => setTimeout(resolve, 1))
+      }
+      expect(text).toMatch(all)
+    })
+
     it('cannot be typed into by the program: TIOCSTI stays refused', async () => {
       const script = `import fcntl, termios
 try:
