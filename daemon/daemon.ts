@@ -9,6 +9,7 @@ import { readVersion } from '../encoding/version.ts'
 import { Lineage } from '../lineage/index.ts'
 import { generateKey, type PrivateKey } from '../signing/key.ts'
 import { Attestor } from './attestor.ts'
+import type { Caller } from './core.ts'
 import { Decider } from './decider.ts'
 import { DecisionLog } from './decision-log.ts'
 import { ExecutionRegistry } from './execution-registry.ts'
@@ -22,6 +23,7 @@ import { endLeftovers } from './leftovers.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
 import { OutputFiles } from './output-files.ts'
 import { OutputTails } from './output-tails.ts'
+import type { Permit } from './permit.ts'
 import { Recorder, recordedReasons } from './recorder.ts'
 import { Renewals } from './renewals.ts'
 import { Sealing } from './sealing.ts'
@@ -180,15 +182,6 @@ async function compose(base: {
   )
   const registry = new ExecutionRegistry(id => tails.forget(id))
   const decisions = new DecisionLog(lineage, recorder, log)
-  const executor = new Executor(
-    withLive(
-      { ...{ launcher, registry, tails, recorder, gate, history, wallMs, log }, bootNs: bootTimeNs },
-      {
-        maxEvidenceAgeNs: () => settings.maxEvidenceAgeNs,
-        maxOutputBytes: () => settings.now.execution.maxOutputBytes,
-      },
-    ),
-  )
   let lineageState: 'ok' | 'unavailable' = 'ok'
   void lineage.failed.then(() => {
     lineageState = 'unavailable'
@@ -209,6 +202,19 @@ async function compose(base: {
       {
         minting: () => settings.now.minting.enabled,
         maxExecutions: () => settings.now.execution.maxExecutions,
+      },
+    ),
+  )
+  const executor = new Executor(
+    withLive(
+      {
+        ...{ launcher, registry, tails, recorder, gate, history, wallMs, log },
+        bootNs: bootTimeNs,
+        reconsider: (permit: Permit, caller: Caller) => decider.reconsider(permit, caller).decision.reasons,
+      },
+      {
+        maxEvidenceAgeNs: () => settings.maxEvidenceAgeNs,
+        maxOutputBytes: () => settings.now.execution.maxOutputBytes,
       },
     ),
   )

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { LaunchTerms, RevocationSet } from '../authorization/index.ts'
+import type { LaunchTerms, Reason, RevocationSet } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { Controls } from './controls.ts'
@@ -27,6 +27,8 @@ export interface ExecutorOptions {
   readonly recorder: Recorder
   readonly gate: TrustGate
   readonly history: History
+  /** Why what was permitted would not be permitted now; empty if it would. */
+  readonly reconsider: (permit: Permit, caller: Caller) => readonly Reason[]
   readonly bootNs: () => bigint
   readonly wallMs: () => number
   readonly maxEvidenceAgeNs: bigint
@@ -81,7 +83,12 @@ export class Executor {
     try {
       const prepared = await this.#prepare(permit, terms)
       await this.#recordStart(permit, prepared)
-      lookOnceMore(permit, this.#o, () => this.endRevoked())
+      lookOnceMore(
+        permit,
+        this.#o,
+        () => this.endRevoked(),
+        () => this.#o.reconsider(permit, caller),
+      )
       if (signal.aborted) throw new LauncherError('ENDED', 'the caller is gone')
       signal.addEventListener('abort', onAbort, { once: true })
       prepared.resize?.(streams.terminalSize ?? USUAL_SIZE)

@@ -1,3 +1,4 @@
+import type { Reason } from '../authorization/index.ts'
 import { DeniedError } from './core.ts'
 import type { ExecutionRegistry } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
@@ -12,21 +13,21 @@ export interface Looked {
   readonly wallMs: () => number
 }
 
-type LapsedCode = 'ATTESTATION_STALE' | 'ATTESTATION_FAILED' | 'REVOKED' | 'ARTIFACT_EXPIRED' | 'PARENT_ENDED'
-
 /**
  * Looks at what may have lapsed while START was made durable. The launcher looks at epoch and deadlines again, in C.
  *
  * @param endRevoked ends what the revocations in force hit, and says which executions those are
+ * @param reconsider why the policy and the trust roots in force now would not permit it
  * @throws DeniedError with every reason for which it may not run any more
  */
 export function lookOnceMore(
   { input, decision }: Permit,
   { gate, history, registry, wallMs }: Looked,
   endRevoked: () => readonly string[],
+  reconsider: () => readonly Reason[],
 ): void {
   const now = gate.snapshot()
-  const reasons: { code: LapsedCode; message: string }[] = []
+  const reasons: Pick<Reason, 'code' | 'message'>[] = []
   if (now.state !== 'ATTESTED' || now.epoch !== BigInt(input.gate.epoch)) {
     const code = now.state === 'FAILED' ? 'ATTESTATION_FAILED' : 'ATTESTATION_STALE'
     reasons.push({ code, message: 'the gate closed before the first instruction' })
@@ -40,9 +41,14 @@ export function lookOnceMore(
   if (decision.terms !== null && wallMs() >= Date.parse(decision.terms.notAfter)) {
     reasons.push({ code: 'ARTIFACT_EXPIRED', message: 'expired before the first instruction' })
   }
+  const sameRules =
+    history.policy?.digest === input.policy?.digest && history.trustRoots?.digest === input.trustRoots?.digest
+  // Whoever changed them has ended what was known to run; this was not yet among it.
+  if (!sameRules) reasons.push(...reconsider())
   const parent = input.caller?.parentExecution
   if (parent && registry.get(parent)?.state !== 'RUNNING') {
     reasons.push({ code: 'PARENT_ENDED', message: 'the parent ended before the first instruction' })
   }
-  if (reasons.length > 0) throw new DeniedError(reasons.map(reason => ({ ...reason, at: '' })))
+  if (reasons.length > 0)
+    throw new DeniedError(reasons.map(({ code, message }) => ({ code, message, at: '' })))
 }

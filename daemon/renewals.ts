@@ -1,11 +1,14 @@
 import type { Logger } from 'pino'
 import type { Decision } from '../authorization/index.ts'
 import type { Decider } from './decider.ts'
-import type { ExecutionRegistry, TrackedExecution } from './execution-registry.ts'
+import type { ExecutionRegistry, LifeState, TrackedExecution } from './execution-registry.ts'
 import type { Executor } from './executor.ts'
 import type { TrustGate } from './gate.ts'
 import type { LauncherClient } from './launcher/client.ts'
 import type { Recorder } from './recorder.ts'
+
+/** Reasons for which a lapse holds or ends what runs. */
+const LAPSE: ReadonlySet<string> = new Set(['ATTESTATION_STALE', 'ATTESTATION_FAILED'])
 
 /** Reasons that may be over in a moment: what is frozen for one of them stays so, as long as its grace. */
 const PASSING: ReadonlySet<string> = new Set([
@@ -53,7 +56,7 @@ export class Renewals {
     for (const execution of this.#o.registry.live()) {
       if (execution.state === 'ENDING') continue
       const again = this.#reconsider(execution)
-      if (again !== null && endsWith(again.decision)) this.#end(execution.executionId, again)
+      if (again !== null && isOver(execution.state, again.decision)) this.#end(execution.executionId, again)
     }
   }
 
@@ -135,7 +138,16 @@ export class Renewals {
   }
 }
 
-/** Whether a decision on what was permitted ends it. */
+/**
+ * Whether a decision after a change ends what it is on. A lapse has been seen to already; what is frozen is decided on once more before it
+ * goes on. Of what runs nobody asks again: whatever else is in the way of an answer, the answer is no.
+ */
+function isOver(state: LifeState, decision: Decision): boolean {
+  if (state === 'FROZEN') return endsWith(decision)
+  return decision.outcome === 'deny' && !decision.reasons.some(({ code }) => LAPSE.has(code))
+}
+
+/** Whether a decision on what was frozen ends it. */
 function endsWith({ outcome, reasons }: Decision): boolean {
   return outcome === 'deny' && !reasons.some(({ code }) => PASSING.has(code))
 }

@@ -3,7 +3,14 @@ import { readRevocation, signRevocation } from '../../authorization/index.ts'
 import { History } from '../../daemon/history.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
 import type { Permit } from '../../daemon/permit.ts'
-import { artifact, governance, HOST, PROGRAM_DIGEST, payloadDigest } from '../authorization/scenario.ts'
+import {
+  artifact,
+  governance,
+  HOST,
+  PROGRAM_DIGEST,
+  payloadDigest,
+  policyEnvelope,
+} from '../authorization/scenario.ts'
 import { faultyIo } from '../lineage/support/faulty-io.ts'
 import { type Counted, counted } from './support/counted-streams.ts'
 import { ofType, peer, streams, type World, workload, world } from './support/world.ts'
@@ -13,6 +20,7 @@ const unlimited = artifact(it => {
 })
 const permit = (w: World, sent = unlimited): Promise<Permit> =>
   w.decider.decide(peer(), 'execute', sent, workload())
+const FORBID_ALL = 'forbid(principal, action, resource);'
 const idOf = ({ input }: Permit) => input.request.executionId
 const never = () => new AbortController().signal
 
@@ -97,6 +105,12 @@ describe('a start', () => {
       'REVOKED',
     ],
     ['its program was revoked', w => w.revoke(1, { kind: 'program', digest: PROGRAM_DIGEST }), 'REVOKED'],
+    [
+      'another policy is in force that forbids it',
+      w => w.governance.loadPolicy(policyEnvelope({ version: 2, policies: { none: FORBID_ALL } })),
+      'POLICY_DENIED',
+    ],
+    ['its key is no longer trusted', w => Object.assign(w.history, { trustRoots: null }), 'SIGNER_UNTRUSTED'],
     ['it expired', w => (w.time.wallMs = Date.parse('2026-11-22T00:00:00.000Z')), 'ARTIFACT_EXPIRED'],
   ]
   test.each(lapses)('does not happen when, since the permit, %s', async (_, lapse, code) => {

@@ -187,6 +187,22 @@ describe('a change of policy or trust roots', () => {
     expect(await one.done).toMatchObject({ cause: 'END_CAUSE_DENIED' })
   })
 
+  test('ends what runs when the clock does not let it be judged', async () => {
+    const one = await running(frozen(it => (it.onLapse = 'kill')))
+    one.w.time.wallMs -= 3_600_000
+    one.renewals.changed()
+    expect(one.steps.at(-1)).toBe('kill DENIED')
+    await expect.poll(async () => ofType(await one.w.events(), 'renewal').length).toBe(1)
+  })
+
+  test('leaves to the lapse what runs behind a gate that is closed', async () => {
+    const one = await running(frozen(it => (it.onLapse = 'kill')))
+    one.w.gate.close('STALE', [])
+    one.renewals.changed()
+    expect(one.steps.some(step => step.startsWith('kill'))).toBe(false)
+    expect(one.steps).toContain('lapse 1, hold')
+  })
+
   test('ends nothing for what may pass', async () => {
     const it = await running()
     it.hold()

@@ -225,6 +225,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   const executor = new Executor({
     ...{ registry, tails, recorder, gate, history, bootNs, wallMs, log: silent },
     launcher: launcher as unknown as LauncherClient,
+    reconsider: (permit, caller) => decider.reconsider(permit, caller).decision.reasons,
     maxEvidenceAgeNs: MAX_AGE_NS,
     maxOutputBytes: options.maxOutputBytes ?? 1 << 20,
   })
