@@ -19,6 +19,8 @@ export interface Operand extends Value {
 export interface OptionDefinition {
   /** With its dashes. */
   readonly long: string
+  /** With its dash; null of most. */
+  readonly short: string | null
   /** Null of an option that takes none. */
   readonly value: Value | null
   readonly required: boolean
@@ -85,6 +87,7 @@ function optionOf(option: Option): OptionDefinition {
   const isSaid = name !== undefined && defaultValue !== undefined
   return {
     long: option.long ?? option.flags,
+    short: option.short ?? null,
     value: name === undefined ? null : readValue(name, option.argChoices),
     required: option.mandatory,
     repeatable: option.description.includes('repeatable'),
@@ -97,7 +100,7 @@ function optionOf(option: Option): OptionDefinition {
 export function definitionOf(command: Command, parents: readonly string[] = []): Definition {
   const path = [...parents, command.name()]
   const declaration = declarationOf(command)
-  const help = { long: '--help', value: null, required: false, repeatable: false, default: null }
+  const help = { long: '--help', short: null, value: null, required: false, repeatable: false, default: null }
   return {
     path,
     description: command.description(),

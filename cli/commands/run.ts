@@ -39,7 +39,7 @@ export function addRun(program: Command): void {
   )
     .addOption(new Option('--artifact <file>', 'signed authorization artifact'))
     .option(
-      '--terminal',
+      '-t, --terminal',
       'give it a terminal, which is the one that this is started from; where the artifact allows it',
     )
     .option('--detach', 'print the id once it runs, and leave; where the artifact allows it')

@@ -65,8 +65,8 @@ function section(definition: Definition): string[] {
       : [
           ...table(
             ['option', ''],
-            shown.map(({ long, value, required, description, default: fallback }) => [
-              code(value === null ? long : `${long} <${value.name}>`),
+            shown.map(({ long, short, value, required, description, default: fallback }) => [
+              code(`${short === null ? '' : `${short}, `}${long}${value === null ? '' : ` <${value.name}>`}`),
               `${escaped(description)}${required ? ' **Required.**' : ''}${valueText(value, fallback, description)}`,
             ]),
           ),

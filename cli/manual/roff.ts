@@ -123,8 +123,8 @@ function operandText({ name, required, variadic }: Operand): string {
   return required ? text : `[${text}]`
 }
 
-function optionTag({ long, value }: OptionDefinition): string {
-  return value === null ? bold(long) : `${bold(long)} ${italic(value.name)}`
+function optionTag({ long, short, value }: OptionDefinition): string {
+  return `${short === null ? '' : `${bold(short)}, `}${bold(long)}${value === null ? '' : ` ${italic(value.name)}`}`
 }
 
 function optionText({ description, required, value, default: fallback }: OptionDefinition): string {

@@ -252,14 +252,17 @@ static pid_t clone_init(struct supervisor *self)
 
 /*
  * The supervisor needs one right: CAP_KILL, with which the kernel sends init its parent-death signal in the supervisor's
- * name (forget_original_parent, kernel/exit.c). Its files are open, and its only child is its own to wait for.
+ * name (forget_original_parent, kernel/exit.c). Its files are open, and its only child is its own to wait for. A launcher
+ * that was not given that right has none to leave: asking for it would leave all the others (capset(2)).
  */
-static void drop_rights(void)
+static bool drop_rights(void)
 {
   struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-  struct __user_cap_data_struct kept[2] = {{.effective = 1u << CAP_KILL, .permitted = 1u << CAP_KILL}};
-  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  syscall(SYS_capset, &header, kept);
+  struct __user_cap_data_struct now[2] = {{0}}, kept[2] = {{0}};
+  if (syscall(SYS_capget, &header, now) != 0)
+    return false;
+  kept[0].effective = kept[0].permitted = now[0].permitted & 1u << CAP_KILL;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && syscall(SYS_capset, &header, kept) == 0;
 }
 
 static bool create_init(struct supervisor *self)
@@ -331,6 +334,7 @@ void supervisor_run(const struct plan *plan, const struct deadlines *deadlines, 
   if (self.timer < 0 || !create_init(&self))
     on_failed(&self, (struct failure){.status = STATUS_SANDBOX_FAILED, .error = errno, .index = STEP_CLONE});
   release_inits(&self);
-  drop_rights();
+  if (!drop_rights())
+    on_failed(&self, (struct failure){.status = STATUS_SANDBOX_FAILED, .error = errno, .index = STEP_IDENTITY});
   loop(&self);
 }

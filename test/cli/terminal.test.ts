@@ -38,7 +38,7 @@ describe.skipIf(!IS_ROOT)(`writ run --terminal (${NEEDS_ROOT})`, () => {
   /** What a person sees of `writ run --terminal`. */
   async function play(args: readonly string[], steps: readonly Step[]) {
     const program = join(import.meta.dirname, 'on-terminal.py')
-    const child = spawn('python3', [program, WRIT, 'run', '--terminal', ...args], {
+    const child = spawn('python3', [program, WRIT, 'run', '-t', ...args], {
       env: { PATH: process.env.PATH, WRIT_SOCKET: site.socket },
     })
     const out: Buffer[] = []
