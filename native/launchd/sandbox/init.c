@@ -34,18 +34,6 @@ static void require(int control, enum step step, bool done)
     give_up(control, (struct failure){.status = STATUS_SANDBOX_FAILED, .error = errno, .index = step});
 }
 
-static bool put(const char *path, const char *value)
-{
-  CLEANUP_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
-  return fd >= 0 && write(fd, value, 1) == 1;
-}
-
-/* A service manager may protect the launcher from the out-of-memory killer; its workloads are not to be. */
-static bool be_ordinary(void)
-{
-  return put("/proc/self/oom_score_adj", "0");
-}
-
 /*
  * What can be written cannot be executed, and a memfd is no way round that: in this PID namespace none can be made that execve takes
  * (pid_mfd_noexec_dointvec_minmax, kernel/pid_sysctl.h: Linux 6.3). Mapping one as code, as compilers at run time do, stays possible.
@@ -53,7 +41,7 @@ static bool be_ordinary(void)
 static bool execute_no_memfd(void)
 {
   errno = EPERM; /* else it would be the host's own setting that is changed here */
-  return getpid() == 1 && (put("/proc/sys/vm/memfd_noexec", "2") || errno == ENOENT);
+  return getpid() == 1 && (write_setting("/proc/sys/vm/memfd_noexec", "2") || errno == ENOENT);
 }
 
 /* Gives up what it is, in the one order that works; then nothing here has rights any more. */
@@ -112,15 +100,6 @@ static bool set_stdio(const int ends[3])
 static bool take_terminal(const struct plan *plan)
 {
   return plan->terminal < 0 || ioctl(plan->stdio[0], TIOCSCTTY, 0) == 0;
-}
-
-static void default_signals(void)
-{
-  sigset_t none;
-  sigemptyset(&none);
-  for (int number = 1; number < NSIG; number++)
-    signal(number, SIG_DFL);
-  sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static void execute(const struct plan *plan)

@@ -87,6 +87,13 @@ bool seccomp_install(void);
 /* The strict profile, on top of the other: for the workload alone, right before it is executed. */
 bool seccomp_restrict(const struct plan *plan);
 
+/* ordinary.c: priorities, limits, personality, keyring and their kind as an ordinary process has them. As root; false with errno. */
+bool be_ordinary(void);
+/* Writes a file of /proc; false with errno. */
+bool write_setting(const char *path, const char *value);
+/* Every signal unblocked, and none ignored. */
+void default_signals(void);
+
 /* network.c */
 bool loopback_up(void);
 
