@@ -34,6 +34,10 @@ const MOUNT = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find(
   path => existsSync(path) && statfsSync(path).type === CGROUP2_MAGIC,
 )
 
+/** Of the v2 hierarchy: what a cgroup there can be limited in. */
+export const CONTROLLERS =
+  MOUNT === undefined ? [] : readFileSync(join(MOUNT, 'cgroup.controllers'), 'utf8').trim().split(' ')
+
 export const newId = (): string => randomBytes(16).toString('hex')
 export const sleep = (ms: number): Promise<void> => new Promise(resolve => setTimeout(resolve, ms))
 
