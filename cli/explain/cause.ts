@@ -12,7 +12,7 @@ export interface EndCause {
 /** Causes that mean that the gate closed, or that the lease was not renewed (native/launchd, `daemon/launcher/types.ts`). */
 const BY_GATE: ReadonlySet<string> = new Set(['EPOCH', 'LEASE', 'LAPSE', 'GRACE'])
 /** Causes that mean that it never ran: what lapsed between permit and first instruction keeps it from running. */
-const NOT_RUN: ReadonlySet<string> = new Set(['NOT_STARTED', 'ABANDONED', 'INIT_LOST'])
+const NOT_RUN: ReadonlySet<string> = new Set(['NOT_STARTED', 'ABANDONED'])
 
 const TEXTS: Readonly<Record<string, string>> = {
   EXPIRY: 'its artifact expired',
@@ -31,7 +31,8 @@ const TEXTS: Readonly<Record<string, string>> = {
   NOT_STARTED: 'it could not be started',
   ABANDONED: 'it was let go before its first instruction',
   DENIED: 'its authorization, decided again, did not hold any more',
-  INIT_LOST: 'its first process was lost before it ran',
+  INIT_LOST: 'what watched over its processes from within was killed',
+  OUT_OF_MEMORY: 'it ran out of memory',
 }
 
 /** What can be revoked of a request. */

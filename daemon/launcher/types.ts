@@ -52,6 +52,7 @@ export type EndCause =
   | 'NOT_STARTED'
   | 'LAPSE'
   | 'GRACE'
+  | 'OUT_OF_MEMORY'
 
 /** Null and absent mean none. What the host cannot enforce is refused with `LIMIT_UNENFORCEABLE`. */
 export interface LaunchLimits {

@@ -79,6 +79,7 @@ export const CAUSES: readonly EndCause[] = [
   'NOT_STARTED',
   'LAPSE',
   'GRACE',
+  'OUT_OF_MEMORY',
 ]
 /** `enum execution_state` (native/launchd/executions.h). */
 export const STATES = [

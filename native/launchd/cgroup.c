@@ -136,13 +136,14 @@ bool interior_open(const char *configured, struct interior *interior)
 
 static bool leaf_open(const struct interior *interior, const char *name, struct leaf *leaf)
 {
-  *leaf = (struct leaf){-1, -1, -1, -1, -1};
+  *leaf = (struct leaf)LEAF_CLOSED;
   leaf->dir = openat(interior->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (leaf->dir >= 0) {
     leaf->freeze = openat(leaf->dir, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
     leaf->kill = openat(leaf->dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
     leaf->events = openat(leaf->dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
     leaf->cpu = openat(leaf->dir, "cpu.stat", O_RDONLY | O_CLOEXEC);
+    leaf->memory = openat(leaf->dir, "memory.events", O_RDONLY | O_CLOEXEC);
   }
   if (leaf->freeze >= 0 && leaf->kill >= 0 && leaf->events >= 0 && leaf->cpu >= 0)
     return true;
@@ -153,10 +154,13 @@ static bool leaf_open(const struct interior *interior, const char *name, struct 
 static bool set_limits(const struct leaf *leaf, const struct leaf_limits *limits)
 {
   char value[48];
+  /* Half a tree is nobody's: whoever runs out of memory, its own or the host's, takes all of it along. */
+  if (leaf->memory >= 0 && !write_file(leaf->dir, "memory.oom.group", "1"))
+    return false;
   if (limits->memory != 0) {
     snprintf(value, sizeof value, "%llu", (unsigned long long)limits->memory);
     /* Swap would only move the excess elsewhere; a host without swap accounting has no such file. */
-    if (!write_file(leaf->dir, "memory.max", value) || !write_file(leaf->dir, "memory.oom.group", "1") ||
+    if (!write_file(leaf->dir, "memory.max", value) ||
         (!write_file(leaf->dir, "memory.swap.max", "0") && errno != ENOENT))
       return false;
   }
@@ -176,7 +180,7 @@ static bool set_limits(const struct leaf *leaf, const struct leaf_limits *limits
 
 bool leaf_create(const struct interior *interior, const char *name, const struct leaf_limits *limits, struct leaf *leaf)
 {
-  *leaf = (struct leaf){-1, -1, -1, -1, -1};
+  *leaf = (struct leaf)LEAF_CLOSED;
   if (mkdirat(interior->dir, name, 0755) != 0) /* EEXIST too: a leaf is never used twice */
     return false;
   if (leaf_open(interior, name, leaf) && set_limits(leaf, limits))
@@ -201,6 +205,7 @@ void leaf_close(struct leaf *leaf)
   close_fd(&leaf->kill);
   close_fd(&leaf->events);
   close_fd(&leaf->cpu);
+  close_fd(&leaf->memory);
 }
 
 bool leaf_freeze(const struct leaf *leaf, bool frozen)
@@ -233,6 +238,13 @@ bool leaf_usage(const struct leaf *leaf, struct leaf_usage *usage)
   usage->user_us = stat_value(text, "user_usec ");
   usage->system_us = stat_value(text, "system_usec ");
   return true;
+}
+
+/* Of the group alone: a single victim would be an end like any other (cgroup-v2.rst, memory.events: oom_group_kill, Linux 5.17). */
+bool leaf_out_of_memory(const struct leaf *leaf)
+{
+  char text[512];
+  return leaf->memory >= 0 && read_file(leaf->memory, text, sizeof text) && stat_value(text, "oom_group_kill ") > 0;
 }
 
 bool leaf_remove(const struct interior *interior, const char *name)

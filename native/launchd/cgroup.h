@@ -22,7 +22,10 @@ struct leaf {
   int kill;
   int events;
   int cpu;
+  int memory; /* -1 where no memory controller is */
 };
+
+#define LEAF_CLOSED {-1, -1, -1, -1, -1, -1}
 
 #define LEAF_NAME_SIZE (2 * WIRE_ID_SIZE + 1)
 
@@ -59,6 +62,8 @@ bool leaf_freeze(const struct leaf *leaf, bool frozen);
 bool leaf_kill(const struct leaf *leaf);
 /* Whether processes are left; true when that cannot be read, so that nobody is called dead by mistake. */
 bool leaf_populated(const struct leaf *leaf);
+/* Whether the kernel ended all of it for want of memory. */
+bool leaf_out_of_memory(const struct leaf *leaf);
 bool leaf_usage(const struct leaf *leaf, struct leaf_usage *usage);
 /* Removes the leaf's directory. False (EBUSY) while something is left in it. */
 bool leaf_remove(const struct interior *interior, const char *name);

@@ -21,7 +21,7 @@ struct execution *executions_take(struct executions *table, const uint8_t id[WIR
     if (execution->state != EXECUTION_FREE)
       continue;
     *execution = (struct execution){
-        .channel = -1, .leaf = {-1, -1, -1, -1, -1}, .pipes = {-1, -1, -1}, .keeping = {.reading = -1}};
+        .channel = -1, .leaf = LEAF_CLOSED, .pipes = {-1, -1, -1}, .keeping = {.reading = -1}};
     memcpy(execution->id, id, WIRE_ID_SIZE);
     table->live++;
     return execution;

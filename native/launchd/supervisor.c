@@ -85,7 +85,7 @@ __attribute__((noreturn)) static void finish(const struct leaf *leaf, int contro
 void supervisor_finish(const struct leaf *leaf, int control, enum wire_cause cause)
 {
   struct report end = {.cause = cause};
-  int keep[] = {control, leaf->freeze, leaf->kill, leaf->events, leaf->cpu, STDERR_FILENO};
+  int keep[] = {control, leaf->freeze, leaf->kill, leaf->events, leaf->cpu, leaf->memory, STDERR_FILENO};
   keep_only(keep, sizeof keep / sizeof *keep);
   leaf_kill(leaf);
   finish(leaf, control, 0, &end);
@@ -139,9 +139,9 @@ static void on_init(struct supervisor *self)
     return;
   if (length != sizeof report) {
     close_fd(&self->init);
-    if (self->phase == PREPARING || self->phase == STARTING)
+    if (self->phase == PREPARING || self->phase == READY || self->phase == STARTING)
       on_failed(self, (struct failure){.status = STATUS_ENDED, .index = WIRE_NONE});
-    begin_end(self, CAUSE_INIT_LOST);
+    begin_end(self, leaf_out_of_memory(self->leaf) ? CAUSE_OUT_OF_MEMORY : CAUSE_INIT_LOST);
   } else if (report.message == INIT_READY && self->phase == PREPARING) {
     on_ready(self);
   } else if (report.message == INIT_FAILED) {
@@ -151,7 +151,8 @@ static void on_init(struct supervisor *self)
       on_executed(self);
     self->end.exited = 1;
     self->end.wait_status = report.wait_status;
-    begin_end(self, CAUSE_EXITED);
+    /* Init may be the last to be killed, and tell of the others. */
+    begin_end(self, leaf_out_of_memory(self->leaf) ? CAUSE_OUT_OF_MEMORY : CAUSE_EXITED);
   }
 }
 
@@ -296,7 +297,8 @@ static void keep_own(const struct supervisor *self)
     keep[count++] = plan->stdio[i];
   keep[count++] = plan->terminal;
   const struct leaf *leaf = self->leaf;
-  const int others[] = {leaf->dir, leaf->freeze, leaf->kill, leaf->events, leaf->cpu, self->control, STDERR_FILENO};
+  const int others[] = {leaf->dir, leaf->freeze, leaf->kill, leaf->events, leaf->cpu,
+                        leaf->memory, self->control, STDERR_FILENO};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
     keep[count++] = others[i];
   keep_only(keep, count);
@@ -306,7 +308,7 @@ static void keep_own(const struct supervisor *self)
 static void release_inits(struct supervisor *self)
 {
   int keep[] = {self->control, self->init, self->executed, self->timer, self->leaf->freeze,
-                self->leaf->kill, self->leaf->events, self->leaf->cpu, STDERR_FILENO};
+                self->leaf->kill, self->leaf->events, self->leaf->cpu, self->leaf->memory, STDERR_FILENO};
   keep_only(keep, sizeof keep / sizeof *keep);
 }
 

@@ -102,6 +102,7 @@ enum wire_cause {
   CAUSE_NOT_STARTED,
   CAUSE_LAPSE,
   CAUSE_GRACE, /* it was held, and not thawed in time */
+  CAUSE_OUT_OF_MEMORY, /* the kernel ended all of it at once */
   CAUSE_ORDERED_FIRST = 64,
   CAUSE_TERMINATED = CAUSE_ORDERED_FIRST,
   CAUSE_REVOKED,

@@ -33,6 +33,7 @@ void test_orders(void);
 void test_seccomp(void);
 void test_sha256(void);
 void test_store(void);
+void test_cgroup(void);
 void test_strings(void);
 
 #endif

@@ -9,7 +9,7 @@ int main(void)
     void (*run)(void);
   } tests[] = {{"sha256", test_sha256},   {"strings", test_strings},       {"orders", test_orders},      {"format", test_format},
                {"config", test_config}, {"devices", test_devices}, {"executions", test_executions}, {"deadlines", test_deadlines},
-               {"seccomp", test_seccomp},  {"store", test_store}};
+               {"seccomp", test_seccomp},  {"store", test_store},             {"cgroup", test_cgroup}};
   for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
     unsigned before = checks_failed;
     tests[i].run();

@@ -197,6 +197,12 @@ describe.skipIf(!isRoot)('an execution ends', () => {
     expect(await running.ended).toMatchObject({ cause: 'INIT_LOST', signal: 9 })
   })
 
+  it('when its init is killed before it is let run', async () => {
+    const ready = await writd.prepare(SLEEP)
+    process.kill(ready.pid, 'SIGKILL')
+    expect(await ready.ended).toMatchObject({ cause: 'NOT_STARTED', signal: 9 })
+  })
+
   it('when its lease does, after writd is gone; another writd ends it at once', async () => {
     const page = freshPage()
     writd.client.close()
