@@ -98,8 +98,8 @@ static uint64_t once(void)
 
   struct {
     struct wire_stage head;
-    uint64_t max_bytes;
-  } stage = {.head = {.uid = WIRE_UID_ALLOCATE, .count = 1}, .max_bytes = 1 << 30};
+    struct wire_stage_item item;
+  } stage = {.head = {.uid = WIRE_UID_ALLOCATE, .count = 1}, .item = {.max_bytes = 1 << 30}};
   count++;
   memcpy(stage.head.id, &count, sizeof count);
   order(WIRE_STAGE, &stage, sizeof stage, table(PROGRAM, sizeof PROGRAM));
