@@ -12,6 +12,7 @@
 #include "connection.h"
 #include "executions.h"
 #include "orders.h"
+#include "spares.h"
 #include "supervisor.h"
 
 struct launcher {
@@ -19,6 +20,7 @@ struct launcher {
   struct interior interior;
   struct executions executions;
   struct connection connection;
+  struct spares spares;
   bool broken; /* the connection is to be closed once the message at hand is done with */
   const struct lease_page *page; /* NULL before the first HELLO */
   dev_t page_device;

@@ -31,7 +31,7 @@
 #define MESSAGES_PER_TURN 32
 
 /* What an epoll event is about; smaller numbers are places in the table of executions. */
-enum { ABOUT_LISTENER = INT32_MAX - 2, ABOUT_CONNECTION, ABOUT_SIGNALS };
+enum { ABOUT_LISTENER = INT32_MAX - 3, ABOUT_CONNECTION, ABOUT_SIGNALS, ABOUT_SPARES };
 
 static void watch(struct launcher *launcher, int fd, uint32_t events, uint64_t about, int how)
 {
@@ -159,6 +159,8 @@ static void on_event(struct launcher *launcher, const struct epoll_event *event)
     on_connection(launcher, event->events);
   else if (about == ABOUT_SIGNALS)
     on_signals(launcher);
+  else if (about == ABOUT_SPARES && launcher->spares.maker >= 0)
+    spares_receive(&launcher->spares);
   else if (about < launcher->executions.size && launcher->executions.items[about].state != EXECUTION_FREE)
     on_channel(launcher, &launcher->executions.items[about]); /* whose place it is now; nothing to read is fine */
 }
@@ -172,6 +174,14 @@ static bool needs_tending(const struct launcher *launcher)
       return true;
   }
   return false;
+}
+
+/* Between two executions rather than in the middle of one. */
+static void order_spares(struct launcher *launcher)
+{
+  if (launcher->executions.live == 0 || launcher->spares.count == 0)
+    if (spares_order(&launcher->spares))
+      watch(launcher, launcher->spares.maker, EPOLLIN, ABOUT_SPARES, EPOLL_CTL_ADD);
 }
 
 static void turn(struct launcher *launcher, int timeout_ms)
@@ -202,6 +212,7 @@ static void run(struct launcher *launcher)
   int longest = interval_ms == 0 || interval_ms > INT32_MAX ? -1 : (int)interval_ms;
   while (!launcher->stopping) {
     bool tending = needs_tending(launcher) && (longest < 0 || longest > TEND_MS);
+    order_spares(launcher);
     turn(launcher, tending ? TEND_MS : longest);
     tend(launcher);
     pet(interval_ms);
@@ -304,6 +315,7 @@ int main(int argc, char **argv)
   load_config(&launcher, argc, argv);
   settle_process();
   connection_start(&launcher.connection);
+  spares_start(&launcher.spares);
   if (launcher.config.landlock_required && landlock_abi() == 0)
     die("this kernel has no Landlock (landlock = optional runs without)");
   if (!cgroups_present())

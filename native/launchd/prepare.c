@@ -234,13 +234,15 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   struct failure failure = check(launcher, execution, order, &deadlines);
   if (failure.status == STATUS_OK)
     failure = check_paths(body, strings);
-  struct plan plan = {.stdio = {-1, -1, -1}, .terminal = -1};
+  struct plan plan = {.own_network = -1, .stdio = {-1, -1, -1}, .terminal = -1};
   if (failure.status == STATUS_OK)
     failure = check_devices(launcher, body, strings, &plan.devices);
   if (failure.status != STATUS_OK)
     return failure;
 
   fill_plan(launcher, execution, body, &plan);
+  if (body->network != NETWORK_HOST)
+    plan.own_network = spares_take(&launcher->spares);
   failure = make_leaf(launcher, execution, body, &plan.devices);
   if (failure.status == STATUS_OK && (!make_streams(execution, body->stdio, &plan) || !make_vectors(body, strings, &plan)))
     failure = failed(STATUS_INTERNAL, errno, WIRE_NONE);
@@ -249,6 +251,7 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   for (int i = 0; i < 3; i++)
     close_fd(&plan.stdio[i]);
   close_fd(&plan.terminal);
+  close_fd(&plan.own_network);
   free(plan.arguments);
   free(plan.environment);
   if (failure.status != STATUS_OK)

@@ -139,10 +139,11 @@ void on_stager(struct launcher *launcher, struct execution *execution)
   ssize_t length = recv(execution->channel, &said, sizeof said, MSG_DONTWAIT);
   if (length < 0 && (errno == EAGAIN || errno == EINTR))
     return;
+  ssize_t report_size = (ssize_t)stage_report_size(execution->staging.count);
   if (length == sizeof said.ask && said.message == STAGE_ASK)
     stager_asks(launcher, execution, &said.ask);
   else if (length == sizeof said.filled && said.message == STAGE_FILLED)
     stager_filled(launcher, execution, &said.filled);
   else
-    finish(launcher, execution, length == sizeof said.report && said.message == STAGE_REPORT ? &said.report : NULL);
+    finish(launcher, execution, length == report_size && said.message == STAGE_REPORT ? &said.report : NULL);
 }

@@ -220,6 +220,6 @@ void stager_run(const struct staging *staging, uid_t uid, gid_t gid, bool own, i
     report.status = STATUS_INTERNAL;
     report.error = errno;
   }
-  send(channel, &report, sizeof report, MSG_NOSIGNAL);
+  send(channel, &report, stage_report_size(staging->count), MSG_NOSIGNAL);
   _exit(0);
 }

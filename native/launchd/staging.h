@@ -6,6 +6,7 @@
 #define WRIT_STAGING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -83,8 +84,13 @@ struct stage_report {
   uint32_t message;
   uint32_t status; /* of the stager itself */
   int32_t error;
-  struct wire_staged results[WIRE_SUBJECTS_MAX];
+  struct wire_staged results[WIRE_SUBJECTS_MAX]; /* as many as there are subjects */
 };
+
+static inline size_t stage_report_size(uint32_t count)
+{
+  return offsetof(struct stage_report, results) + count * sizeof(struct wire_staged);
+}
 
 /* Makes the places and the memfds for `paths`, which must be plain and different. The paths are copied. */
 enum wire_status staging_create(const struct strings *paths, const struct wire_stage_item *items, uint32_t program,

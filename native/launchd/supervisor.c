@@ -244,7 +244,7 @@ static pid_t clone_init(struct supervisor *self)
 {
   struct clone_args arguments = {
       .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP | CLONE_INTO_CGROUP |
-               (self->plan->network == NETWORK_HOST ? 0 : CLONE_NEWNET),
+               (self->plan->network == NETWORK_HOST || self->plan->own_network >= 0 ? 0 : CLONE_NEWNET),
       .exit_signal = SIGCHLD,
       .cgroup = (uint64_t)self->leaf->dir,
   };
@@ -296,6 +296,7 @@ static void keep_own(const struct supervisor *self)
   for (int i = 0; i < 3; i++)
     keep[count++] = plan->stdio[i];
   keep[count++] = plan->terminal;
+  keep[count++] = plan->own_network;
   const struct leaf *leaf = self->leaf;
   const int others[] = {leaf->dir, leaf->freeze, leaf->kill, leaf->events, leaf->cpu,
                         leaf->memory, self->control, STDERR_FILENO};

@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, chownSync, closeSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -126,6 +134,22 @@ describe.skipIf(!isRoot)('an execution is closed in', () => {
       .split('\n')
       .filter(name => /^\d+$/.test(name))
     expect(others).toEqual(['2']) // not even its init
+  })
+
+  it('has a network that nobody else is or was in, whether it was made ahead or not', async () => {
+    const networkOf = (pid: number | 'self') => readlinkSync(`/proc/${pid}/ns/net`)
+    const seen = new Set([networkOf('self')])
+    // More at once than are made ahead, and then some that come after the end of others.
+    const first = await Promise.all(Array.from({ length: 12 }, () => writd.start(['/bin/sleep', '60'])))
+    for (const { pid } of first) seen.add(networkOf(pid))
+    expect(seen.size).toBe(13)
+    for (const { executionId } of first.splice(0, 6)) writd.client.kill(executionId, 'TERMINATED')
+    await until(() => host.leaves().length === 6)
+    const second = await Promise.all(Array.from({ length: 12 }, () => writd.start(['/bin/sleep', '60'])))
+    const now = [...first, ...second].map(({ pid }) => networkOf(pid))
+    expect(new Set([networkOf('self'), ...now]).size).toBe(19)
+    for (const { executionId } of [...first, ...second]) writd.client.kill(executionId, 'TERMINATED')
+    await until(() => host.leaves().length === 0)
   })
 
   it("shares the host's network when ordered, and only that", async () => {

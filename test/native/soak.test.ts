@@ -1,13 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isRoot, TestHost, until, type Writd } from './host.ts'
+import { descriptors, isRoot, TestHost, until, type Writd } from './host.ts'
 
 const LAUNCHES = 1000
 
 describe.skipIf(!isRoot)('many executions', () => {
   const host = new TestHost()
   let writd: Writd
-  const descriptors = (pid: number | 'self') => readdirSync(`/proc/${pid}/fd`).length
   const residentKib = (pid: number) =>
     Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
   const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8')
@@ -34,7 +33,7 @@ describe.skipIf(!isRoot)('many executions', () => {
       if (end.exitCode !== 0) expect(end).toBe(`exit code 0 of launch ${i}`)
     }
     expect(host.leaves()).toEqual([])
-    expect(descriptors(host.pid)).toBe(before.launcher)
+    await until(() => descriptors(host.pid) === before.launcher)
     await until(() => descriptors('self') <= before.own)
     expect(mounts()).toBe(before.mounts)
     expect(residentKib(host.pid)).toBeLessThan(before.kib + 512)

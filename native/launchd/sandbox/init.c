@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -48,6 +49,8 @@ static bool execute_no_memfd(void)
 static void close_in(const struct plan *plan, int control)
 {
   struct failure failure;
+  /* Before anything is looked at that differs between networks. */
+  require(control, STEP_NETWORK, plan->own_network < 0 || setns(plan->own_network, CLONE_NEWNET) == 0);
   require(control, STEP_FILES, be_ordinary() && execute_no_memfd());
   if (!mounts_build(plan, &failure))
     give_up(control, failure);

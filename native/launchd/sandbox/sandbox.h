@@ -35,6 +35,7 @@ struct plan {
   gid_t groups[WIRE_GROUPS_MAX];
   uint32_t group_count;
   uint32_t network; /* wire_network */
+  int own_network;  /* a network namespace that nobody was ever in, and that is this execution's; -1: it makes its own */
   uint32_t profile; /* wire_profile */
   struct device_nodes devices;
   int stdio[3];  /* the workload's ends; -1 for /dev/null */
