@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { bootTimeNs } from '../../daemon/native.ts'
-import { Clan, compileDescendants } from './clan.ts'
+import { compileDescendants } from '../support/descendants.ts'
+import { Clan } from './clan.ts'
 import { CONTROLLERS, isRoot, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
 
 const SOAK = process.env.WRIT_SOAK === '1'
@@ -37,7 +38,7 @@ const restart = async ({ host }: { host: TestHost }) => {
 /** Holds it, and sees that all of it stands still. */
 const hold = async ({ writd, clan }: { writd: Writd; clan: Clan }) => {
   writd.client.lapse(writd.page.lapse() - 1n, true)
-  await until(() => clan.isFrozen() && writd.events.some(event => event.startsWith('held')))
+  await until(() => clan.leaf.isFrozen() && writd.events.some(event => event.startsWith('held')))
 }
 const expiring = (): Options => ({ expiryBootNs: bootTimeNs() + (3n * SECOND) / 2n })
 /** Its evidence is renewed until something happens to it. */
@@ -229,10 +230,10 @@ describe.skipIf(!isRoot)('with descendants of every kind, an execution ends when
 
   /** Nobody is left, by what the kernel says; nobody is forgotten, by what the launcher says. */
   async function expectGone(clan: Clan): Promise<void> {
-    expect(clan.isEmpty()).toBe(true)
+    expect(clan.leaf.isEmpty()).toBe(true)
     await until(() => clan.remains().length === 0)
     expect(host.leaves()).toEqual([])
-    clan.close()
+    clan.leaf.close()
   }
 
   it.each(CAUSES.map(cause => [cause.what, cause] as const))('%s', async (what, cause) => {
@@ -241,7 +242,7 @@ describe.skipIf(!isRoot)('with descendants of every kind, an execution ends when
     clearInterval(renewing)
     const from = performance.now()
     await cause.act(it)
-    await clan.emptied(cause.withinMs + SLACK_MS)
+    await clan.leaf.emptied(cause.withinMs + SLACK_MS)
     took.push([what, performance.now() - from])
     await cause.after?.(it)
     if (cause.toldLater) {
@@ -259,7 +260,7 @@ describe.skipIf(!isRoot)('with descendants of every kind, an execution ends when
     const parent = await writd.start(SLEEP)
     const clan = await Clan.start(host, writd, program, { parentExecution: parent.executionId })
     writd.client.kill(parent.executionId, 'TERMINATED')
-    await clan.emptied(SLACK_MS)
+    await clan.leaf.emptied(SLACK_MS)
     expect((await writd.ended(clan.executionId)).cause).toBe('PARENT')
     await parent.ended
     await expectGone(clan)
@@ -272,8 +273,8 @@ describe.skipIf(!isRoot)('with descendants of every kind, an execution ends when
     const clan = await Clan.start(host, writd, program, {}, MANY)
     const from = performance.now()
     act(clan)
-    await clan.emptied(20_000)
-    took.push([`${clan.pids.length} processes: ${what}`, performance.now() - from])
+    await clan.leaf.emptied(20_000)
+    took.push([`${MANY} processes: ${what}`, performance.now() - from])
     expect(await writd.ended(clan.executionId)).toMatchObject({ cause: expect.stringMatching(told) })
     await expectGone(clan)
   })
@@ -282,7 +283,7 @@ describe.skipIf(!isRoot)('with descendants of every kind, an execution ends when
     const clan = await Clan.start(host, writd, program, { limits: { pids: 120 } })
     expect(host.processes(clan.executionId).length).toBeLessThanOrEqual(121)
     writd.client.kill(clan.executionId, 'REVOKED')
-    await clan.emptied(SLACK_MS)
+    await clan.leaf.emptied(SLACK_MS)
     await writd.ended(clan.executionId)
     await expectGone(clan)
   })

@@ -130,6 +130,11 @@ export class GovernedHost {
     return this.path('run/writd.sock')
   }
 
+  /** The launcher's cgroup. */
+  get cgroup(): string {
+    return this.#cgroup
+  }
+
   get daemonPid(): number {
     return this.#daemon?.pid ?? 0
   }

@@ -24,12 +24,6 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
   }, 120_000)
   afterAll(() => host?.close())
 
-  /** The events of the lineage, in their order. */
-  async function entries(): Promise<Record<string, unknown>[]> {
-    const lines = (await host.ok('lineage', 'tail', '--from', '0', '--json')).trim().split('\n')
-    return lines.map(line => JSON.parse(line).event)
-  }
-
   const executions = async (): Promise<{ executionId: string; state: string }[]> =>
     JSON.parse(await host.ok('executions', '--json')).executions
 
@@ -98,34 +92,6 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
     expect(times).toBeGreaterThan(0)
     expect(stdout).toContain(`and ${times + 1} decisions on what was permitted before`)
     expect(stdout).not.toContain('FAILED')
-  })
-
-  test('the daemon is killed: it ends, with nobody to order it', async () => {
-    const { marker, ended } = await start()
-    await host.stopDaemon('SIGKILL')
-    expect(await ended).not.toBe(0)
-    await expect.poll(() => alive(marker), { timeout: 15_000 }).toEqual([])
-    await host.startDaemon()
-    await host.attested()
-    // What the killed daemon could not record any more, the next one does.
-    const events = await entries()
-    const begin = events.findLast(event => event.type === 'execution-start')
-    const end = events.findLast(event => event.type === 'execution-end')
-    expect(end).toMatchObject({ executionId: begin?.executionId, confirmedDead: true })
-    // By its lease, or by the launcher when the next daemon came with a page of its own.
-    expect(['LEASE', 'SUPERSEDED']).toContain(end?.cause)
-  })
-
-  test('the daemon hangs: it ends by its lease', async () => {
-    const { marker, ended } = await start()
-    process.kill(host.daemonPid, 'SIGSTOP')
-    try {
-      await expect.poll(() => alive(marker), { timeout: 15_000 }).toEqual([])
-    } finally {
-      process.kill(host.daemonPid, 'SIGCONT')
-    }
-    await ended
-    await host.attested()
   })
 
   test('after an unclean stop an artifact with limited uses counts as used', async () => {
