@@ -52,7 +52,9 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       streams: ExecuteStreams,
       signal: AbortSignal,
     ) {
-      const permit = await decider.decide(caller, 'execute', artifact, workload)
+      const permit = await decider.decide(caller, 'execute', artifact, workload, decided =>
+        executor.makeReady(decided),
+      )
       return permit.decision.terms?.detach === true
         ? detached(parts, permit, caller, streams, signal)
         : executor.run(permit, caller, streams, signal)

@@ -22,8 +22,9 @@ import type { DecisionLog } from './decision-log.ts'
 import type { ExecutionRegistry } from './execution-registry.ts'
 import type { GateSnapshot, TrustGate } from './gate.ts'
 import type { History } from './history.ts'
+import type { Prepared } from './launcher/types.ts'
 import { OpenedArtifacts } from './opened-artifacts.ts'
-import type { Permit } from './permit.ts'
+import type { Decided, Permit, RunPermit } from './permit.ts'
 import { RecentLooks } from './recent-looks.ts'
 import { rfc3339 } from './recorder.ts'
 import type { SubjectStage } from './subject-stage.ts'
@@ -73,6 +74,7 @@ export class Decider {
    * Decides on one request. After a permit of `execute` the staged subjects stay with the launcher; in every other case they
    * are let go.
    *
+   * @param makeReady begins to make a permitted execution ready, while its permit is made durable; what cannot be made durable is let go
    * @throws DeniedError
    */
   async decide(
@@ -80,7 +82,8 @@ export class Decider {
     operation: 'execute' | 'authorize',
     artifact: Buffer | null,
     workload: WorkloadRequest,
-  ): Promise<Permit> {
+    makeReady: (decided: Decided) => Promise<Prepared> | undefined = () => undefined,
+  ): Promise<RunPermit> {
     const request = this.#readRequest(operation, workload)
     const described = describeCaller(caller)
     const look = (): DecisionInput => this.#input(caller, described, request, artifact)
@@ -91,6 +94,7 @@ export class Decider {
     if ('denied' in before) return this.#refuse(first, before.denied)
     this.#opened.keep(before.opened)
     let keep = false
+    let ahead: Promise<Prepared> | undefined
     try {
       const { observed, fault } = await this.#observe(request, before)
       const now = look()
@@ -100,14 +104,20 @@ export class Decider {
           ? decideAndReserve({ ...input, uses: this.#o.history.uses }, observed, before.opened)
           : { decision: decideAfterOpen(input, observed, before.opened), reservation: null }
       if (decision.outcome === 'deny') return await this.#refuse(input, decision)
-      if (operation === 'execute') this.#permitting.add(request.executionId)
+      if (operation === 'execute') {
+        this.#permitting.add(request.executionId)
+        ahead = makeReady({ input, decision, observed })
+      }
       const index = await this.#persist(input, decision, reservation)
       keep = operation === 'execute'
-      return { input, decision, index, observed }
+      return { input, decision, index, observed, ahead }
     } finally {
       if (operation === 'execute' && !keep) {
         this.#permitting.delete(request.executionId)
-        this.#o.stage.abandon(request.executionId)
+        const abandon = () => this.#o.stage.abandon(request.executionId)
+        abandon()
+        // Its streams may be on their way.
+        ahead?.then(abandon, () => undefined)
       }
     }
   }

@@ -1,7 +1,7 @@
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import type { Caller, ExecuteStreams } from './core.ts'
 import type { DaemonParts } from './daemon.ts'
-import type { Permit } from './permit.ts'
+import type { RunPermit } from './permit.ts'
 
 /** What the daemon needs of itself to run something that is nobody's call. */
 type Parts = Pick<DaemonParts, 'executor' | 'files' | 'log'>
@@ -15,7 +15,7 @@ type Parts = Pick<DaemonParts, 'executor' | 'files' | 'log'>
  */
 export async function detached(
   { executor, files, log }: Parts,
-  permit: Permit,
+  permit: RunPermit,
   caller: Caller,
   streams: ExecuteStreams,
   signal: AbortSignal,

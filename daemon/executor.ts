@@ -13,7 +13,7 @@ import { launchOrder } from './launch-order.ts'
 import type { LaunchEnded, LauncherClient, LaunchOrder, Prepared } from './launcher/client.ts'
 import { LauncherError } from './launcher/error.ts'
 import type { OutputTails } from './output-tails.ts'
-import type { Permit } from './permit.ts'
+import type { Decided, Permit, RunPermit } from './permit.ts'
 import { Output, pumpInput } from './pump.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
 
@@ -65,12 +65,23 @@ export class Executor {
   }
 
   /**
+   * Makes ready what was permitted, in a frozen cgroup, while its permit is made durable. Nothing of it runs until {@link run} lets it; what has no
+   * durable permit is abandoned.
+   */
+  makeReady(decided: Decided): Promise<Prepared> {
+    const prepared = this.#prepare(decided)
+    // Whoever runs it hears of it.
+    prepared.catch(() => undefined)
+    return prepared
+  }
+
+  /**
    * Runs one permitted execution and resolves when all its processes are dead and that is recorded.
    *
    * @throws DeniedError when something lapsed before the first instruction; LauncherError when it could not be started
    */
   async run(
-    permit: Permit,
+    { ahead, ...permit }: RunPermit,
     caller: Caller,
     streams: ExecuteStreams,
     signal: AbortSignal,
@@ -81,7 +92,8 @@ export class Executor {
     const onAbort = () => this.kill(executionId, 'CALLER_GONE')
     let output: Output | null = null
     try {
-      const prepared = await this.#prepare(permit, terms)
+      const prepared = await (ahead ?? this.#prepare(permit))
+      this.#o.registry.update(executionId, { pid: prepared.pid, uid: prepared.uid })
       await this.#recordStart(permit, prepared)
       lookOnceMore(
         permit,
@@ -242,10 +254,12 @@ export class Executor {
     })
   }
 
-  async #prepare({ input }: Permit, terms: LaunchTerms): Promise<Prepared> {
+  #prepare({ input, decision }: Decided): Promise<Prepared> {
     const { bootNs, wallMs, maxEvidenceAgeNs } = this.#o
-    const prepared = await this.#order(() =>
-      launchOrder({
+    const { terms } = decision
+    return this.#order(() => {
+      if (terms === null) throw new Error('a permit has terms')
+      return launchOrder({
         executionId: input.request.executionId,
         parentExecution: input.caller?.parentExecution ?? null,
         epoch: BigInt(input.gate.epoch),
@@ -253,10 +267,8 @@ export class Executor {
         maxEvidenceAgeNs,
         nowBootNs: bootNs(),
         nowWallMs: wallMs(),
-      }),
-    )
-    this.#o.registry.update(input.request.executionId, { pid: prepared.pid, uid: prepared.uid })
-    return prepared
+      })
+    })
   }
 
   /** What turns out to be more than this host can hold an execution to is denied, as it would have been had it been known before. */

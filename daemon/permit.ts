@@ -1,10 +1,20 @@
 import type { Decision, DecisionInput, ObservedSubject } from '../authorization/index.ts'
+import type { Prepared } from './launcher/types.ts'
 
-/** A request that was permitted, durably. */
-export interface Permit {
+/** A request that was permitted. Whether that is durable yet is not said here. */
+export interface Decided {
   readonly input: DecisionInput
   readonly decision: Decision
-  readonly index: bigint
   /** What was found at each path that was opened. */
   readonly observed: readonly ObservedSubject[] | null
+}
+
+/** A request that was permitted, durably. */
+export interface Permit extends Decided {
+  readonly index: bigint
+}
+
+/** A permit to run something, which may have been made ready while the permit became durable. */
+export interface RunPermit extends Permit {
+  readonly ahead?: Promise<Prepared> | undefined
 }
