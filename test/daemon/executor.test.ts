@@ -20,6 +20,9 @@ const unlimited = artifact(it => {
 })
 const permit = (w: World, sent = unlimited): Promise<Permit> =>
   w.decider.decide(peer(), 'execute', sent, workload())
+/** The same as the API asks for it: made ready while it is made durable. */
+const permitAhead = (w: World, sent = unlimited) =>
+  w.decider.decide(peer(), 'execute', sent, workload(), decided => w.executor.makeReady(decided))
 const FORBID_ALL = 'forbid(principal, action, resource);'
 const idOf = ({ input }: Permit) => input.request.executionId
 const never = () => new AbortController().signal
@@ -86,6 +89,58 @@ describe('a start', () => {
     },
   )
 
+  test('may be made ready while its permit becomes durable, once, and still waits for both entries', async () => {
+    const w = await world()
+    let during = -1
+    w.launcher.at.prepare = async () => {
+      during = ofType(await w.events(), 'decision').length
+    }
+    w.launcher.at.start = async id => {
+      const [decision, start] = (await w.events()).slice(-2)
+      expect(decision).toMatchObject({ type: 'decision', outcome: 'permit', executionId: id })
+      expect(start).toMatchObject({ type: 'execution-start', executionId: id, pid: 77 })
+    }
+    const it = await permitAhead(w)
+    const done = w.executor.run(it, peer(), streams(), never())
+    await expect.poll(() => w.registry.get(idOf(it))?.state).toBe('RUNNING')
+    expect(during).toBe(0)
+    w.launcher.end(idOf(it), { exitCode: 0 })
+    expect(await done).toMatchObject({ exitCode: 0 })
+    expect(w.launcher.steps).toEqual(['prepare', 'start 1'])
+  })
+
+  test.each(['did not persist', 'did persist'] as const)(
+    'that was made ready ahead is let go when its permit cannot be made durable (%s)',
+    async effect => {
+      const io = faultyIo()
+      const w = await world({ io })
+      const slow = Promise.withResolvers<void>()
+      w.launcher.at.prepare = () => slow.promise
+      w.stage.during = () => io.fail('fdatasync', 1, effect)
+      await expect(permitAhead(w)).rejects.toMatchObject({
+        reasons: [expect.objectContaining({ code: 'LINEAGE_UNAVAILABLE' })],
+      })
+      const [id] = w.stage.staged
+      expect(w.stage.abandoned).toEqual([id])
+      // Its streams come only now.
+      slow.resolve()
+      await expect.poll(() => w.stage.abandoned).toEqual([id, id])
+      expect(w.launcher.steps).toEqual(['prepare'])
+    },
+  )
+
+  test('that cannot be made ready ahead has not started, as any', async () => {
+    const w = await world()
+    w.launcher.at.prepare = () => {
+      throw new LauncherError('SUBJECT_HIDDEN', 'hidden')
+    }
+    const it = await permitAhead(w)
+    expect(await w.executor.run(it, peer(), streams(), never())).toMatchObject({
+      cause: 'END_CAUSE_START_FAILED',
+    })
+    expect((await w.events()).map(({ type }) => type).slice(-2)).toEqual(['decision', 'execution-end'])
+  })
+
   const parent = 'ee'.repeat(16)
   const lapses: [string, (w: World) => unknown, string][] = [
     ['the gate closed', w => w.gate.close('STALE', []), 'ATTESTATION_STALE'],
@@ -113,6 +168,16 @@ describe('a start', () => {
     ['its key is no longer trusted', w => Object.assign(w.history, { trustRoots: null }), 'SIGNER_UNTRUSTED'],
     ['it expired', w => (w.time.wallMs = Date.parse('2026-11-22T00:00:00.000Z')), 'ARTIFACT_EXPIRED'],
   ]
+  test.each(lapses)('does not happen when, while it is made ready ahead, %s', async (_, lapse, code) => {
+    const w = await world()
+    w.launcher.at.prepare = async () => void (await lapse(w))
+    const it = await permitAhead(w)
+    await expect(w.executor.run(it, peer(), streams(), never())).rejects.toMatchObject({
+      reasons: expect.arrayContaining([expect.objectContaining({ code })]),
+    })
+    expect(w.launcher.steps.filter(step => step.startsWith('start'))).toEqual([])
+  })
+
   test.each(lapses)('does not happen when, since the permit, %s', async (_, lapse, code) => {
     const w = await world()
     const it = await permit(w)
