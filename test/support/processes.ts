@@ -1,0 +1,34 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/** What a process holds: descriptors by number, memory in KiB (VmRSS), and the mounts that it sees. */
+export interface Holding {
+  readonly descriptors: number
+  readonly kib: number
+  readonly mounts: string
+}
+
+export function holdingOf(pid: number): Holding {
+  return {
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    kib: Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]),
+    mounts: readFileSync(`/proc/${pid}/mountinfo`, 'utf8'),
+  }
+}
+
+/** The children of a process; none if it is gone. */
+export function childrenOf(pid: number): number[] {
+  try {
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+  } catch {
+    return []
+  }
+}
+
+/** Numbers from 0 up to 1 that are the same in every run (Numerical Recipes, section 7.1). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}
