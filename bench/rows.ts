@@ -2,7 +2,6 @@ import { authorize, authorizeTitle, judge, judgeTitle } from './authorize.ts'
 import { EmptyRpc } from './empty-rpc.ts'
 import { evidenceCycle, evidenceCycleTitle } from './evidence-cycle.ts'
 import { execute, executeTitle } from './execute.ts'
-import { freeze, freezeTitle } from './freeze.ts'
 import { Governed } from './governed.ts'
 import { imaReplayRows } from './ima-replay.ts'
 import { launchRows } from './launch.ts'
@@ -12,7 +11,7 @@ import type { Row } from './measure.ts'
 import { execution, executionTitle, idle, idleTitle } from './memory.ts'
 import { permits, permitsTitle } from './permits.ts'
 import { revoke, revokeTitle } from './revoke.ts'
-import { streams, streamsGoal, streamsTitle } from './streams.ts'
+import { STREAMS, streams } from './streams.ts'
 
 /** A row: its name, its goal, and how it is measured. */
 export interface Bench {
@@ -31,7 +30,11 @@ export const BENCHES: readonly Bench[] = [
     goal: 1,
     measure: async place => execute(await place.governed(), place.directory),
   },
-  { row: streamsTitle, goal: streamsGoal, measure: async place => streams(await place.governed()) },
+  ...STREAMS.map(bench => ({
+    row: bench.row,
+    goal: bench.goal,
+    measure: async (place: Place) => streams(await place.governed(), place.directory, bench),
+  })),
   ...[10, 100, 1000].map(policies => ({
     row: authorizeTitle(policies),
     goal: 1.3,
@@ -48,7 +51,6 @@ export const BENCHES: readonly Bench[] = [
     measure: async place => permits(await place.governed(), await place.empty()),
   },
   { row: revokeTitle, goal: 1.3, measure: async place => revoke(await place.governed(), place.directory) },
-  { row: freezeTitle, goal: 1, measure: () => freeze() },
   { row: evidenceCycleTitle, goal: 2, measure: place => evidenceCycle(place.directory) },
   ...imaReplayRows,
   { row: lineageAppendTitle, goal: 85 / 60, measure: place => lineageAppend(place.directory) },

@@ -29,6 +29,7 @@ export async function detached(
   const started = Promise.withResolvers<null>()
   const own: ExecuteStreams = {
     stdin: nothing(),
+    stdinTaken: () => undefined,
     stdinClosed: () => undefined,
     terminalSize: streams.terminalSize,
     started: async message => {

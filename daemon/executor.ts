@@ -303,7 +303,7 @@ export class Executor {
   }
 
   #connect(executionId: string, terms: LaunchTerms, prepared: Prepared, streams: ExecuteStreams): Output {
-    void pumpInput(streams.stdin, prepared.stdin, () => streams.stdinClosed())
+    void pumpInput(streams, prepared.stdin)
     const limit = Math.min(terms.limits.outputBytes ?? Number.POSITIVE_INFINITY, this.#o.maxOutputBytes)
     const tail = this.#o.tails.get(executionId)
     return new Output(

@@ -1,20 +1,15 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ExecuteStreams } from './core.ts'
 
-/**
- * Gives a caller's input to a workload, no faster than it takes it. Ends with the caller's half-close.
- *
- * @param onClosed called once if something could not be written because nobody reads any longer
- */
+/** Gives a caller's input to a workload, no faster than it takes it. Ends with the caller's half-close. */
 export async function pumpInput(
-  input: AsyncIterable<Buffer>,
+  { stdin: input, stdinTaken, stdinClosed }: Pick<ExecuteStreams, 'stdin' | 'stdinTaken' | 'stdinClosed'>,
   stdin: Writable | null,
-  onClosed: () => void = () => undefined,
 ): Promise<void> {
   let broken = stdin === null
   const close = () => {
     // EPIPE: the workload does not read any more, which is its right.
-    if (!broken) onClosed()
+    if (!broken) stdinClosed()
     broken = true
   }
   stdin?.on('error', close)
@@ -22,6 +17,7 @@ export async function pumpInput(
     for await (const piece of input) {
       if (broken || stdin === null) continue
       if (!stdin.write(piece)) await writable(stdin)
+      if (!broken && !stdin.destroyed) stdinTaken(piece.length)
     }
   } catch {
     // The call is over; its end is handled where the execution is.

@@ -59,7 +59,7 @@ export interface AdmissionOptions {
 /**
  * Stands before every method, those of health and reflection included: the caller has to be known, and within the quota
  * of its uid. A call beyond the quota is refused before its message is read, at a pace; bytes beyond it are let in later, which
- * holds the sender back through HTTP/2 flow control.
+ * holds the sender back through HTTP/2 flow control. What a permitted workload has read of them is given back to the uid (execution-service.ts).
  */
 export function admission(options: AdmissionOptions): ServerInterceptor {
   const { peers, quota } = options

@@ -53,7 +53,7 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
 
     Execute: bidiStream(
       context,
-      (caller, requests, send, signal) => execute(core, caller, requests, send, signal),
+      (caller, requests, send, signal) => execute(core, context, caller, requests, send, signal),
       {
         decision: true,
       },
@@ -146,6 +146,7 @@ function ownershipOf(execution: ExecutionInput): Ownership {
 /** The first message, then the run: input and output each at the pace of whoever reads it. */
 async function execute(
   core: DaemonCore,
+  context: HandlerContext,
   caller: Caller,
   requests: AsyncIterator<ExecuteRequest, unknown>,
   send: Send<ExecuteResponseInput>,
@@ -160,6 +161,8 @@ async function execute(
   const streams: ExecuteStreams = {
     stdin: stdinOf(requests, over, () => violation.abort()),
     terminalSize: start.terminalSize ? terminalSizeOf(start.terminalSize, 'start.terminal_size') : null,
+    // The workload's own pace holds its caller back. The quota is for what nobody has permitted.
+    stdinTaken: bytes => context.credit(caller, bytes),
     stdinClosed: () => void send({ stdinClosed: {} }),
     started: message => send({ started: message }),
     output: async (stream, bytes) => {

@@ -14,6 +14,8 @@ export interface HandlerContext {
   readonly report: ReportInternal
   /** Aborted when the server begins to shut down: ends streams that would go on for ever. */
   readonly shutdown: AbortSignal
+  /** Gives bytes of the caller's back to its quota. */
+  readonly credit: (caller: Caller, bytes: number) => void
   /** Longest time for a call with one answer, whatever deadline its caller has; asked at each call. */
   readonly unaryTimeoutMs: () => number
 }

@@ -68,6 +68,12 @@ export class Quota {
     return account.bytes >= 0 ? 0 : Math.ceil((-account.bytes / this.#limits.bytesPerSecond) * 1000)
   }
 
+  /** Gives bytes back that were taken by {@link Quota.charge}: what a permitted workload reads is held back by itself. */
+  credit(uid: number, bytes: number): void {
+    const account = this.#account(uid)
+    account.bytes = Math.min(this.#limits.byteBurst, account.bytes + bytes)
+  }
+
   /** Uids with an account; it is dropped when nothing is open and nothing is owed. */
   get size(): number {
     return this.#accounts.size

@@ -107,6 +107,7 @@ export class RpcServer {
       peers: this.#peers,
       report,
       shutdown: this.#shutdown.signal,
+      credit: (caller, bytes) => this.#quota.credit(caller.uid, bytes),
       unaryTimeoutMs: options.unaryTimeoutMs ?? (() => UNARY_TIMEOUT_MS),
     }
     const add = (service: ServiceDefinition, implementation: UntypedServiceImplementation) =>

@@ -8,11 +8,10 @@ import { SHIPPED_FILES } from '../../encoding/shipped.ts'
 import { bundle, CHECKOUT, ENTRIES, type Program } from './bundle.ts'
 
 /**
- * What Node is started with, whoever starts it. Megabytes of V8's young generation: with its default of 16 the idle daemon is some 15 MB
- * larger. The budget is that of authorization/policy/cedar.ts: flags that change later would make what was compiled useless. SIGUSR1 would
+ * What Node is started with, whoever starts it. The megabyte of V8's young generation is explained in /writd. The budget is that of authorization/policy/cedar.ts: flags that change later would make what was compiled useless. SIGUSR1 would
  * open a debugger to whoever may send it. OpenSSL's configuration can name modules to load.
  */
-const V8_FLAGS = ['--max-semi-space-size=4', '--wasm-tiering-budget=500000000']
+const V8_FLAGS = ['--max-semi-space-size=1', '--wasm-tiering-budget=500000000']
 const NODE_FLAGS = ['--disable-sigusr1', '--openssl-config=/dev/null']
 /** Compiles without chance and without threads. V8 lets what was compiled so be used without these (flags.cc, ComputeFlagListHash). */
 const SAME_BYTES = ['--random-seed=1', '--predictable']

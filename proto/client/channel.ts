@@ -4,6 +4,12 @@ import { TransportError } from '../call-error.ts'
 /** Reports carry whole measurement logs. */
 const MAX_RECEIVE_BYTES = 64 * 1024 * 1024
 
+/**
+ * Most bytes that the daemon sends of a stream, and of all together, before they are read here. HTTP/2's 65,535 (RFC 9113 section 6.9.2)
+ * are one piece of output: daemon and caller would then work in turns.
+ */
+export const STREAM_WINDOW = 1024 * 1024
+
 interface TrackedCall {
   cancel(): void
   once(event: 'status', listener: () => void): unknown
@@ -62,6 +68,7 @@ export class Channel {
       'grpc.enable_http_proxy': 0,
       'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': MAX_RECEIVE_BYTES,
+      'grpc-node.flow_control_window': STREAM_WINDOW,
       // A daemon that hangs keeps its socket open: without a sign of life its calls end as UNAVAILABLE.
       'grpc.keepalive_time_ms': this.#keepaliveMs,
       'grpc.keepalive_timeout_ms': Math.ceil(this.#keepaliveMs / 3),

@@ -37,9 +37,7 @@ export function executeCall(
       for (let at = 0; at < bytes.length; at += STDIN_CHUNK) {
         if (call.destroyed || call.writableEnded) return
         if (call.write({ stdin: bytes.subarray(at, at + STDIN_CHUNK) })) continue
-        await new Promise<void>(resolve => {
-          call.once('drain', resolve).once('status', () => resolve())
-        })
+        await drained(call)
       }
     },
     endStdin: () => {
@@ -47,4 +45,15 @@ export function executeCall(
     },
     cancel: () => call.cancel(),
   }
+}
+
+/** Resolves when more may be written, or when the call is over and never drains. */
+function drained(call: ClientDuplexStream<ExecuteRequestInput, ExecuteResponse>): Promise<void> {
+  return new Promise(resolve => {
+    const go = () => {
+      call.off('drain', go).off('status', go)
+      resolve()
+    }
+    call.on('drain', go).on('status', go)
+  })
 }

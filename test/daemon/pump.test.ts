@@ -18,6 +18,20 @@ function written({ pid }: ChildProcess): number {
   return Number(/^wchar: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1])
 }
 
+/** A caller that gives this. */
+function giving(
+  stdin: AsyncIterable<Buffer>,
+  told: { taken: number; closed: number } = { taken: 0, closed: 0 },
+) {
+  return {
+    stdin,
+    stdinTaken: (bytes: number) => {
+      told.taken += bytes
+    },
+    stdinClosed: () => void told.closed++,
+  }
+}
+
 const text = async (child: ChildProcess): Promise<string> =>
   (await child.stdout?.toArray())?.map(String).join('') ?? ''
 
@@ -30,7 +44,7 @@ describe('input', () => {
       yield Buffer.alloc(1 << 20, 'x')
       for (; given < 100; given++) yield piece
     })()
-    const pumped = pumpInput(input, child.stdin)
+    const pumped = pumpInput(giving(input), child.stdin)
     await new Promise(resolve => setTimeout(resolve, 150))
     // The first megabyte has no line end, so the shell still reads it byte by byte.
     expect(given).toBeLessThan(20)
@@ -41,13 +55,13 @@ describe('input', () => {
     const source = (async function* () {
       for (let i = 0; i < 100; i++) yield piece
     })()
-    void pumpInput(source, whole.stdin)
+    void pumpInput(giving(source), whole.stdin)
     expect(await text(whole)).toContain(hash('sha256', Buffer.concat(Array(100).fill(piece))))
   })
 
   test('that ends ends the workload’s', async () => {
     const child = program('cat; echo end')
-    await pumpInput((async function* () {})(), child.stdin)
+    await pumpInput(giving((async function* () {})()), child.stdin)
     expect(await text(child)).toBe('end\n')
   })
 
@@ -58,14 +72,18 @@ describe('input', () => {
       for (; taken < 50; taken++) yield Buffer.alloc(64 << 10)
     })()
     await new Promise(resolve => setTimeout(resolve, 50))
-    await pumpInput(input, child.stdin)
+    const told = { taken: 0, closed: 0 }
+    await pumpInput(giving(input, told), child.stdin)
     expect(taken).toBe(50)
-    await pumpInput(
-      (async function* () {
-        yield Buffer.alloc(9)
-      })(),
-      null,
-    )
+    // What is dropped is not the workload's: it stays charged to the caller.
+    expect(told.closed).toBe(1)
+    expect(told.taken).toBeLessThan(200_000)
+    const nobody = { taken: 0, closed: 0 }
+    const nine = (async function* () {
+      yield Buffer.alloc(9)
+    })()
+    await pumpInput(giving(nine, nobody), null)
+    expect(nobody).toEqual({ taken: 0, closed: 0 })
   })
 
   test('of a call that breaks ends the workload’s all the same', async () => {
@@ -74,7 +92,7 @@ describe('input', () => {
       yield Buffer.from('half')
       throw new Error('the call is over')
     })()
-    await pumpInput(input, child.stdin)
+    await pumpInput(giving(input), child.stdin)
     expect(await text(child)).toBe('halfend\n')
   })
 })

@@ -14,6 +14,7 @@ import {
   type WorkloadRequest,
 } from '../../../daemon/core.ts'
 import type { OutputTail } from '../../../daemon/output-tail.ts'
+import { pumpInput } from '../../../daemon/pump.ts'
 import type { AttestationStatusInput } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ExecutionInput } from '../../../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEndInput } from '../../../proto/generated/writ/v1/ExecutionEnd.ts'
@@ -113,16 +114,7 @@ export class MemoryCore implements DaemonCore {
     own.signal.addEventListener('abort', kill('END_CAUSE_TERMINATED'))
     if (signal.aborted) kill('END_CAUSE_CALLER_GONE')()
     await streams.started({ executionId, decisionIndex: decisionIndex.toString(), epoch: '1' })
-    child.stdin.once('error', () => streams.stdinClosed())
-    child.stdin.on('error', () => {})
-    const feed = (async () => {
-      for await (const bytes of streams.stdin) {
-        if (!child.stdin.write(bytes)) {
-          await new Promise(resolve => child.stdin.once('drain', resolve).once('close', resolve))
-        }
-      }
-      child.stdin.end()
-    })().catch(() => child.kill('SIGKILL'))
+    const feed = pumpInput(streams, child.stdin)
     const pump = async (name: 'stdout' | 'stderr') => {
       for await (const bytes of child[name]) {
         this.outputRead += bytes.length

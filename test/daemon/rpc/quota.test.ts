@@ -44,6 +44,15 @@ describe('a bucket', () => {
     expect(quota.charge(1, 0)).toBe(0)
   })
 
+  it('of bytes takes back what was given back, up to its burst', () => {
+    const { quota } = quotaAt()
+    expect(quota.charge(1, 3000)).toBe(1000)
+    quota.credit(1, 2500)
+    expect(quota.charge(1, 1500)).toBe(0)
+    quota.credit(1, 1_000_000)
+    expect(quota.charge(1, 3000)).toBe(1000)
+  })
+
   it('counts connections and calls at one time', () => {
     const { clock, quota } = quotaAt()
     expect([1, 2, 3].map(() => quota.openConnection(1))).toEqual([true, true, false])
@@ -120,6 +129,30 @@ describe('a server with a quota', () => {
     for (const client of clients) client.close()
     for (let i = 0; i < 100 && rig.acceptor.connections > 0; i++) await sleep(10)
     await rig.client().call(api.attestation.GetStatus, {})
+  })
+
+  it('does not hold back the input of a workload that is permitted, and does what nobody reads', async () => {
+    const MIB = 1 << 20
+    rig = await startRig({ quota: { bytesPerSecond: 4 * MIB, byteBurst: 2 * MIB } })
+    const piece = Buffer.alloc(64 * 1024)
+    const feed = async (argv: string[], bytes: number) => {
+      const workload = { program: '/bin/sh', argv: ['sh', '-c', ...argv] }
+      const call = rig.client().executeCall({ artifact: Buffer.from('{}'), workload })
+      await call.answers.next()
+      const begin = performance.now()
+      for (let sent = 0; sent < bytes; sent += piece.length) await call.stdin(piece)
+      const ms = performance.now() - begin
+      call.endStdin()
+      let said = ''
+      for await (const { stdout } of call.answers) said += stdout ?? ''
+      return { ms, said: said.trim() }
+    }
+    // By the quota alone it would take eleven seconds.
+    const read = await feed(['wc -c'], 48 * MIB)
+    expect(read.said).toBe(String(48 * MIB))
+    expect(read.ms).toBeLessThan(8000)
+    // Permitted as well, but there is nobody whose pace would hold it back.
+    expect((await feed(['exec <&-; sleep 3'], 10 * MIB)).ms).toBeGreaterThan(700)
   })
 
   it('lets bytes beyond it in later', async () => {

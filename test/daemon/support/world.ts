@@ -171,6 +171,7 @@ export function streams(change: Partial<ExecuteStreams> = {}): ExecuteStreams & 
     out,
     stdin: (async function* () {})(),
     terminalSize: null,
+    stdinTaken: () => undefined,
     stdinClosed: () => undefined,
     started: async () => undefined,
     output: async (_, bytes) => void out.push(bytes),
