@@ -9,7 +9,7 @@ const WORKLOAD = { program: '/bin/true', argv: ['/bin/true'] }
 
 /** The whole call, from the request to the confirmed and recorded end, beside bubblewrap alone. */
 export async function execute(governed: Governed, directory: string): Promise<Row> {
-  const bwrap = new Stopwatch('spawn', bareBwrap(), directory)
+  const bwrap = new Stopwatch('spawn', ['1', ...bareBwrap()], directory)
   try {
     const artifact = await governed.artifact('true', WORKLOAD.argv)
     const run = async () => {

@@ -2,6 +2,7 @@ import { authorize, authorizeTitle, judge, judgeTitle } from './authorize.ts'
 import { EmptyRpc } from './empty-rpc.ts'
 import { evidenceCycle, evidenceCycleTitle } from './evidence-cycle.ts'
 import { execute, executeTitle } from './execute.ts'
+import { freeze, freezeTitle } from './freeze.ts'
 import { Governed } from './governed.ts'
 import { imaReplayRows } from './ima-replay.ts'
 import { launchRows } from './launch.ts'
@@ -51,6 +52,7 @@ export const BENCHES: readonly Bench[] = [
     measure: async place => permits(await place.governed(), await place.empty()),
   },
   { row: revokeTitle, goal: 1.3, measure: async place => revoke(await place.governed(), place.directory) },
+  { row: freezeTitle, goal: 1, measure: () => freeze() },
   { row: evidenceCycleTitle, goal: 2, measure: place => evidenceCycle(place.directory) },
   ...imaReplayRows,
   { row: lineageAppendTitle, goal: 85 / 60, measure: place => lineageAppend(place.directory) },

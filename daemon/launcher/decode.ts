@@ -1,4 +1,4 @@
-import { getSystemErrorMap } from 'node:util'
+import { constants } from 'node:os'
 import { ByteReader } from '../../encoding/byte-reader.ts'
 import { LAUNCHER_STATUSES, LauncherError, SANDBOX_STEPS } from './error.ts'
 import type {
@@ -67,9 +67,15 @@ export function decodeFailure({ status, body }: Message, what: string): Launcher
   })
 }
 
+const ERRNO_NAMES = new Map(
+  Object.entries(constants.errno)
+    .toReversed()
+    .map(([name, number]) => [number, name]),
+)
+
 /** `ENOENT` for 2; undefined for 0. */
 export function errnoName(error: number): string | undefined {
-  return error === 0 ? undefined : (getSystemErrorMap().get(-error)?.[0] ?? `errno ${error}`)
+  return error === 0 ? undefined : (ERRNO_NAMES.get(error) ?? `errno ${error}`)
 }
 
 export interface StagedAnswer {

@@ -62,12 +62,22 @@ static enum wire_status stage_in_memory(const struct staging *staging, int from,
   return status;
 }
 
+/* A disk that fails to keep what was written says so here, if it says so at all: a fill is nothing without it. */
+static bool reaches_disk(int fd)
+{
+  int result;
+  do
+    result = fsync(fd);
+  while (result != 0 && errno == EINTR);
+  return result == 0;
+}
+
 /* Fills the file that the launcher made in its store, and lets go of it before saying so. What cannot be kept there is no fault. */
 static bool fill(int channel, int from, int to, uint64_t bytes, const struct source *source, struct wire_staged *result)
 {
   struct stage_filled filled = {.message = STAGE_FILLED};
   *result = (struct wire_staged){0};
-  filled.complete = copy_subject_bytes(NULL, from, to, bytes, result) == STATUS_OK && fsync(to) == 0;
+  filled.complete = copy_subject_bytes(NULL, from, to, bytes, result) == STATUS_OK && reaches_disk(to);
   close(to);
   struct source after;
   filled.steady = source->steady && source_look(from, &after) && source_is_same(source, &after);

@@ -53,6 +53,12 @@ static bool same_identity(const struct stored_identity *a, const struct stored_i
          same_time(a->changed, b->changed);
 }
 
+bool is_stored(const struct stored_identity *identity, const struct stat *status)
+{
+  struct stored_identity now = identity_of(status);
+  return same_identity(&now, identity);
+}
+
 bool nobody_writes(int reading)
 {
   return fcntl(reading, F_SETLEASE, F_RDLCK) == 0 && fcntl(reading, F_SETLEASE, F_UNLCK) == 0;
@@ -100,10 +106,7 @@ static bool is_as_left(const struct store *store, const struct store_entry *entr
   char name[STORE_NAME_SIZE];
   struct stat status;
   entry_name(entry->number, name);
-  if (fstatat(store->files, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
-    return false;
-  struct stored_identity now = identity_of(&status);
-  return same_identity(&now, &entry->identity);
+  return fstatat(store->files, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && is_stored(&entry->identity, &status);
 }
 
 /* Gives an entry that can be believed its pin. One that cannot is forgotten, as soon as nobody has it. */
@@ -124,14 +127,15 @@ static uint32_t find_number(const struct store *store, uint64_t number)
   return STORE_NONE;
 }
 
-static uint32_t find_digest(const struct store *store, const struct wire_staged *result)
+/* Pinned, as all that is taken. */
+static uint32_t take_digest(struct store *store, const struct wire_staged *result)
 {
   for (uint32_t i = 0; i < STORE_ENTRIES_MAX; i++) {
     const struct store_entry *entry = &store->entries[i];
     /* A file can have the bytes of a directory's manifest, and its digest. */
     bool same_kind = (entry->result.format == FORMAT_TREE) == (result->format == FORMAT_TREE);
     if (entry->taken && same_kind && memcmp(entry->result.digest, result->digest, WIRE_DIGEST_SIZE) == 0 &&
-        is_as_left(store, entry))
+        take_entry(store, i) != STORE_NONE)
       return i;
   }
   return STORE_NONE;
@@ -252,8 +256,9 @@ uint32_t store_commit(struct store *store, int reading, const struct wire_staged
   if (fstat(reading, &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != 0 || status.st_nlink != 0 ||
       (uint64_t)status.st_size != result->size || !nobody_writes(reading))
     return STORE_NONE;
-  uint32_t place = find_digest(store, result);
-  place = place == STORE_NONE ? add_file(store, reading, result) : pin(store, place);
+  uint32_t place = take_digest(store, result);
+  if (place == STORE_NONE)
+    place = add_file(store, reading, result);
   if (place != STORE_NONE && fingerprint != NULL)
     add_hint(store, fingerprint, store->entries[place].number);
   return place;
@@ -292,11 +297,9 @@ uint32_t store_commit_tree(struct store *store, uint64_t number, uint64_t bytes,
 {
   char name[STORE_NAME_SIZE];
   struct stat status;
-  uint32_t place = find_digest(store, result);
+  uint32_t place = take_digest(store, result);
   entry_name(number, name);
-  if (place != STORE_NONE)
-    pin(store, place);
-  else if (fstatat(store->files, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode) && status.st_uid == 0)
+  if (place == STORE_NONE && fstatat(store->files, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(status.st_mode) && status.st_uid == 0)
     place = add_entry(store, number, bytes, &status, result);
   if (place != STORE_NONE && fingerprint != NULL)
     add_hint(store, fingerprint, store->entries[place].number);

@@ -98,6 +98,9 @@ void store_discard_tree(const struct store *store, uint64_t number);
 
 void store_unpin(struct store *store, uint32_t place);
 
+/* Whether a file or directory is what was put into the store, as far as the file system can tell. */
+bool is_stored(const struct stored_identity *identity, const struct stat *status);
+
 /* Path of an entry. */
 void store_entry_path(const struct store *store, uint32_t place, char path[STORE_PATH_SIZE]);
 

@@ -17,7 +17,7 @@ case ${1:-} in
   # Faults at a system call of choice; a client made from the API's definitions in another language; a reader of manual pages; shells to complete in; the package's tree.
   test) wanted="$wanted strace binutils dpkg-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev python3-grpcio python3-protobuf mandoc zsh fish" ;;
   # What the launcher is measured beside.
-  bench) wanted="$wanted bubblewrap sudo" ;;
+  bench) wanted="$wanted bubblewrap sudo crun runc" ;;
   # strip; dpkg-deb, dpkg-shlibdeps and what checks the result.
   package) wanted="$wanted binutils dpkg-dev lintian xz-utils" ;;
   # A guest with firmware: the emulator, the firmware, what makes a Debian root, disks and a signed kernel image.

@@ -269,13 +269,20 @@ describe.skipIf(!isRoot)('with descendants of every kind, an execution ends when
   it.each<[string, (clan: Clan) => void, RegExp]>([
     ['a kill', ({ executionId }) => writd.client.kill(executionId, 'REVOKED'), /^REVOKED$/],
     ['a lapse', () => writd.client.lapse(writd.page.lapse() - 1n), /^(LAPSE|EPOCH)$/],
+    ['its supervisor is killed', ({ supervisor }) => kill(supervisor, 'SIGKILL'), /^SUPERVISOR_LOST$/],
   ])(`${MANY} processes: %s`, { timeout: 120_000 }, async (what, act, told) => {
     const clan = await Clan.start(host, writd, program, {}, MANY)
+    // When the END comes nobody is there any more: it says what was seen, and not that a kill was sent.
+    let emptyWhenTold: boolean | undefined
+    writd.client.once('ended', () => {
+      emptyWhenTold = clan.leaf.isEmpty()
+    })
     const from = performance.now()
     act(clan)
     await clan.leaf.emptied(20_000)
     took.push([`${MANY} processes: ${what}`, performance.now() - from])
     expect(await writd.ended(clan.executionId)).toMatchObject({ cause: expect.stringMatching(told) })
+    expect(emptyWhenTold).toBe(true)
     await expectGone(clan)
   })
 

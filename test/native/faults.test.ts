@@ -97,6 +97,30 @@ describe.skipIf(!isRoot)('a launch', () => {
     },
   )
 
+  it.skipIf(!HAS_STRACE)(
+    'that lapses between its thaw and its first instruction never runs one (needs strace)',
+    async () => {
+      // Init becomes a session's leader, and then the workload's process does: right before it looks once more.
+      const late = ['-e', 'trace=setsid', '-e', 'inject=setsid:delay_enter=300000']
+      const host = await start(['strace', '-D', '-f', '-qq', '-o', '/dev/null', ...late])
+      const writd = await host.connect()
+      const running = await writd.prepare(['/bin/sh', '-c', 'echo ran'])
+      const starting = writd.client.start(running.executionId, 1n)
+      starting.catch(() => undefined)
+      await until(() => !host.leafFile(running.executionId, 'cgroup.events').includes('frozen 1'))
+      // Nobody else is to end it first.
+      const supervisor = parentOf(running.pid)
+      process.kill(supervisor, 'SIGSTOP')
+      writd.page.lapse()
+      await until(() => host.processes(running.executionId).length === 2)
+      await until(() => host.processes(running.executionId).length < 2)
+      process.kill(supervisor, 'SIGCONT')
+      await expect(starting).rejects.toMatchObject({ code: expect.stringMatching(/^(EPOCH_OVER|ENDED)$/) })
+      expect(await running.output).toBe('')
+      writd.client.close()
+    },
+  )
+
   it(`that is hit by random kills leaves nothing behind: ${LAUNCHES} of them (seed ${SEED})`, {
     timeout: 900_000,
   }, async () => {
@@ -191,6 +215,10 @@ function children(pid: number): number[] {
   } catch {
     return []
   }
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 }
 
 function zombies(pid: number): number[] {

@@ -103,7 +103,7 @@ static bool open_stored(struct build *build)
     if (build->stored[i] < 0 || fstat(build->stored[i], &status) != 0)
       return fail(build, STATUS_SUBJECT_HIDDEN, i);
     errno = ESTALE;
-    if (status.st_dev != subject->identity.device || status.st_ino != subject->identity.inode)
+    if (!is_stored(&subject->identity, &status))
       return fail(build, STATUS_SUBJECT_HIDDEN, i);
     build->copies[i] = (struct copy){.device = status.st_dev, .inode = status.st_ino};
   }
