@@ -5,6 +5,7 @@ import { execute, executeTitle } from './execute.ts'
 import { freeze, freezeTitle } from './freeze.ts'
 import { Governed } from './governed.ts'
 import { imaReplayRows } from './ima-replay.ts'
+import { largeSubject, largeSubjectGoal, largeSubjectTitle } from './large-subject.ts'
 import { launchRows } from './launch.ts'
 import { lineageAppend, lineageAppendTitle } from './lineage-append.ts'
 import { lineageVerify, lineageVerifyTitle } from './lineage-verify.ts'
@@ -26,6 +27,7 @@ export const BENCHES: readonly Bench[] = [
   { row: idleTitle, goal: 1, measure: async place => idle(await place.governed()) },
   { row: executionTitle, goal: 1, measure: async place => execution(await place.governed()) },
   ...launchRows,
+  { row: largeSubjectTitle, goal: largeSubjectGoal, measure: () => largeSubject() },
   {
     row: executeTitle,
     goal: 1,

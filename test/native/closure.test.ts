@@ -282,6 +282,22 @@ describe.skipIf(!isRoot)('the closure', () => {
       expect(readlinkSync(link)).toBe('b')
     })
 
+    it('that take the place of any directory on the way, or of the file', async () => {
+      const names = ['one', 'two', 'three', 'program']
+      file(join(others, 'evil', ...names), '#!/bin/sh\necho changed\n')
+      for (const [i] of names.entries()) {
+        const top = join(others, `steps-${i}`)
+        const path = file(join(top, ...names), '#!/bin/sh\necho signed\n')
+        const turn = (): void => {
+          const step = join(top, ...names.slice(0, i + 1))
+          renameSync(step, join(others, `aside-${i}`))
+          symlinkSync(join(others, 'evil', ...names.slice(0, i + 1)), step)
+        }
+        expect(await says([path], [path, '/bin/sh'], turn)).toBe('signed')
+        expect(execFileSync(path, { encoding: 'utf8' })).toBe('changed\n')
+      }
+    })
+
     it('of the kernel’s own, that stand for open files and other roots', async () => {
       const link = join(others, 'magic')
       symlinkSync('/proc/self/root/bin/sh', link)
