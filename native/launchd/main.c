@@ -176,10 +176,20 @@ static bool needs_tending(const struct launcher *launcher)
   return false;
 }
 
-/* Between two executions rather than in the middle of one. */
+static bool is_launching(const struct launcher *launcher)
+{
+  for (uint32_t i = 0; i < launcher->executions.size; i++) {
+    enum execution_state state = launcher->executions.items[i].state;
+    if (state >= EXECUTION_STAGING && state <= EXECUTION_STARTING)
+      return true;
+  }
+  return false;
+}
+
+/* Between two launches: in the middle of many at once, each makes its own as fast. */
 static void order_spares(struct launcher *launcher)
 {
-  if (launcher->executions.live == 0 || launcher->spares.count == 0)
+  if (spares_wanted(&launcher->spares) && !is_launching(launcher))
     if (spares_order(&launcher->spares))
       watch(launcher, launcher->spares.maker, EPOLLIN, ABOUT_SPARES, EPOLL_CTL_ADD);
 }

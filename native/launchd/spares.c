@@ -61,10 +61,15 @@ __attribute__((noreturn)) static void make(int channel, size_t count)
   _exit(0);
 }
 
+bool spares_wanted(const struct spares *spares)
+{
+  return spares->maker < 0 && spares->count <= FEW && boot_time_ns() >= spares->not_before;
+}
+
 bool spares_order(struct spares *spares)
 {
   int sockets[2];
-  if (spares->maker >= 0 || spares->count > FEW || boot_time_ns() < spares->not_before || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
     return false;
   pid_t process = fork();
   if (process == 0)

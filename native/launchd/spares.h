@@ -24,8 +24,11 @@ void spares_start(struct spares *spares);
 /* One that nobody was ever in, which is the caller's from then on; -1: there is none. */
 int spares_take(struct spares *spares);
 
+/* Whether few are left and nobody makes more. */
+bool spares_wanted(const struct spares *spares);
+
 /*
- * Has more of them made when few are left, by a process of its own: the launcher itself never leaves the host's network. True when `spares->maker` is
+ * Has more of them made, by a process of its own: the launcher itself never leaves the host's network. True when `spares->maker` is
  * a new socket to be watched. Without a process there are none, which is no fault.
  */
 bool spares_order(struct spares *spares);
