@@ -327,7 +327,7 @@ void supervisor_run(const struct plan *plan, const struct deadlines *deadlines, 
       .epoch = deadlines->epoch,
       .run_until = UINT64_MAX,
       .lease_until = sum_or_max(lease_read(plan->page).instant, deadlines->max_evidence_age_ns),
-      .processors = sysconf(_SC_NPROCESSORS_ONLN),
+      .processors = plan->limits.cpu_time_ns == 0 ? 1 : sysconf(_SC_NPROCESSORS_ONLN), /* it reads a file */
   };
   prctl(PR_SET_NAME, "writ-supervisor");
   if (self.processors < 1)
