@@ -1,23 +1,8 @@
 import { hash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { type Appraisal, type AppraisalInput, appraise, LogReplays } from '../../attestation/index.ts'
-import { bootAggregate, EVENTS, type Parts, parts, SyntheticHost } from './synthetic-host.ts'
-
-const host = new SyntheticHost()
-const reference = host.reference()
-const NONE: ReadonlySet<string> = new Set()
-
-function judge(of: Parts, over: Partial<AppraisalInput> = {}): Appraisal {
-  return appraise({
-    evidence: host.evidence(of),
-    expected: host.expected,
-    reference,
-    previous: null,
-    governedDigests: NONE,
-    ...over,
-  })
-}
-const codes = (result: Appraisal): string[] => result.reasons.map(({ code }) => code)
+import { type AppraisalInput, LogReplays } from '../../attestation/index.ts'
+import { codes, host, judge } from './judged.ts'
+import { bootAggregate, EVENTS, type Parts, parts } from './synthetic-host.ts'
 
 describe('IMA', () => {
   const more = (...ima: Parts['ima']): Parts => ({ ...parts(), ima: [...parts().ima, ...ima] })

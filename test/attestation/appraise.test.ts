@@ -2,16 +2,16 @@ import { hash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import {
   type Appraisal,
-  type AppraisalInput,
   appraise,
   captureReferenceValues,
   encodeReferenceValues,
   LogReplays,
   parseReferenceValues,
 } from '../../attestation/index.ts'
+import { codes, host, judge, NONE } from './judged.ts'
 import { fixture, readPcrText, recordedHost } from './recorded-host.ts'
 import { CLOCK, SoftwareKey } from './software-quote.ts'
-import { bootAggregate, EVENTS, type Parts, parts, SyntheticHost } from './synthetic-host.ts'
+import { bootAggregate, EVENTS, type Parts, parts } from './synthetic-host.ts'
 import { EV_IPL, event, secureBoot, separator } from './tcg-log.ts'
 
 describe('the recorded host', () => {
@@ -92,22 +92,6 @@ describe('the recorded host', () => {
     },
   )
 })
-
-const host = new SyntheticHost()
-const reference = host.reference()
-const NONE: ReadonlySet<string> = new Set()
-
-function judge(of: Parts, over: Partial<AppraisalInput> = {}): Appraisal {
-  return appraise({
-    evidence: host.evidence(of),
-    expected: host.expected,
-    reference,
-    previous: null,
-    governedDigests: NONE,
-    ...over,
-  })
-}
-const codes = (result: Appraisal): string[] => result.reasons.map(({ code }) => code)
 
 describe('the quote', () => {
   it('passes when all is as it was', () => {
