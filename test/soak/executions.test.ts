@@ -32,7 +32,7 @@ describe.skipIf(NEEDS_ROOT !== null || process.env.WRIT_SOAK !== '1')(
           attestation: 'cycle_seconds = 5\nmax_evidence_age_seconds = 60',
         },
       })
-    }, 120_000)
+    }, 600_000)
     afterAll(() => host?.close())
 
     test('take no memory, no descriptor and no cgroup with them', { timeout: 7_200_000 }, async () => {
