@@ -121,6 +121,29 @@ describe.skipIf(!isRoot)('a launch', () => {
     },
   )
 
+  it.skipIf(!HAS_STRACE)(
+    'that lapses while its supervisor is about to let go of it is never thawed (needs strace)',
+    async () => {
+      const calls = join(mkdtempSync(join(tmpdir(), 'writ-thaw-')), 'calls')
+      // Of init it hears that all is ready; the second is the order to start, after its look at the lease.
+      const late = ['-e', 'trace=pwrite64,recvfrom', '-e', 'inject=recvfrom:delay_enter=400000:when=2']
+      const host = await start(['strace', '-D', '-f', '-qq', '-y', '-o', calls, ...late])
+      const writd = await host.connect()
+      const running = await writd.prepare(['/bin/true'])
+      const starting = writd.client.start(running.executionId, 1n)
+      starting.catch(() => undefined)
+      await sleep(150)
+      writd.page.lapse()
+      await expect(starting).rejects.toMatchObject({ code: expect.stringMatching(/^(EPOCH_OVER|ENDED)$/) })
+      await running.ended
+      writd.client.close()
+      await host.stop()
+      expect(readFileSync(calls, 'utf8')).toMatch(/cgroup\.freeze>, "1"/)
+      expect(readFileSync(calls, 'utf8')).not.toMatch(/cgroup\.freeze>, "0"/)
+      rmSync(dirname(calls), { recursive: true })
+    },
+  )
+
   it(`that is hit by random kills leaves nothing behind: ${LAUNCHES} of them (seed ${SEED})`, {
     timeout: 900_000,
   }, async () => {
