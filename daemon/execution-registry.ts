@@ -49,9 +49,10 @@ export interface TrackedExecution extends PermittedExecution {
 /** The executions of this run of the daemon. Bounded: what has ended is forgotten after {@link ENDED_KEPT} others. */
 export class ExecutionRegistry {
   readonly #byId = new Map<string, TrackedExecution>()
+  /** Those of them that have not ended, which are asked for at every end of one. */
+  readonly #liveById = new Map<string, TrackedExecution>()
   readonly #changes = new Changes<string, ExecutionInput>()
   readonly #onForget: (executionId: string) => void
-  #live = 0
   #ended = 0
 
   /** @param onForget called for each that is not listed any more */
@@ -61,13 +62,12 @@ export class ExecutionRegistry {
 
   /** Executions that have not ended. */
   get liveCount(): number {
-    return this.#live
+    return this.#liveById.size
   }
 
   add(permitted: PermittedExecution): void {
     if (this.#byId.has(permitted.executionId))
       throw new Error(`execution ${permitted.executionId} a second time`)
-    this.#live++
     this.#put({
       ...permitted,
       state: 'PREPARING',
@@ -94,7 +94,6 @@ export class ExecutionRegistry {
   end(executionId: string, end: ExecutionEndInput): void {
     const current = this.#byId.get(executionId)
     if (current === undefined || current.state === 'ENDED') return
-    this.#live--
     this.#ended++
     this.#put({ ...current, state: 'ENDED', end, origin: null })
     this.#forget()
@@ -116,7 +115,7 @@ export class ExecutionRegistry {
 
   /** Those that have not ended, oldest first. */
   live(): TrackedExecution[] {
-    return [...this.#byId.values()].filter(e => e.state !== 'ENDED')
+    return [...this.#liveById.values()]
   }
 
   /** Newest first. */
@@ -148,6 +147,8 @@ export class ExecutionRegistry {
 
   #put(execution: TrackedExecution): void {
     this.#byId.set(execution.executionId, execution)
+    if (execution.state === 'ENDED') this.#liveById.delete(execution.executionId)
+    else this.#liveById.set(execution.executionId, execution)
     this.#changes.publish(execution.executionId, toMessage(execution))
   }
 
