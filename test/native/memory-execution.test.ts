@@ -37,7 +37,7 @@ int main(int count, char **arguments)
 
 describe.skipIf(!canSet)('a static program (needs root, and Linux 6.3)', () => {
   const before = canSet ? readFileSync(SETTING, 'utf8') : ''
-  let host = new TestHost()
+  let host: TestHost
   afterEach(async () => {
     // PID 1 of the namespace: all that it started goes with it.
     await host.end('SIGKILL')

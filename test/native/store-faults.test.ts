@@ -41,8 +41,8 @@ function held({ pid, store }: StoreHost): number {
 
 /** A fill that fails leaves nothing in the store, and takes nothing from it: the next one has all of its room. */
 describe.skipIf(!isRoot || !HAS_STRACE)('a fill of the store that fails (needs strace)', () => {
-  let host = new StoreHost()
-  afterEach(() => host.stop())
+  let host: StoreHost
+  afterEach(() => host?.stop())
 
   /** Stages a file under the fault, twice. What is staged in memory instead does not fit there, so the fault shows. */
   const staged = async (call: string, fault: string): Promise<string[]> => {
@@ -125,8 +125,8 @@ describe.skipIf(!isRoot || !HAS_STRACE)('a fill of the store that fails (needs s
 /** Its own file system, in a mount namespace that only the launcher has: nothing of it can stay behind on the host. */
 describe.skipIf(!isRoot || !HAS_STRACE)('a store on a disk that fills up (needs strace)', () => {
   const mounted = 'mount -t tmpfs -o size=16m tmpfs "$0" && exec "$@"'
-  let host = new StoreHost()
-  afterAll(() => host.stop())
+  let host: StoreHost
+  afterAll(() => host?.stop())
 
   it('while a copy is made says so, keeps nothing of it, and works again when there is room', async () => {
     host = new StoreHost()
