@@ -111,7 +111,10 @@ export class OutputTail {
       this.#miss(stream, bytes.length)
       return
     }
-    this.#write(this.#end, Buffer.from([stream === 'stdout' ? 1 : 2, bytes.length >> 8, bytes.length & 0xff]))
+    // Byte by byte, here and where it is read: all output comes this way, and a buffer for each header costs more than the copy.
+    this.#setByte(this.#end, stream === 'stdout' ? 1 : 2)
+    this.#setByte(this.#end + 1, bytes.length >> 8)
+    this.#setByte(this.#end + 2, bytes.length & 0xff)
     this.#write(this.#end + HEADER, bytes)
     this.#end += needed
   }
@@ -177,8 +180,16 @@ export class OutputTail {
   }
 
   #frame(at: number): { stream: OutputStream; length: number } {
-    const [kind = 0, high = 0, low = 0] = this.#bytes(at, HEADER)
-    return { stream: kind === 1 ? 'stdout' : 'stderr', length: (high << 8) | low }
+    const length = (this.#byte(at + 1) << 8) | this.#byte(at + 2)
+    return { stream: this.#byte(at) === 1 ? 'stdout' : 'stderr', length }
+  }
+
+  #byte(at: number): number {
+    return this.#ring[at % this.#ring.length] ?? 0
+  }
+
+  #setByte(at: number, value: number): void {
+    this.#ring[at % this.#ring.length] = value
   }
 
   /** A copy: what is in the ring may be overwritten before a reader has sent it. */

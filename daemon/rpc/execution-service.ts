@@ -7,6 +7,7 @@ import { type Caller, type DaemonCore, type ExecuteStreams, NotFoundError, type 
 import type { OutputPiece } from '../output-tail.ts'
 import { mayTouch } from './access.ts'
 import { bidiStream, type HandlerContext, type Send, serverStream, unary } from './handler.ts'
+import { OUTPUT_CHUNK } from './output-message.ts'
 import {
   envelopeOf,
   executionIdOf,
@@ -16,9 +17,6 @@ import {
   terminalSizeOf,
   workloadOf,
 } from './request.ts'
-
-/** Largest piece of output in one message. */
-const OUTPUT_CHUNK = 64 * 1024
 
 /** How long Terminate waits for the confirmed death of what it has ordered to be killed. */
 const TERMINATE_WAIT_MS = 10_000

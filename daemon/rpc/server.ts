@@ -16,6 +16,7 @@ import { executionService } from './execution-service.ts'
 import { governanceService } from './governance-service.ts'
 import type { HandlerContext } from './handler.ts'
 import { lineageService } from './lineage-service.ts'
+import { withOutputMessages } from './output-message.ts'
 import { PeerRegistry } from './peer.ts'
 import { Quota, type QuotaLimits } from './quota.ts'
 import { addHealth, addReflection } from './standard-services.ts'
@@ -112,7 +113,7 @@ export class RpcServer {
     }
     const add = (service: ServiceDefinition, implementation: UntypedServiceImplementation) =>
       this.#server.addService(measured(service), implementation)
-    add(api.execution, executionService(core, context))
+    add(withOutputMessages(api.execution), executionService(core, context))
     add(api.attestation, attestationService(core, context))
     add(api.lineage, lineageService(core, context))
     add(api.governance, governanceService(core, context))

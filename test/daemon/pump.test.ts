@@ -160,6 +160,16 @@ describe('output', () => {
     expect([given.stdout + given.stderr, said]).toEqual([Math.min(limit, 200_000), times])
   })
 
+  test('beyond the limit is not read: who goes on writing has nobody to write to', async () => {
+    const child = program('exec cat /dev/zero')
+    const gone = new Promise(resolve => child.once('exit', resolve))
+    const output = new Output(streams(), { stdout: child.stdout, stderr: null }, 10, () => undefined)
+    output.begin()
+    await output.finished()
+    // SIGPIPE, or EPIPE where that is ignored.
+    expect(await gone).not.toBe(0)
+  })
+
   test('beyond the limit is said before the caller has read what is within it', async () => {
     const child = program('head -c 100000 /dev/zero')
     const said = Promise.withResolvers<void>()

@@ -147,10 +147,16 @@ describe('a server with a quota', () => {
       for await (const { stdout } of call.answers) said += stdout ?? ''
       return { ms, said: said.trim() }
     }
+    const warnings: string[] = []
+    const note = (warning: Error) => warnings.push(warning.name)
+    process.on('warning', note)
     // By the quota alone it would take eleven seconds.
     const read = await feed(['wc -c'], 48 * MIB)
     expect(read.said).toBe(String(48 * MIB))
     expect(read.ms).toBeLessThan(8000)
+    // It waited hundreds of times for the daemon, and keeps nothing of that.
+    process.off('warning', note)
+    expect(warnings).toEqual([])
     // Permitted as well, but there is nobody whose pace would hold it back.
     expect((await feed(['exec <&-; sleep 3'], 10 * MIB)).ms).toBeGreaterThan(700)
   })
