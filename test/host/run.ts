@@ -6,6 +6,7 @@
 import { killAll } from './processes.ts'
 import { missing, NEEDS } from './requirements.ts'
 import { cycles } from './scenarios/cycles.ts'
+import { executor } from './scenarios/executor.ts'
 import { govern } from './scenarios/govern.ts'
 import { install } from './scenarios/install.ts'
 import { kills } from './scenarios/kills.ts'
@@ -31,6 +32,7 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'govern', run: govern },
   { name: 'cycles', run: cycles },
   { name: 'kills', run: kills },
+  { name: 'executor', run: executor },
   { name: 'package', run: packageLife },
   { name: 'other command line', run: otherCommandLine },
   { name: 'Secure Boot off', run: secureBootOff },

@@ -1,10 +1,9 @@
 import { equal, ok } from 'node:assert/strict'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually } from '../eventually.ts'
 import { ALICE, exportLineage, PROGRAMS, until } from '../governed.ts'
 import type { Guest } from '../guest.ts'
 import { ofType, readEntries } from '../lineage.ts'
-import { HostTestError } from '../processes.ts'
 import type { Bench } from './bench.ts'
 import { issueGreet } from './govern.ts'
 import { verified } from './verified.ts'
@@ -89,17 +88,4 @@ async function nothingGoverned(guest: Guest, withinMs: number): Promise<void> {
     withinMs,
     () => guest.ok('ps -eo uid,pid,args'),
   )
-}
-
-async function eventually(
-  holds: () => Promise<boolean>,
-  withinMs: number,
-  otherwise: () => Promise<string>,
-): Promise<void> {
-  const deadline = Date.now() + withinMs
-  while (!(await holds())) {
-    if (Date.now() > deadline)
-      throw new HostTestError(`not within ${withinMs / 1000} s:\n${await otherwise()}`)
-    await sleep(500)
-  }
 }
