@@ -98,7 +98,9 @@ describe.skipIf(NEEDS_ROOT !== null || process.env.WRIT_SOAK !== '1')(
       expect(after[1].mounts).toBe(idle[1].mounts)
       expect(after[0].descriptors).toBeLessThanOrEqual(idle[0].descriptors + 2)
       expect(after[1].descriptors).toBeLessThanOrEqual(idle[1].descriptors)
-      expect(grows(it => it.writd.descriptors)).toBeLessThan(1)
+      // While they run: three streams each, at most.
+      const most = Math.max(...samples.map(it => it.writd.descriptors))
+      expect(most).toBeLessThanOrEqual(idle[0].descriptors + 3 * AT_ONCE)
       expect(launchd).toBeLessThan(4)
       expect(writd).toBeLessThan(400)
       clients[0]?.close()
