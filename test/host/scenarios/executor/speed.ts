@@ -39,7 +39,7 @@ export async function speed(bench: Bench, guest: Guest): Promise<void> {
     const others: [string, string][] = []
     for (const [name, command] of Object.entries(OTHERS))
       if ((await guest.run(`test -x ${command.split(' ')[0]}`)).status === 0) others.push([name, command])
-    const commands = [order, ...others.map(([, command]) => `${spawn} ${command}`)]
+    const commands = [order, ...others.map(([, command]) => `${spawn} 1 ${command}`)]
     const rows = await guest.ok(`python3 -c ${word(IN_TURNS)} ${ROUNDS} ${commands.map(word).join(' ')}`, {
       timeoutMs: 600_000,
     })
