@@ -9,9 +9,9 @@ import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
 import { lookOnceMore } from './last-look.ts'
-import { launchOrder } from './launch-order.ts'
-import type { LaunchEnded, LauncherClient, LaunchOrder, Prepared } from './launcher/client.ts'
+import type { LaunchEnded, LauncherClient, Prepared } from './launcher/client.ts'
 import { LauncherError } from './launcher/error.ts'
+import { makeReady } from './make-ready.ts'
 import type { OutputTails } from './output-tails.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
 import { Output, pumpInput } from './pump.ts'
@@ -69,7 +69,7 @@ export class Executor {
    * durable permit is abandoned.
    */
   makeReady(decided: Decided): Promise<Prepared> {
-    const prepared = this.#prepare(decided)
+    const prepared = makeReady(decided, this.#o)
     // Whoever runs it hears of it.
     prepared.catch(() => undefined)
     return prepared
@@ -92,7 +92,7 @@ export class Executor {
     const onAbort = () => this.kill(executionId, 'CALLER_GONE')
     let output: Output | null = null
     try {
-      const prepared = await (ahead ?? this.#prepare(permit))
+      const prepared = await (ahead ?? makeReady(permit, this.#o))
       this.#o.registry.update(executionId, { pid: prepared.pid, uid: prepared.uid })
       await this.#recordStart(permit, prepared)
       lookOnceMore(
@@ -254,36 +254,6 @@ export class Executor {
     })
   }
 
-  #prepare({ input, decision }: Decided): Promise<Prepared> {
-    const { bootNs, wallMs, maxEvidenceAgeNs } = this.#o
-    const { terms } = decision
-    return this.#order(() => {
-      if (terms === null) throw new Error('a permit has terms')
-      return launchOrder({
-        executionId: input.request.executionId,
-        parentExecution: input.caller?.parentExecution ?? null,
-        epoch: BigInt(input.gate.epoch),
-        terms,
-        maxEvidenceAgeNs,
-        nowBootNs: bootNs(),
-        nowWallMs: wallMs(),
-      })
-    })
-  }
-
-  /** What turns out to be more than this host can hold an execution to is denied, as it would have been had it been known before. */
-  async #order(order: () => LaunchOrder): Promise<Prepared> {
-    try {
-      return await this.#o.launcher.prepare(order())
-    } catch (error) {
-      const code = error instanceof LauncherError ? error.code : ''
-      if (code !== 'LIMIT_UNENFORCEABLE' && code !== 'DEVICE_REFUSED') throw error
-      throw new DeniedError([
-        { code: 'ENVIRONMENT_MISMATCH', message: (error as LauncherError).message, at: '' },
-      ])
-    }
-  }
-
   async #recordStart({ input, decision, index }: Permit, prepared: Prepared): Promise<void> {
     const { terms } = decision
     if (terms === null) throw new Error('a permit has terms')
@@ -317,11 +287,10 @@ export class Executor {
 
   async #killSent(executionId: string, cause: string): Promise<void> {
     const waiting = this.#waiting.get(executionId)
-    if (waiting?.killRecorded) return
-    if (waiting !== undefined) {
-      waiting.killRecorded = true
-      waiting.killAskedNs ??= this.#o.bootNs()
-    }
+    // What was made ready ahead of its permit has no entry that this could belong to, and no START.
+    if (waiting === undefined || waiting.killRecorded) return
+    waiting.killRecorded = true
+    waiting.killAskedNs ??= this.#o.bootNs()
     this.#o.registry.update(executionId, { state: 'ENDING' })
     await this.#record(() => this.#o.recorder.record({ type: 'kill-sent', executionId, cause }))
   }

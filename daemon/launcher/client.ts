@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import { type LeasePage, SeqpacketChannel, sealedMemfd } from '../native.ts'
 import {
+  decodeEmpty,
   decodeEnded,
   decodeFailure,
   decodeHello,
@@ -217,8 +218,11 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
    */
   async start(executionId: string, epoch: bigint): Promise<void> {
     try {
-      await this.#order('START', MESSAGE.start, encodeStart(executionId, epoch), empty)
-      this.#streams.delete(executionId)
+      await this.#order('START', MESSAGE.start, encodeStart(executionId, epoch), message => {
+        decodeEmpty(message)
+        // Here and not after the promise: the end of a short program can be in the same read.
+        this.#streams.delete(executionId)
+      })
     } catch (error) {
       // It was prepared, and has ended since: the launcher has forgotten it already.
       const forgotten = error instanceof LauncherError && error.code === 'UNKNOWN_EXECUTION'
@@ -245,7 +249,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
    * it runs. Refused, it stays held.
    */
   thaw(executionId: string, epoch: bigint): Promise<void> {
-    return this.#order('THAW', MESSAGE.thaw, encodeThaw(executionId, epoch), empty)
+    return this.#order('THAW', MESSAGE.thaw, encodeThaw(executionId, epoch), decodeEmpty)
   }
 
   /**
@@ -254,14 +258,19 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
    * @throws LauncherError `UNKNOWN_EXECUTION`, `ENDED`; `CAPACITY` when too many signals wait to be delivered
    */
   signal(executionId: string, signal: PassedSignal): Promise<void> {
-    return this.#order('SIGNAL', MESSAGE.signal, encodeSignal(executionId, signal), empty)
+    return this.#order('SIGNAL', MESSAGE.signal, encodeSignal(executionId, signal), decodeEmpty)
   }
 
   /** Lets go of what was staged or prepared and will not be started. One that runs already is not touched. */
   abandon(executionId: string): void {
+    this.#letGo(executionId)
+    this.#send('ABANDON', MESSAGE.abandon, idBytes(executionId))
+  }
+
+  /** Closes the streams of what was prepared and not started. */
+  #letGo(executionId: string): void {
     for (const stream of this.#streams.get(executionId) ?? []) stream.destroy()
     this.#streams.delete(executionId)
-    this.#send('ABANDON', MESSAGE.abandon, idBytes(executionId))
   }
 
   /** Whether the launcher may still have processes of this execution. */
@@ -299,7 +308,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
 
   /** An order that nobody waits for: its refusal changes nothing that an event would not tell. */
   #send(what: string, type: number, body: Buffer): void {
-    this.#order(what, type, body, empty).catch(() => undefined)
+    this.#order(what, type, body, decodeEmpty).catch(() => undefined)
   }
 
   /**
@@ -368,7 +377,8 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
     } else if (type === MESSAGE.ended) {
       const ended = decodeEnded(body)
       this.#live.delete(ended.executionId)
-      this.#streams.delete(ended.executionId)
+      // Of what never ran nobody reads.
+      this.#letGo(ended.executionId)
       if (this.#connected) this.emit('ended', ended)
       else this.earlierEnds.push(ended)
     } else {
@@ -387,8 +397,4 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
     for (const { reject } of this.#waiting.values()) reject(error)
     this.#waiting.clear()
   }
-}
-
-function empty({ body }: Message): void {
-  body.end()
 }

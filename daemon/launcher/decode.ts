@@ -73,6 +73,11 @@ const ERRNO_NAMES = new Map(
     .map(([name, number]) => [number, name]),
 )
 
+/** The body of an answer that says nothing more. @throws LauncherError */
+export function decodeEmpty({ body }: Message): void {
+  body.end()
+}
+
 /** `ENOENT` for 2; undefined for 0. */
 export function errnoName(error: number): string | undefined {
   return error === 0 ? undefined : (ERRNO_NAMES.get(error) ?? `errno ${error}`)

@@ -198,9 +198,11 @@ describe.skipIf(!isRoot)('an execution ends', () => {
   })
 
   it('when its init is killed before it is let run', async () => {
-    const ready = await writd.prepare(SLEEP)
+    const ready = await writd.prepare(SLEEP, { unread: true })
     process.kill(ready.pid, 'SIGKILL')
     expect(await ready.ended).toMatchObject({ cause: 'NOT_STARTED', signal: 9 })
+    // Nobody reads what never ran: its pipes do not stay open here.
+    expect(ready.stdout?.destroyed).toBe(true)
   })
 
   it('when its lease does, after writd is gone; another writd ends it at once', async () => {

@@ -306,7 +306,7 @@ describe.skipIf(!isRoot)('with descendants of every kind, an execution ends when
     }
     const controlled = CONTROLLERS.includes('memory')
     it.skipIf(!controlled)('all of it at once (needs the memory controller in cgroup v2)', async () => {
-      expect(await eats()).toMatchObject({ cause: 'INIT_LOST', signal: 9, confirmedDead: true })
+      expect(await eats()).toMatchObject({ cause: 'OUT_OF_MEMORY', signal: 9, confirmedDead: true })
       expect(host.leaves()).toEqual([])
     })
     it.skipIf(controlled)('and is refused where no memory controller is there to see it', async () => {
