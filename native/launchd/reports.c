@@ -17,7 +17,10 @@ pid_t fork_with_channel(struct launcher *launcher, struct execution *execution, 
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
     return -1;
-  pid_t process = fork();
+  /* Before the fork: a process that nobody would hear is not made. */
+  struct epoll_event event = {.events = EPOLLIN, .data.u64 = executions_index(&launcher->executions, execution)};
+  bool heard = epoll_ctl(launcher->epoll, EPOLL_CTL_ADD, sockets[0], &event) == 0;
+  pid_t process = heard ? fork() : -1;
   if (process == 0) {
     close(sockets[0]);
     *channel = sockets[1];
@@ -25,6 +28,8 @@ pid_t fork_with_channel(struct launcher *launcher, struct execution *execution, 
   }
   close(sockets[1]);
   if (process < 0) {
+    if (heard)
+      epoll_ctl(launcher->epoll, EPOLL_CTL_DEL, sockets[0], NULL);
     close_fd(&sockets[0]);
     return -1;
   }
@@ -32,8 +37,6 @@ pid_t fork_with_channel(struct launcher *launcher, struct execution *execution, 
     epoll_ctl(launcher->epoll, EPOLL_CTL_DEL, execution->channel, NULL);
     close_fd(&execution->channel);
   }
-  struct epoll_event event = {.events = EPOLLIN, .data.u64 = executions_index(&launcher->executions, execution)};
-  epoll_ctl(launcher->epoll, EPOLL_CTL_ADD, sockets[0], &event);
   execution->channel = sockets[0];
   execution->process = process;
   return process;
