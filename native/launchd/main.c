@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -285,6 +286,9 @@ static void settle_process(void)
   /* A lease that is asked for to see who writes may be broken the next moment (F_SETLEASE of fcntl(2)). */
   signal(SIGIO, SIG_IGN);
   umask(022);
+  /* Whatever shell started it: root's groups would open to an execution what its user cannot reach (rights_take). */
+  if (setgroups(0, NULL) != 0)
+    die_errno("setgroups");
   while (fcntl(STDERR_FILENO, F_GETFD) < 0) /* else a socket or pipe of ours would become standard something */
     if (open("/dev/null", O_RDWR) < 0)
       die_errno("/dev/null");

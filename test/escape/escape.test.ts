@@ -209,13 +209,19 @@ describe.skipIf(!isRoot)('escape', () => {
         spawnSync(naive, [`uid=${CALLER}`, `writable=${join(place, 'path')}`, program, ...write])
       expect(arrived()).toBe(true)
       rmSync(join(at('target'), 'created'))
+      const tryGoverned = async (times: number): Promise<void> => {
+        for (let left = times; left > 0; left--)
+          await writd
+            .run([program, ...write], { writable: [join(place, 'path')], user: { uid: CALLER, gid: CALLER } })
+            .catch((error: unknown) => expect(error).toBeInstanceOf(LauncherError))
+        expect(arrived()).toBe(false)
+      }
       chownSync(at('target'), 0, 0)
-      for (let left = 25; left > 0; left--)
-        await writd
-          .run([program, ...write], { writable: [join(place, 'path')], user: { uid: CALLER, gid: CALLER } })
-          .catch((error: unknown) => expect(error).toBeInstanceOf(LauncherError))
-      expect(arrived()).toBe(false)
+      await tryGoverned(25)
       expect(statSync(at('target')).uid).toBe(0)
+      // Nor is another directory of the user's own written to than the one that was signed.
+      chownSync(at('target'), CALLER, CALLER)
+      await tryGoverned(60)
     } finally {
       racer.kill('SIGKILL')
     }

@@ -63,7 +63,7 @@ const SHIPPED = readFileSync(UNIT, 'utf8')
 const MISSING: Readonly<Record<string, RegExp>> = {
   sys_admin: /^no device filter; .*SANDBOX_FAILED \(clone: EPERM\)/,
   setuid: /STAGE: INTERNAL \(EPERM\)/,
-  setgid: /STAGE: INTERNAL \(EPERM\)/,
+  setgid: /the launcher ended: .*setgroups: Operation not permitted/,
   setpcap: /STAGE: INTERNAL \(EPERM\)/,
   kill: /outlived its supervisor/,
   mknod: /SANDBOX_FAILED \(devices: EPERM\)/,

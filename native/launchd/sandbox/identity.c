@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <linux/securebits.h>
 #include <stdlib.h>
+#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,6 +69,30 @@ bool identity_take(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count
 bool identity_read(uid_t uid, gid_t gid, bool own)
 {
   return take(own ? NOBODY : uid, uid, gid, NULL, 0, 1u << CAP_LEASE);
+}
+
+bool rights_take(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count)
+{
+  if (setgroups(group_count, groups) != 0)
+    return false;
+  setfsgid(gid);
+  setfsuid(uid);
+  /* They say nothing of having failed; asked for nobody's id they give the present one (setfsuid(2)). */
+  bool taken = (uid_t)setfsuid((uid_t)-1) == uid && (gid_t)setfsgid((gid_t)-1) == gid;
+  if (!taken) {
+    rights_return();
+    errno = EPERM;
+  }
+  return taken;
+}
+
+void rights_return(void)
+{
+  int error = errno;
+  setfsuid(0);
+  setfsgid(0);
+  setgroups(0, NULL);
+  errno = error;
 }
 
 static int ascending(const void *left, const void *right)

@@ -11,6 +11,7 @@
 
 #include "../../shared/cleanup.h"
 #include "sandbox.h"
+#include "writable.h"
 
 /* include/uapi/linux/landlock.h of Linux 6.12; the build host's headers may be older. */
 #ifndef LANDLOCK_ACCESS_FS_TRUNCATE
@@ -54,10 +55,9 @@ static uint64_t handled(int abi)
   return access;
 }
 
-static bool allow(int ruleset, const char *path, uint64_t access)
+static bool allow(int ruleset, int fd, uint64_t access)
 {
   struct stat status;
-  CLEANUP_FD int fd = open(path, O_PATH | O_CLOEXEC);
   if (fd < 0 || fstat(fd, &status) != 0)
     return false;
   if (S_ISSOCK(status.st_mode)) /* connecting is not Landlock's; and there is nothing to write */
@@ -66,6 +66,13 @@ static bool allow(int ruleset, const char *path, uint64_t access)
     access &= ON_FILES;
   struct landlock_path_beneath_attr rule = {.allowed_access = access, .parent_fd = fd};
   return syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == 0;
+}
+
+/* For directories of the execution's own, which only root can change. */
+static bool allow_path(int ruleset, const char *path, uint64_t access)
+{
+  CLEANUP_FD int fd = open(path, O_PATH | O_CLOEXEC);
+  return allow(ruleset, fd, access);
 }
 
 bool landlock_restrict(const struct plan *plan)
@@ -78,11 +85,11 @@ bool landlock_restrict(const struct plan *plan)
       .handled_access_fs = access, .scoped = abi >= 6 ? SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL : 0};
   size_t size = abi >= 6 ? sizeof attributes : sizeof(uint64_t);
   CLEANUP_FD int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attributes, size, 0);
-  if (ruleset < 0 || !allow(ruleset, "/tmp", access) || !allow(ruleset, "/dev/shm", access) ||
-      !allow(ruleset, "/dev", access & ON_FILES))
+  if (ruleset < 0 || !allow_path(ruleset, "/tmp", access) || !allow_path(ruleset, "/dev/shm", access) ||
+      !allow_path(ruleset, "/dev", access & ON_FILES))
     return false;
   for (uint32_t i = 0; i < plan->writable_count; i++)
-    if (!allow(ruleset, plan->writable[i], access))
+    if (!allow(ruleset, writable_source(i), access))
       return false;
   return syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
 }

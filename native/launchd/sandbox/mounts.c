@@ -4,22 +4,18 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <linux/stat.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../shared/cleanup.h"
 #include "mount_calls.h"
 #include "place.h"
 #include "sandbox.h"
+#include "writable.h"
 
 #define STORE "/run/writ-subjects"
 #define OVERHEAD (UINT64_C(4) << 20) /* inodes, directories and rounding to pages */
@@ -36,8 +32,6 @@ struct build {
   struct own_filesystems own;
   struct copy copies[WIRE_SUBJECTS_MAX];
   int stored[WIRE_SUBJECTS_MAX]; /* the store's entries that subjects are, as far as they are */
-  int sources[WIRE_WRITABLE_MAX]; /* what the writable paths stand for on the host */
-  int targets[WIRE_WRITABLE_MAX]; /* where they go */
   int resolver;
 };
 
@@ -50,43 +44,6 @@ static bool fail(struct build *build, enum wire_status status, uint32_t index)
 static bool step(struct build *build, enum step at, bool done)
 {
   return done || fail(build, STATUS_SANDBOX_FAILED, at);
-}
-
-/* A mount that the host made read-only stays that. Looked at before all mounts become read-only here. */
-static bool is_writable_mount(int fd)
-{
-  struct statvfs status;
-  if (fstatvfs(fd, &status) != 0)
-    return false;
-  errno = EROFS;
-  return (status.f_flag & ST_RDONLY) == 0;
-}
-
-/*
- * Opens the writable paths before anything covers them, with the rights of the uid: a directory that it cannot reach on
- * the host is not handed to it here. fsuid also takes the file capabilities away and gives them back (capabilities(7)).
- */
-static bool open_sources(struct build *build)
-{
-  const struct plan *plan = build->plan;
-  struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
-  uint32_t i = 0;
-  struct stat status;
-  setfsgid(plan->gid);
-  setfsuid(plan->uid);
-  for (; i < plan->writable_count; i++) {
-    build->sources[i] = (int)syscall(SYS_openat2, AT_FDCWD, plan->writable[i], &how, sizeof how);
-    if (build->sources[i] < 0 || fstat(build->sources[i], &status) != 0)
-      break;
-    errno = EINVAL;
-    if (!S_ISDIR(status.st_mode) && !S_ISREG(status.st_mode) && !S_ISSOCK(status.st_mode))
-      break;
-    if (!S_ISSOCK(status.st_mode) && !is_writable_mount(build->sources[i]))
-      break;
-  }
-  setfsuid(0);
-  setfsgid(0);
-  return i == plan->writable_count || fail(build, STATUS_WRITABLE_REFUSED, i);
 }
 
 /* The entry as the launcher knows it, before anything covers its path. */
@@ -221,40 +178,6 @@ static bool place_subjects(struct build *build)
   return true;
 }
 
-static uint64_t mount_of(int fd)
-{
-  struct statx status;
-  return statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &status) == 0 ? status.stx_mnt_id : 0;
-}
-
-/* What lies in a directory that is a subject is what was signed: nothing of the host's is mounted there. */
-static bool lies_in_subject(const struct build *build, int target)
-{
-  const struct staging *staging = &build->plan->staging;
-  for (uint32_t i = 0; i < staging->count; i++) {
-    if (staging->subjects[i].kind != KIND_TREE)
-      continue;
-    CLEANUP_FD int top = open(staging->subjects[i].path, O_PATH | O_CLOEXEC);
-    if (top < 0 || mount_of(top) == mount_of(target))
-      return true;
-  }
-  return false;
-}
-
-static bool place_writable(struct build *build)
-{
-  struct stat status;
-  for (uint32_t i = 0; i < build->plan->writable_count; i++) {
-    if (fstat(build->sources[i], &status) != 0)
-      return fail(build, STATUS_WRITABLE_REFUSED, i);
-    build->targets[i] = place_open(build->plan->writable[i], S_ISDIR(status.st_mode), PLACE_WITHIN, &build->own);
-    errno = EROFS;
-    if (build->targets[i] < 0 || lies_in_subject(build, build->targets[i]))
-      return fail(build, STATUS_WRITABLE_REFUSED, i);
-  }
-  return true;
-}
-
 static bool place_resolver(struct build *build)
 {
   if (build->resolver < 0)
@@ -270,20 +193,6 @@ static bool make_read_only(void)
 {
   return change_attributes(AT_FDCWD, "/", true, MOUNT_ATTR_RDONLY | SAFE, 0) &&
          change_attributes(AT_FDCWD, "/tmp", false, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY) && chmod("/tmp", 01777) == 0;
-}
-
-/* Binds the writable paths. What can be written cannot be executed. */
-static bool bind_writable(struct build *build)
-{
-  for (uint32_t i = 0; i < build->plan->writable_count; i++) {
-    CLEANUP_FD int bind = copy_of(build->sources[i], false);
-    if (bind < 0 || !change_attributes(bind, "", false, SAFE | MOUNT_ATTR_NOEXEC, MOUNT_ATTR_RDONLY) ||
-        !attach(bind, build->targets[i]))
-      return fail(build, STATUS_WRITABLE_REFUSED, i);
-    close_fd(&build->sources[i]);
-    close_fd(&build->targets[i]);
-  }
-  return true;
 }
 
 static bool make_proc(void)
@@ -329,16 +238,14 @@ uint32_t subject_not_shown(const struct plan *plan)
   return WIRE_NONE;
 }
 
-/* With the rights of the uid, as for the sources. */
+/* With the rights of the uid, as for the sources of writable paths. */
 static bool enter_directory(struct build *build)
 {
-  setfsgid(build->plan->gid);
-  setfsuid(build->plan->uid);
-  bool entered = chdir(build->plan->directory) == 0;
-  int error = errno;
-  setfsuid(0);
-  setfsgid(0);
-  errno = error;
+  const struct plan *plan = build->plan;
+  if (!rights_take(plan->uid, plan->gid, plan->groups, plan->group_count))
+    return step(build, STEP_IDENTITY, false);
+  bool entered = chdir(plan->directory) == 0;
+  rights_return();
   return entered || fail(build, STATUS_CWD_REFUSED, WIRE_NONE);
 }
 
@@ -349,9 +256,10 @@ bool mounts_build(const struct plan *plan, struct failure *failure)
   build.failure = failure;
   built = &build;
   umask(0);
-  return open_stored(&build) && open_sources(&build) && step(&build, STEP_PRIVATE, make_private()) &&
-         step(&build, STEP_STORE, make_store(&build)) && place_subjects(&build) && place_writable(&build) &&
+  return open_stored(&build) && writable_open(plan, failure) && step(&build, STEP_PRIVATE, make_private()) &&
+         step(&build, STEP_STORE, make_store(&build)) && place_subjects(&build) &&
+         writable_place(plan, &build.own, failure) &&
          step(&build, STEP_PLACE, place_resolver(&build)) && step(&build, STEP_READ_ONLY, make_read_only()) &&
          step(&build, STEP_DEVICES, nodes_make(plan)) && step(&build, STEP_PROC, make_proc()) &&
-         bind_writable(&build) && verify_subjects(&build) && enter_directory(&build);
+         writable_bind(plan, failure) && verify_subjects(&build) && writable_verify(plan, failure) && enter_directory(&build);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,7 +17,6 @@
 #include "mount_calls.h"
 
 #define LINKS_MAX 40 /* MAXSYMLINKS, include/linux/namei.h */
-#define FUSE_MAGIC 0x65735546
 #define COVER_BYTES (UINT64_C(1) << 20) /* directories and empty files only */
 
 struct walk {
@@ -37,7 +37,7 @@ bool own_add(struct own_filesystems *own, int fd)
   return true;
 }
 
-static bool is_own(const struct own_filesystems *own, int fd)
+bool own_has(const struct own_filesystems *own, int fd)
 {
   struct stat status;
   if (fstat(fd, &status) != 0)
@@ -53,7 +53,7 @@ static bool is_roots(int fd)
 {
   struct stat status;
   struct statfs filesystem;
-  return fstat(fd, &status) == 0 && fstatfs(fd, &filesystem) == 0 && filesystem.f_type != FUSE_MAGIC &&
+  return fstat(fd, &status) == 0 && fstatfs(fd, &filesystem) == 0 && filesystem.f_type != FUSE_SUPER_MAGIC &&
          status.st_uid == 0 && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
@@ -75,10 +75,14 @@ static bool to_root(struct walk *walk)
   return walk->at >= 0;
 }
 
-/* Puts a symbolic link's target before the rest of the way. */
+/* Puts a symbolic link's target before the rest of the way. Links of procfs mean something else to each process, or are no paths at all. */
 static bool follow(struct walk *walk, int link)
 {
   char target[PATH_MAX], joined[2 * PATH_MAX];
+  struct statfs filesystem;
+  errno = ELOOP;
+  if (fstatfs(link, &filesystem) != 0 || filesystem.f_type == PROC_SUPER_MAGIC)
+    return false;
   ssize_t length = readlinkat(link, "", target, sizeof target - 1);
   if (length <= 0 || ++walk->links > LINKS_MAX) {
     errno = ELOOP;
@@ -111,7 +115,7 @@ static bool next_name(struct walk *walk, char name[NAME_MAX + 1])
 
 static bool create(struct walk *walk, const char *name, bool directory)
 {
-  if (!is_own(walk->own, walk->at)) {
+  if (!own_has(walk->own, walk->at)) {
     errno = ENOENT;
     return false;
   }

@@ -29,5 +29,7 @@ enum place_rule {
  */
 int place_open(const char *path, bool directory, enum place_rule rule, struct own_filesystems *own);
 bool own_add(struct own_filesystems *own, int fd);
+/* Whether what `fd` stands for lies in one of them. */
+bool own_has(const struct own_filesystems *own, int fd);
 
 #endif

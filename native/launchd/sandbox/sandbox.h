@@ -69,6 +69,13 @@ bool identity_take(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count
  */
 bool identity_read(uid_t uid, gid_t gid, bool own);
 
+/*
+ * Opens files with the rights of uid, gid and groups alone, until they are given back: the change of fsuid takes the file capabilities too, and gives
+ * them back (capabilities(7)). False with errno when that cannot be had. rights_return leaves root without groups, as the launcher is, and errno alone.
+ */
+bool rights_take(uid_t uid, gid_t gid, const gid_t *groups, size_t group_count);
+void rights_return(void);
+
 /* mounts.c: the private root. Fills *failure. */
 bool mounts_build(const struct plan *plan, struct failure *failure);
 
