@@ -30,6 +30,7 @@ export interface LauncherConfig {
   readonly max_executions: number
   readonly max_staged_bytes: number
   readonly stage_seconds: number
+  readonly max_evidence_age_seconds: number
   readonly tmp_bytes: number
   readonly landlock: 'required' | 'optional'
   /** Null: none. */
@@ -83,6 +84,7 @@ const KEYS: Readonly<Record<LauncherKey, { readonly read: Reader; readonly unset
   max_executions: { read: whole(1, 4096), unset: 256 },
   max_staged_bytes: { read: whole(0, TWO_TO_50), unset: 2 ** 30 },
   stage_seconds: { read: whole(1, 3600), unset: 60 },
+  max_evidence_age_seconds: { read: whole(2, 7200), unset: 7200 },
   tmp_bytes: { read: whole(4096, TWO_TO_50), unset: 64 * 2 ** 20 },
   landlock: { read: text => ['required', 'optional'].find(word => word === text), unset: 'required' },
   store: { read: text => (text === 'none' ? null : path(text)), unset: null },

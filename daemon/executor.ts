@@ -44,6 +44,8 @@ interface Waiting {
   readonly ended: (end: LaunchEnded) => void
   killAskedNs: bigint | null
   killRecorded: boolean
+  /** Nobody waits for its end any more, which belongs into the log all the same. */
+  late: boolean
 }
 
 /**
@@ -134,7 +136,7 @@ export class Executor {
       throw error
     } finally {
       signal.removeEventListener('abort', onAbort)
-      this.#waiting.delete(executionId)
+      if (!this.#waiting.get(executionId)?.late) this.#waiting.delete(executionId)
       this.controls.remove(executionId)
       this.#o.tails.end(executionId)
     }
@@ -250,7 +252,7 @@ export class Executor {
 
   #awaitEnd(executionId: string): Promise<LaunchEnded> {
     return new Promise(resolve => {
-      this.#waiting.set(executionId, { ended: resolve, killAskedNs: null, killRecorded: false })
+      this.#waiting.set(executionId, { ended: resolve, killAskedNs: null, killRecorded: false, late: false })
     })
   }
 
@@ -352,9 +354,21 @@ export class Executor {
       bootNs: this.#o.bootNs(),
       confirmedDead: !this.#o.launcher.knows(executionId),
     }
+    if (!end.confirmedDead) this.#recordLate(executionId, ended)
     const why = reason === null ? '' : recordedReason(reason).message
     const message = await this.#conclude(executionId, end, why)
     return reason instanceof LauncherError ? message : null
+  }
+
+  /** A launcher that takes long over an end tells of it all the same. */
+  #recordLate(executionId: string, ended: Promise<LaunchEnded>): void {
+    const waiting = this.#waiting.get(executionId)
+    if (waiting === undefined) return
+    waiting.late = true
+    void ended.then(async end => {
+      this.#waiting.delete(executionId)
+      if (end.confirmedDead) await this.#recordEnd(end)
+    })
   }
 
   /** The launcher is gone. Its supervisors end every execution by themselves; nobody will tell us. */

@@ -29,7 +29,7 @@ export async function checkLauncherFile(
 
 /** Whether the two fit: what writd asks for is within what the launcher gives. */
 export function checkAgreement(
-  { daemon, execution }: PartialConfig,
+  { attestation, daemon, execution }: PartialConfig,
   launcher: LauncherConfig,
   launcherFile: string,
   findings: Findings,
@@ -47,6 +47,15 @@ export function checkAgreement(
       'FILES_DISAGREE',
       'execution.uid_range',
       `is not within the uids of ${launcherFile}, ${first}-${last}`,
+    )
+  }
+  const age = attestation.maxEvidenceAgeSeconds
+  if (age !== undefined && age > launcher.max_evidence_age_seconds) {
+    const most = launcher.max_evidence_age_seconds
+    findings.error(
+      'FILES_DISAGREE',
+      'attestation.max_evidence_age_seconds',
+      `is more than ${launcherFile} allows, ${most}: nothing would start`,
     )
   }
   if (maxExecutions !== undefined && maxExecutions > launcher.max_executions) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../shared/cleanup.h"
+#include "../shared/clock.h"
 #include "nearest.h"
 #include "strings.h"
 
@@ -105,7 +106,7 @@ static bool user_name(const char *text, char value[CONFIG_USER_MAX])
 
 enum key { SOCKET, CGROUP, EVENT_LOG, USERSPACE_LOG, IMA_LOG, WRITD_USER, WRITD_UID, WRITD_GID, MIN_UID, UIDS, SHARED_UIDS,
            GROUPS, MAX_EXECUTIONS, MAX_STAGED_BYTES, STAGE_SECONDS, TMP_BYTES, LANDLOCK, STORE, STORE_BYTES, STORE_MIN_BYTES,
-           KEYS };
+           MAX_EVIDENCE_AGE_SECONDS, KEYS };
 
 static const struct {
   const char *name;
@@ -131,6 +132,7 @@ static const struct {
     [STORE] = {"store", false},
     [STORE_BYTES] = {"store_bytes", false},
     [STORE_MIN_BYTES] = {"store_min_bytes", false},
+    [MAX_EVIDENCE_AGE_SECONDS] = {"max_evidence_age_seconds", false},
 };
 
 static bool set(struct config *config, enum key key, char *value)
@@ -178,6 +180,8 @@ static bool set(struct config *config, enum key key, char *value)
     return number(value, UINT64_C(1) << 50, &config->store_bytes);
   case STORE_MIN_BYTES:
     return number(value, UINT64_C(1) << 50, &config->store_min_bytes) && config->store_min_bytes >= 1;
+  case MAX_EVIDENCE_AGE_SECONDS:
+    return number(value, 7200, &wide) && wide >= 2 && (config->max_evidence_age_ns = wide * NS_PER_SECOND, true);
   default:
     return false;
   }
@@ -274,6 +278,7 @@ bool config_parse(char *text, struct config *config, struct config_error *error)
       .landlock_required = true,
       .store_bytes = UINT64_C(8) << 30,
       .store_min_bytes = UINT64_C(1) << 20,
+      .max_evidence_age_ns = 7200 * NS_PER_SECOND,
   };
   unsigned at = 1;
   for (char *line = text; line != NULL; at++) {

@@ -40,6 +40,7 @@ struct config {
   uint32_t max_executions;
   uint64_t max_staged_bytes;     /* of all executions together */
   uint32_t stage_seconds;        /* how long opening and hashing, and a staged execution, may wait */
+  uint64_t max_evidence_age_ns;  /* the longest lease that an order may ask for */
   uint64_t tmp_bytes;            /* of each execution's private /tmp, and of its /dev/shm */
   bool landlock_required;
   char store[CONFIG_PATH_MAX]; /* empty: none; see store.h */

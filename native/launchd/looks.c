@@ -6,11 +6,17 @@
 
 #define SHORTEST_LOOK_NS (10 * NS_PER_MS)
 
+/* Evidence is of the past. An instant that is still to come would be a lease without an end. */
+static bool is_evidence(struct lease lease, uint64_t now)
+{
+  return lease.instant != 0 && lease.instant <= now;
+}
+
 enum wire_status lease_status(struct lease lease, const struct deadlines *deadlines, uint64_t now)
 {
   if (lease.epoch != deadlines->epoch)
     return STATUS_EPOCH_OVER;
-  if (lease.instant == 0 || now >= sum_or_max(lease.instant, deadlines->max_evidence_age_ns))
+  if (!is_evidence(lease, now) || now >= sum_or_max(lease.instant, deadlines->max_evidence_age_ns))
     return STATUS_LEASE_OVER;
   return now >= deadlines->expiry_ns ? STATUS_EXPIRED : STATUS_OK;
 }
@@ -25,7 +31,7 @@ static enum wire_cause look_at_lease(struct supervisor *self, uint64_t now)
   if (lease.epoch != self->epoch)
     return CAUSE_EPOCH;
   uint64_t until = sum_or_max(lease.instant, self->deadlines->max_evidence_age_ns);
-  if (lease.instant == 0 || lease.instant > self->lease_until || now >= until)
+  if (!is_evidence(lease, now) || lease.instant > self->lease_until || now >= until)
     return CAUSE_LEASE;
   self->lease_until = until;
   return CAUSE_NONE;

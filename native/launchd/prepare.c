@@ -57,7 +57,7 @@ static bool within_hard_limit(__rlimit_resource_t resource, uint64_t value)
   return value == 0 || (getrlimit(resource, &limit) == 0 && value <= limit.rlim_max);
 }
 
-/* What this host cannot hold is refused, not forgotten. */
+/* What this host cannot hold, or does not, is refused and not forgotten. */
 static struct failure check_limits(const struct launcher *launcher, const struct execution *execution,
                                    const struct wire_prepare *order)
 {
@@ -69,7 +69,8 @@ static struct failure check_limits(const struct launcher *launcher, const struct
                  within_hard_limit(RLIMIT_FSIZE, order->file_bytes) &&
                  within_hard_limit(RLIMIT_AS, order->address_space_bytes) &&
                  within_hard_limit(RLIMIT_NPROC, (uint64_t)order->pids + (order->pids != 0));
-  return cpu && memory && pids && rlimits && order->pids < UINT32_MAX ? OK : failed(STATUS_LIMIT_UNENFORCEABLE, 0, WIRE_NONE);
+  bool lease = order->max_evidence_age_ns <= launcher->config.max_evidence_age_ns;
+  return lease && cpu && memory && pids && rlimits && order->pids < UINT32_MAX ? OK : failed(STATUS_LIMIT_UNENFORCEABLE, 0, WIRE_NONE);
 }
 
 static struct failure check_parent(const struct launcher *launcher, const uint8_t parent[WIRE_ID_SIZE])

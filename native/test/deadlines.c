@@ -14,6 +14,9 @@ void test_deadlines(void)
   CHECK(lease_status(lease, &deadlines, 999) == STATUS_EPOCH_OVER);
   lease = (struct lease){.epoch = 3, .instant = 0}; /* no evidence */
   CHECK(lease_status(lease, &deadlines, 1) == STATUS_LEASE_OVER);
+  lease = (struct lease){.epoch = 3, .instant = 101}; /* evidence of what is still to come */
+  CHECK(lease_status(lease, &deadlines, 100) == STATUS_LEASE_OVER);
+  CHECK(lease_status(lease, &deadlines, 101) == STATUS_OK);
   /* An age beyond the end of time does not wrap around to now. */
   deadlines.max_evidence_age_ns = UINT64_MAX;
   lease.instant = 5;

@@ -59,23 +59,31 @@ static bool is_strict(unsigned number)
   return false;
 }
 
+/* Calls whose family of sockets is looked at. */
+static bool has_family(unsigned number)
+{
+  return number == __NR_socket || number == __NR_socketpair;
+}
+
 static void test_strict(void)
 {
   struct program alone = make_strict_filter(false, false), open = make_strict_filter(true, true);
   CHECK(alone.length <= sizeof alone.code / sizeof *alone.code);
   for (unsigned number = 0; number < 2048; number++) {
     unsigned expected = !is_strict(number)       ? DENY(ENOSYS)
-                        : number == __NR_socket ? DENY(EAFNOSUPPORT)
+                        : has_family(number)    ? DENY(EAFNOSUPPORT)
                         : number == __NR_ioctl  ? DENY(ENOTTY)
                                                 : SECCOMP_RET_ALLOW;
-    CHECK(answer(&alone, number, number == __NR_socket ? AF_INET : 0, 0) == expected);
-    if (number != __NR_socket)
+    CHECK(answer(&alone, number, has_family(number) ? AF_INET : 0, 0) == expected);
+    if (!has_family(number))
       CHECK(answer(&open, number, 0, 0) == (is_strict(number) ? SECCOMP_RET_ALLOW : DENY(ENOSYS)));
     /* Nothing is taken back from the other profile. */
     CHECK(!is_strict(number) || !is_denied(number));
   }
   CHECK(answer(&alone, __NR_socket, AF_UNIX, 0) == SECCOMP_RET_ALLOW);
   CHECK(answer(&open, __NR_socket, AF_INET6, 0) == SECCOMP_RET_ALLOW);
+  CHECK(answer(&open, __NR_socketpair, AF_UNIX, 0) == SECCOMP_RET_ALLOW);
+  CHECK(answer(&open, __NR_socketpair, AF_INET, 0) == DENY(EAFNOSUPPORT));
   CHECK(answer(&open, __NR_socket, AF_NETLINK, 0) == DENY(EAFNOSUPPORT));
   CHECK(answer(&alone, __NR_ioctl, 0, TCGETS) == SECCOMP_RET_ALLOW);
 }
@@ -88,15 +96,18 @@ void test_seccomp(void)
   for (unsigned number = 0; number < 2048; number++) {
     unsigned expected = is_denied(number)          ? DENY(EPERM)
                         : number == __NR_clone3    ? DENY(ENOSYS)
-                        : number == __NR_socket    ? DENY(EAFNOSUPPORT)
+                        : has_family(number)       ? DENY(EAFNOSUPPORT)
                                                    : SECCOMP_RET_ALLOW;
-    CHECK(answer(&program, number, number == __NR_socket ? AF_VSOCK : 0, 0) == expected);
+    CHECK(answer(&program, number, has_family(number) ? AF_VSOCK : 0, 0) == expected);
   }
   CHECK(answer(&program, __NR_clone, CLONE_NEWUSER | SIGCHLD, 0) == DENY(EPERM));
   CHECK(answer(&program, __NR_clone, SIGCHLD, 0) == SECCOMP_RET_ALLOW);
   CHECK(answer(&program, __NR_ioctl, 0, TIOCSTI) == DENY(EPERM));
   CHECK(answer(&program, __NR_ioctl, 0, UINT64_C(1) << 32 | TIOCSTI) == DENY(EPERM));
+  CHECK(answer(&program, __NR_ioctl, 0, TIOCSETD) == DENY(EPERM));
+  CHECK(answer(&program, __NR_ioctl, 0, TCGETS) == SECCOMP_RET_ALLOW);
   CHECK(answer(&program, __NR_socket, AF_UNIX, 0) == SECCOMP_RET_ALLOW);
+  CHECK(answer(&program, __NR_socketpair, AF_UNIX, 0) == SECCOMP_RET_ALLOW);
   struct seccomp_data foreign = {.nr = __NR_read, .arch = NATIVE_ARCHITECTURE + 1};
   CHECK(run(&program, &foreign) == SECCOMP_RET_KILL_PROCESS);
 #if defined(__x86_64__)

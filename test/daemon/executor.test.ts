@@ -191,6 +191,19 @@ describe('a start', () => {
     expect(types.slice(types.indexOf('execution-start'))).toContain('execution-end')
   })
 
+  test('that is refused has its end in the log, however late the launcher tells of it', async () => {
+    const w = await world()
+    const it = await permit(w)
+    w.launcher.at.start = () => {
+      throw new LauncherError('EPOCH_OVER', 'START: EPOCH_OVER')
+    }
+    Object.assign(w.launcher, { abandon: () => undefined })
+    expect(await w.executor.run(it, peer(), streams(), never())).toMatchObject({ confirmedDead: false })
+    expect(ofType(await w.events(), 'execution-end')).toEqual([])
+    w.launcher.end(idOf(it), { cause: 'NOT_STARTED', signal: 9 })
+    await expect.poll(async () => ofType(await w.events(), 'execution-end')).toHaveLength(1)
+  })
+
   test('does not happen when the parent has ended since the permit', async () => {
     const w = await world()
     const it = await permit(w)

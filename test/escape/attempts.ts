@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { type Attempt, CALLER } from './attempt.ts'
+import { EXCESSES } from './excesses.ts'
 
 /** Of a cgroup v1 hierarchy; empty where there is none. */
 function releaseAgent(): string {
@@ -302,6 +303,13 @@ export const ATTEMPTS: readonly Attempt[] = [
     refused: /EPERM/,
   },
   {
+    name: 'line-discipline',
+    like: 'CVE-2017-2636, CVE-2020-14416: a discipline with a bug, whose module the kernel loads for it',
+    naive: ['terminal'],
+    run: () => ['line-discipline'],
+    refused: /EPERM/,
+  },
+  {
     name: 'console-selection',
     like: 'CVE-2023-1523 (snapd), CVE-2023-28100 (flatpak): TIOCLINUX',
     on: () => existsSync('/dev/tty0'),
@@ -364,36 +372,8 @@ export const ATTEMPTS: readonly Attempt[] = [
   kernel('packet', /EAFNOSUPPORT/, 'CVE-2017-7308, CVE-2020-14386'),
   kernel('raw', /EPERM/),
   { ...kernel('vsock', /EAFNOSUPPORT/, 'the hypervisor, from any network namespace'), naive: caller },
+  { ...kernel('vsock-pair', /EAFNOSUPPORT/, 'code of a family of sockets, by way of a pair'), naive: caller },
   kernel('configure', /EPERM/),
 
-  // More than was signed.
-  {
-    name: 'processes',
-    naive: caller,
-    run: () => ['processes', '40'],
-    order: () => ({ limits: { pids: 16 } }),
-    refused: /EAGAIN/,
-  },
-  {
-    name: 'open-files',
-    naive: caller,
-    run: () => ['open-files', '64'],
-    order: () => ({ limits: { openFiles: 32 } }),
-    refused: /EMFILE/,
-  },
-  {
-    name: 'file-size',
-    naive: caller,
-    run: () => ['file-size', '1048576'],
-    order: () => ({ limits: { fileBytes: 65536 } }),
-    refused: /EFBIG/,
-  },
-  {
-    name: 'address-space',
-    naive: caller,
-    run: () => ['memory', String(1 << 30)],
-    order: () => ({ limits: { addressSpaceBytes: 1 << 28 } }),
-    refused: /ENOMEM/,
-  },
-  { name: 'core', naive: caller, run: () => ['core'], refused: /EPERM/ },
+  ...EXCESSES,
 ]

@@ -177,13 +177,14 @@ static void check_clone(struct program *program)
   give(program, SECCOMP_RET_ALLOW);
 }
 
-/* TIOCSTI and TIOCLINUX put input into a terminal, as if its user had typed it. */
+/* TIOCSTI and TIOCLINUX put input into a terminal, as if its user had typed it. TIOCSETD has the kernel load a module of the caller's choice. */
 static void check_ioctl(struct program *program)
 {
-  emit(program, BPF_JMP | BPF_JEQ | BPF_K, __NR_ioctl, 0, 6);
+  emit(program, BPF_JMP | BPF_JEQ | BPF_K, __NR_ioctl, 0, 8);
   load(program, ARGUMENT(1));
   on_equal(program, TIOCSTI, DENY(EPERM));
   on_equal(program, TIOCLINUX, DENY(EPERM));
+  on_equal(program, TIOCSETD, DENY(EPERM));
   give(program, SECCOMP_RET_ALLOW);
 }
 
@@ -197,9 +198,17 @@ static void check_argument(struct program *program, unsigned number, unsigned ar
   give(program, otherwise);
 }
 
+/* Pairs are of AF_UNIX. For another family the kernel would load its module and run its code before it found that it has no pairs. */
+static void check_socketpair(struct program *program)
+{
+  static const unsigned unix_only[] = {AF_UNIX};
+  check_argument(program, __NR_socketpair, 0, unix_only, 1, DENY(EAFNOSUPPORT));
+}
+
 static void check_socket(struct program *program)
 {
   check_argument(program, __NR_socket, 0, ALLOWED_FAMILIES, sizeof ALLOWED_FAMILIES / sizeof *ALLOWED_FAMILIES, DENY(EAFNOSUPPORT));
+  check_socketpair(program);
 }
 
 static struct program make_filter(void)
@@ -223,6 +232,7 @@ static struct program make_strict_filter(bool network, bool devices)
   struct program program = {.length = 0};
   check_architecture(&program);
   check_argument(&program, __NR_socket, 0, families, network ? 3 : 1, DENY(EAFNOSUPPORT));
+  check_socketpair(&program);
   if (!devices)
     check_argument(&program, __NR_ioctl, 1, requests, sizeof requests / sizeof *requests, DENY(ENOTTY));
   answer_numbers(&program, STRICT, STRICT_COUNT, SECCOMP_RET_ALLOW);

@@ -42,6 +42,13 @@ static int try_packet(char **arguments)
 }
 static int try_raw(char **arguments) { (void)arguments; return opened(socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP)); }
 static int try_vsock(char **arguments) { (void)arguments; return opened(socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0)); }
+/* The family has no pairs; who says so is its own code. */
+static int try_vsock_pair(char **arguments)
+{
+  (void)arguments;
+  int pair[2];
+  return socketpair(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 || errno == EOPNOTSUPP ? 0 : -1;
+}
 
 /* The flags that the device has, set again. */
 static int try_configure(char **arguments)
@@ -55,4 +62,4 @@ static int try_configure(char **arguments)
 }
 
 const struct attempt NETWORK_ATTEMPTS[] = {{"tcp", try_tcp}, {"unix", try_unix}, {"packet", try_packet}, {"raw", try_raw},
-                                           {"vsock", try_vsock}, {"configure", try_configure}, {NULL, NULL}};
+                                           {"vsock", try_vsock}, {"vsock-pair", try_vsock_pair}, {"configure", try_configure}, {NULL, NULL}};

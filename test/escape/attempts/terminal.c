@@ -15,6 +15,13 @@ static int try_type_wide(char **arguments)
   (void)arguments;
   return syscall(SYS_ioctl, 0, (uint64_t)TIOCSTI | UINT64_C(1) << 32, "x") == 0 ? 0 : -1;
 }
+/* The ordinary one, which it has: what matters is that it may choose. */
+static int try_discipline(char **arguments)
+{
+  int discipline = N_TTY;
+  (void)arguments;
+  return ioctl(0, TIOCSETD, &discipline);
+}
 /* TIOCLINUX pastes from the console's selection; subcode 6 only asks for the state of the shift keys. */
 static int try_console(char **arguments)
 {
@@ -24,5 +31,5 @@ static int try_console(char **arguments)
 }
 static int try_controlling(char **arguments) { (void)arguments; return opened(open("/dev/tty", O_RDWR | O_CLOEXEC)); }
 
-const struct attempt TERMINAL_ATTEMPTS[] = {{"type", try_type}, {"type-wide", try_type_wide}, {"console", try_console},
+const struct attempt TERMINAL_ATTEMPTS[] = {{"type", try_type}, {"type-wide", try_type_wide}, {"line-discipline", try_discipline}, {"console", try_console},
                                             {"controlling-terminal", try_controlling}, {NULL, NULL}};
