@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { descriptors, isRoot, newId, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
+import { descriptors } from '../support/processes.ts'
+import { isRoot, newId, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
 
 const SOAK = process.env.WRIT_SOAK === '1'
 const LAUNCHES = Number(process.env.WRIT_LAUNCHES ?? (SOAK ? 1000 : 60))

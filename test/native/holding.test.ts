@@ -223,7 +223,7 @@ describe.skipIf(!isRoot)('an execution that may be held', () => {
     for (const { ended } of [child, grandchild]) expect((await ended).cause).toBe('PARENT')
     writd.client.kill(strict.executionId, 'TERMINATED')
     expect((await below.ended).cause).toBe('PARENT')
-    await strict.ended
+    await Promise.all([parent.ended, strict.ended])
     expect(host.leaves()).toEqual([])
   })
 })

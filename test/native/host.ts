@@ -6,7 +6,6 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmdirSync,
   rmSync,
   statfsSync,
@@ -61,19 +60,6 @@ export function asUser<T>(uid: number, action: () => T): T {
     process.seteuid?.(0)
     process.setegid?.(0)
   }
-}
-
-/** How many files a process has open, but for the network namespaces that a launcher has ready for the executions to come. */
-export function descriptors(pid: number | 'self'): number {
-  const target = (fd: string): string | null => {
-    try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`)
-    } catch {
-      return null // closed since
-    }
-  }
-  const targets = readdirSync(`/proc/${pid}/fd`).map(target)
-  return targets.filter(found => found !== null && !found.startsWith('net:[')).length
 }
 
 /** A real launcher with directory, socket and cgroup of its own. {@link stop} leaves nothing behind. */

@@ -20,7 +20,8 @@ import {
 import type { LaunchOrder } from '../../daemon/launcher/types.ts'
 import { HEADER_BYTES, MESSAGE, NONE } from '../../daemon/launcher/wire.ts'
 import { bootTimeNs, sealedMemfd } from '../../daemon/native.ts'
-import { descriptors, freshPage, isRoot, newId, SECOND, sleep, TestHost, until, WRITD_UID } from './host.ts'
+import { descriptors } from '../support/processes.ts'
+import { freshPage, isRoot, newId, SECOND, sleep, TestHost, until, WRITD_UID } from './host.ts'
 import { Hostile, looksClosedIn } from './hostile.ts'
 
 const LOW_UID = 900

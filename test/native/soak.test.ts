@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { descriptors, isRoot, TestHost, until, type Writd } from './host.ts'
+import { descriptors } from '../support/processes.ts'
+import { isRoot, TestHost, until, type Writd } from './host.ts'
 
 const LAUNCHES = 1000
 

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 
 /** What a process holds: descriptors by number, memory in KiB (VmRSS), and the mounts that it sees. */
 export interface Holding {
@@ -9,10 +9,23 @@ export interface Holding {
 
 export function holdingOf(pid: number): Holding {
   return {
-    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+    descriptors: descriptors(pid),
     kib: Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]),
     mounts: readFileSync(`/proc/${pid}/mountinfo`, 'utf8'),
   }
+}
+
+/** How many files a process has open, but for the network namespaces that a launcher has ready for the executions to come. */
+export function descriptors(pid: number | 'self'): number {
+  const target = (fd: string): string | null => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`)
+    } catch {
+      return null // closed since
+    }
+  }
+  const targets = readdirSync(`/proc/${pid}/fd`).map(target)
+  return targets.filter(found => found !== null && !found.startsWith('net:[')).length
 }
 
 /** The children of a process; none if it is gone. */

@@ -5,11 +5,12 @@ import { connect } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { api, WritClient } from '../../../proto/client.ts'
 import type { AttestationStatus } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
+import { descriptors } from '../../support/processes.ts'
 import { ofType, processesWith, readLineage } from '../audit.ts'
 import { GovernedHost, NEEDS_ROOT } from '../governed-host.ts'
 import { RemoteCaller } from '../remote-caller.ts'
 import { BadClient } from './bad-client.ts'
-import { descriptors, rssMiB, Soundness } from './soundness.ts'
+import { rssMiB, Soundness } from './soundness.ts'
 
 const BAD = 65_301
 const OTHER = 65_302

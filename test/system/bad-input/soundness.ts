@@ -6,6 +6,7 @@ import { expect } from 'vitest'
 import { CallError, WritClient } from '../../../proto/client.ts'
 import type { WorkloadInput } from '../../../proto/generated/writ/v1/Workload.ts'
 import { compiledDirectory } from '../../support/compiled.ts'
+import { descriptors } from '../../support/processes.ts'
 import { CHECKOUT, programs } from '../../support/programs.ts'
 import { exportAndVerify } from '../audit.ts'
 import { type GovernedHost, WRITD } from '../governed-host.ts'
@@ -53,10 +54,6 @@ function memory(pid: number, field: 'VmRSS' | 'RssAnon'): number {
 }
 
 export const rssMiB = (pid: number): number => memory(pid, 'VmRSS') / 1024
-
-export function descriptors(pid: number): number {
-  return readdirSync(`/proc/${pid}/fd`).length
-}
 
 function children(pid: number): string[] {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
