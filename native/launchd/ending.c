@@ -59,7 +59,9 @@ void note_ending(struct launcher *launcher, struct execution *execution, enum wi
     memcpy(body.id, execution->id, WIRE_ID_SIZE);
     announce(launcher, WIRE_KILL_SENT, &body, sizeof body);
   }
-  answer_pending(launcher, execution, order);
+  /* A PREPARE is answered when nobody is left (on_ended): who is told that it failed believes that there is nothing. */
+  if (order != WIRE_PREPARE)
+    answer_pending(launcher, execution, order);
   end_children(launcher, execution);
 }
 

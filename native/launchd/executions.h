@@ -8,6 +8,7 @@
 
 #include "cgroup.h"
 #include "config.h"
+#include "sandbox/sandbox.h"
 #include "staging.h"
 #include "store.h"
 
@@ -58,6 +59,7 @@ struct execution {
   uint32_t *pins; /* owned: places in the store that it has */
   uint32_t pin_count;
   uint64_t request;  /* the order that waits for an answer; 0: none */
+  struct failure refusal; /* the answer to a PREPARE that failed, for when nobody is left */
   uint64_t waits_by; /* STAGING, STAGED: boot-clock instant of giving up */
   int pipes[3];      /* writd's ends, until PREPARE is answered */
   bool announced; /* writd knows of it: its PREPARE was answered, so its end is told by events */

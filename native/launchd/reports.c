@@ -67,8 +67,11 @@ static void on_ready(struct launcher *launcher, struct execution *execution, con
 
 static void on_failed(struct launcher *launcher, struct execution *execution, uint16_t order, struct failure failure)
 {
-  if (execution->request != 0)
-    refuse(launcher, order, execution->request, failure);
+  if (order == WIRE_PREPARE) {
+    execution->refusal = failure;
+    return;
+  }
+  refuse(launcher, order, execution->request, failure);
   execution->request = 0;
 }
 
@@ -105,9 +108,15 @@ static void on_ended(struct launcher *launcher, struct execution *execution, con
   else
     body.signal = report->exited ? (uint32_t)WTERMSIG(report->wait_status) : SIGKILL;
   bool announced = execution->announced;
+  uint64_t request = execution->request;
+  struct failure refusal =
+      execution->refusal.status != STATUS_OK ? execution->refusal : failed(STATUS_ENDED, 0, WIRE_NONE);
+  execution->request = 0;
   release_execution(launcher, execution); /* first: who hears of the end finds the cgroup gone and the room free */
   if (announced)
     announce(launcher, WIRE_ENDED, &body, sizeof body);
+  else
+    refuse(launcher, WIRE_PREPARE, request, refusal);
 }
 
 static void on_report(struct launcher *launcher, struct execution *execution, const struct report *report)

@@ -257,7 +257,10 @@ export class Writd {
   /** Runs `argv` to its end. */
   async run(argv: string[], options: Options = {}): Promise<Result> {
     const running = await this.start(argv, options)
-    const end = await running.ended
+    const lost = Promise.withResolvers<never>()
+    this.client.once('disconnected', lost.reject)
+    const end = await Promise.race([running.ended, lost.promise])
+    this.client.off('disconnected', lost.reject)
     return { end, stdout: await running.output, stderr: await running.errors }
   }
 

@@ -74,7 +74,7 @@ describe.skipIf(!isRoot)('subjects', () => {
       const prepared = await writd.client.prepare({
         ...order,
         ...{ digests, argv: [script], writable: [], limits: {} },
-        ...{ expiryBootNs: 1n << 62n, maxEvidenceAgeNs: 1n << 60n },
+        ...{ expiryBootNs: 1n << 62n, maxEvidenceAgeNs: 60n * 1_000_000_000n },
         stdio: { stdin: 'null', stdout: 'pipe', stderr: 'null' },
       })
       await writd.client.start(id, 1n)
