@@ -38,8 +38,15 @@ static void outgoing_free(struct outgoing *message)
   free(message);
 }
 
-/* 1 sent, 0 no room now, -1 the connection is over. */
-static int transmit(int fd, struct outgoing *message)
+/* Shut down both ways, so that what can still be read has an end, whatever the peer does. */
+void connection_end(struct connection *connection)
+{
+  shutdown(connection->fd, SHUT_RDWR);
+  connection->ended = true;
+}
+
+/* False when there is no room now, or, `ended`, never will be. */
+static bool transmit(struct connection *connection, struct outgoing *message)
 {
   union {
     char space[CMSG_SPACE(sizeof message->fds)];
@@ -57,9 +64,11 @@ static int transmit(int fd, struct outgoing *message)
     c->cmsg_len = CMSG_LEN(message->count * sizeof(int));
     memcpy(CMSG_DATA(c), message->fds, message->count * sizeof(int));
   }
-  if (sendmsg(fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
-    return 1;
-  return errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -1;
+  if (sendmsg(connection->fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+    return true;
+  if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS)
+    connection_end(connection);
+  return false;
 }
 
 static void enqueue(struct connection *connection, struct outgoing *message)
@@ -84,7 +93,12 @@ static struct outgoing *dequeue(struct connection *connection)
 /* An event may go out only after HELLO was answered, which is also when the queue is looked at first. */
 static bool may_send(const struct connection *connection, uint64_t request)
 {
-  return connection->fd >= 0 && (connection->greeted || request != 0);
+  return connection->fd >= 0 && !connection->ended && (connection->greeted || request != 0);
+}
+
+bool connection_is_blocked(const struct connection *connection)
+{
+  return connection->first != NULL && may_send(connection, 0);
 }
 
 bool connection_send(struct connection *connection, uint16_t type, uint64_t request, uint32_t status, const void *body,
@@ -92,7 +106,7 @@ bool connection_send(struct connection *connection, uint16_t type, uint64_t requ
 {
   size_t length = sizeof(struct wire_header) + size;
   struct outgoing *message = malloc(sizeof *message + length);
-  bool nobody = connection->fd < 0 && request != 0;
+  bool nobody = (connection->fd < 0 || connection->ended) && request != 0;
   if (message == NULL || nobody || length > WIRE_MESSAGE_MAX ||
       (request == 0 && connection->events >= EVENTS_MAX)) {
     for (size_t i = 0; i < count; i++)
@@ -110,34 +124,25 @@ bool connection_send(struct connection *connection, uint16_t type, uint64_t requ
 
   /* Before HELLO is answered the events of an earlier time are still queued: they come after that answer. */
   bool first = connection->first == NULL || !connection->greeted;
-  if (first && may_send(connection, request)) {
-    int sent = transmit(connection->fd, message);
-    if (sent != 0) {
-      outgoing_free(message);
-      return sent > 0;
-    }
+  if (first && may_send(connection, request) && transmit(connection, message)) {
+    outgoing_free(message);
+    return true;
   }
   enqueue(connection, message);
   return connection->fd < 0 || connection->waiting <= WAITING_MAX;
 }
 
-bool connection_flush(struct connection *connection)
+void connection_flush(struct connection *connection)
 {
-  while (connection->first != NULL && may_send(connection, 0)) {
-    int sent = transmit(connection->fd, connection->first);
-    if (sent == 0)
-      return false;
-    if (sent < 0)
-      break; /* the end of file follows */
+  while (connection_is_blocked(connection) && transmit(connection, connection->first))
     outgoing_free(dequeue(connection));
-  }
-  return true;
 }
 
 void connection_close(struct connection *connection)
 {
   close_fd(&connection->fd);
   connection->greeted = false;
+  connection->ended = false;
   struct connection kept;
   connection_start(&kept);
   while (connection->first != NULL) {
@@ -177,7 +182,11 @@ enum receive_result connection_receive(const struct connection *connection, stru
   struct msghdr header = {
       .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   incoming->count = 0;
-  ssize_t received = recvmsg(connection->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  ssize_t received;
+  /* Said once of a peer that left something unread; what it had sent comes after that (unix_release_sock, net/unix/af_unix.c). */
+  do
+    received = recvmsg(connection->fd, &header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+  while (received < 0 && errno == ECONNRESET);
   if (received < 0)
     return errno == EAGAIN || errno == EINTR ? RECEIVE_NOTHING : RECEIVE_END;
   incoming->count = take_descriptors(&header, incoming->fds);

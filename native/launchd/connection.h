@@ -13,6 +13,7 @@ struct outgoing; /* a message that waits for room */
 struct connection {
   int fd; /* -1: writd is not connected */
   bool greeted;
+  bool ended; /* nothing is sent any more; what had been received can still be read */
   struct outgoing *first, **last;
   size_t waiting;   /* bytes in the queue */
   unsigned events;  /* events in the queue */
@@ -26,8 +27,12 @@ void connection_start(struct connection *connection);
  */
 bool connection_send(struct connection *connection, uint16_t type, uint64_t request, uint32_t status, const void *body,
                      size_t size, int *fds, size_t count);
-/* Sends what waits; true when nothing does any more. */
-bool connection_flush(struct connection *connection);
+/* Sends what waits, as far as there is room. */
+void connection_flush(struct connection *connection);
+/* Whether something waits to be sent. */
+bool connection_is_blocked(const struct connection *connection);
+/* The peer is gone, or hears nothing: sending does it as well, when it finds that out. */
+void connection_end(struct connection *connection);
 void connection_close(struct connection *connection);
 
 struct incoming {

@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../shared/cleanup.h"
 #include "../shared/clock.h"
 #include "launcher.h"
+#include "log.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010 /* linux/fcntl.h, Linux 5.1 */
@@ -96,6 +96,16 @@ static bool parent_runs(const struct launcher *launcher, const struct execution 
   return !execution->has_parent || (parent != NULL && parent->state == EXECUTION_RUNNING);
 }
 
+/* A supervisor that takes no orders does not watch either. Of one that is gone, what it said last has still to be read. */
+static struct failure untold(struct launcher *launcher, struct execution *execution, int error)
+{
+  if (error == EAGAIN) {
+    log_event(EVENT_SUPERVISOR_LOST, execution->id, "a supervisor takes no orders; its execution is ended");
+    end_execution(launcher, execution, CAUSE_SUPERVISOR_LOST);
+  }
+  return failed(STATUS_ENDED, error, WIRE_NONE);
+}
+
 static struct failure start(struct launcher *launcher, const struct order *order)
 {
   struct execution *execution = executions_find(&launcher->executions, order->start.id);
@@ -108,9 +118,8 @@ static struct failure start(struct launcher *launcher, const struct order *order
   if (!parent_runs(launcher, execution))
     return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
   /* The supervisor looks at epoch and deadlines itself before it lets go. */
-  struct command command = {.type = COMMAND_START};
-  if (write(execution->channel, &command, sizeof command) != sizeof command)
-    return failed(STATUS_ENDED, errno, WIRE_NONE);
+  if (!send_command(execution, (struct command){.type = COMMAND_START}))
+    return untold(launcher, execution, errno);
   execution->state = EXECUTION_STARTING;
   execution->request = order->request;
   return OK;
@@ -128,9 +137,8 @@ static struct failure thaw(struct launcher *launcher, const struct order *order)
   if (!parent_runs(launcher, execution))
     return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
   /* The supervisor looks at epoch, evidence and deadlines itself before it lets go. */
-  struct command command = {.type = COMMAND_THAW, .epoch = order->thaw.epoch};
-  if (write(execution->channel, &command, sizeof command) != sizeof command)
-    return failed(STATUS_ENDED, errno, WIRE_NONE);
+  if (!send_command(execution, (struct command){.type = COMMAND_THAW, .epoch = order->thaw.epoch}))
+    return untold(launcher, execution, errno);
   execution->thaw_epoch = order->thaw.epoch;
   execution->request = order->request;
   return OK;
@@ -155,8 +163,7 @@ static struct failure signal_one(struct launcher *launcher, const struct order *
   /* One that is held gets it, like any frozen process, when it goes on. */
   if (execution->state != EXECUTION_RUNNING && execution->state != EXECUTION_HELD)
     return failed(execution->state > EXECUTION_HELD ? STATUS_ENDED : STATUS_BAD_STATE, 0, WIRE_NONE);
-  struct command command = {.type = COMMAND_SIGNAL, .signal = order->signal.signal};
-  if (send(execution->channel, &command, sizeof command, MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof command)
+  if (!send_command(execution, (struct command){.type = COMMAND_SIGNAL, .signal = order->signal.signal}))
     return failed(errno == EAGAIN ? STATUS_CAPACITY : STATUS_ENDED, errno, WIRE_NONE);
   answer(launcher, order->type, order->request, NULL, 0);
   return OK;

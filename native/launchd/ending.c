@@ -1,9 +1,7 @@
 /* How executions end, as far as the launcher does it: kill first, speak afterwards. */
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include "../shared/clock.h"
 #include "launcher.h"
@@ -77,7 +75,6 @@ static void kill_execution(struct execution *execution)
 
 void end_execution(struct launcher *launcher, struct execution *execution, enum wire_cause cause)
 {
-  struct command command = {.type = COMMAND_END, .cause = cause};
   switch (execution->state) {
   case EXECUTION_STAGING:
     answer_pending(launcher, execution, WIRE_STAGE);
@@ -94,8 +91,8 @@ void end_execution(struct launcher *launcher, struct execution *execution, enum 
   case EXECUTION_HELD:
     kill_execution(execution);
     note_ending(launcher, execution, cause, execution->killed_ns);
-    if (write(execution->channel, &command, sizeof command) < 0 && errno != EPIPE && errno != EAGAIN)
-      leaf_kill(&execution->leaf); /* it sees the kill in any case, by the end of its init */
+    /* One that cannot be told sees the kill all the same, by the end of its init. */
+    send_command(execution, (struct command){.type = COMMAND_END, .cause = cause});
     break;
   default:
     break; /* ending already */
@@ -119,12 +116,11 @@ static bool can_be_held(const struct execution *execution)
 /* Its leaf is frozen first, from here; a supervisor that cannot be told is not there to watch. */
 static void hold_execution(struct launcher *launcher, struct execution *execution, enum wire_cause cause)
 {
-  struct command command = {.type = COMMAND_HOLD, .cause = cause};
   leaf_freeze(&execution->leaf, true);
-  if (write(execution->channel, &command, sizeof command) != sizeof command)
-    end_execution(launcher, execution, cause);
-  else
+  if (send_command(execution, (struct command){.type = COMMAND_HOLD, .cause = cause}))
     note_held(launcher, execution, cause, boot_time_ns());
+  else
+    end_execution(launcher, execution, cause);
 }
 
 /* What may not be held under a parent that is, ends as if that had ended. */
@@ -188,6 +184,8 @@ void tend(struct launcher *launcher)
     struct execution *execution = &launcher->executions.items[i];
     if (execution->state == EXECUTION_DEAD) {
       release_execution(launcher, execution);
+    } else if (execution->state == EXECUTION_ENDING && execution->process == 0) {
+      watch_end(launcher, execution);
     } else if (execution->state == EXECUTION_STAGING && now >= execution->waits_by) {
       refuse(launcher, WIRE_STAGE, execution->request, failed(STATUS_STAGE_TIMEOUT, 0, WIRE_NONE));
       execution->request = 0;

@@ -25,7 +25,7 @@ static void tell_stager(const struct execution *execution, const struct stage_an
     c->cmsg_len = CMSG_LEN(sizeof file);
     memcpy(CMSG_DATA(c), &file, sizeof file);
   }
-  /* One that cannot be told has died; the end of its channel follows. */
+  /* One that cannot be told has died, and the end of its channel follows, or hangs, until its time is over. */
   sendmsg(execution->channel, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 

@@ -65,15 +65,20 @@ void end_all(struct launcher *launcher, uint64_t up_to_epoch, enum wire_cause ca
 /* Notes that an execution stands still: event, children. For whoever has frozen it, or heard of that. */
 void note_held(struct launcher *launcher, struct execution *execution, enum wire_cause cause, uint64_t boot_ns);
 void release_execution(struct launcher *launcher, struct execution *execution);
-/* Tries again to remove leaves that were not empty enough, and gives up what was staged and never prepared. */
+/* Tries again to remove leaves that were not empty enough and to watch ends, and gives up what was staged and never prepared. */
 void tend(struct launcher *launcher);
 
 /* reports.c: what stagers and supervisors say, and their deaths. */
 void on_channel(struct launcher *launcher, struct execution *execution);
 void on_child_exited(struct launcher *launcher, pid_t process);
+/* Makes a process that tells when nobody is left of an execution that is ending and has lost its own. False without one. */
+bool watch_end(struct launcher *launcher, struct execution *execution);
 
 /* Forks. In the child, `channel` is the other end of the execution's new channel; gives the pid, 0 in the child, or -1. */
 pid_t fork_with_channel(struct launcher *launcher, struct execution *execution, int *channel);
+
+/* To a supervisor. Never waits for it: false, with errno, when it is gone or has not read for so long that no more fits in. */
+bool send_command(const struct execution *execution, struct command command);
 
 static inline struct failure failed(enum wire_status status, int error, uint32_t index)
 {

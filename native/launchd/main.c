@@ -74,10 +74,11 @@ static void on_message(struct launcher *launcher, const struct incoming *incomin
 static void on_connection(struct launcher *launcher, uint32_t events)
 {
   static struct incoming incoming;
-  if ((events & EPOLLOUT) != 0)
+  /* Also to find out that nobody is there any more who reads. */
+  if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
     connection_flush(&launcher->connection);
   for (int i = 0; i < MESSAGES_PER_TURN && !launcher->broken; i++) {
-    if (launcher->connection.greeted && launcher->connection.first != NULL)
+    if (connection_is_blocked(&launcher->connection))
       break; /* no new orders while answers wait */
     enum receive_result result = connection_receive(&launcher->connection, &incoming);
     if (result == RECEIVE_NOTHING)
@@ -101,7 +102,8 @@ static void finish_ended_connection(struct launcher *launcher)
   struct pollfd peer = {.fd = launcher->connection.fd, .events = POLLRDHUP};
   if (peer.fd < 0 || poll(&peer, 1, 0) != 1 || (peer.revents & (POLLRDHUP | POLLHUP | POLLERR)) == 0)
     return;
-  while (!launcher->broken && launcher->connection.first == NULL)
+  connection_end(&launcher->connection);
+  while (!launcher->broken)
     on_connection(launcher, EPOLLIN);
   on_disconnect(launcher);
 }
@@ -123,13 +125,11 @@ static void on_listener(struct launcher *launcher)
 /* Reading stops while something waits to be written, and the other way round. */
 static void settle_connection(struct launcher *launcher)
 {
-  struct connection *connection = &launcher->connection;
+  const struct connection *connection = &launcher->connection;
   if (launcher->broken && connection->fd >= 0)
     on_disconnect(launcher);
-  if (connection->fd < 0)
-    return;
-  bool waits = connection->greeted && connection->first != NULL;
-  watch(launcher, connection->fd, waits ? EPOLLOUT : EPOLLIN, ABOUT_CONNECTION, EPOLL_CTL_MOD);
+  if (connection->fd >= 0)
+    watch(launcher, connection->fd, connection_is_blocked(connection) ? EPOLLOUT : EPOLLIN, ABOUT_CONNECTION, EPOLL_CTL_MOD);
 }
 
 /* ------------------------------------------------------------------ loop */
@@ -170,8 +170,10 @@ static void on_event(struct launcher *launcher, const struct epoll_event *event)
 static bool needs_tending(const struct launcher *launcher)
 {
   for (uint32_t i = 0; i < launcher->executions.size; i++) {
-    enum execution_state state = launcher->executions.items[i].state;
-    if (state == EXECUTION_STAGING || state == EXECUTION_STAGED || state == EXECUTION_DEAD)
+    const struct execution *execution = &launcher->executions.items[i];
+    enum execution_state state = execution->state;
+    if (state == EXECUTION_STAGING || state == EXECUTION_STAGED || state == EXECUTION_DEAD ||
+        (state == EXECUTION_ENDING && execution->process == 0))
       return true;
   }
   return false;

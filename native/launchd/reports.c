@@ -42,6 +42,11 @@ pid_t fork_with_channel(struct launcher *launcher, struct execution *execution, 
   return process;
 }
 
+bool send_command(const struct execution *execution, struct command command)
+{
+  return send(execution->channel, &command, sizeof command, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof command;
+}
+
 /* ------------------------------------------------------------------ reports */
 
 static void on_ready(struct launcher *launcher, struct execution *execution, const struct report *report)
@@ -179,6 +184,15 @@ void on_channel(struct launcher *launcher, struct execution *execution)
 
 /* ------------------------------------------------------------------ deaths */
 
+bool watch_end(struct launcher *launcher, struct execution *execution)
+{
+  int channel;
+  pid_t process = fork_with_channel(launcher, execution, &channel);
+  if (process == 0)
+    supervisor_finish(&execution->leaf, channel, execution->cause);
+  return process > 0;
+}
+
 /* A supervisor was killed: its execution cannot be watched any more, so it ends; another process sees to that. */
 static void on_supervisor_lost(struct launcher *launcher, struct execution *execution)
 {
@@ -188,14 +202,8 @@ static void on_supervisor_lost(struct launcher *launcher, struct execution *exec
     log_event(EVENT_SUPERVISOR_LOST, execution->id, "a supervisor was lost; its execution is ended");
     note_ending(launcher, execution, CAUSE_SUPERVISOR_LOST, boot_time_ns());
   }
-  int channel;
-  pid_t process = fork_with_channel(launcher, execution, &channel);
-  if (process == 0)
-    supervisor_finish(&execution->leaf, channel, execution->cause);
-  if (process < 0) {
+  if (!watch_end(launcher, execution)) /* tend() tries again */
     log_line("cannot watch an execution die: %s", strerror(errno));
-    execution->process = 0;
-  }
 }
 
 void on_child_exited(struct launcher *launcher, pid_t process)

@@ -220,6 +220,7 @@ describe.skipIf(!isRoot)('an execution that may be held', () => {
       await goesOn(running)
     }
     writd.client.kill(parent.executionId, 'TERMINATED')
+    expect((await parent.ended).cause).toBe('TERMINATED')
     for (const { ended } of [child, grandchild]) expect((await ended).cause).toBe('PARENT')
     writd.client.kill(strict.executionId, 'TERMINATED')
     expect((await below.ended).cause).toBe('PARENT')
