@@ -106,9 +106,11 @@ describe.skipIf(!isRoot)('a launch', () => {
       const host = await start(['strace', '-D', '-f', '-qq', '-o', '/dev/null', ...late])
       const writd = await host.connect()
       const running = await writd.prepare(['/bin/sh', '-c', 'echo ran'])
+      const frozen = () => host.leafFile(running.executionId, 'cgroup.events').includes('frozen 1')
+      await until(frozen) // which is soon after it was written
       const starting = writd.client.start(running.executionId, 1n)
       starting.catch(() => undefined)
-      await until(() => !host.leafFile(running.executionId, 'cgroup.events').includes('frozen 1'))
+      await until(() => !frozen())
       // Nobody else is to end it first.
       const supervisor = parentOf(running.pid)
       process.kill(supervisor, 'SIGSTOP')
