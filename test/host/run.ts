@@ -14,6 +14,7 @@ import { otherCommandLine, secureBootOff } from './scenarios/other-boot.ts'
 import { packageLife } from './scenarios/package.ts'
 import { rollback } from './scenarios/rollback.ts'
 import { tamper } from './scenarios/tamper.ts'
+import { units } from './scenarios/units.ts'
 import { Steps } from './steps.ts'
 import { type Scenario, Workshop } from './workshop.ts'
 
@@ -32,6 +33,7 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'govern', run: govern },
   { name: 'cycles', run: cycles },
   { name: 'kills', run: kills },
+  { name: 'units', run: units },
   { name: 'executor', run: executor },
   { name: 'package', run: packageLife },
   { name: 'other command line', run: otherCommandLine },
