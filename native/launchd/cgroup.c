@@ -221,7 +221,10 @@ bool leaf_kill(const struct leaf *leaf)
 bool leaf_populated(const struct leaf *leaf)
 {
   char text[128];
-  return !read_file(leaf->events, text, sizeof text) || strstr(text, "populated 0") == NULL;
+  if (read_file(leaf->events, text, sizeof text))
+    return strstr(text, "populated 0") == NULL;
+  /* Removed, and only what is empty can be (cgroup_rmdir, cgroup_destroy_locked: kernel/cgroup/cgroup.c). */
+  return errno != ENODEV;
 }
 
 static uint64_t stat_value(const char *text, const char *name)

@@ -60,7 +60,7 @@ void leaf_close(struct leaf *leaf);
 bool leaf_freeze(const struct leaf *leaf, bool frozen);
 /* Kills every process of the leaf, also those that are just being forked (cgroup.kill, Linux 5.14). */
 bool leaf_kill(const struct leaf *leaf);
-/* Whether processes are left; true when that cannot be read, so that nobody is called dead by mistake. */
+/* Whether processes are left; true when that cannot be read, so that nobody is called dead by mistake. A leaf that was removed had none. */
 bool leaf_populated(const struct leaf *leaf);
 /* Whether the kernel ended all of it for want of memory. */
 bool leaf_out_of_memory(const struct leaf *leaf);

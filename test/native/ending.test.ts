@@ -191,6 +191,22 @@ describe.skipIf(!isRoot)('an execution ends', () => {
     expect(host.leaves()).toEqual([])
   })
 
+  it('and so does a supervisor whose launcher is gone, and whose cgroup somebody removed before it looked', async () => {
+    const own = new TestHost()
+    await own.start()
+    const other = await own.connect()
+    const running = await other.start(SLEEP, { unread: true })
+    const supervisor = parentOf(running.pid)
+    process.kill(supervisor, 'SIGSTOP')
+    await own.end('SIGKILL')
+    process.kill(running.pid, 'SIGKILL')
+    await until(() => own.leafFile(running.executionId, 'cgroup.events').includes('populated 0'))
+    await own.stop()
+    process.kill(supervisor, 'SIGCONT')
+    await until(() => !existsSync(`/proc/${supervisor}`) || state(supervisor) === 'Z')
+    other.client.close()
+  })
+
   it('when its init is killed', async () => {
     const running = await family()
     process.kill(running.pid, 'SIGKILL')
