@@ -44,6 +44,30 @@ export async function services(bench: Bench, guest: Guest): Promise<void> {
     equal((await guest.run(`ls -d ${leaf}`)).status, 2)
     match(await journal(guest, 'stay'), /^SIGTERM came\n.*: Deactivated successfully\.$/m)
   })
+  await steps.step(
+    'a program that exits with 7 fails its unit with 7; Restart=on-failure starts it again',
+    async () => {
+      await permit(bench, guest, 'seven', ['exit', '7'])
+      await writeUnit(guest, 'seven', ['exit', '7'])
+      await systemctl(guest, 'start seven.service')
+      await said(guest, 'seven', /(status=7\/[\s\S]*restart counter is at \d[\s\S]*){2}/)
+      await systemctl(guest, 'stop seven.service')
+    },
+  )
+  await steps.step('a revocation ends the unit, and the journal says so', () => revoked(bench, guest))
+}
+
+async function revoked({ operator }: Bench, guest: Guest): Promise<void> {
+  await systemctl(guest, 'start stay.service')
+  await theLeaf(guest)
+  await operator.writ(
+    ...['revoke', '--artifact', operator.path('stay.artifact.json'), '--key', operator.key],
+    ...['--epoch', '1', '--out', operator.path('revocation.json')],
+  )
+  await guest.put('/run/revocation.json', operator.read('revocation.json'))
+  await guest.ok('writ revoke --send /run/revocation.json', { timeoutMs: 300_000 })
+  await said(guest, 'stay', /^writ: ended by REVOKED.*; all its processes are dead/m)
+  await systemctl(guest, 'stop stay.service')
 }
 
 /** The unit of docs/units.md, for the task. */
