@@ -11,7 +11,7 @@ import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 /** What a machine with more to do may add to anything. */
 const SLACK_MS = 3000
 /** Of the artifacts whose executions are to outlive a daemon for a while. */
-const EVIDENCE_AGE_S = 3
+const EVIDENCE_AGE_S = 5
 
 interface Clan {
   readonly id: string

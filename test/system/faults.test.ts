@@ -114,8 +114,12 @@ describe.skipIf(NEEDS_ROOT !== null)('launches on a whole host that are hit by k
       .poll(
         async () => {
           const entries = await readLineage(daemon)
-          const ends = ofType(entries, 'execution-end').filter(({ event }) => event.confirmedDead)
           const begun = ofType(entries, 'execution-start').map(({ event }) => event.executionId)
+          // What could not be made ready has an end that says so, and never began.
+          const ends = ofType(entries, 'execution-end').filter(
+            ({ event }) =>
+              event.confirmedDead && (event.cause !== 'NOT_STARTED' || begun.includes(event.executionId)),
+          )
           const untold = [...started].filter(id => !begun.includes(id))
           return {
             untold,
