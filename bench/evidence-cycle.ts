@@ -27,7 +27,7 @@ export async function evidenceCycle(directory: string): Promise<Row> {
   const tpm = simulated.connect()
   const logs = {
     eventLog: read('eventlog.bin'),
-    userspaceLog: read('tpm2-measure.log'),
+    userspaceLog: read('userspace.jsonseq'),
     imaLog: read('ima.bin'),
   }
   try {

@@ -44,7 +44,7 @@ export async function govern(
       // The recorded host did not run this daemon.
       ...['--component', 'any'],
       ...['--event-log', join(RECORDED_HOST, 'eventlog.bin')],
-      ...['--userspace-log', join(RECORDED_HOST, 'tpm2-measure.log')],
+      ...['--userspace-log', join(RECORDED_HOST, 'userspace.jsonseq')],
       ...['--ima-log', join(RECORDED_HOST, 'ima.bin')],
     ),
   )

@@ -98,7 +98,7 @@ async function writeConfiguration(
       `socket = ${workspace.path('launchd', 'launchd.sock')}`,
       `cgroup = ${cgroup}`,
       `event_log = ${join(RECORDED_HOST, 'eventlog.bin')}`,
-      `userspace_log = ${join(RECORDED_HOST, 'tpm2-measure.log')}`,
+      `userspace_log = ${join(RECORDED_HOST, 'userspace.jsonseq')}`,
       `ima_log = ${join(RECORDED_HOST, 'ima.bin')}`,
       `writd_uid = ${USERS.writd}`,
       `writd_gid = ${USERS.writd}`,

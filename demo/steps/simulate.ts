@@ -24,7 +24,7 @@ export async function simulate(screen: Screen, workspace: Workspace): Promise<Si
   const extends_ = await screen.waiting('replaying the recorded boot', async () =>
     replayMeasuredBoot(tpm, {
       eventLog: await read('eventlog.bin'),
-      userspaceLog: await read('tpm2-measure.log'),
+      userspaceLog: await read('userspace.jsonseq'),
       imaLog: await read('ima.bin'),
     }),
   )

@@ -95,7 +95,7 @@ describe('logs', () => {
   survives('a recorded event log', recorded.evidence.eventLog, bytes =>
     replayEventLog(parseEventLog(bytes), 'sha256'),
   )
-  survives('a user-space log', fixture('debian13-uki', 'tpm2-measure.log'), parseUserspaceLog)
+  survives('a user-space log', fixture('debian13-uki', 'userspace.jsonseq'), parseUserspaceLog)
   survives('an IMA log', ima, bytes => {
     const replay = replayImaLog(bytes)
     for (let i = 0; i < replay.length; i++) replay.entry(i)

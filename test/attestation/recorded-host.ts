@@ -52,7 +52,7 @@ export function recordedHost(host: 'debian13-uki' | 'debian13-uki-secureboot'): 
     evidence: {
       quote: { attest: fixture(host, 'quote.msg'), signature: fixture(host, 'quote.sig') },
       eventLog: fixture(host, 'eventlog.bin'),
-      userspaceLog: fixture(host, 'tpm2-measure.log'),
+      userspaceLog: fixture(host, 'userspace.jsonseq'),
       imaLog: fixture(host, 'ima.bin'),
     },
     expected: {

@@ -26,7 +26,7 @@ function codeOf(bytes: Buffer): string {
 
 describe('parseUserspaceLog', () => {
   it('reads the recorded log', () => {
-    const events = parseUserspaceLog(fixture('debian13-uki', 'tpm2-measure.log'))
+    const events = parseUserspaceLog(fixture('debian13-uki', 'userspace.jsonseq'))
     expect(events.map(({ pcr, content: text }) => [pcr, text.replace(/:.*/, '')])).toEqual([
       [15, 'machine-id'],
       [11, 'sysinit'],

@@ -39,7 +39,7 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
     const read = (name: string) => readFileSync(log(name))
     return replayMeasuredBoot(tpm, {
       eventLog: read('eventlog.bin'),
-      userspaceLog: read('tpm2-measure.log'),
+      userspaceLog: read('userspace.jsonseq'),
       imaLog: read('ima.bin'),
     })
   }
@@ -151,7 +151,7 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
     const capture = (out: string, change: Record<string, string> = {}) => {
       const logs = {
         'event-log': log('eventlog.bin'),
-        'userspace-log': log('tpm2-measure.log'),
+        'userspace-log': log('userspace.jsonseq'),
         'ima-log': log('ima.bin'),
         ...change,
       }
@@ -239,7 +239,7 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
     )
     expect((await writ([...show, at('stranger.pub')])).stderr).toContain('DOCUMENT_UNSIGNED')
     for (const change of [
-      { 'event-log': log('tpm2-measure.log') },
+      { 'event-log': log('userspace.jsonseq') },
       { 'ima-log': 'none' },
       { 'userspace-log': 'none' },
     ]) {
@@ -261,7 +261,7 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
       violation: true,
     }))
     const capture = async (out: string, ima: string, ...more: string[]) => {
-      const logs = ['--event-log', log('eventlog.bin'), '--userspace-log', log('tpm2-measure.log')]
+      const logs = ['--event-log', log('eventlog.bin'), '--userspace-log', log('userspace.jsonseq')]
       const to = ['--ima-log', ima, '--out', at(out)]
       const done = await writ(['reference', 'capture', ...onHost, ...logs, ...to, ...more])
       expect(done.status).toBe(0)

@@ -106,7 +106,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('init', '--user', '64990:64990', ...state, ...tpm)
     const logs = ['event-log', 'userspace-log', 'ima-log'].flatMap((option, i) => [
       `--${option}`,
-      host.path(['eventlog.bin', 'tpm2-measure.log', 'ima.bin'][i] ?? ''),
+      host.path(['eventlog.bin', 'userspace.jsonseq', 'ima.bin'][i] ?? ''),
     ])
     await json('reference capture', ...state, ...tpm, ...logs, '--component', 'any', '--out', 'captured.json')
     await json('reference sign', '--key', 'operator.key', '--out', 'reference.json', 'captured.json')

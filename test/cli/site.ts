@@ -56,7 +56,7 @@ async function boot(workspace: Workspace): Promise<SimulatedTpm> {
   const read = (name: string) => readFile(join(RECORDED_HOST, name))
   await replayMeasuredBoot(tpm, {
     eventLog: await read('eventlog.bin'),
-    userspaceLog: await read('tpm2-measure.log'),
+    userspaceLog: await read('userspace.jsonseq'),
     imaLog: await read('ima.bin'),
   })
   return tpm

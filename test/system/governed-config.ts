@@ -46,7 +46,7 @@ export function writeConfigs({ path, tpmSocket, cgroup }: Place, extra: Record<s
     `writd_gid = ${WRITD.gid}`,
     'uids = 70000-70299',
     `event_log = ${path('eventlog.bin')}`,
-    `userspace_log = ${path('tpm2-measure.log')}`,
+    `userspace_log = ${path('userspace.jsonseq')}`,
     `ima_log = ${path('ima.bin')}`,
     `cgroup = ${cgroup}`,
     '',

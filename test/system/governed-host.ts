@@ -308,7 +308,7 @@ export class GovernedHost {
   async boot(): Promise<void> {
     await replayMeasuredBoot(this.tpm, {
       eventLog: readFileSync(join(RECORDED, 'eventlog.bin')),
-      userspaceLog: readFileSync(join(RECORDED, 'tpm2-measure.log')),
+      userspaceLog: readFileSync(join(RECORDED, 'userspace.jsonseq')),
       imaLog: readFileSync(join(RECORDED, 'ima.bin')),
     })
     this.openTpm()

@@ -23,7 +23,7 @@ export interface BootedHost {
  */
 export async function provision(host: BootedHost, credentials: boolean): Promise<string> {
   const at = (name: string) => host.path(name)
-  for (const name of ['eventlog.bin', 'tpm2-measure.log', 'ima.bin']) cpSync(join(RECORDED, name), at(name))
+  for (const name of ['eventlog.bin', 'userspace.jsonseq', 'ima.bin']) cpSync(join(RECORDED, name), at(name))
   mkdirSync(at('run'), { mode: 0o755 })
   chownSync(at('run'), WRITD.uid, WRITD.gid)
   const onHost = [
@@ -44,7 +44,7 @@ export async function provision(host: BootedHost, credentials: boolean): Promise
     ...['policy', 'sign', at('policies'), '--version', '1', ...operator, '--out', at('policy.json')],
   )
   const logs = [
-    ...['--event-log', at('eventlog.bin'), '--userspace-log', at('tpm2-measure.log')],
+    ...['--event-log', at('eventlog.bin'), '--userspace-log', at('userspace.jsonseq')],
     ...['--ima-log', at('ima.bin')],
   ]
   await host.ok(

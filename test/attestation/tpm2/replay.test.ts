@@ -25,7 +25,7 @@ async function recorded(name: string) {
   const file = (path: string) => readFile(join(import.meta.dirname, '../../fixtures/hosts', name, path))
   return {
     eventLog: await file('eventlog.bin'),
-    userspaceLog: await file('tpm2-measure.log'),
+    userspaceLog: await file('userspace.jsonseq'),
     imaLog: await file('ima.bin'),
     pcrread: await file('pcrread.txt').then(String),
   }
