@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { descriptors } from '../support/processes.ts'
+import { seeded } from '../support/seeded.ts'
 import { isRoot, newId, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
 
 const SOAK = process.env.WRIT_SOAK === '1'
@@ -220,15 +221,6 @@ async function launch(
     kill(),
   ])
   return outcome
-}
-
-/** Numbers from 0 up to 1 that are the same in every run (Numerical Recipes, section 7.1). */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
 }
 
 const mounts = () => readFileSync('/proc/self/mountinfo', 'utf8')

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { api, CallError, WritClient } from '../../proto/client.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
+import { seeded } from '../support/seeded.ts'
 import { type Issue, issuerLike } from './artifacts.ts'
 import { exportAndVerify, ofType, processesWith, readLineage } from './audit.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
@@ -18,15 +19,6 @@ interface Told {
   decisionIndex: number | null
   exitCode: number | null
   denied: string[] | null
-}
-
-/** Numbers from 0 up to 1 that are the same in every run (Numerical Recipes, section 7.1). */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
 }
 
 describe.skipIf(NEEDS_ROOT !== null)('kill -9 at any moment', () => {
