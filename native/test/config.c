@@ -53,7 +53,7 @@ static void test_refusals(void)
       "landlock = maybe\n",    "just words\n",
       "store = relative\n",     "store_min_bytes = 0\n",
       "device. = /dev/null\n", "device.x = /etc/passwd\n", "device.x = /dev/a\ndevice.x = /dev/a\n", "device = /dev/a\n",
-      "store_bytes = 1125899906842625\n", "stage_seconds = 0\n",   "max_staged_bytes = 99999999999999999999\n",
+      "store_bytes = 1125899906842625\n", "stage_seconds = 0\n",   "max_evidence_age_seconds = 7201\n", "max_evidence_age_seconds = 1\n", "max_staged_bytes = 99999999999999999999\n",
   };
   struct config config;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

@@ -136,7 +136,7 @@ describe('writ config check', () => {
   test('compares the two files', async () => {
     writeFileSync(
       dir.in('launchd.conf'),
-      'socket = /run/w/s\nwritd_uid = 990\nwritd_gid = 990\nuids = 60600-60700\nmax_executions = 100\n',
+      'socket = /run/w/s\nwritd_uid = 990\nwritd_gid = 990\nuids = 60600-60700\nmax_executions = 100\nmax_evidence_age_seconds = 10\n',
       { mode: 0o600 },
     )
     const { findings } = await check(GOOD(), '--only-files', '--launchd', dir.in('launchd.conf'))
@@ -147,6 +147,7 @@ describe('writ config check', () => {
     ).toEqual([
       'error daemon.launcher_socket',
       'error execution.uid_range',
+      'error attestation.max_evidence_age_seconds',
       'warning execution.max_executions',
     ])
     // The one beside is found by itself.

@@ -227,6 +227,8 @@ describe.skipIf(!isRoot)('a taken-over writd', () => {
       [{ expiryBootNs: bootTimeNs() - 1n }, 'EXPIRED'],
       [{ expiryBootNs: 0n }, 'EXPIRED'],
       [{ maxEvidenceAgeNs: 0n }, 'LEASE_OVER'],
+      // Of a lease that the launcher's own file does not give.
+      [{ maxEvidenceAgeNs: 7201n * SECOND }, 'LIMIT_UNENFORCEABLE'],
     ]
     for (const [change, code] of refused)
       expect((await writd.prepare({ ...(await writd.honest()), ...change })).code).toBe(code)
