@@ -1,0 +1,4 @@
+import type { Answerer } from '../case.ts'
+
+/** Who answers which kind of case. */
+export const ANSWERERS: Readonly<Record<string, Answerer>> = {}
