@@ -1,3 +1,4 @@
+import { type AppraisedMatter, type TrustVector, trustVector } from './appraisal/claims.ts'
 import { type AttestedLogs, matchQuote, readLogs } from './appraisal/logs.ts'
 import { judgePcrs } from './appraisal/pcr-judgement.ts'
 import {
@@ -10,6 +11,7 @@ import {
 } from './appraisal/reason.ts'
 import { LogReplays } from './appraisal/replays.ts'
 import type { Evidence } from './evidence.ts'
+import type { Tier } from './identity/tier.ts'
 import { IMA_PCR } from './ima/index.ts'
 import {
   type ClockHistory,
@@ -39,12 +41,16 @@ export interface AppraisalInput {
   readonly replays?: LogReplays
   /** PCR values read beside the quote, untrusted: they only help to name the PCR that does not match. */
   readonly claimedPcrs?: ReadonlyMap<number, Uint8Array>
+  /** Derived from a verified EK certificate; bears on the claim on the hardware only. */
+  readonly tier?: Tier
 }
 
 /** The attestation result. */
 export interface Appraisal {
   readonly verdict: Verdict
   readonly reasons: readonly AppraisalReason[]
+  /** What the evidence is worth, claim by claim (AR4SI). */
+  readonly claims: TrustVector
   /** SHA-256 of the reference values. */
   readonly referenceValuesDigest: string
   /** Null when the quote proves nothing; then nothing below is attested. */
@@ -85,6 +91,7 @@ export function appraise(input: AppraisalInput): Appraisal {
   return {
     verdict: verdictOf(reasons),
     reasons: abridge(reasons),
+    claims: trustVector(reasons, matterOf(input, quote !== null, attested !== null)),
     referenceValuesDigest: reference.digest,
     clock: quote?.clock ?? null,
     clockStep,
@@ -96,6 +103,21 @@ export function appraise(input: AppraisalInput): Appraisal {
     imaAttestedEntries: attested?.imaEntries ?? 0,
     imaEntries: logs?.ima?.length ?? 0,
     secureBoot: attested?.boot.replay.secureBoot ?? null,
+  }
+}
+
+/** What the reference values leave to `any` is not claimed. */
+function matterOf({ reference, tier }: AppraisalInput, quote: boolean, logs: boolean): AppraisedMatter {
+  const isJudged = (pcr: number): boolean => (reference.pcrs.get(pcr)?.rule ?? 'any') !== 'any'
+  const files = reference.pcrs.get(IMA_PCR)?.rule === 'ima'
+  const boot = [0, 2, 4].every(isJudged)
+  return {
+    quote,
+    logs,
+    boot,
+    files,
+    configuration: reference.document.secureBoot !== 'any' && [1, 3, 5, 7].every(isJudged),
+    tier,
   }
 }
 

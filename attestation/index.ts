@@ -3,6 +3,16 @@
  * (that is `tpm2/index.ts`), reads a file or a clock.
  */
 
+export {
+  TRUST_CLAIMS,
+  TRUST_VALUE,
+  type TrustClaimName,
+  type TrustTier,
+  type TrustVector,
+  trustTier,
+  trustVector,
+  vectorTier,
+} from './appraisal/claims.ts'
 export type { AppraisalReason, AppraisalReasonCode, Severity, Verdict } from './appraisal/reason.ts'
 export { LogReplays } from './appraisal/replays.ts'
 export { type Appraisal, type AppraisalInput, appraise } from './appraise.ts'

@@ -29,6 +29,16 @@ export type AppraisalReasonCode =
   | 'IMA_TEMPLATE_HASH_MISMATCH'
   | 'COMPONENT_NOT_MEASURED'
   | 'COMPONENT_CHANGED'
+  | 'PCR_EVENT_UNACCOUNTED'
+  | 'PCR_EVENT_MISSING'
+  | 'FIRMWARE_UNKNOWN'
+  | 'SECURE_BOOT_KEY_UNKNOWN'
+  | 'SECURE_BOOT_KEY_MISSING'
+  | 'SECURE_BOOT_AUTHORITY_UNKNOWN'
+  | 'BOOT_IMAGE_UNKNOWN'
+  | 'BOOT_IMAGE_MISSING'
+  | 'COMMAND_LINE_MISSING'
+  | 'UKI_UNKNOWN'
 
 /** `fail`: the host is not what it should be. `degrade`: less is proven than usual. `notice`: worth a line in the lineage. */
 export type Severity = 'fail' | 'degrade' | 'notice'
@@ -39,6 +49,8 @@ export interface AppraisalReason {
   readonly message: string
   /** Where in the evidence: `PCR 7`, `event 12`, `entry 508`. */
   readonly at?: string
+  /** What would have been accepted there, in short. */
+  readonly expected?: string
 }
 
 export type Verdict = 'pass' | 'degraded' | 'fail'
@@ -54,10 +66,27 @@ export const MAX_REASONS_OF_A_KIND = 16
 /** Most characters of a message: paths and templates come from the host. */
 const MAX_MESSAGE = 400
 
+/** Most characters of what was expected: a few digests or names. */
+const MAX_EXPECTED = 200
+
+function clipped(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)}…` : text
+}
+
 /** A reason that fails the appraisal. */
-export function failure(code: AppraisalReasonCode, message: string, at?: string): AppraisalReason {
-  const short = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}…` : message
-  return { code, severity: 'fail', message: short, ...(at === undefined ? {} : { at }) }
+export function failure(
+  code: AppraisalReasonCode,
+  message: string,
+  at?: string,
+  expected?: string,
+): AppraisalReason {
+  return {
+    code,
+    severity: 'fail',
+    message: clipped(message, MAX_MESSAGE),
+    ...(at === undefined ? {} : { at }),
+    ...(expected === undefined ? {} : { expected: clipped(expected, MAX_EXPECTED) }),
+  }
 }
 
 /** The first few reasons of each code, then one that counts the rest. */
