@@ -1,16 +1,23 @@
 /**
  * Base of every error that Writ raises on purpose. `code` comes from the closed union of the subclass; callers
- * switch on it, never on the message. `at` says where in the input the fault is (offset, field path, file name).
+ * switch on it, never on the message. `at` says where in the input the fault is (offset, field path, file name); `offset` is
+ * the byte of the input at which the part at fault begins, where a reader of binary input knows it.
  */
 export abstract class WritError<Code extends string = string> extends Error {
   readonly code: Code
   readonly at: string | undefined
+  readonly offset: number | undefined
 
-  constructor(code: Code, message: string, options: { at?: string | undefined; cause?: unknown } = {}) {
+  constructor(
+    code: Code,
+    message: string,
+    options: { at?: string | undefined; offset?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = new.target.name
     this.code = code
     this.at = options.at
+    this.offset = options.offset
   }
 }
 
