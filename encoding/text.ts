@@ -23,6 +23,19 @@ export function base64ToBytes(text: string, field = 'value'): Buffer {
   return bytes
 }
 
+/**
+ * URL-safe base64 without padding (RFC 7515 section 2, RFC 4648 section 5) to bytes, in the one canonical spelling.
+ */
+export function base64UrlToBytes(text: string, field = 'value'): Buffer {
+  const bytes = Buffer.from(text, 'base64url')
+  if (bytes.toString('base64url') !== text) {
+    throw new EncodingError('BAD_BASE64', `${field} is not canonical URL-safe base64 without padding`, {
+      at: field,
+    })
+  }
+  return bytes
+}
+
 /** Bytes to a string; malformed UTF-8 and a byte order mark are errors, nothing is replaced. */
 export function utf8ToString(bytes: Uint8Array, field = 'text'): string {
   let text: string

@@ -1,7 +1,8 @@
-import { type JsonValue, parseJson } from '../encoding/json.ts'
-import { base64ToBytes } from '../encoding/text.ts'
+import { type JsonLimits, type JsonValue, parseJson } from '../encoding/json.ts'
+import { base64ToBytes, base64UrlToBytes } from '../encoding/text.ts'
 import { SigningError } from './error.ts'
 import { type PrivateKey, type PublicKey, signBytes, verifyBytes } from './key.ts'
+import type { OtherKey } from './other-key.ts'
 
 /** A DSSE envelope v1 with its payload decoded once: what was signed is what is parsed. */
 export interface Envelope {
@@ -15,6 +16,9 @@ export interface Envelope {
 export const MAX_SIGNATURES = 16
 /** Most bytes of an envelope, where its kind has no limit of its own. */
 export const MAX_ENVELOPE_BYTES = 1 << 20
+/** The same for an envelope of another producer, which may carry attestations of a whole build. */
+const MAX_OTHER_ENVELOPE_BYTES = 16 << 20
+const MAX_OTHER_SIGNATURES = 128
 
 /** Pre-authentication encoding, the bytes that are signed (DSSE protocol v1.0.2, "Signature Definition"). */
 export function preAuthenticationEncoding(payloadType: string, payload: Uint8Array): Buffer {
@@ -31,13 +35,19 @@ function malformed(what: string, at?: string, cause?: unknown): SigningError {
   return new SigningError('ENVELOPE_MALFORMED', `DSSE envelope: ${what}`, { at, cause })
 }
 
-function members(value: JsonValue, allowed: readonly string[], at: string): Record<string, JsonValue> {
+function object(value: JsonValue, at: string): Record<string, JsonValue> {
   if (value === null || typeof value !== 'object' || Array.isArray(value))
     throw malformed(`${at} is not an object`, at)
-  for (const key of Object.keys(value)) {
+  return value
+}
+
+type Members = (value: JsonValue, allowed: readonly string[], at: string) => Record<string, JsonValue>
+
+const knownMembers: Members = (value, allowed, at) => {
+  for (const key of Object.keys(object(value, at))) {
     if (!allowed.includes(key)) throw malformed(`unknown field ${at}.${key}`, `${at}.${key}`)
   }
-  return value
+  return object(value, at)
 }
 
 function text(value: JsonValue | undefined, at: string): string {
@@ -55,34 +65,72 @@ function text(value: JsonValue | undefined, at: string): string {
  * @throws SigningError `ENVELOPE_MALFORMED` with the field in `at`
  */
 export function parseEnvelope(bytes: Uint8Array, maxBytes = MAX_ENVELOPE_BYTES): Envelope {
-  let document: JsonValue
+  return readEnvelope(document(bytes, { maxBytes, maxDepth: 4 }), {
+    members: knownMembers,
+    decode: base64ToBytes,
+    maxSignatures: MAX_SIGNATURES,
+  })
+}
+
+/**
+ * Parses an envelope as any producer may write it (DSSE protocol v1.0.2, "Protocol"; envelope.md): either alphabet of base64, fields that
+ * are not known are ignored. Still one JSON text with each key once, and canonical base64. Nothing is verified yet.
+ *
+ * @param bytes controlled by whoever sent them
+ * @throws SigningError `ENVELOPE_MALFORMED` with the field in `at`
+ */
+export function parseOtherEnvelope(bytes: Uint8Array): Envelope {
+  return readEnvelope(document(bytes, { maxBytes: MAX_OTHER_ENVELOPE_BYTES, maxDepth: 32 }), {
+    members: (value, _, at) => object(value, at),
+    decode: eitherBase64,
+    maxSignatures: MAX_OTHER_SIGNATURES,
+  })
+}
+
+/** "Either standard or URL-safe base64 encodings are allowed [...] verifiers MUST accept either" (DSSE protocol, "Protocol"). */
+function eitherBase64(text: string, at: string): Buffer {
+  return /[-_]/.test(text) || text.length % 4 !== 0
+    ? base64UrlToBytes(text.replace(/={1,2}$/, ''), at)
+    : base64ToBytes(text, at)
+}
+
+function document(bytes: Uint8Array, limits: JsonLimits): JsonValue {
   try {
-    document = parseJson(bytes, { maxBytes, maxDepth: 4 })
+    return parseJson(bytes, limits)
   } catch (cause) {
     throw malformed(cause instanceof Error ? cause.message : 'not JSON', undefined, cause)
   }
-  const envelope = members(document, ['payloadType', 'payload', 'signatures'], 'envelope')
+}
+
+interface EnvelopeForm {
+  readonly members: Members
+  readonly decode: (text: string, at: string) => Buffer
+  readonly maxSignatures: number
+}
+
+function readEnvelope(value: JsonValue, { members, decode, maxSignatures }: EnvelopeForm): Envelope {
+  const envelope = members(value, ['payloadType', 'payload', 'signatures'], 'envelope')
   const list = envelope.signatures
   if (!Array.isArray(list)) throw malformed('signatures is not a list', 'signatures')
-  if (list.length > MAX_SIGNATURES)
-    throw malformed(`${list.length} signatures, at most ${MAX_SIGNATURES}`, 'signatures')
-  const decode = (value: JsonValue | undefined, at: string): Buffer => {
+  if (list.length > maxSignatures)
+    throw malformed(`${list.length} signatures, at most ${maxSignatures}`, 'signatures')
+  const decoded = (value: JsonValue | undefined, at: string): Buffer => {
     try {
-      return base64ToBytes(text(value, at), at)
+      return decode(text(value, at), at)
     } catch (cause) {
       throw cause instanceof SigningError ? cause : malformed(`${at} is not base64`, at, cause)
     }
   }
   return {
     payloadType: text(envelope.payloadType, 'payloadType'),
-    payload: decode(envelope.payload, 'payload'),
+    payload: decoded(envelope.payload, 'payload'),
     signatures: list.map((item, i) => {
       const at = `signatures[${i}]`
       const signature = members(item, ['keyid', 'sig'], at)
       const keyid = signature.keyid
       return {
         keyid: keyid === undefined ? undefined : text(keyid, `${at}.keyid`),
-        sig: decode(signature.sig, `${at}.sig`),
+        sig: decoded(signature.sig, `${at}.sig`),
       }
     }),
   }
@@ -100,9 +148,9 @@ export function signEnvelope(payloadType: string, payload: Uint8Array, keys: rea
 }
 
 /** What a check of an envelope's signatures found. */
-export interface SignatureCheck {
+export interface SignatureCheck<Key = PublicKey> {
   /** The distinct trusted keys that signed these bytes. */
-  readonly signers: readonly PublicKey[]
+  readonly signers: readonly Key[]
   /** Whether `signers` has as many keys as the threshold asks. */
   readonly met: boolean
 }
@@ -117,13 +165,31 @@ export function checkSignatures(
   trusted: readonly PublicKey[],
   threshold: number,
 ): SignatureCheck {
+  return countSigners(envelope, trusted, threshold, verifyBytes)
+}
+
+/** The same with keys of any kind. @throws SigningError `THRESHOLD_INVALID` */
+export function checkOtherSignatures(
+  envelope: Envelope,
+  trusted: readonly OtherKey[],
+  threshold: number,
+): SignatureCheck<OtherKey> {
+  return countSigners(envelope, trusted, threshold, (key, data, signature) => key.verify(data, signature))
+}
+
+function countSigners<Key extends { readonly id: string }>(
+  envelope: Envelope,
+  trusted: readonly Key[],
+  threshold: number,
+  verifies: (key: Key, data: Buffer, signature: Buffer) => boolean,
+): SignatureCheck<Key> {
   const keys = new Map(trusted.map(key => [key.id, key]))
   if (!Number.isSafeInteger(threshold) || threshold < 1 || threshold > keys.size) {
     throw new SigningError('THRESHOLD_INVALID', `a threshold of ${threshold} over ${keys.size} distinct keys`)
   }
   const signed = preAuthenticationEncoding(envelope.payloadType, envelope.payload)
   const signers = [...keys.values()].filter(key =>
-    envelope.signatures.some(({ sig }) => verifyBytes(key, signed, sig)),
+    envelope.signatures.some(({ sig }) => verifies(key, signed, sig)),
   )
   return { signers, met: signers.length >= threshold }
 }

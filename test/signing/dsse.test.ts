@@ -216,13 +216,13 @@ describe.skipIf(fixtures === undefined)('recorded envelopes (WRIT_FIXTURES)', ()
   const cases = entries
     .filter(e => e.kind === 'dsse' && e.role === 'case')
     .map(e => [e.path, e.expected] as const)
-  /** Signed with what Writ does not use: an RSA key; ECDSA signatures that are not DER. */
+  /** What an authorization artifact is not signed with: an RSA key; ECDSA signatures that are not DER. */
   const REFUSED: Record<string, string> = {
     'dsse/good-rsa/case.json': 'KEY_UNSUPPORTED',
     'dsse/spec-vector/case.json': 'unverified',
   }
 
-  it.each(cases)('%s', (path, expected) => {
+  it.each(cases)('as an artifact: %s', (path, expected) => {
     const dir = dirname(join(root, path))
     const given = JSON.parse(readFileSync(join(root, path), 'utf8'))
     const verify = () => {
