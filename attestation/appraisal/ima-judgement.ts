@@ -93,7 +93,7 @@ export class ImaJudgement {
         at,
       )
     }
-    if (entry.violation && !this.#reference.toleratedViolations.has(path)) {
+    if (entry.violation && !this.#reference.ima.toleratedViolations.has(path)) {
       return failure('IMA_VIOLATION', `${at}: ${path} was changed while it was measured`, at)
     }
     const bootAggregate = path === BOOT_AGGREGATE
@@ -118,7 +118,7 @@ export class ImaJudgement {
 
   #isListed(entry: ImaEntry): boolean {
     if (entry.violation || entry.path === BOOT_AGGREGATE) return true
-    return this.#reference.files.get(entry.path)?.has(entry.digest) ?? false
+    return this.#reference.ima.files.get(entry.path)?.has(entry.digest) ?? false
   }
 }
 

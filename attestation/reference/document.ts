@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJsonBytes, type JsonValue, parseJson } from '../../encoding/json.ts'
 import { ReferenceValuesError } from './error.ts'
+import { type ImaList, imaFileDigest, imaListSchema, imaPath, readImaList } from './ima-list.ts'
 
 /** DSSE payload type of signed reference values. */
 export const REFERENCE_VALUES_TYPE = 'application/vnd.writ.reference-values.v1+json'
@@ -16,7 +17,6 @@ const sha256Digest = v.pipe(
   v.regex(/^[0-9a-f]{64}$/, 'not a SHA-256 digest in lower-case hexadecimal'),
 )
 const digestList = v.pipe(v.array(sha256Digest), v.maxLength(4096))
-const path = v.pipe(v.string(), v.minLength(1), v.maxLength(4 * 4096))
 const pcr = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15))
 
 /** Most components; the daemon has a handful. */
@@ -35,21 +35,13 @@ const pcrRule = v.variant('rule', [
 ])
 export type PcrRule = v.InferOutput<typeof pcrRule>
 
-const fileDigest = v.pipe(
-  v.string(),
-  v.regex(
-    /^(?:sha1:[0-9a-f]{40}|sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/,
-    'not algorithm:hex',
-  ),
-)
-
 /** A part of the daemon, or whatever else has to be measured for the host to be what it says. */
 const component = v.strictObject({
   /** For people: `writd`, `addon`, `ima-policy`. */
   name: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'not a name of a component')),
   /** Under which IMA has to have measured it. */
-  path,
-  digests: v.pipe(v.array(fileDigest), v.minLength(1), v.maxLength(64)),
+  path: imaPath,
+  digests: v.pipe(v.array(imaFileDigest), v.minLength(1), v.maxLength(64)),
 })
 export type Component = v.InferOutput<typeof component>
 
@@ -73,13 +65,7 @@ const documentSchema = v.strictObject({
     v.literal('any'),
     v.pipe(v.array(component), v.minLength(1), v.maxLength(MAX_COMPONENTS)),
   ]),
-  ima: v.strictObject({
-    files: v.array(
-      v.strictObject({ path, digests: v.pipe(v.array(fileDigest), v.minLength(1), v.maxLength(4096)) }),
-    ),
-    /** Paths that may be changed while they are measured; never one of `files`. */
-    violations: v.array(path),
-  }),
+  ima: imaListSchema,
 })
 
 /** Reference values as they are written and signed. */
@@ -93,9 +79,7 @@ export interface ReferenceValues {
   readonly pcrs: ReadonlyMap<number, PcrRule>
   /** By path; empty for `any`. */
   readonly components: ReadonlyMap<string, Component>
-  /** Acceptable digests, `algorithm:hex`, by path. */
-  readonly files: ReadonlyMap<string, ReadonlySet<string>>
-  readonly toleratedViolations: ReadonlySet<string>
+  readonly ima: ImaList
 }
 
 function malformed(what: string, at?: string, cause?: unknown): ReferenceValuesError {
@@ -122,18 +106,16 @@ export function parseReferenceValues(payload: Uint8Array): ReferenceValues {
   }
   const document = parsed.output
   const pcrs = unique(document.pcrs, rule => [rule.pcr, rule], 'pcrs')
-  const files = unique(document.ima.files, ({ path, digests }) => [path, new Set(digests)], 'ima.files')
+  const ima = readImaList(document.ima, (what, at) => {
+    throw malformed(what, at)
+  })
   const components = readComponents(document, pcrs)
-  const tolerated = document.ima.violations.find(path => files.has(path))
-  if (tolerated !== undefined)
-    throw malformed(`ima.violations: ${tolerated} is a measured path`, 'ima.violations')
   return {
     digest: sha256Hex(payload),
     document,
     pcrs,
     components,
-    files,
-    toleratedViolations: new Set(document.ima.violations),
+    ima,
   }
 }
 

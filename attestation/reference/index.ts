@@ -11,3 +11,4 @@ export {
   type ReferenceValues,
 } from './document.ts'
 export { ReferenceValuesError, type ReferenceValuesErrorCode } from './error.ts'
+export { type ImaList, type ImaListDocument, imaListWarnings } from './ima-list.ts'

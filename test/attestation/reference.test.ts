@@ -32,7 +32,7 @@ describe('parseReferenceValues', () => {
     expect(values.document).toEqual(document)
     expect(values.digest).toBe(sha256Hex(payload))
     expect(values.pcrs.size).toBe(16)
-    expect(values.files.get('/bin/sh')?.size).toBe(1)
+    expect(values.ima.files.get('/bin/sh')?.size).toBe(1)
   })
 
   const file = { path: '/bin/sh', digests: [`sha256:${'ab'.repeat(32)}`] }
