@@ -33,6 +33,7 @@ export type EncodingErrorCode =
   | 'BAD_NUMBER'
   | 'BAD_HEX'
   | 'BAD_BASE64'
+  | 'BAD_DER'
 
 /** Malformed input to a reader or decoder. `at` is a byte offset or a character offset, said in the message. */
 export class EncodingError extends WritError<EncodingErrorCode> {}

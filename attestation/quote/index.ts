@@ -5,6 +5,7 @@ export {
   type QuoteBinding,
   type QuoteDomain,
 } from './binding.ts'
+export { MAX_PCR_FILE_BYTES, readClaimedPcrs } from './claimed-pcrs.ts'
 export {
   type ClockHistory,
   type ClockStep,
@@ -13,11 +14,26 @@ export {
   judgeClock,
 } from './clock.ts'
 export { QuoteError, type QuoteErrorCode } from './error.ts'
-export { matchesPcrDigest, type PcrValues, pcrDigestMatcher } from './pcr-digest.ts'
+export { type QuoteKey, readQuoteKey, tpmQuoteKey } from './key.ts'
 export {
+  type BankValues,
+  bankDigestMatcher,
+  checkPcrValues,
+  matchesBanks,
+  matchesPcrDigest,
+  type PcrValues,
+  pcrDigestMatcher,
+} from './pcr-digest.ts'
+export { bankName, readSelectionText, selectionText } from './selection-text.ts'
+export { readSignatureFormat, type SignatureFormat } from './signature.ts'
+export {
+  checkQuote,
   type EnrolledAk,
   type Quote,
   type QuoteExpectation,
+  type QuoteQuestion,
   type VerifiedQuote,
+  verifyName,
   verifyQuote,
+  weakness,
 } from './verify.ts'

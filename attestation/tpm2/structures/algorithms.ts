@@ -50,6 +50,11 @@ const HASHES: readonly HashDescription[] = [
 const BY_ID = new Map(HASHES.map(hash => [hash.id, hash]))
 const BY_NAME = new Map<string, HashDescription>(HASHES.map(hash => [hash.name, hash]))
 
+/** Whether a word names a hash that Writ takes. */
+export function isHashAlgorithm(name: string): name is HashAlgorithm {
+  return BY_NAME.has(name)
+}
+
 /** The hash with this TPM_ALG_ID, or undefined when Writ knows none. */
 export function hashName(id: number): HashAlgorithm | undefined {
   return BY_ID.get(id)?.name
@@ -78,6 +83,11 @@ export function hashId(name: HashAlgorithm): number {
 /** The bytes of a digest. */
 export function hashSize(name: HashAlgorithm): number {
   return description(name).size
+}
+
+/** The bytes of a coordinate of a key's curve, by OpenSSL's name of the curve; undefined for one that Writ does not take. */
+export function coordinateSize(openssl: string | undefined): number | undefined {
+  return CURVES.find(curve => curve.openssl === openssl)?.size
 }
 
 function description(name: HashAlgorithm): HashDescription {

@@ -19,6 +19,10 @@ export const OBJECT_ATTRIBUTE = {
 } as const
 export type ObjectAttribute = keyof typeof OBJECT_ATTRIBUTE
 
+/** RSA keys that a TPM may have (Part 2, section 11.2.4.6, and the reference code's MAX_RSA_KEY_BITS), with room for the next. */
+const MIN_RSA_BITS = 1024
+const MAX_RSA_BITS = 16384
+
 /** TPMT_SYM_DEF_OBJECT, null for TPM_ALG_NULL. */
 export interface SymmetricDefinition {
   /** TPM_ALG_ID, for a storage key TPM_ALG_AES. */
@@ -95,7 +99,18 @@ function readRsa(reader: ByteReader, base: Omit<PublicAreaBase, 'symmetric' | 's
     throw new StructureError(
       'MALFORMED',
       `TPMT_PUBLIC: a modulus of ${modulus.length} bytes in a ${keyBits} bit key`,
+      { at: 'unique.rsa' },
     )
+  }
+  if (keyBits < MIN_RSA_BITS || keyBits > MAX_RSA_BITS) {
+    throw new StructureError('UNSUPPORTED', `TPMT_PUBLIC: an RSA key of ${keyBits} bits`, { at: 'keyBits' })
+  }
+  // A product of two odd primes that fills its length, and an exponent that has an inverse.
+  const [first = 0, last = 0] = [modulus.at(0), modulus.at(-1)]
+  if (first < 0x80 || last % 2 === 0 || exponent < 3 || exponent % 2 === 0) {
+    throw new StructureError('MALFORMED', 'TPMT_PUBLIC: modulus and exponent are not those of an RSA key', {
+      at: 'unique.rsa',
+    })
   }
   return { ...base, type: 'rsa', symmetric, scheme, keyBits, exponent, modulus }
 }

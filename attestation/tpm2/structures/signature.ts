@@ -1,6 +1,6 @@
 import { constants, type KeyObject, verify } from 'node:crypto'
 import { ByteReader } from '../../../encoding/byte-reader.ts'
-import { ALG, type HashAlgorithm, hashFromId } from './algorithms.ts'
+import { ALG, coordinateSize, type HashAlgorithm, hashFromId } from './algorithms.ts'
 import { StructureError } from './error.ts'
 
 /** A TPMT_SIGNATURE of one of the schemes that an AK may use. */
@@ -47,30 +47,54 @@ export function parseSignature(bytes: Uint8Array): TpmSignature {
   return signature
 }
 
-/** Bytes of a coordinate by OpenSSL's name of the curve. */
-const SCALAR_SIZE: Readonly<Record<string, number>> = { prime256v1: 32, secp384r1: 48, secp521r1: 66 }
-
 /** Whether `signature` over `data` is by `key`. A key of another kind than the scheme is false, never an error. */
 export function verifySignature(key: KeyObject, data: Uint8Array, signature: TpmSignature): boolean {
   try {
-    if (signature.scheme === 'ecdsa') {
-      if (key.asymmetricKeyType !== 'ec') return false
-      const size = SCALAR_SIZE[key.asymmetricKeyDetails?.namedCurve ?? '']
-      if (size === undefined || signature.r.length > size || signature.s.length > size) return false
-      // A TPM may leave out leading zeros; IEEE P1363 has none left out.
-      const raw = Buffer.alloc(2 * size)
-      raw.set(signature.r, size - signature.r.length)
-      raw.set(signature.s, 2 * size - signature.s.length)
-      return verify(signature.hash, data, { key, dsaEncoding: 'ieee-p1363' }, raw)
+    switch (signature.scheme) {
+      case 'ecdsa':
+        return verifyEcdsa(key, data, signature)
+      case 'rsassa':
+        return (
+          key.asymmetricKeyType === 'rsa' &&
+          isFullLength(key, signature.signature) &&
+          verify(signature.hash, data, { key, padding: constants.RSA_PKCS1_PADDING }, signature.signature)
+        )
+      case 'rsapss':
+        return isFullLength(key, signature.signature) && verifyPss(key, data, signature)
     }
-    if (key.asymmetricKeyType !== 'rsa') return false
-    const padding =
-      signature.scheme === 'rsassa'
-        ? { padding: constants.RSA_PKCS1_PADDING }
-        : // Part 1, B.7: the salt is as long as the digest, or, on older TPMs, as fits.
-          { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_AUTO }
-    return verify(signature.hash, data, { key, ...padding }, signature.signature)
   } catch {
     return false
   }
+}
+
+function verifyEcdsa(
+  key: KeyObject,
+  data: Uint8Array,
+  { hash, r, s }: TpmSignature & { scheme: 'ecdsa' },
+): boolean {
+  const size = coordinateSize(key.asymmetricKeyDetails?.namedCurve)
+  if (key.asymmetricKeyType !== 'ec' || size === undefined || r.length > size || s.length > size) return false
+  // A TPM may leave out leading zeros; IEEE P1363 has none left out.
+  const raw = Buffer.alloc(2 * size)
+  raw.set(r, size - r.length)
+  raw.set(s, 2 * size - s.length)
+  return verify(hash, data, { key, dsaEncoding: 'ieee-p1363' }, raw)
+}
+
+/** RFC 8017 sections 8.1.2 and 8.2.2, step 1: a signature is exactly as long as the modulus. */
+function isFullLength(key: KeyObject, signature: Buffer): boolean {
+  return signature.length * 8 === Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / 8) * 8
+}
+
+/** Part 1, B.7: the salt is as long as the digest (as FIPS 186 wants it) or, on older TPMs, as long as fits. No other is made by a TPM. */
+function verifyPss(
+  key: KeyObject,
+  data: Uint8Array,
+  { hash, signature }: TpmSignature & { scheme: 'rsassa' | 'rsapss' },
+): boolean {
+  if (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'rsa-pss') return false
+  const padding = constants.RSA_PKCS1_PSS_PADDING
+  return [constants.RSA_PSS_SALTLEN_DIGEST, constants.RSA_PSS_SALTLEN_MAX_SIGN].some(saltLength =>
+    verify(hash, data, { key, padding, saltLength }, signature),
+  )
 }

@@ -1,7 +1,9 @@
 import type { Answerer } from '../case.ts'
 import { answerDsse } from './dsse.ts'
+import { answerQuote } from './quote.ts'
 
 /** Who answers which kind of case. */
 export const ANSWERERS: Readonly<Record<string, Answerer>> = {
   dsse: answerDsse,
+  quote: answerQuote,
 }
