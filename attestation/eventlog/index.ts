@@ -1,10 +1,30 @@
+export {
+  type BankName,
+  bankDigest,
+  bankDigestBytes,
+  type EventLogBank,
+  isHashAlgorithm,
+} from './bank.ts'
 export { EventLogError, type EventLogErrorCode } from './error.ts'
-export { eventTypeName } from './event-type.ts'
-export { type EventLog, MAX_EVENT_LOG_BYTES, parseEventLog, type TcgEvent } from './parse.ts'
+export { EVENT_TYPE, eventTypeName } from './event-type.ts'
+export {
+  ANY_EVENT_LOG,
+  type EventLog,
+  type EventLogFormat,
+  MAX_EVENT_LOG_BYTES,
+  MAX_EVENTS,
+  type Padding,
+  type ParseEventLogOptions,
+  parseEventLog,
+  type TcgEvent,
+} from './parse.ts'
+export { ccRegisterOfPcr, type RegisterKind, registerName } from './registers.ts'
 export {
   type EventLogProblem,
   type EventLogProblemCode,
   type EventLogReplay,
+  type ReplayEventLogOptions,
   type ReplayedEvent,
   replayEventLog,
 } from './replay.ts'
+export type { SpecId } from './spec-id.ts'

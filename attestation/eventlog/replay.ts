@@ -1,13 +1,16 @@
-import { hash } from 'node:crypto'
-import { type HashAlgorithm, hashSize } from '../tpm2/structures/index.ts'
+import type { HashAlgorithm } from '../tpm2/structures/index.ts'
+import { type BankName, bankDigest, bankDigestBytes } from './bank.ts'
 import { EVENT_TYPE, eventTypeName } from './event-type.ts'
 import type { EventLog, TcgEvent } from './parse.ts'
+import { type RegisterKind, type Registers, registerName, registersOf } from './registers.ts'
+import { beginsWith } from './spec-id.ts'
 import { isSecureBoot, readUefiVariable } from './variable.ts'
 
 /** What a log says that no honest firmware says, even where its digests replay. */
 export type EventLogProblemCode =
   | 'EVENT_LOG_PCR_OUT_OF_RANGE'
   | 'EVENT_LOG_STARTUP_LOCALITY'
+  | 'EVENT_LOG_BANK_MISSING'
   | 'EVENT_LOG_DATA_MISMATCH'
   | 'EVENT_LOG_SEPARATOR'
   | 'EVENT_LOG_SECURE_BOOT'
@@ -17,6 +20,8 @@ export interface EventLogProblem {
   readonly message: string
   /** Which event, for example `event 12`. */
   readonly at: string
+  /** Its position in the log. */
+  readonly index: number
 }
 
 /** One event as a report shows it. */
@@ -27,12 +32,15 @@ export interface ReplayedEvent {
   readonly extended: boolean
   /** Whether the measured digest is that of `event.data`. Otherwise the data is untrusted: the host may have written anything. */
   readonly dataBound: boolean
+  /** How many bytes of `event.data` the digest covers: all, or all but shim's extra one; 0 where `dataBound` is false. */
+  readonly boundBytes: number
 }
 
-/** What one bank's PCRs are if the log is true. */
-export interface EventLogReplay {
-  readonly bank: HashAlgorithm
-  /** PCR 0 to 15, those that the log does not extend at their reset value. */
+/** What one bank's registers are if the log is true. */
+export interface EventLogReplay<Bank extends BankName = HashAlgorithm> {
+  readonly bank: Bank
+  readonly registers: RegisterKind
+  /** PCR 0 to 15 (all registers of a confidential VM), those that the log does not extend at their reset value; others that it extends. */
   readonly pcrs: ReadonlyMap<number, Buffer>
   /** The PCRs that at least one event extends. */
   readonly extended: ReadonlySet<number>
@@ -46,21 +54,21 @@ export interface EventLogReplay {
   readonly problems: readonly EventLogProblem[]
 }
 
-/** PCRs of a PC Client TPM (PTP 1.05, section 4.6). */
-const PCR_COUNT = 24
-/** The static PCRs, all of which Writ quotes. */
-const STATIC_PCRS = 16
+export interface ReplayEventLogOptions {
+  /** `tpm` unless the log is that of a confidential VM. */
+  readonly registers?: RegisterKind
+}
+
 /** PFP 1.06, section 10.4.5.3: TCG_EfiStartupLocalityEvent.signature, with one byte after it. */
-const STARTUP_LOCALITY = Buffer.from('StartupLocality\0', 'latin1')
+export const STARTUP_LOCALITY_SIGNATURE = 'StartupLocality\0'
 /** Part 1, section 10.4: by a normal startup, by locality 3, or after an H-CRTM sequence. */
 const STARTUP_LOCALITIES: readonly number[] = [0, 3, 4]
+/** Part 1, section 34.3: what an H-CRTM sequence leaves in PCR 0 before its first extend. */
+const HCRTM_LOCALITY = 4
 /** PFP 1.06, section 10.4.1: normal, or "Windows" (the other allowed value). 1, an error of the firmware, is none of them. */
 const SEPARATORS: readonly string[] = ['00000000', 'ffffffff']
-/** PCRs that the firmware closes with a separator. */
-const LAST_SEPARATED_PCR = 7
-const SECURE_BOOT_PCR = 7
 /** PFP 1.06, section 10.4.4. */
-const EXIT_BOOT_SERVICES = 'Exit Boot Services Returned with Success'
+export const EXIT_BOOT_SERVICES = 'Exit Boot Services Returned with Success'
 
 /** Types whose digest is defined as that of the event's data, so that another digest means altered data. */
 const BOUND_TYPES: ReadonlySet<number> = new Set([
@@ -73,16 +81,23 @@ const BOUND_TYPES: ReadonlySet<number> = new Set([
 /**
  * Replays a log in one bank and reads the few facts that are bound by digests. Pure; never throws for what a log contains.
  *
- * @param bank must be one of the log's banks, else no PCR is extended
+ * @param bank one whose hash is known; if it is not one of the log's banks, no PCR is extended
  */
-export function replayEventLog(log: EventLog, bank: HashAlgorithm): EventLogReplay {
-  const replay = new Replay(bank)
+export function replayEventLog<Bank extends BankName>(
+  log: EventLog,
+  bank: Bank,
+  options: ReplayEventLogOptions = {},
+): EventLogReplay<Bank> {
+  const replay = new Replay(log, bank, registersOf(options.registers ?? 'tpm'))
   for (const event of log.events) replay.step(event)
   return replay.result()
 }
 
-class Replay {
-  readonly #bank: HashAlgorithm
+class Replay<Bank extends BankName> {
+  readonly #bank: Bank
+  readonly #declared: number
+  readonly #size: number
+  readonly #registers: Registers
   readonly #pcrs = new Map<number, Buffer>()
   readonly #extended = new Set<number>()
   readonly #events: ReplayedEvent[] = []
@@ -92,14 +107,18 @@ class Replay {
   #secureBoot: boolean | null = null
   #exitBootServices = false
 
-  constructor(bank: HashAlgorithm) {
+  constructor(log: EventLog, bank: Bank, registers: Registers) {
     this.#bank = bank
-    for (let pcr = 0; pcr < STATIC_PCRS; pcr++) this.#pcrs.set(pcr, Buffer.alloc(hashSize(bank)))
+    this.#declared = log.declared.length
+    this.#size = bankDigestBytes(bank)
+    this.#registers = registers
+    for (const pcr of registers.always) this.#pcrs.set(pcr, Buffer.alloc(this.#size))
   }
 
-  result(): EventLogReplay {
+  result(): EventLogReplay<Bank> {
     return {
       bank: this.#bank,
+      registers: this.#registers.kind,
       pcrs: this.#pcrs,
       extended: this.#extended,
       events: this.#events,
@@ -112,14 +131,26 @@ class Replay {
 
   step(event: TcgEvent): void {
     const extended = event.type !== EVENT_TYPE.EV_NO_ACTION
-    const dataBound = extended && this.#isDataBound(event)
-    this.#events.push({ event, typeName: eventTypeName(event.type), extended, dataBound })
+    const boundBytes = extended ? this.#boundBytes(event) : -1
+    const dataBound = boundBytes >= 0
+    this.#events.push({
+      event,
+      typeName: eventTypeName(event.type),
+      extended,
+      dataBound,
+      boundBytes: Math.max(boundBytes, 0),
+    })
+    if (event.digests.size !== this.#declared) {
+      const what = `digests for ${event.digests.size} of ${this.#declared} banks`
+      this.#problem('EVENT_LOG_BANK_MISSING', event, what)
+    }
     if (!extended) {
       this.#readNoAction(event)
       return
     }
-    if (event.pcr >= PCR_COUNT) {
-      this.#problem('EVENT_LOG_PCR_OUT_OF_RANGE', event, `there is no PCR ${event.pcr}`)
+    if (event.pcr >= this.#registers.count) {
+      const name = registerName(this.#registers.kind, event.pcr)
+      this.#problem('EVENT_LOG_PCR_OUT_OF_RANGE', event, `there is no ${name}`)
       return
     }
     this.#extend(event)
@@ -131,77 +162,90 @@ class Replay {
   }
 
   #problem(code: EventLogProblemCode, event: TcgEvent, what: string): void {
+    const { index } = event
     const name = eventTypeName(event.type)
-    this.#problems.push({
-      code,
-      message: `event ${event.index} (${name}, PCR ${event.pcr}): ${what}`,
-      at: `event ${event.index}`,
-    })
+    const register = registerName(this.#registers.kind, event.pcr)
+    const message = `event ${index} (${name}, ${register}): ${what}`
+    this.#problems.push({ code, message, at: `event ${index}`, index })
   }
 
   #extend(event: TcgEvent): void {
-    this.#extended.add(event.pcr)
-    const value = this.#pcrs.get(event.pcr)
     const digest = event.digests.get(this.#bank)
-    // PCR 16 and above are not static; nobody asks the log for them.
-    if (value === undefined || digest === undefined) return
-    this.#pcrs.set(event.pcr, hash(this.#bank, Buffer.concat([value, digest]), 'buffer'))
+    if (digest === undefined) return
+    const { startupLocality } = this.#registers
+    if (event.type === EVENT_TYPE.EV_EFI_HCRTM_EVENT && event.pcr === startupLocality) this.#readHcrtm()
+    this.#extended.add(event.pcr)
+    // The PCRs of a dynamic launch have been reset to 0 if anything was extended into them at all.
+    const value = this.#pcrs.get(event.pcr) ?? Buffer.alloc(this.#size)
+    this.#pcrs.set(event.pcr, bankDigest(this.#bank, Buffer.concat([value, digest])))
   }
 
-  #isDataBound(event: TcgEvent): boolean {
-    const digest = event.digests.get(this.#bank)
-    if (digest === undefined) return false
-    const isDigestOf = (data: Buffer): boolean => hash(this.#bank, data, 'buffer').equals(digest)
-    if (isDigestOf(event.data)) return true
+  /** How many bytes of the data the measured digest covers, -1 when it is the digest of something else. */
+  #boundBytes({ digests, type, data }: TcgEvent): number {
+    const digest = digests.get(this.#bank)
+    if (digest === undefined) return -1
+    if (bankDigest(this.#bank, data).equals(digest)) return data.length
     // shim up to 15.4 logs one byte more than it measures (tpm.c, tpm_measure_variable).
-    return event.type === EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY && isDigestOf(event.data.subarray(0, -1))
+    const isShims = type === EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY && data.length > 0
+    return isShims && bankDigest(this.#bank, data.subarray(0, -1)).equals(digest) ? data.length - 1 : -1
   }
 
   /** StartupLocality changes the value that PCR 0 starts from, so it counts once and before PCR 0 is first extended. */
   #readNoAction(event: TcgEvent): void {
-    const { data } = event
-    if (event.pcr !== 0 || !data.subarray(0, STARTUP_LOCALITY.length).equals(STARTUP_LOCALITY)) return
-    const locality = data.at(STARTUP_LOCALITY.length)
+    const { data, pcr } = event
+    if (pcr !== this.#registers.startupLocality || !beginsWith(data, STARTUP_LOCALITY_SIGNATURE)) return
+    const locality = data.at(STARTUP_LOCALITY_SIGNATURE.length)
     if (
       locality === undefined ||
-      data.length !== STARTUP_LOCALITY.length + 1 ||
+      data.length !== STARTUP_LOCALITY_SIGNATURE.length + 1 ||
       !STARTUP_LOCALITIES.includes(locality)
     ) {
       this.#problem('EVENT_LOG_STARTUP_LOCALITY', event, 'the startup locality is not 0, 3 or 4')
     } else if (this.#startupLocality !== null) {
       this.#problem('EVENT_LOG_STARTUP_LOCALITY', event, 'a second startup locality')
-    } else if (this.#extended.has(0)) {
+    } else if (this.#extended.has(pcr)) {
       this.#problem('EVENT_LOG_STARTUP_LOCALITY', event, 'a startup locality after PCR 0 was extended')
-    } else {
-      this.#startupLocality = locality
-      // Part 1, section 17.5: PCR 0 starts with the locality in its last byte.
-      const start = Buffer.alloc(hashSize(this.#bank))
-      start.writeUInt8(locality, start.length - 1)
-      this.#pcrs.set(0, start)
-    }
+    } else this.#start(locality)
+  }
+
+  /** What the CPU measured before TPM2_Startup leaves PCR 0 at 4 even where no StartupLocality says so (PFP 1.06, section 10.4.5.3). */
+  #readHcrtm(): void {
+    const isFirst = this.#startupLocality === null && !this.#extended.has(0)
+    if (isFirst) this.#start(HCRTM_LOCALITY)
+  }
+
+  /** Part 1, section 17.5: PCR 0 starts with the locality in its last byte. */
+  #start(locality: number): void {
+    this.#startupLocality = locality
+    const value = Buffer.alloc(this.#size)
+    value.writeUInt8(locality, value.length - 1)
+    this.#pcrs.set(0, value)
   }
 
   /** Facts from data that a digest binds. */
   #read(event: TcgEvent): void {
     if (event.type === EVENT_TYPE.EV_SEPARATOR) this.#readSeparator(event)
     if (event.type === EVENT_TYPE.EV_EFI_VARIABLE_DRIVER_CONFIG) this.#readSecureBoot(event)
-    if (event.type === EVENT_TYPE.EV_EFI_ACTION && event.data.toString('latin1') === EXIT_BOOT_SERVICES) {
-      this.#exitBootServices = true
-    }
+    // Anybody can extend a PCR of the operating system with this text; only the firmware extends PCR 5 before it hands over.
+    const isExit = event.type === EVENT_TYPE.EV_EFI_ACTION && event.pcr === this.#registers.exitBootServices
+    if (isExit && event.data.toString('latin1') === EXIT_BOOT_SERVICES) this.#exitBootServices = true
   }
 
   #readSeparator(event: TcgEvent): void {
-    if (event.pcr > LAST_SEPARATED_PCR) return
+    if (!this.#registers.isSeparated(event.pcr)) return
     if (!SEPARATORS.includes(event.data.toString('hex'))) {
       this.#problem('EVENT_LOG_SEPARATOR', event, 'a separator that is neither 0 nor 0xFFFFFFFF')
     }
-    if (this.#separated.has(event.pcr)) this.#problem('EVENT_LOG_SEPARATOR', event, 'a second separator')
+    if (this.#registers.separatorsAreUnique && this.#separated.has(event.pcr)) {
+      this.#problem('EVENT_LOG_SEPARATOR', event, 'a second separator')
+    }
     this.#separated.add(event.pcr)
   }
 
   /** Only the firmware measures before the separator; what comes after may be anybody's. */
   #readSecureBoot(event: TcgEvent): void {
-    if (event.pcr !== SECURE_BOOT_PCR || this.#separated.has(SECURE_BOOT_PCR)) return
+    const { secureBoot } = this.#registers
+    if (event.pcr !== secureBoot || this.#separated.has(secureBoot)) return
     const variable = readUefiVariable(event.data)
     if (variable === null || !isSecureBoot(variable)) return
     // Firmware without Secure Boot measures the missing variable as no bytes: that says nothing, neither 0 nor 1.

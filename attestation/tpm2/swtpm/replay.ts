@@ -14,6 +14,11 @@ export interface RecordedBoot {
   readonly imaLog?: Uint8Array | null
 }
 
+/** The digests of one extend, by their bank. */
+interface Digests {
+  get(bank: HashAlgorithm): Uint8Array | undefined
+}
+
 /** EV_NO_ACTION (PC Client Platform Firmware Profile 1.06, section 10.4.1): never extended. */
 const EV_NO_ACTION = 0x00000003
 const STARTUP_LOCALITY = Buffer.from('StartupLocality\0', 'latin1')
@@ -32,7 +37,7 @@ export async function replayMeasuredBoot(simulated: SimulatedTpm, boot: Recorded
   try {
     const banks = await enabledBanks(tpm)
     let count = 0
-    const extend = async (pcr: number, digests: ReadonlyMap<HashAlgorithm, Uint8Array>) => {
+    const extend = async (pcr: number, digests: Digests) => {
       const list = banks.map(bank => ({ bank, digest: requireDigest(digests, bank) }))
       await tpm.pcrExtend(pcr, list)
       count++
@@ -71,7 +76,7 @@ async function enabledBanks(tpm: Tpm): Promise<HashAlgorithm[]> {
   })
 }
 
-function requireDigest(digests: ReadonlyMap<HashAlgorithm, Uint8Array>, bank: HashAlgorithm): Uint8Array {
+function requireDigest(digests: Digests, bank: HashAlgorithm): Uint8Array {
   const digest = digests.get(bank)
   // An enabled bank without digests would hold values that no log explains.
   if (!digest) throw new SimulatorError('NOT_REPLAYABLE', `the log has no ${bank} digests`)

@@ -1,0 +1,72 @@
+import { getHashes, hash } from 'node:crypto'
+import { ALG, type HashAlgorithm, hashName, hashSize } from '../tpm2/structures/index.ts'
+
+/** The banks that a log may declare beside those that Writ quotes, under the names that tpm2-tools has for them. */
+const OTHER_BANKS = [
+  { id: ALG.SM3_256, name: 'sm3_256', size: 32, openssl: 'sm3' },
+  { id: ALG.SHA3_256, name: 'sha3_256', size: 32, openssl: 'sha3-256' },
+  { id: ALG.SHA3_384, name: 'sha3_384', size: 48, openssl: 'sha3-384' },
+  { id: ALG.SHA3_512, name: 'sha3_512', size: 64, openssl: 'sha3-512' },
+] as const
+
+/** A bank: a hash that Writ knows, or the number of one that it does not (`0x0099`). */
+export type BankName = HashAlgorithm | (typeof OTHER_BANKS)[number]['name'] | `0x${string}`
+
+/** A bank that a log declares. */
+export interface EventLogBank {
+  /** TPM_ALG_ID. */
+  readonly id: number
+  readonly name: BankName
+  /** Bytes of a digest, as the log says; for a known hash this is its size. */
+  readonly digestBytes: number
+  /** Whether this runtime has the hash, so that the bank can be replayed. */
+  readonly replayable: boolean
+}
+
+const OTHER_BY_NAME = new Map<string, (typeof OTHER_BANKS)[number]>(
+  OTHER_BANKS.map(bank => [bank.name, bank]),
+)
+const QUOTED: ReadonlySet<string> = new Set(['sha1', 'sha256', 'sha384', 'sha512'])
+/** Lazily: the list costs a millisecond, and almost no log declares another bank. */
+let available: ReadonlySet<string> | null = null
+
+function isAvailable(openssl: string): boolean {
+  available ??= new Set(getHashes())
+  return available.has(openssl)
+}
+
+/**
+ * The bank with this TPM_ALG_ID and digests of this size, or null when a known hash has another size.
+ *
+ * @param id of the log, like `digestBytes`
+ */
+export function bankOf(id: number, digestBytes: number): EventLogBank | null {
+  const name = hashName(id)
+  if (name !== undefined) {
+    return hashSize(name) === digestBytes ? { id, name, digestBytes, replayable: true } : null
+  }
+  const other = OTHER_BANKS.find(bank => bank.id === id)
+  if (other === undefined) {
+    return { id, name: `0x${id.toString(16).padStart(4, '0')}`, digestBytes, replayable: false }
+  }
+  if (other.size !== digestBytes) return null
+  return { id, name: other.name, digestBytes, replayable: isAvailable(other.openssl) }
+}
+
+/** Whether the name is that of a hash that Writ also knows outside of logs. */
+export function isHashAlgorithm(name: BankName): name is HashAlgorithm {
+  return QUOTED.has(name)
+}
+
+/** What a bank's hash makes of data. @throws TypeError for a bank that is not `replayable` */
+export function bankDigest(name: BankName, data: Uint8Array): Buffer {
+  return hash(OTHER_BY_NAME.get(name)?.openssl ?? name, data, 'buffer')
+}
+
+/** The bytes of a digest of a bank whose hash is known. @throws TypeError for any other */
+export function bankDigestBytes(name: BankName): number {
+  const other = OTHER_BY_NAME.get(name)
+  if (other !== undefined) return other.size
+  if (isHashAlgorithm(name)) return hashSize(name)
+  throw new TypeError(`nothing is known of the bank ${name}`)
+}
