@@ -16,6 +16,7 @@ export {
 export type { AppraisalReason, AppraisalReasonCode, Severity, Verdict } from './appraisal/reason.ts'
 export { LogReplays } from './appraisal/replays.ts'
 export { type Appraisal, type AppraisalInput, appraise } from './appraise.ts'
+export * from './ear/index.ts'
 export * from './eventlog/index.ts'
 export type { Evidence } from './evidence.ts'
 export * from './identity/index.ts'
