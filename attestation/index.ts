@@ -31,6 +31,7 @@ export {
   parseQuoteAttest,
   QUOTED_SELECTION,
 } from './tpm2/structures/index.ts'
+export * from './uki/index.ts'
 export * from './userspace/index.ts'
 export {
   type ReportProperty,
