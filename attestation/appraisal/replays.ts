@@ -49,7 +49,7 @@ export class LogReplays {
     let replay = this.#ima.get(extend)
     const known = replay?.bytes
     if (replay === undefined || known === undefined || !known.equals(bytes.subarray(0, known.length))) {
-      replay = new ImaReplay(extend)
+      replay = new ImaReplay({ extend })
       this.#ima.set(extend, replay)
     }
     replay.append(bytes.subarray(replay.bytes.length))

@@ -1,30 +1,48 @@
 import { hash } from 'node:crypto'
+import { type HashAlgorithm, hashSize } from '../tpm2/structures/index.ts'
+import { matchesColumn } from './column.ts'
 import { decodeEntry, type ImaEntry } from './entry.ts'
 import { ImaLogError } from './error.ts'
+import {
+  detectLayout,
+  frameAt,
+  frameEnd,
+  hashedData,
+  type ImaFrame,
+  type ImaLayout,
+  readU32,
+} from './layout.ts'
 
 /**
- * How the kernel extended the SHA-256 bank: with SHA-256 of the template data (Linux 5.8 and later), or with the SHA-1
- * template hash and twelve zero bytes (before).
+ * How the kernel extended a bank: with the bank's hash of the template data (Linux 5.8 and later), or with the SHA-1 template hash and
+ * zero bytes behind it (before, and for a bank whose hash the kernel lacks). For the SHA-1 bank both are the same.
  */
 export type ImaExtend = 'native' | 'padded'
 
 /** Most bytes of a log. A million entries are about 130 MB. */
 export const MAX_IMA_LOG_BYTES = 256 << 20
-/** Most bytes of one entry's template data: a path has 4 KiB, a signature some hundred bytes. */
-const MAX_TEMPLATE_BYTES = 4 << 20
-/** TCG_EVENT_NAME_LEN_MAX (security/integrity/ima/ima.h). */
-const MAX_NAME_BYTES = 255
 /** The PCR that IMA extends (CONFIG_IMA_MEASURE_PCR_IDX). */
 export const IMA_PCR = 10
 
 const SHA1 = 20
-const SHA256 = 32
-/** pcr, template hash, length of the name: what stands before the name. */
-const HEAD = 4 + SHA1 + 4
-const ZERO_HASH = '\0'.repeat(SHA1)
+
+/** What a replay begins with, if not with the boot. */
+export interface ImaPosition {
+  /** Entries before the first byte. */
+  readonly entries: number
+  /** PCR 10 after them. */
+  readonly pcr10: Uint8Array
+}
+
+export interface ImaReplayOptions {
+  readonly bank?: HashAlgorithm
+  readonly extend?: ImaExtend
+  /** Entries that have been verified before and are not given again. */
+  readonly from?: ImaPosition
+}
 
 /**
- * Replays the kernel's binary IMA log into PCR 10 of the SHA-256 bank, as it grows: each entry is hashed once, however
+ * Replays the kernel's binary IMA log into PCR 10 of one bank, as it grows: each entry is hashed once, however
  * often the log is looked at. PCR 10's value after each entry is kept, since a quote may match any of them.
  *
  * The bytes are controlled by the host. The template hash is recomputed from the template data; the column beside it
@@ -32,26 +50,43 @@ const ZERO_HASH = '\0'.repeat(SHA1)
  * A log that was refused once stays refused.
  */
 export class ImaReplay {
+  readonly bank: HashAlgorithm
   readonly extend: ImaExtend
+  /** The number of the first entry that is here. */
+  readonly first: number
+  readonly #size: number
+  readonly #before: Buffer
   #log: Buffer = Buffer.alloc(0)
   /** Bytes of `#log` that are filled, and how many of them are whole entries. */
   #filled = 0
   #parsed = 0
+  #layout: ImaLayout | null = null
+  #noHash = ''
   /** Where each whole entry begins. */
   readonly #offsets: number[] = []
-  /** PCR 10 after each entry, 32 bytes each. */
+  /** PCR 10 after each entry. */
   #states: Buffer = Buffer.alloc(0)
   /** PCR 10 and what extends it next. */
-  readonly #scratch = Buffer.alloc(2 * SHA256)
+  readonly #scratch: Buffer
   #refused: ImaLogError | null = null
 
-  constructor(extend: ImaExtend = 'native') {
-    this.extend = extend
+  constructor({ bank = 'sha256', extend = 'native', from }: ImaReplayOptions = {}) {
+    this.bank = bank
+    this.extend = bank === 'sha1' ? 'native' : extend
+    this.first = from?.entries ?? 0
+    this.#size = hashSize(bank)
+    this.#before = Buffer.alloc(this.#size)
+    if (from !== undefined) {
+      if (from.pcr10.length !== this.#size) throw new RangeError(`PCR 10 of ${from.pcr10.length} bytes`)
+      this.#before.set(from.pcr10)
+    }
+    this.#scratch = Buffer.alloc(2 * this.#size)
+    this.#before.copy(this.#scratch)
   }
 
-  /** Whole entries so far. */
+  /** Whole entries so far, with those before the first that is here. */
   get length(): number {
-    return this.#offsets.length
+    return this.first + this.#offsets.length
   }
 
   /** All bytes so far: the evidence. */
@@ -80,11 +115,24 @@ export class ImaReplay {
     }
   }
 
+  /** Says that this is all. @throws ImaLogError `IMA_LOG_TRUNCATED` when the last entry is not whole */
+  finish(): void {
+    if (this.#refused !== null) throw this.#refused
+    if (this.pendingBytes === 0) return
+    throw new ImaLogError(
+      'IMA_LOG_TRUNCATED',
+      `IMA log: ${this.pendingBytes} bytes after the last whole entry`,
+      { at: `entry ${this.length}`, offset: this.#parsed },
+    )
+  }
+
   /** PCR 10 after the first `count` entries, as a view. */
   pcr10After(count: number): Buffer {
-    if (!Number.isInteger(count) || count < 0 || count > this.length)
+    if (!Number.isInteger(count) || count < this.first || count > this.length)
       throw new RangeError(`no position ${count}`)
-    return count === 0 ? Buffer.alloc(SHA256) : this.#states.subarray((count - 1) * SHA256, count * SHA256)
+    if (count === this.first) return Buffer.from(this.#before)
+    const at = (count - 1 - this.first) * this.#size
+    return this.#states.subarray(at, at + this.#size)
   }
 
   /**
@@ -92,8 +140,8 @@ export class ImaReplay {
    * few entries, so the search begins at its end.
    */
   findPosition(fits: (pcr10: Buffer) => boolean): number | null {
-    for (let count = this.length; count >= 0; count--) {
-      const extended = count === 0 || this.#pcrOf(this.#offsets[count - 1]) === IMA_PCR
+    for (let count = this.length; count >= this.first; count--) {
+      const extended = count === this.first || this.#pcrOf(this.#offsets[count - 1 - this.first]) === IMA_PCR
       if (extended && fits(this.pcr10After(count))) return count
     }
     return null
@@ -101,33 +149,66 @@ export class ImaReplay {
 
   /** Decodes one entry. @throws ImaLogError | RangeError when there is no such entry */
   entry(index: number): ImaEntry {
-    const start = this.#offsets[index]
-    if (start === undefined) throw new RangeError(`no entry ${index}`)
-    const nameEnd = start + HEAD + this.#log.readUInt32LE(start + 4 + SHA1)
-    const dataStart = nameEnd + 4
-    const data = this.#log.subarray(dataStart, dataStart + this.#log.readUInt32LE(nameEnd))
-    const violation = this.#isViolation(start)
+    const frame = this.#frame(index)
+    const data = hashedData(this.#log, frame)
+    const { columnBytes, bigEndian } = this.#knownLayout()
+    const column = this.#log.subarray(frame.column, frame.column + columnBytes)
+    const violation = this.#isViolation(frame.column)
     return decodeEntry({
       index,
-      pcr: this.#pcrOf(start),
-      template: this.#log.toString('latin1', start + HEAD, nameEnd),
+      pcr: frame.pcr,
+      template: this.#log.toString('latin1', frame.nameStart, frame.nameEnd),
       violation,
-      columnMatches: violation || this.#column(start) === hash('sha1', data, 'latin1'),
+      columnMatches: violation || matchesColumn(column, data),
       data,
+      bigEndian,
     })
   }
 
-  #column(start: number): string {
-    return this.#log.toString('latin1', start + 4, start + 4 + SHA1)
+  /**
+   * The first entry in which another log differs from this one, or null when one begins with the other: then the shorter one's
+   * length says where it ends.
+   *
+   * @param bytes the other log, from the boot like this one
+   */
+  firstDifference(bytes: Uint8Array): number | null {
+    const shared = Math.min(bytes.length, this.#filled)
+    const log = this.#log
+    if (log.subarray(0, shared).equals(bytes.subarray(0, shared))) return null
+    let at = 0
+    while (log[at] === bytes[at]) at++
+    // The last entry that begins at or before it.
+    let [low, high] = [0, this.#offsets.length]
+    while (high - low > 1) {
+      const middle = (low + high) >> 1
+      if ((this.#offsets[middle] ?? 0) <= at) low = middle
+      else high = middle
+    }
+    return this.first + low
+  }
+
+  #frame(index: number): ImaFrame {
+    const at = index - this.first
+    const start = this.#offsets[at]
+    if (start === undefined) throw new RangeError(`no entry ${index}`)
+    return frameAt(this.#log, start, this.#offsets[at + 1] ?? this.#parsed, this.#knownLayout())
+  }
+
+  #knownLayout(): ImaLayout {
+    if (this.#layout === null) throw new RangeError('no entries')
+    return this.#layout
   }
 
   #pcrOf(start = 0): number {
-    return this.#log.readUInt32LE(start)
+    return readU32(this.#log, start, this.#layout?.bigEndian ?? false)
   }
 
-  #isViolation(start: number): boolean {
+  #isViolation(column: number): boolean {
     // The first byte tells nearly all others apart without making a string.
-    return this.#log[start + 4] === 0 && this.#column(start) === ZERO_HASH
+    return (
+      this.#log[column] === 0 &&
+      this.#log.toString('latin1', column, column + this.#noHash.length) === this.#noHash
+    )
   }
 
   #grow(bytes: Uint8Array): void {
@@ -146,48 +227,40 @@ export class ImaReplay {
   /** Replays the next entry, or gives false when it is not there yet. */
   #step(): boolean {
     const start = this.#parsed
-    const index = this.#offsets.length
-    if (start + HEAD > this.#filled) return false
-    const nameLength = this.#log.readUInt32LE(start + 4 + SHA1)
-    if (nameLength === 0 || nameLength > MAX_NAME_BYTES) {
-      throw malformed(index, `a template name of ${nameLength} bytes`)
-    }
-    const nameEnd = start + HEAD + nameLength
-    if (nameEnd + 4 > this.#filled) return false
-    // The oldest template alone has no length before its data (ima_measurements_show).
-    if (nameLength === 3 && this.#log.toString('latin1', start + HEAD, nameEnd) === 'ima') {
-      throw new ImaLogError('IMA_TEMPLATE_UNSUPPORTED', `IMA log, entry ${index}: template "ima"`, {
-        at: `entry ${index}`,
-      })
-    }
-    const dataLength = this.#log.readUInt32LE(nameEnd)
-    if (dataLength > MAX_TEMPLATE_BYTES) throw malformed(index, `template data of ${dataLength} bytes`)
-    const end = nameEnd + 4 + dataLength
-    if (end > this.#filled) return false
-    this.#replay(index, start, this.#log.subarray(nameEnd + 4, end))
+    const layout = this.#layout ?? this.#detect()
+    if (layout === null) return false
+    const end = frameEnd(this.#log, start, this.#filled, layout, this.length)
+    if (end < 0) return false
+    this.#replay(start, end, layout)
     this.#offsets.push(start)
     this.#parsed = end
     return true
   }
 
-  #replay(index: number, start: number, data: Buffer): void {
-    const scratch = this.#scratch
-    if (this.#pcrOf(start) === IMA_PCR) {
-      // latin1 strings: a one-shot hash gives one twice as fast as a Buffer.
-      if (this.#isViolation(start)) scratch.fill(0xff, SHA256)
-      else if (this.extend === 'native')
-        scratch.write(hash('sha256', data, 'latin1'), SHA256, SHA256, 'latin1')
-      else scratch.fill(0, SHA256).write(hash('sha1', data, 'latin1'), SHA256, SHA1, 'latin1')
-      scratch.write(hash('sha256', scratch, 'latin1'), 0, SHA256, 'latin1')
-    }
-    const at = index * SHA256
-    if (at + SHA256 > this.#states.length) this.#states = grown(this.#states, at + SHA256)
-    scratch.copy(this.#states, at, 0, SHA256)
+  #detect(): ImaLayout | null {
+    this.#layout = detectLayout(this.bytes)
+    if (this.#layout !== null) this.#noHash = '\0'.repeat(this.#layout.columnBytes)
+    return this.#layout
   }
-}
 
-function malformed(index: number, what: string): ImaLogError {
-  return new ImaLogError('IMA_LOG_MALFORMED', `IMA log, entry ${index}: ${what}`, { at: `entry ${index}` })
+  #replay(start: number, end: number, layout: ImaLayout): void {
+    const scratch = this.#scratch
+    const size = this.#size
+    const frame = frameAt(this.#log, start, end, layout)
+    if (frame.pcr === IMA_PCR) {
+      // latin1 strings: a one-shot hash gives one twice as fast as a Buffer.
+      if (this.#isViolation(frame.column)) scratch.fill(0xff, size)
+      else {
+        const data = hashedData(this.#log, frame)
+        if (this.extend === 'native') scratch.write(hash(this.bank, data, 'latin1'), size, size, 'latin1')
+        else scratch.fill(0, size).write(hash('sha1', data, 'latin1'), size, SHA1, 'latin1')
+      }
+      scratch.write(hash(this.bank, scratch, 'latin1'), 0, size, 'latin1')
+    }
+    const at = this.#offsets.length * size
+    if (at + size > this.#states.length) this.#states = grown(this.#states, at + size)
+    scratch.copy(this.#states, at, 0, size)
+  }
 }
 
 /** A copy with room for at least `needed` bytes; doubling, so that a growing log is copied a constant number of times. */
@@ -198,17 +271,13 @@ function grown(buffer: Buffer, needed: number): Buffer {
 }
 
 /** Replays a whole log. @throws ImaLogError also when it is cut */
-export function replayImaLog(bytes: Uint8Array, extend: ImaExtend = 'native'): ImaReplay {
-  const replay = new ImaReplay(extend)
+export function replayImaLog(
+  bytes: Uint8Array,
+  extend: ImaExtend = 'native',
+  options: Omit<ImaReplayOptions, 'extend'> = {},
+): ImaReplay {
+  const replay = new ImaReplay({ ...options, extend })
   replay.append(bytes)
-  if (replay.pendingBytes !== 0) {
-    throw new ImaLogError(
-      'IMA_LOG_TRUNCATED',
-      `IMA log: ${replay.pendingBytes} bytes after the last whole entry`,
-      {
-        at: `entry ${replay.length}`,
-      },
-    )
-  }
+  replay.finish()
   return replay
 }

@@ -64,10 +64,10 @@ describe('IMA', () => {
   })
 
   it('an entry that cannot be decoded fails', () => {
-    expect(codes(judge(more({ path: '/bin/ls', template: 'ima-modsig' })))).toEqual([
+    expect(codes(judge(more({ path: '/bin/ls', template: 'ima-other' })))).toEqual([
       'IMA_TEMPLATE_UNSUPPORTED',
     ])
-    expect(codes(judge(more({ path: '/bin/ls', algorithm: 'nope' })))).toEqual(['IMA_LOG_MALFORMED'])
+    expect(codes(judge(more({ path: '/bin/ls', algorithm: 'nope' })))).toEqual(['IMA_DIGEST_UNSUPPORTED'])
   })
 
   it('the command line of a kernel for kexec is judged as a file is', () => {

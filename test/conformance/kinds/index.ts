@@ -1,11 +1,13 @@
 import type { Answerer } from '../case.ts'
 import { answerDsse } from './dsse.ts'
 import { answerEar } from './ear.ts'
+import { answerIma } from './ima.ts'
 import { answerQuote } from './quote.ts'
 
 /** Who answers which kind of case. */
 export const ANSWERERS: Readonly<Record<string, Answerer>> = {
   dsse: answerDsse,
   ear: answerEar,
+  ima: answerIma,
   quote: answerQuote,
 }
