@@ -2,7 +2,6 @@ import { WritError } from '../../encoding/error.ts'
 
 /** Why bytes are not a TCG event log, or not one of the formats that the caller takes. */
 export type EventLogErrorCode =
-  | 'EVENT_LOG_FORMAT'
   | 'EVENT_LOG_TRUNCATED'
   | 'EVENT_LOG_SPEC_ID_MISSING'
   | 'EVENT_LOG_SPEC_ID_MALFORMED'

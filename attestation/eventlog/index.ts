@@ -8,6 +8,16 @@ export {
 export { EventLogError, type EventLogErrorCode } from './error.ts'
 export { EVENT_TYPE, eventTypeName } from './event-type.ts'
 export {
+  type EventLogJudgement,
+  type EventLogReason,
+  type EventLogReasonCode,
+  type JudgeEventLogOptions,
+  judgeEventLog,
+  type QuotedPcrs,
+  replayAll,
+  trustedReplay,
+} from './judge.ts'
+export {
   ANY_EVENT_LOG,
   type EventLog,
   type EventLogFormat,
@@ -18,6 +28,15 @@ export {
   parseEventLog,
   type TcgEvent,
 } from './parse.ts'
+export {
+  type EventLogVariant,
+  eventLogVariants,
+  isQuirkName,
+  QUIRKS,
+  type Quirk,
+  type QuirkName,
+  quirkOf,
+} from './quirks.ts'
 export { ccRegisterOfPcr, type RegisterKind, registerName } from './registers.ts'
 export {
   type EventLogProblem,

@@ -30,10 +30,11 @@ export interface TcgEvent {
 }
 
 /**
- * `agile`: a header that declares the banks, then TCG_PCR_EVENT2 (PFP 1.06, section 10.2.2). `sha1`: TCG_PCClientPCREvent only (section
- * 10.2.1), as TPM 1.2 and early TPM 2.0 firmware write. `empty`: no byte at all.
+ * `agile`: a header that declares the banks, then TCG_PCR_EVENT2 (PFP 1.06, section 10.2.2). `ccel`: the same with the header in measurement
+ * register 1, which says that it comes from a confidential VM (EDK II OvmfPkg/Tcg/TdTcg2Dxe). `sha1`: TCG_PCClientPCREvent only (section
+ * 10.2.1), as TPM 1.2 and early TPM 2.0 firmware write. `empty`: no byte at all, or padding alone.
  */
-export type EventLogFormat = 'agile' | 'sha1' | 'empty'
+export type EventLogFormat = 'agile' | 'ccel' | 'sha1' | 'empty'
 
 /** Bytes behind the last event, all of one value. */
 export interface Padding {
@@ -73,7 +74,7 @@ export interface ParseEventLogOptions {
 
 /** Everything that can be read: for showing a log and for judging logs of any origin. */
 export const ANY_EVENT_LOG: ParseEventLogOptions = {
-  formats: ['agile', 'sha1', 'empty'],
+  formats: ['agile', 'ccel', 'sha1', 'empty'],
   padding: true,
   missingDigests: true,
 }
@@ -154,16 +155,14 @@ class EventLogParser {
       return this.#log('empty', [], null, null, this.#padding(0))
     }
     const first = this.#readSha1Event()
-    if (isHeader(first)) {
-      if (!this.#formats.includes('agile')) {
-        throw this.#fail('EVENT_LOG_FORMAT', 'a crypto-agile log is not taken here')
-      }
+    const format = headerFormat(first)
+    if (format !== null && this.#formats.includes(format)) {
       const specId = readSpecId(first.data)
       const read = (): TcgEvent => this.#readAgileEvent(specId.banks)
-      return this.#log('agile', specId.banks, first, specId, this.#readEvents(read, paddingAt))
+      return this.#log(format, specId.banks, first, specId, this.#readEvents(read, paddingAt))
     }
     if (!this.#formats.includes('sha1') || beginsWith(first.data, SPEC_ID_SIGNATURE)) {
-      const what = 'the log does not begin with the header of a crypto-agile log'
+      const what = 'the log does not begin with the header of a log that is taken here'
       throw this.#fail('EVENT_LOG_SPEC_ID_MISSING', what)
     }
     this.#checkSha1Header(first)
@@ -253,9 +252,11 @@ class EventLogParser {
   }
 }
 
-/** Whether the first event is that of a crypto-agile log: in PCR 0, never extended, with the signature. */
-function isHeader({ pcr, type, data }: TcgEvent): boolean {
-  return pcr === 0 && type === EVENT_TYPE.EV_NO_ACTION && beginsWith(data, SPEC_ID_SIGNATURE)
+/** What the first event says the log is: never extended, with the signature, and in the register that such a log has it in. */
+function headerFormat({ pcr, type, data }: TcgEvent): 'agile' | 'ccel' | null {
+  if (type !== EVENT_TYPE.EV_NO_ACTION || !beginsWith(data, SPEC_ID_SIGNATURE)) return null
+  if (pcr === 0) return 'agile'
+  return pcr === 1 ? 'ccel' : null
 }
 
 /** Where the run of one padding value begins that ends the log; the length when there is none. Each byte is looked at once. */

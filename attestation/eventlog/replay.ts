@@ -1,7 +1,8 @@
 import type { HashAlgorithm } from '../tpm2/structures/index.ts'
 import { type BankName, bankDigest, bankDigestBytes } from './bank.ts'
 import { EVENT_TYPE, eventTypeName } from './event-type.ts'
-import type { EventLog, TcgEvent } from './parse.ts'
+import type { EventLog, EventLogFormat, TcgEvent } from './parse.ts'
+import { type Quirk, type QuirkName, quirkOf } from './quirks.ts'
 import { type RegisterKind, type Registers, registerName, registersOf } from './registers.ts'
 import { beginsWith } from './spec-id.ts'
 import { isSecureBoot, readUefiVariable } from './variable.ts'
@@ -32,8 +33,6 @@ export interface ReplayedEvent {
   readonly extended: boolean
   /** Whether the measured digest is that of `event.data`. Otherwise the data is untrusted: the host may have written anything. */
   readonly dataBound: boolean
-  /** How many bytes of `event.data` the digest covers: all, or all but shim's extra one; 0 where `dataBound` is false. */
-  readonly boundBytes: number
 }
 
 /** What one bank's registers are if the log is true. */
@@ -52,11 +51,15 @@ export interface EventLogReplay<Bank extends BankName = HashAlgorithm> {
   /** Whether the boot loader's end of boot services was measured. Its absence is reported, not fatal. */
   readonly exitBootServices: boolean
   readonly problems: readonly EventLogProblem[]
+  /** The quirks without which there would be more problems. */
+  readonly quirks: readonly QuirkName[]
 }
 
 export interface ReplayEventLogOptions {
   /** `tpm` unless the log is that of a confidential VM. */
   readonly registers?: RegisterKind
+  /** Known defects that this log may have. */
+  readonly quirks?: readonly QuirkName[]
 }
 
 /** PFP 1.06, section 10.4.5.3: TCG_EfiStartupLocalityEvent.signature, with one byte after it. */
@@ -78,6 +81,12 @@ const BOUND_TYPES: ReadonlySet<number> = new Set([
   EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY,
 ])
 
+/** Types whose data is a UEFI_VARIABLE_DATA, among those. */
+const VARIABLE_TYPES: ReadonlySet<number> = new Set([
+  EVENT_TYPE.EV_EFI_VARIABLE_DRIVER_CONFIG,
+  EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY,
+])
+
 /**
  * Replays a log in one bank and reads the few facts that are bound by digests. Pure; never throws for what a log contains.
  *
@@ -88,16 +97,19 @@ export function replayEventLog<Bank extends BankName>(
   bank: Bank,
   options: ReplayEventLogOptions = {},
 ): EventLogReplay<Bank> {
-  const replay = new Replay(log, bank, registersOf(options.registers ?? 'tpm'))
+  const replay = new Replay(log, bank, registersOf(options.registers ?? 'tpm'), options.quirks ?? [])
   for (const event of log.events) replay.step(event)
   return replay.result()
 }
 
 class Replay<Bank extends BankName> {
   readonly #bank: Bank
+  readonly #format: EventLogFormat
   readonly #declared: number
   readonly #size: number
   readonly #registers: Registers
+  readonly #quirks: readonly Quirk[]
+  readonly #applied = new Set<QuirkName>()
   readonly #pcrs = new Map<number, Buffer>()
   readonly #extended = new Set<number>()
   readonly #events: ReplayedEvent[] = []
@@ -107,11 +119,13 @@ class Replay<Bank extends BankName> {
   #secureBoot: boolean | null = null
   #exitBootServices = false
 
-  constructor(log: EventLog, bank: Bank, registers: Registers) {
+  constructor(log: EventLog, bank: Bank, registers: Registers, quirks: readonly QuirkName[]) {
     this.#bank = bank
+    this.#format = log.format
     this.#declared = log.declared.length
     this.#size = bankDigestBytes(bank)
     this.#registers = registers
+    this.#quirks = quirks.map(quirkOf)
     for (const pcr of registers.always) this.#pcrs.set(pcr, Buffer.alloc(this.#size))
   }
 
@@ -126,20 +140,14 @@ class Replay<Bank extends BankName> {
       secureBoot: this.#secureBoot,
       exitBootServices: this.#exitBootServices,
       problems: this.#problems,
+      quirks: [...this.#applied],
     }
   }
 
   step(event: TcgEvent): void {
     const extended = event.type !== EVENT_TYPE.EV_NO_ACTION
-    const boundBytes = extended ? this.#boundBytes(event) : -1
-    const dataBound = boundBytes >= 0
-    this.#events.push({
-      event,
-      typeName: eventTypeName(event.type),
-      extended,
-      dataBound,
-      boundBytes: Math.max(boundBytes, 0),
-    })
+    const dataBound = extended && this.#isDataBound(event)
+    this.#events.push({ event, typeName: eventTypeName(event.type), extended, dataBound })
     if (event.digests.size !== this.#declared) {
       const what = `digests for ${event.digests.size} of ${this.#declared} banks`
       this.#problem('EVENT_LOG_BANK_MISSING', event, what)
@@ -154,11 +162,20 @@ class Replay<Bank extends BankName> {
       return
     }
     this.#extend(event)
-    if (BOUND_TYPES.has(event.type) && !dataBound) {
+    if (dataBound || !BOUND_TYPES.has(event.type)) this.#read(event)
+    else if (this.#isValueBound(event)) this.#readSecureBoot(event, false)
+    else if (!this.#isExcused(event)) {
       this.#problem('EVENT_LOG_DATA_MISMATCH', event, 'its digest is not that of its data')
-      return
     }
-    this.#read(event)
+  }
+
+  /** Whether a quirk explains the digest. The data is still bound by nothing, so that nothing is read from it. */
+  #isExcused(event: TcgEvent): boolean {
+    const quirk = this.#quirks.find(({ acceptsDigest }) => acceptsDigest?.(event, this.#bank))
+    if (quirk === undefined) return false
+    this.#applied.add(quirk.name)
+    if (event.type === EVENT_TYPE.EV_SEPARATOR) this.#separate(event)
+    return true
   }
 
   #problem(code: EventLogProblemCode, event: TcgEvent, what: string): void {
@@ -180,32 +197,50 @@ class Replay<Bank extends BankName> {
     this.#pcrs.set(event.pcr, bankDigest(this.#bank, Buffer.concat([value, digest])))
   }
 
-  /** How many bytes of the data the measured digest covers, -1 when it is the digest of something else. */
-  #boundBytes({ digests, type, data }: TcgEvent): number {
+  #isDataBound({ digests, type, data }: TcgEvent): boolean {
     const digest = digests.get(this.#bank)
-    if (digest === undefined) return -1
-    if (bankDigest(this.#bank, data).equals(digest)) return data.length
+    if (digest === undefined) return false
+    if (bankDigest(this.#bank, data).equals(digest)) return true
     // shim up to 15.4 logs one byte more than it measures (tpm.c, tpm_measure_variable).
-    const isShims = type === EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY && data.length > 0
-    return isShims && bankDigest(this.#bank, data.subarray(0, -1)).equals(digest) ? data.length - 1 : -1
+    const isShims = type === EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY
+    return isShims && bankDigest(this.#bank, data.subarray(0, -1)).equals(digest)
+  }
+
+  /**
+   * Some firmware for TPM 1.2 measures the value of a variable alone (Lenovo N1FET43W does), where the PFP wants the whole structure: then
+   * nothing binds its name.
+   */
+  #isValueBound({ digests, type, data }: TcgEvent): boolean {
+    if (this.#format !== 'sha1' || !VARIABLE_TYPES.has(type)) return false
+    const variable = readUefiVariable(data)
+    const digest = digests.get(this.#bank)
+    return variable !== null && digest !== undefined && bankDigest(this.#bank, variable.value).equals(digest)
   }
 
   /** StartupLocality changes the value that PCR 0 starts from, so it counts once and before PCR 0 is first extended. */
   #readNoAction(event: TcgEvent): void {
     const { data, pcr } = event
     if (pcr !== this.#registers.startupLocality || !beginsWith(data, STARTUP_LOCALITY_SIGNATURE)) return
-    const locality = data.at(STARTUP_LOCALITY_SIGNATURE.length)
-    if (
-      locality === undefined ||
-      data.length !== STARTUP_LOCALITY_SIGNATURE.length + 1 ||
-      !STARTUP_LOCALITIES.includes(locality)
-    ) {
+    const locality = this.#locality(data)
+    if (locality === null || !STARTUP_LOCALITIES.includes(locality)) {
       this.#problem('EVENT_LOG_STARTUP_LOCALITY', event, 'the startup locality is not 0, 3 or 4')
     } else if (this.#startupLocality !== null) {
       this.#problem('EVENT_LOG_STARTUP_LOCALITY', event, 'a second startup locality')
     } else if (this.#extended.has(pcr)) {
       this.#problem('EVENT_LOG_STARTUP_LOCALITY', event, 'a startup locality after PCR 0 was extended')
     } else this.#start(locality)
+  }
+
+  /** The one byte behind the signature. */
+  #locality(data: Buffer): number | null {
+    if (data.length === STARTUP_LOCALITY_SIGNATURE.length + 1) return data.at(-1) ?? null
+    for (const { name, readStartupLocality } of this.#quirks) {
+      const locality = readStartupLocality?.(data) ?? null
+      if (locality === null) continue
+      this.#applied.add(name)
+      return locality
+    }
+    return null
   }
 
   /** What the CPU measured before TPM2_Startup leaves PCR 0 at 4 even where no StartupLocality says so (PFP 1.06, section 10.4.5.3). */
@@ -225,7 +260,7 @@ class Replay<Bank extends BankName> {
   /** Facts from data that a digest binds. */
   #read(event: TcgEvent): void {
     if (event.type === EVENT_TYPE.EV_SEPARATOR) this.#readSeparator(event)
-    if (event.type === EVENT_TYPE.EV_EFI_VARIABLE_DRIVER_CONFIG) this.#readSecureBoot(event)
+    if (event.type === EVENT_TYPE.EV_EFI_VARIABLE_DRIVER_CONFIG) this.#readSecureBoot(event, true)
     // Anybody can extend a PCR of the operating system with this text; only the firmware extends PCR 5 before it hands over.
     const isExit = event.type === EVENT_TYPE.EV_EFI_ACTION && event.pcr === this.#registers.exitBootServices
     if (isExit && event.data.toString('latin1') === EXIT_BOOT_SERVICES) this.#exitBootServices = true
@@ -236,21 +271,29 @@ class Replay<Bank extends BankName> {
     if (!SEPARATORS.includes(event.data.toString('hex'))) {
       this.#problem('EVENT_LOG_SEPARATOR', event, 'a separator that is neither 0 nor 0xFFFFFFFF')
     }
+    this.#separate(event)
+  }
+
+  #separate(event: TcgEvent): void {
+    if (!this.#registers.isSeparated(event.pcr)) return
     if (this.#registers.separatorsAreUnique && this.#separated.has(event.pcr)) {
       this.#problem('EVENT_LOG_SEPARATOR', event, 'a second separator')
     }
     this.#separated.add(event.pcr)
   }
 
-  /** Only the firmware measures before the separator; what comes after may be anybody's. */
-  #readSecureBoot(event: TcgEvent): void {
+  /**
+   * Only the firmware measures before the separator; what comes after may be anybody's. Where nothing binds the name, any variable with the
+   * value 1 would do, so that only "off" is believed.
+   */
+  #readSecureBoot(event: TcgEvent, nameBound: boolean): void {
     const { secureBoot } = this.#registers
     if (event.pcr !== secureBoot || this.#separated.has(secureBoot)) return
     const variable = readUefiVariable(event.data)
     if (variable === null || !isSecureBoot(variable)) return
     // Firmware without Secure Boot measures the missing variable as no bytes: that says nothing, neither 0 nor 1.
     const value = variable.value.length === 1 ? variable.value.at(0) : undefined
-    if (value !== 0 && value !== 1) return
+    if (value !== 0 && (value !== 1 || !nameBound)) return
     if (this.#secureBoot !== null) {
       this.#problem('EVENT_LOG_SECURE_BOOT', event, 'SecureBoot is measured a second time')
       return

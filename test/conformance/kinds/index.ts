@@ -1,6 +1,7 @@
 import type { Answerer } from '../case.ts'
 import { answerDsse } from './dsse.ts'
 import { answerEar } from './ear.ts'
+import { answerEventLog } from './eventlog.ts'
 import { answerIma } from './ima.ts'
 import { answerQuote } from './quote.ts'
 
@@ -8,6 +9,7 @@ import { answerQuote } from './quote.ts'
 export const ANSWERERS: Readonly<Record<string, Answerer>> = {
   dsse: answerDsse,
   ear: answerEar,
+  eventlog: answerEventLog,
   ima: answerIma,
   quote: answerQuote,
 }
