@@ -1,6 +1,16 @@
 import { type KeyObject, X509Certificate as NodeCertificate } from 'node:crypto'
+import { DER_TAG, derElement, derElements, derSequence } from '../../encoding/der.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
+import { type DistinguishedName, nameKey, readName } from './distinguished-name.ts'
 import { IdentityError } from './error.ts'
+import {
+  type GeneralName,
+  type NameConstraints,
+  readGeneralNames,
+  readNameConstraints,
+} from './name-constraints.ts'
+import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts'
+import { readSpki } from './spki.ts'
 import * as x509 from './x509.ts'
 
 /** Object identifiers of the extensions that are read here (RFC 5280 section 4.2.1). */
@@ -9,9 +19,12 @@ export const OID = {
   keyUsage: '2.5.29.15',
   subjectAltName: '2.5.29.17',
   basicConstraints: '2.5.29.19',
+  nameConstraints: '2.5.29.30',
   certificatePolicies: '2.5.29.32',
+  policyMappings: '2.5.29.33',
   extendedKeyUsage: '2.5.29.37',
   anyExtendedKeyUsage: '2.5.29.37.0',
+  inhibitAnyPolicy: '2.5.29.54',
 } as const
 
 /** Key usage bits in the form of @peculiar/x509: bit n of RFC 5280 section 4.2.1.3 is `1 << n`. */
@@ -30,22 +43,36 @@ export interface Certificate {
   readonly der: Buffer
   /** Lower-case hexadecimal SHA-256 of `der`. */
   readonly sha256: string
-  /** DER Name; compared byte by byte. */
-  readonly subject: Buffer
-  readonly issuer: Buffer
+  /** 1 to 3. */
+  readonly version: number
+  /** Hexadecimal, as it stands. */
+  readonly serial: string
+  readonly subject: DistinguishedName
+  readonly issuer: DistinguishedName
+  /** `nameKey` of both, by which names chain. */
+  readonly subjectKey: string
+  readonly issuerKey: string
   readonly notBefore: Date
   readonly notAfter: Date
   readonly publicKey: KeyObject
-  /** Hash of the issuer's signature, for example `SHA-256`; null when the scheme has none of its own (Ed25519). */
-  readonly signatureHash: string | null
+  /** How the issuer signed; null for an algorithm that is weak or unknown. */
+  readonly signatureAlgorithm: SignatureAlgorithm | null
   readonly critical: ReadonlySet<string>
   readonly basicConstraints: { readonly ca: boolean; readonly pathLength: number | null } | null
   /** Bits of {@link KEY_USAGE}; null when the extension is absent. */
   readonly keyUsage: number | null
   readonly extendedKeyUsage: readonly string[] | null
   readonly subjectAltName: readonly { readonly type: string; readonly value: string }[] | null
+  readonly alternatives: readonly GeneralName[]
+  /** Null when there are none; `unknown` when they are in a form that is not read. */
+  readonly nameConstraints: NameConstraints | 'unknown' | null
+  /** Value of subjectDirectoryAttributes. */
+  readonly directoryAttributes: Buffer | null
   readonly node: NodeCertificate
 }
+
+/** By their bytes: whoever verifies many reports holds the same roots for all of them. */
+const parsedBefore = new WeakMap<Uint8Array, Certificate>()
 
 /**
  * Parses one DER certificate (RFC 5280). Nothing is verified yet.
@@ -54,10 +81,14 @@ export interface Certificate {
  * @throws IdentityError `CERTIFICATE_MALFORMED`
  */
 export function parseCertificate(der: Uint8Array, what = 'certificate'): Certificate {
+  const known = parsedBefore.get(der)
+  if (known?.der.equals(der)) return known
   const bytes = Buffer.from(der)
   if (derLength(bytes) !== bytes.length) throw malformed(what, 'is not exactly one DER certificate')
   try {
-    return read(bytes, what)
+    const certificate = read(bytes, what)
+    parsedBefore.set(der, certificate)
+    return certificate
   } catch (cause) {
     if (cause instanceof IdentityError) throw cause
     throw malformed(what, 'cannot be parsed', cause)
@@ -77,16 +108,25 @@ function read(der: Buffer, what: string): Certificate {
   // RFC 5280 section 4.2: not more than one instance of an extension.
   if (new Set(types).size !== types.length) throw malformed(what, 'repeats an extension')
   const basic = parsed.getExtension(x509.BasicConstraintsExtension)
-  const algorithm = parsed.signatureAlgorithm as { hash?: { name?: string } }
+  const value = (oid: string): Buffer | null => {
+    const extension = parsed.getExtension(oid)
+    return extension && Buffer.from(extension.value)
+  }
+  const subject = readName(Buffer.from(parsed.subjectName.toArrayBuffer()))
+  const issuer = readName(Buffer.from(parsed.issuerName.toArrayBuffer()))
+  const names = value(OID.subjectAltName)
+  const constraints = value(OID.nameConstraints)
   return {
     der,
     sha256: sha256Hex(der),
-    subject: Buffer.from(parsed.subjectName.toArrayBuffer()),
-    issuer: Buffer.from(parsed.issuerName.toArrayBuffer()),
+    ...readOutside(der),
+    subject,
+    issuer,
+    subjectKey: nameKey(subject),
+    issuerKey: nameKey(issuer),
     notBefore: parsed.notBefore,
     notAfter: parsed.notAfter,
-    publicKey: node.publicKey,
-    signatureHash: algorithm.hash?.name ?? null,
+    publicKey: readSpki(Buffer.from(parsed.publicKey.rawData)),
     critical: new Set(parsed.extensions.filter(e => e.critical).map(e => e.type)),
     basicConstraints: basic ? { ca: basic.ca, pathLength: basic.pathLength ?? null } : null,
     keyUsage: parsed.getExtension(x509.KeyUsagesExtension)?.usages ?? null,
@@ -95,14 +135,32 @@ function read(der: Buffer, what: string): Certificate {
       parsed
         .getExtension(x509.SubjectAlternativeNameExtension)
         ?.names.items.map(({ type, value }) => ({ type, value })) ?? null,
+    alternatives: names === null ? [] : readGeneralNames(names),
+    nameConstraints: constraints && (readNameConstraints(constraints) ?? 'unknown'),
+    directoryAttributes: value(OID.subjectDirectoryAttributes),
     node,
+  }
+}
+
+/** What stands around the fields: version, serial number, and how it is signed (RFC 5280 section 4.1). */
+function readOutside(der: Buffer): Pick<Certificate, 'version' | 'serial' | 'signatureAlgorithm'> {
+  const [tbs, algorithm] = derSequence(der)
+  const fields = derElements(derElement(tbs?.bytes ?? Buffer.alloc(0), DER_TAG.sequence).content)
+  const [first] = fields
+  const version = first?.tag === 0xa0 ? derElement(first.content, DER_TAG.integer).content.readUInt8() + 1 : 1
+  const serial = fields.find(({ tag }) => tag === DER_TAG.integer)?.content.toString('hex') ?? ''
+  return {
+    version,
+    serial,
+    signatureAlgorithm: algorithm === undefined ? null : readSignatureAlgorithm(algorithm),
   }
 }
 
 /** Whole length that the first DER element of `bytes` declares; 0 when it is not a sequence of sensible length. */
 function derLength(bytes: Buffer): number {
   if (bytes.length < 4 || bytes.length > MAX_CERTIFICATE_BYTES || bytes[0] !== 0x30) return 0
-  // X.690 section 10.1: a certificate has 256 to 65,535 bytes of content, so the length takes exactly two.
+  // X.690 section 10.1: no certificate has less than 128 bytes, so its length takes one byte more or, from 256 on, two.
+  if (bytes[1] === 0x81 && bytes.readUInt8(2) >= 0x80) return 3 + bytes.readUInt8(2)
   return bytes[1] === 0x82 && bytes[2] !== 0 ? 4 + bytes.readUInt16BE(2) : 0
 }
 
@@ -125,18 +183,38 @@ export function trimCertificatePadding(nvContent: Uint8Array): Buffer {
   return bytes.subarray(0, length)
 }
 
+/** The certificates of a file as bytes, each of which may still be anything. */
+export function splitCertificateFile(content: Uint8Array): Buffer[] {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  if (bytes[0] !== 0x30) return pemBlocks(bytes)
+  const parts: Buffer[] = []
+  let at = 0
+  for (let length = derLength(bytes.subarray(at, at + 4)); length > 0 && at + length <= bytes.length; ) {
+    parts.push(bytes.subarray(at, at + length))
+    at += length
+    length = derLength(bytes.subarray(at, at + 4))
+  }
+  const rest = bytes.subarray(at)
+  // Padding of an NV index belongs to nothing; anything else is for the parser to refuse.
+  const isPadding = rest.every(b => b === rest[0] && (b === 0xff || b === 0))
+  return isPadding && parts.length > 0
+    ? parts
+    : [...parts.slice(0, -1), bytes.subarray(at - (parts.at(-1)?.length ?? 0))]
+}
+
+function pemBlocks(bytes: Buffer): Buffer[] {
+  const text = bytes.toString('latin1')
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----/g) ?? []
+  return blocks.map(block => Buffer.from(block.replace(/-----[A-Z ]+-----/g, ''), 'base64'))
+}
+
 /**
- * The certificates of a file: one in DER, or any number in PEM.
+ * The certificates of a file: any number in DER, one behind the other and with an NV index's padding behind the last, or in PEM.
  *
  * @throws IdentityError `CERTIFICATE_MALFORMED`, also when there is none
  */
 export function readCertificateFile(content: Uint8Array, what = 'certificate file'): Buffer[] {
-  if (content[0] === 0x30) return [parseCertificate(content, what).der]
-  const text = Buffer.from(content).toString('latin1')
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]*-----END CERTIFICATE-----/g) ?? []
+  const blocks = splitCertificateFile(content)
   if (blocks.length === 0) throw malformed(what, 'holds no certificate')
-  return blocks.map((block, i) => {
-    const der = Buffer.from(block.replace(/-----[A-Z ]+-----/g, ''), 'base64')
-    return parseCertificate(der, `${what}[${i}]`).der
-  })
+  return blocks.map((der, i) => parseCertificate(der, blocks.length === 1 ? what : `${what}[${i}]`).der)
 }

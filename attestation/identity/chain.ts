@@ -1,8 +1,13 @@
+import { EncodingError } from '../../encoding/error.ts'
 import { type Certificate, KEY_USAGE, OID, parseCertificate } from './certificate.ts'
+import { nameText } from './distinguished-name.ts'
 import { IdentityError, type IdentityErrorCode } from './error.ts'
+import { allowsNames, type NameConstraints } from './name-constraints.ts'
+import type { Revocations } from './revocation.ts'
 
-/** Most certificates that are looked at in each list, and most certificates of a path. */
+/** Most certificates of a list that comes with evidence; of one of the verifier's (all makers of TPMs together have some hundred); of a path. */
 export const MAX_CERTIFICATES = 64
+export const MAX_OWN_CERTIFICATES = 4096
 export const MAX_PATH = 8
 /** Most signatures checked in one search: intermediates are the sender's and may be made to loop. */
 const MAX_SIGNATURE_CHECKS = 64
@@ -17,18 +22,25 @@ const HANDLED: ReadonlySet<string> = new Set([
   OID.subjectDirectoryAttributes,
   // No policy is required of a path, so any set of policies will do (RFC 5280 section 6.1.1 (c), (e)).
   OID.certificatePolicies,
+  OID.policyMappings,
+  OID.inhibitAnyPolicy,
+  OID.nameConstraints,
 ])
 
-const STRONG_HASHES: ReadonlySet<string> = new Set(['SHA-256', 'SHA-384', 'SHA-512'])
+/** NIST SP 800-57 Part 1, table 2: 112 bits. */
+const MIN_RSA_BITS = 2048
 
 export interface ChainOptions {
   /** DER trust anchors, from the person who verifies. */
   readonly roots: readonly Uint8Array[]
   /** DER intermediates, from anywhere. */
   readonly intermediates: readonly Uint8Array[]
+  /** DER intermediates that the verifier keeps: no more trusted, but there may be many. */
+  readonly ownIntermediates?: readonly Uint8Array[]
   readonly at: Date
   /** Extended key usage that the leaf must have, and every CA that has any (RFC 5280 section 4.2.1.12). */
   readonly purpose?: string
+  readonly revocations?: Revocations
 }
 
 /** A path that verified: the leaf first, the trust anchor last. */
@@ -39,10 +51,10 @@ export interface VerifiedChain {
 }
 
 /**
- * Finds and verifies a path from the leaf to one of the roots (RFC 5280 section 6, without revocation and without
- * name constraints, which are refused when critical): names chain, signatures hold, every certificate is valid at the
- * instant, every issuer is a CA that may sign certificates within its path length, and no critical extension is unknown.
- * A root is held to the same rules, except for its own signature.
+ * Finds and verifies a path from the leaf to one of the roots (RFC 5280 section 6; no policy is asked for, and revocation is what
+ * `revocations` knows): names chain, signatures hold, every certificate is valid at the instant, every issuer is a CA that may sign
+ * certificates within its path length and its name constraints, and no critical extension is unknown. A root is held to the same
+ * rules, except for its own signature; it need not be self-signed. A leaf that is itself one of the roots is a whole path.
  *
  * @throws IdentityError with the fault of the path that came furthest
  */
@@ -50,8 +62,11 @@ export function verifyChain(leafDer: Uint8Array, options: ChainOptions): Verifie
   if (Number.isNaN(options.at.getTime())) throw new TypeError('the instant of verification is not a date')
   const leaf = parseCertificate(leafDer, 'leaf certificate')
   const search = new PathSearch(
-    parseList(options.roots, 'root'),
-    parseList(options.intermediates, 'intermediate'),
+    parseRoots(options.roots),
+    [
+      ...parseHints(options.intermediates, MAX_CERTIFICATES),
+      ...parseHints(options.ownIntermediates ?? [], MAX_OWN_CERTIFICATES),
+    ],
     options,
   )
   const path = search.from([leaf])
@@ -60,14 +75,28 @@ export function verifyChain(leafDer: Uint8Array, options: ChainOptions): Verifie
   return { path, leaf, root }
 }
 
-function parseList(list: readonly Uint8Array[], what: string): Certificate[] {
-  if (list.length > MAX_CERTIFICATES) {
-    throw new IdentityError(
-      'CERTIFICATE_MALFORMED',
-      `${list.length} ${what} certificates, at most ${MAX_CERTIFICATES}`,
-    )
+function parseRoots(list: readonly Uint8Array[]): Certificate[] {
+  checkCount(list, 'root', MAX_OWN_CERTIFICATES)
+  return list.map((der, i) => parseCertificate(der, `root[${i}]`))
+}
+
+/** Intermediates come from anywhere and help to find a path; one that cannot be read helps nobody. */
+function parseHints(list: readonly Uint8Array[], most: number): Certificate[] {
+  checkCount(list, 'intermediate', most)
+  return list.flatMap(der => {
+    try {
+      return [parseCertificate(der, 'intermediate')]
+    } catch (error) {
+      if (!(error instanceof IdentityError)) throw error
+      return []
+    }
+  })
+}
+
+function checkCount(list: readonly Uint8Array[], what: string, most: number): void {
+  if (list.length > most) {
+    throw new IdentityError('CERTIFICATE_MALFORMED', `${list.length} ${what} certificates, at most ${most}`)
   }
-  return list.map((der, i) => parseCertificate(der, `${what}[${i}]`))
 }
 
 class PathSearch {
@@ -89,15 +118,17 @@ class PathSearch {
     const subject = path.at(-1) as Certificate
     const depth = path.length
     if (!this.#holds(depth, () => checkCertificate(subject, depth - 1, path, this.#options))) return null
+    if (depth === 1 && this.#roots.some(root => root.sha256 === subject.sha256)) return path
     const issues = (issuer: Certificate) =>
-      issuer.subject.equals(subject.issuer) && !path.some(c => c.sha256 === issuer.sha256)
+      issuer.subjectKey === subject.issuerKey && !path.some(c => c.sha256 === issuer.sha256)
     for (const root of this.#roots.filter(issues)) {
       const whole = [...path, root]
-      if (!this.#holds(depth, () => this.#checkSignature(subject, root))) continue
-      if (this.#holds(depth + 1, () => checkCertificate(root, depth, whole, this.#options))) return whole
+      if (!this.#holds(depth, () => this.#checkIssued(subject, root))) continue
+      if (this.#holds(depth + 1, () => checkCertificate(root, depth, whole, this.#options, true)))
+        return whole
     }
     for (const issuer of depth < MAX_PATH - 1 ? this.#intermediates.filter(issues) : []) {
-      if (!this.#holds(depth, () => this.#checkSignature(subject, issuer))) continue
+      if (!this.#holds(depth, () => this.#checkIssued(subject, issuer))) continue
       const whole = this.from([...path, issuer])
       if (whole) return whole
     }
@@ -121,15 +152,20 @@ class PathSearch {
     }
   }
 
-  #checkSignature(subject: Certificate, issuer: Certificate): void {
+  #checkIssued(subject: Certificate, issuer: Certificate): void {
     if (++this.#checks > MAX_SIGNATURE_CHECKS)
       throw fault('ISSUER_NOT_FOUND', subject, 'takes too many tries')
     checkSignature(subject, issuer)
+    if (this.#options.revocations?.isRevoked(subject, issuer)) throw fault('REVOKED', subject, 'was revoked')
   }
 }
 
+/** Most characters of a name in a message. */
+const MAX_NAME = 120
+
 function fault(code: IdentityErrorCode, certificate: Certificate, what: string): IdentityError {
-  return new IdentityError(code, `certificate ${certificate.sha256.slice(0, 16)} ${what}`, {
+  const name = nameText(certificate.subject).slice(0, MAX_NAME)
+  return new IdentityError(code, `certificate ${certificate.sha256.slice(0, 16)} (${name}) ${what}`, {
     at: certificate.sha256,
   })
 }
@@ -143,8 +179,12 @@ function checkSignature(subject: Certificate, issuer: Certificate): void {
     // A key that cannot be used with the signature's algorithm did not make it.
   }
   if (!valid) throw fault('SIGNATURE_INVALID', subject, 'is not signed by its issuer')
-  if (subject.signatureHash !== null && !STRONG_HASHES.has(subject.signatureHash)) {
-    throw fault('SIGNATURE_WEAK', subject, `is signed over ${subject.signatureHash}`)
+  if (subject.signatureAlgorithm === null) {
+    throw fault(
+      'SIGNATURE_WEAK',
+      subject,
+      'is signed by an algorithm that is not strong, such as one over SHA-1',
+    )
   }
 }
 
@@ -154,10 +194,15 @@ function checkCertificate(
   depth: number,
   path: readonly Certificate[],
   { at, purpose }: ChainOptions,
+  isRoot = false,
 ): void {
   checkValidity(certificate, at)
   checkCriticalExtensions(certificate)
-  if (depth > 0) checkAuthority(certificate, depth, path)
+  checkKeyStrength(certificate)
+  if (depth > 0) {
+    checkAuthority(certificate, depth, path, isRoot)
+    checkNames(certificate, depth, path)
+  }
   const usages = certificate.extendedKeyUsage
   if (purpose !== undefined && (depth === 0 || usages !== null)) {
     // The leaf has to name the purpose itself; `any` is enough for those above it.
@@ -188,15 +233,49 @@ export function checkCriticalExtensions(certificate: Certificate): void {
   }
 }
 
+function checkKeyStrength(certificate: Certificate): void {
+  const bits = certificate.publicKey.asymmetricKeyDetails?.modulusLength ?? MIN_RSA_BITS
+  if (bits < MIN_RSA_BITS) throw fault('KEY_WEAK', certificate, `has an RSA key of ${bits} bits`)
+}
+
+/** RFC 5280 sections 6.1.3 (b), (c): the names of all below, save those of CAs that issue to themselves. */
+function checkNames(issuer: Certificate, depth: number, path: readonly Certificate[]): void {
+  const constraints = issuer.nameConstraints
+  if (constraints === null) return
+  if (constraints === 'unknown')
+    throw fault('EXTENSION_UNKNOWN', issuer, 'has name constraints that are not understood')
+  const below = path.slice(0, depth).filter((c, i) => i === 0 || c.subjectKey !== c.issuerKey)
+  const refused = below.find(c => !isAllowed(constraints, c))
+  if (refused !== undefined)
+    throw fault('NAME_CONSTRAINT', refused, 'has a name that its issuer may not give')
+}
+
+function isAllowed(constraints: NameConstraints, { subject, alternatives }: Certificate): boolean {
+  try {
+    return allowsNames(constraints, subject, alternatives)
+  } catch (error) {
+    // A name that cannot be read is in no permitted subtree.
+    if (error instanceof EncodingError) return false
+    throw error
+  }
+}
+
 /** RFC 5280 section 6.1.4 (k) to (n). */
-function checkAuthority(issuer: Certificate, depth: number, path: readonly Certificate[]): void {
-  if (!issuer.basicConstraints?.ca) throw fault('NOT_A_CA', issuer, 'is not a CA')
+function checkAuthority(
+  issuer: Certificate,
+  depth: number,
+  path: readonly Certificate[],
+  isRoot: boolean,
+): void {
+  // (k): before version 3 a certificate cannot say it; being somebody's root says it.
+  const isOldRoot = isRoot && issuer.version < 3
+  if (!issuer.basicConstraints?.ca && !isOldRoot) throw fault('NOT_A_CA', issuer, 'is not a CA')
   if (issuer.keyUsage !== null && !(issuer.keyUsage & KEY_USAGE.keyCertSign)) {
     throw fault('KEY_USAGE', issuer, 'may not sign certificates')
   }
-  const { pathLength } = issuer.basicConstraints
+  const pathLength = issuer.basicConstraints?.pathLength ?? null
   // Self-issued certificates below do not count (section 4.2.1.9).
-  const below = path.slice(1, depth).filter(c => !c.subject.equals(c.issuer)).length
+  const below = path.slice(1, depth).filter(c => c.subjectKey !== c.issuerKey).length
   if (pathLength !== null && below > pathLength) {
     throw fault('PATH_LENGTH', issuer, `allows ${pathLength} intermediates below it, ${below} are there`)
   }

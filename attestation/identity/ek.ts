@@ -1,6 +1,7 @@
 import { type Certificate, KEY_USAGE } from './certificate.ts'
 import { type VerifiedChain, verifyChain } from './chain.ts'
 import { IdentityError } from './error.ts'
+import type { Revocations } from './revocation.ts'
 import { readTpmAttributes, type TpmAttributes } from './tpm-attributes.ts'
 
 /** tcg-kp-EKCertificate (TCG EK Credential Profile for TPM 2.0, version 2.5, section 3.2.16). */
@@ -12,7 +13,9 @@ export interface EkChainOptions {
   /** DER roots that are trusted but say nothing about hardware: a hypervisor's CA, swtpm's local CA. */
   readonly otherRoots: readonly Uint8Array[]
   readonly intermediates: readonly Uint8Array[]
+  readonly ownIntermediates?: readonly Uint8Array[]
   readonly at: Date
+  readonly revocations?: Revocations
 }
 
 /** An EK certificate whose chain and profile verified. */
@@ -29,12 +32,11 @@ export interface VerifiedEk extends VerifiedChain {
  * @throws IdentityError
  */
 export function verifyEkChain(ekCertificate: Uint8Array, options: EkChainOptions): VerifiedEk {
-  const { hardwareRoots, otherRoots, intermediates, at } = options
+  const { hardwareRoots, otherRoots, ...rest } = options
   checkRootsDisjoint(hardwareRoots, otherRoots)
   const chain = verifyChain(ekCertificate, {
+    ...rest,
     roots: [...hardwareRoots, ...otherRoots],
-    intermediates,
-    at,
     purpose: EK_PURPOSE,
   })
   checkEkProfile(chain.leaf)

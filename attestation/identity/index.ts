@@ -11,10 +11,12 @@ export {
   type Certificate,
   parseCertificate,
   readCertificateFile,
+  splitCertificateFile,
   trimCertificatePadding,
 } from './certificate.ts'
 export { type ChainOptions, type VerifiedChain, verifyChain } from './chain.ts'
 export { type Credential, type EndorsementKey, endorsementKey, makeCredential } from './credential.ts'
+export { MAX_CRL_BYTES, parseCrl, type RevocationList } from './crl.ts'
 export { EK_PURPOSE, type EkChainOptions, type VerifiedEk, verifyEkChain } from './ek.ts'
 export {
   beginEnrollment,
@@ -25,5 +27,19 @@ export {
   parsePendingEnrollment,
 } from './enrollment.ts'
 export { IdentityError, type IdentityErrorCode } from './error.ts'
+export {
+  type CertificateFinding,
+  type CertificateReason,
+  type CertificateRole,
+  examineCertificate,
+  type PathCertificate,
+} from './examine-certificate.ts'
+export { manufacturerName } from './manufacturer.ts'
+export { type RevocationStatus, Revocations, readDenyList } from './revocation.ts'
 export { type Tier, tier } from './tier.ts'
-export { readTpmAttributes, type TpmAttributes } from './tpm-attributes.ts'
+export {
+  readTpmAttributes,
+  readTpmSpecification,
+  type TpmAttributes,
+  type TpmSpecification,
+} from './tpm-attributes.ts'

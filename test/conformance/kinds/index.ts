@@ -1,4 +1,5 @@
 import type { Answerer } from '../case.ts'
+import { answerCertificates } from './certs.ts'
 import { answerDsse } from './dsse.ts'
 import { answerEar } from './ear.ts'
 import { answerEventLog } from './eventlog.ts'
@@ -7,6 +8,7 @@ import { answerQuote } from './quote.ts'
 
 /** Who answers which kind of case. */
 export const ANSWERERS: Readonly<Record<string, Answerer>> = {
+  certs: answerCertificates,
   dsse: answerDsse,
   ear: answerEar,
   eventlog: answerEventLog,

@@ -1,0 +1,45 @@
+/** Makers of TPMs by their id in EK certificates and TPM_PT_MANUFACTURER (TCG TPM Vendor ID Registry 1.06). */
+const MANUFACTURERS: Readonly<Record<string, string>> = {
+  '414D4400': 'AMD',
+  '414E5400': 'Ant Group',
+  '41544D4C': 'Atmel',
+  '4252434D': 'Broadcom',
+  '4353434F': 'Cisco',
+  '464C5953': 'FlySlice Technologies',
+  '524F4343': 'Fuzhou Rockchip',
+  '474F4F47': 'Google',
+  '48504900': 'HPI',
+  '48504500': 'HPE',
+  '48495349': 'Huawei',
+  '49424D00': 'IBM',
+  '49465800': 'Infineon',
+  '494E5443': 'Intel',
+  '4C454E00': 'Lenovo',
+  '4D534654': 'Microsoft',
+  '4E534D20': 'National Semiconductor',
+  '4E544300': 'Nuvoton',
+  '4E545A00': 'Nationz',
+  '4E534700': 'NSING',
+  '51434F4D': 'Qualcomm',
+  '534D534E': 'Samsung',
+  '53454345': 'SecEdge',
+  '534E5300': 'Sinosun',
+  '534D5343': 'SMSC',
+  '53544D20': 'STMicroelectronics',
+  '54584E00': 'Texas Instruments',
+  '57454300': 'Winbond',
+  '5345414C': 'Wisekey',
+  '53494D30': 'Simulator 0',
+  '53494D31': 'Simulator 1',
+  '53494D32': 'Simulator 2',
+  '53494D33': 'Simulator 3',
+  '00001014': 'IBM (PCI vendor id, as swtpm_localca writes it)',
+  '414D5A4E': 'Amazon',
+  '564D5700': 'VMware',
+  '51454D55': 'QEMU',
+}
+
+/** Who the maker of a TPM is; null for an id that nobody registered. */
+export function manufacturerName(id: string): string | null {
+  return Object.hasOwn(MANUFACTURERS, id) ? (MANUFACTURERS[id] ?? null) : null
+}
