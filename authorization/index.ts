@@ -42,6 +42,7 @@ export {
   PolicyCache,
 } from './policy/compiled.ts'
 export { policyLanguageVersion } from './policy/engine.ts'
+export { askCedar, type PlainQuestion } from './policy/plain.ts'
 export type { PolicyQuestion } from './policy/request.ts'
 export { DEFAULT_SCHEMA } from './policy/schema.ts'
 export { REASON_CODES, type Reason, type ReasonCode, reason } from './reason.ts'

@@ -41,17 +41,34 @@ export function parseJson(bytes: Uint8Array, limits: JsonLimits = {}): JsonValue
   if (bytes.length > maxBytes) {
     throw new EncodingError('TOO_LARGE', `JSON of ${bytes.length} bytes, at most ${maxBytes} are read`)
   }
-  return new Parser(utf8ToString(bytes, 'JSON'), maxDepth).document()
+  return new Parser(utf8ToString(bytes, 'JSON'), maxDepth, true).document()
+}
+
+/**
+ * Whether bytes are a JSON text by the grammar of RFC 8259 alone: what {@link parseJson} refuses for other reasons, because readers differ on
+ * its meaning (repeated keys, lone surrogates, numbers that a double does not hold), still is JSON.
+ *
+ * @throws EncodingError `BAD_JSON`, `BAD_UTF8`, and `TOO_LARGE` or `TOO_DEEP` where the limits leave it open
+ */
+export function checkJsonText(bytes: Uint8Array, limits: JsonLimits = {}): void {
+  const { maxBytes = 1 << 20, maxDepth = 512 } = limits
+  if (bytes.length > maxBytes) {
+    throw new EncodingError('TOO_LARGE', `JSON of ${bytes.length} bytes, at most ${maxBytes} are read`)
+  }
+  new Parser(utf8ToString(bytes, 'JSON'), maxDepth, false).document()
 }
 
 class Parser {
   readonly #text: string
   readonly #maxDepth: number
+  /** Whether texts that readers may understand differently are refused. */
+  readonly #unambiguous: boolean
   #at = 0
 
-  constructor(text: string, maxDepth: number) {
+  constructor(text: string, maxDepth: number, unambiguous: boolean) {
     this.#text = text
     this.#maxDepth = maxDepth
+    this.#unambiguous = unambiguous
   }
 
   document(): JsonValue {
@@ -97,13 +114,17 @@ class Parser {
       return this.#fail('BAD_JSON', this.#at < this.#text.length ? 'unexpected character' : 'unexpected end')
     }
     const value = Number(match[0])
-    if (!Number.isFinite(value)) this.#fail('BAD_NUMBER', 'number out of range')
-    if (Number.isInteger(value) && !Number.isSafeInteger(value))
-      this.#fail('BAD_NUMBER', 'integer beyond 2^53-1')
-    if (value === 0 && /^[^eE]*[1-9]/.test(match[0])) this.#fail('BAD_NUMBER', 'number too small')
+    if (this.#unambiguous) this.#checkNumber(value, match[0])
     this.#at += match[0].length
     // -0 and 0 are one number with two spellings; a canonical form has one.
     return value === 0 ? 0 : value
+  }
+
+  #checkNumber(value: number, text: string): void {
+    if (!Number.isFinite(value)) this.#fail('BAD_NUMBER', 'number out of range')
+    if (Number.isInteger(value) && !Number.isSafeInteger(value))
+      this.#fail('BAD_NUMBER', 'integer beyond 2^53-1')
+    if (value === 0 && /^[^eE]*[1-9]/.test(text)) this.#fail('BAD_NUMBER', 'number too small')
   }
 
   #string(): string {
@@ -121,7 +142,7 @@ class Parser {
       out += this.#escape()
     }
     this.#at++
-    if (!out.isWellFormed()) this.#fail('BAD_JSON', 'lone surrogate in a string', start)
+    if (this.#unambiguous && !out.isWellFormed()) this.#fail('BAD_JSON', 'lone surrogate in a string', start)
     return out
   }
 
@@ -168,7 +189,7 @@ class Parser {
       const keyAt = this.#at
       if (this.#text[this.#at] !== '"') this.#fail('BAD_JSON', 'expected a key')
       const key = this.#string()
-      if (Object.hasOwn(out, key))
+      if (this.#unambiguous && Object.hasOwn(out, key))
         this.#fail('DUPLICATE_KEY', `key ${JSON.stringify(key)} a second time`, keyAt)
       this.#space()
       if (this.#text[this.#at] !== ':') this.#fail('BAD_JSON', "expected ':'")

@@ -9,6 +9,7 @@ export {
   type Checkpoint,
   type CheckpointSigner,
   parseCheckpoint,
+  parseCheckpointText,
   type SignedCheckpoint,
   verifyLogSignature,
   verifyTpmSignature,
@@ -27,8 +28,11 @@ export {
 export { type ExportSummary, exportLog } from './export.ts'
 export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
 export { CompactRange, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
-export { formatNoteKey } from './note-key.ts'
+export { type Note, type NoteVerifier, parseNote, verifyNote } from './note.ts'
+export { formatNoteKey, parseNoteKey } from './note-key.ts'
 export { proveInclusion } from './proof.ts'
+export { parseTlogProof, type TlogProof } from './tlog-proof.ts'
+export { treeHeadVerifier } from './tree-head-signature.ts'
 export {
   type LogTrust,
   type LogVerification,
@@ -36,3 +40,4 @@ export {
   type PropertyStatus,
   verifyLog,
 } from './verify/index.ts'
+export { checkTiledLog, type TileReader } from './verify/tiled-log.ts'

@@ -131,8 +131,9 @@ export function verifyConsistency(input: {
 }): boolean {
   const { size1, size2, proof, root1, root2 } = input
   if (size1 < 0n || size1 > size2 || !wellFormed(root1, root2, ...proof)) return false
+  if (size1 === 0n && Buffer.compare(root1, EMPTY_ROOT) !== 0) return false
   if (size1 === size2) return proof.length === 0 && Buffer.compare(root1, root2) === 0
-  if (size1 === 0n) return proof.length === 0 && Buffer.compare(root1, EMPTY_ROOT) === 0
+  if (size1 === 0n) return proof.length === 0
   // Step 2: a tree of 2^n entries is a node of the larger one, and the proof leaves it out.
   const path = (size1 & (size1 - 1n)) === 0n ? [root1, ...proof] : [...proof]
   let fn = size1 - 1n

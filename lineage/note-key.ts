@@ -1,10 +1,13 @@
+import { sha256 } from '../encoding/digest.ts'
 import { base64ToBytes } from '../encoding/text.ts'
 import { type PublicKey, readPublicKey, verifyBytes } from '../signing/key.ts'
+import { readOtherKey } from '../signing/other-key.ts'
 import { LineageError } from './error.ts'
 import { isKeyName, type NoteVerifier, noteKeyId } from './note.ts'
 
 /** Signature type bytes (C2SP signed-note, "Signature types"). */
 const ED25519 = 0x01
+const ECDSA = 0x02
 const COSIGNATURE = 0x04
 
 /** DER of an Ed25519 SubjectPublicKeyInfo up to its 32 key bytes (RFC 8410 section 4). */
@@ -38,6 +41,16 @@ export function cosignatureVerifier(name: string, key: PublicKey): NoteVerifier 
   }
 }
 
+/** Verifies ECDSA lines of `name`, whose key id is that of the DER SubjectPublicKeyInfo (C2SP signed-note, "Signature types", 0x02). */
+function ecdsaVerifier(name: string, spki: Uint8Array): NoteVerifier {
+  const key = readOtherKey(spki)
+  return {
+    name,
+    keyId: sha256(spki).subarray(0, 4),
+    verify: (text, signature) => key.verify(text, signature),
+  }
+}
+
 /** A key in the text form that verifiers share: `name+hex(key id)+base64(type ‖ key)`. */
 export function formatNoteKey(name: string, key: PublicKey): string {
   const raw = rawEd25519(key)
@@ -48,7 +61,7 @@ export function formatNoteKey(name: string, key: PublicKey): string {
 /**
  * Reads a key in its text form.
  *
- * @throws LineageError `NOTE_MALFORMED`, also for a type other than Ed25519 and cosignature
+ * @throws LineageError `NOTE_MALFORMED`, also for a type other than Ed25519, ECDSA and cosignature
  */
 export function parseNoteKey(text: string): NoteVerifier {
   const match = /^([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)$/.exec(text)
@@ -56,14 +69,17 @@ export function parseNoteKey(text: string): NoteVerifier {
   try {
     if (!match || !isKeyName(name)) throw new Error('not name+id+key')
     const bytes = base64ToBytes(encoded, 'key')
-    const type = bytes[0]
-    if (bytes.length !== 33 || (type !== ED25519 && type !== COSIGNATURE))
-      throw new Error('unknown type of key')
-    const key = readPublicKey(Buffer.concat([ED25519_SPKI, bytes.subarray(1)]))
-    const verifier = type === ED25519 ? ed25519Verifier(name, key) : cosignatureVerifier(name, key)
+    const verifier = verifierOf(name, bytes[0], bytes.subarray(1))
     if (verifier.keyId.toString('hex') !== id) throw new Error('the id is not that of the key')
     return verifier
   } catch (cause) {
     throw new LineageError('NOTE_MALFORMED', 'not the key of a note signer', { cause })
   }
+}
+
+function verifierOf(name: string, type: number | undefined, key: Buffer): NoteVerifier {
+  if (type === ECDSA) return ecdsaVerifier(name, key)
+  if (key.length !== 32 || (type !== ED25519 && type !== COSIGNATURE)) throw new Error('unknown type of key')
+  const ed25519 = readPublicKey(Buffer.concat([ED25519_SPKI, key]))
+  return type === ED25519 ? ed25519Verifier(name, ed25519) : cosignatureVerifier(name, ed25519)
 }

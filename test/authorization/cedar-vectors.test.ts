@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { newCedar } from '../../authorization/policy/cedar.ts'
 import { type CedarCall, PolicyEngine } from '../../authorization/policy/engine.ts'
+import { askCedar } from '../../authorization/policy/plain.ts'
 import { RECORDED_EVIDENCE } from '../support/recorded-evidence.ts'
 
 /** Cases of the Cedar project's own integration tests, where they are at hand. */
@@ -41,4 +42,23 @@ describe.skipIf(fixtures === undefined)('the Cedar project\u2019s own cases (WRI
       }
     })
   }
+})
+
+describe('askCedar', () => {
+  const uid = (id: string) => ({ type: 'U', id })
+  const question = { principal: uid('a'), action: uid('b'), resource: uid('c'), context: {}, entities: [] }
+
+  it('answers as Cedar does: a policy that fails is left out, and named', () => {
+    const policies =
+      'permit(principal, action, resource);\nforbid(principal, action, resource) when { context.x };'
+    expect(askCedar({ ...question, policies })).toEqual({
+      type: 'answer',
+      allow: true,
+      determining: ['policy0'],
+      failed: ['policy1'],
+    })
+    expect(askCedar({ ...question, policies, context: { x: true } })).toMatchObject({ allow: false })
+    expect(askCedar({ ...question, policies: 'permit(' })).toMatchObject({ type: 'failure' })
+    expect(askCedar({ ...question, policies: '('.repeat(5_000) })).toMatchObject({ type: 'failure' })
+  })
 })

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { EncodingError } from '../../encoding/error.ts'
-import { parseJson } from '../../encoding/json.ts'
+import { checkJsonText, parseJson } from '../../encoding/json.ts'
 import { RECORDED_EVIDENCE } from '../support/recorded-evidence.ts'
 
 const parse = (text: string, limits = {}) => parseJson(Buffer.from(text), limits)
@@ -110,6 +110,45 @@ describe('parseJson', () => {
     expect(() => parse('{"a":'.repeat(200_000))).toThrow(code('TOO_DEEP'))
     expect(parse('[[]]', { maxDepth: 2, maxBytes: 4 })).toEqual([[]])
     expect(() => parse('[[]] ', { maxBytes: 4 })).toThrow(code('TOO_LARGE'))
+  })
+})
+
+describe('checkJsonText', () => {
+  const check = (text: string) => checkJsonText(Buffer.from(text))
+
+  it('takes what is JSON and means different things to different readers', () => {
+    for (const text of [
+      '{"a":1,"a":2}',
+      '[123e65]',
+      '[1E400]',
+      '[12345678901234567890]',
+      '["\\ud800"]',
+      '1e-999',
+      '-0',
+    ])
+      expect(() => check(text), text).not.toThrow()
+    expect(() => check('[]'.padStart(400, ' '))).not.toThrow()
+    expect(() => check('['.repeat(500) + ']'.repeat(500))).not.toThrow()
+  })
+
+  it('refuses what is not', () => {
+    for (const text of [
+      '',
+      '[1,]',
+      '{"a":1,}',
+      '[01]',
+      '[+1]',
+      "['a']",
+      '["\t"]',
+      '["\\x"]',
+      '[NaN]',
+      'nul',
+      '1 2',
+      '\ufeff{}',
+    ])
+      expect(() => check(text), text).toThrow(EncodingError)
+    expect(() => checkJsonText(Buffer.from('22ff22', 'hex'))).toThrow(code('BAD_UTF8'))
+    expect(() => check('['.repeat(100_000))).toThrow(code('TOO_DEEP'))
   })
 })
 

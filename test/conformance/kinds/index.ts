@@ -4,6 +4,9 @@ import { answerDsse } from './dsse.ts'
 import { answerEar } from './ear.ts'
 import { answerEventLog } from './eventlog.ts'
 import { answerIma } from './ima.ts'
+import { answerJson } from './json.ts'
+import { answerMerkle } from './merkle.ts'
+import { answerNote } from './note.ts'
 import { answerQuote } from './quote.ts'
 
 /** Who answers which kind of case. */
@@ -13,5 +16,8 @@ export const ANSWERERS: Readonly<Record<string, Answerer>> = {
   ear: answerEar,
   eventlog: answerEventLog,
   ima: answerIma,
+  json: answerJson,
+  merkle: answerMerkle,
+  note: answerNote,
   quote: answerQuote,
 }
