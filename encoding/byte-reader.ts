@@ -7,12 +7,17 @@ import { EncodingError } from './error.ts'
 export class ByteReader {
   readonly #bytes: Buffer
   readonly #what: string
+  readonly #base: number
   #offset = 0
 
-  /** @param what names the structure in errors, for example `TPMS_ATTEST`. */
-  constructor(bytes: Uint8Array, what: string) {
+  /**
+   * @param what names the structure in errors, for example `TPMS_ATTEST`.
+   * @param base where these bytes begin in the input that errors count their offset from
+   */
+  constructor(bytes: Uint8Array, what: string, base = 0) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#what = what
+    this.#base = base
   }
 
   get offset(): number {
@@ -27,8 +32,8 @@ export class ByteReader {
     if (length > this.remaining) {
       throw new EncodingError(
         'TRUNCATED',
-        `${this.#what}: ${field} needs ${length} bytes at offset ${this.#offset}, ${this.remaining} are left`,
-        { at: `${field}@${this.#offset}` },
+        `${this.#what}: ${field} needs ${length} bytes at offset ${this.#base + this.#offset}, ${this.remaining} are left`,
+        { at: `${field}@${this.#base + this.#offset}` },
       )
     }
     const start = this.#offset
@@ -74,8 +79,8 @@ export class ByteReader {
     if (this.remaining !== 0) {
       throw new EncodingError(
         'TRAILING_BYTES',
-        `${this.#what}: ${this.remaining} bytes after its end at offset ${this.#offset}`,
-        { at: `@${this.#offset}` },
+        `${this.#what}: ${this.remaining} bytes after its end at offset ${this.#base + this.#offset}`,
+        { at: `@${this.#base + this.#offset}` },
       )
     }
   }
