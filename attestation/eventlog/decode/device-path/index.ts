@@ -1,0 +1,1 @@
+export { type DevicePath, type DevicePathNode, readDevicePath, readDevicePaths } from './path.ts'

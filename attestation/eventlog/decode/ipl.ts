@@ -1,0 +1,146 @@
+import { coverage, isMeasured, type Measured } from './binding.ts'
+import { type Coverage, type Field, field } from './field.ts'
+import { asciiText, utf16TextIfAny } from './text.ts'
+
+/**
+ * What a boot loader measured as EV_IPL. Each loader uses the type for whatever it likes:
+ *
+ * - `grub-command`, `kernel-command-line`, `module-command-line`: a text that GRUB ran or passed on, or the load options that
+ *   systemd-boot and systemd-stub passed on. Where the text is bound it is what was measured.
+ * - `uki-section`: a section of a unified kernel image that systemd-stub measured: its name first (bound), then its contents (only in
+ *   the digest; which section it is follows from the event before).
+ * - `file`: the digest is that of a file; its path is what the loader says.
+ * - `shim-variable`: the digest is that of a variable's value; its name is what shim says.
+ * - `text` and `bytes`: anything else.
+ */
+export type IplForm =
+  | 'grub-command'
+  | 'kernel-command-line'
+  | 'module-command-line'
+  | 'uki-section-name'
+  | 'uki-section-contents'
+  | 'file'
+  | 'shim-variable'
+  | 'text'
+  | 'bytes'
+
+export interface IplFields {
+  readonly form: IplForm
+  /** The command, path or name by the form; null for `bytes`. */
+  readonly text: Field<string | null>
+  readonly data: Field<Buffer>
+}
+
+/**
+ * GRUB measures the text without the prefix (grub-core/commands/tpm.c, grub_tpm_verify_string); so does the one of Red Hat Enterprise
+ * Linux 8, with other prefixes, and with the terminating NUL for commands.
+ */
+const PREFIXES: readonly (readonly [string, IplForm])[] = [
+  ['grub_cmd: ', 'grub-command'],
+  ['grub_cmd ', 'grub-command'],
+  ['kernel_cmdline: ', 'kernel-command-line'],
+  ['grub_kernel_cmdline ', 'kernel-command-line'],
+  ['module_cmdline: ', 'module-command-line'],
+  ['grub_module_cmdline ', 'module-command-line'],
+]
+/** What shim measures into PCR 14 (shim, mok.c). */
+const SHIM_VARIABLES: ReadonlySet<string> = new Set([
+  'MokList',
+  'MokListX',
+  'MokSBState',
+  'MokDBState',
+  'MokIgnoreDB',
+  'MokListTrusted',
+  'MokPolicy',
+  'SbatLevel',
+])
+/** Where load options are measured: by systemd-stub in PCR 12, by older systemd-boot in 8, by both in register 3 of a confidential machine. */
+const COMMAND_LINE_PCRS: readonly number[] = [3, 8, 12]
+const NOTHING = Buffer.alloc(0)
+
+export function decodeIpl(data: Buffer, by: Measured, pcr: number): IplFields {
+  return (
+    decodePrefixed(data, by) ??
+    decodeUtf16(data, by, pcr) ??
+    decodeAscii(data, by) ??
+    plain('bytes', null, data, coverage(data, by))
+  )
+}
+
+function plain(form: IplForm, text: string | null, data: Buffer, covered: Coverage | null): IplFields {
+  return { form, text: field(text, covered, 0, data.length), data: field(data, covered, 0, data.length) }
+}
+
+function decodePrefixed(data: Buffer, by: Measured): IplFields | null {
+  const text = asciiOrUtf8(data)
+  const found = text === null ? undefined : PREFIXES.find(([prefix]) => text.startsWith(prefix))
+  if (text === null || found === undefined) return null
+  const [prefix, form] = found
+  const from = prefix.length
+  // The text may have a terminating NUL, and that may have been measured or not.
+  const to = data.at(-1) === 0 ? data.length - 1 : data.length
+  const covered = coverage(data, by, [
+    { from, to },
+    { from, to: data.length },
+  ])
+  return {
+    form,
+    text: field(text.slice(prefix.length), covered, from, to),
+    data: field(data, covered, 0, data.length),
+  }
+}
+
+/** Commands are what a person wrote into a configuration: any encoding, without NUL inside. */
+function asciiOrUtf8(data: Buffer): string | null {
+  const end = data.at(-1) === 0 ? data.length - 1 : data.length
+  const text = data.subarray(0, end)
+  return text.includes(0) ? null : text.toString('utf8')
+}
+
+function decodeUtf16(data: Buffer, by: Measured, pcr: number): IplFields | null {
+  // systemd-boot 250 and before drops the last byte, a zero, of what it measured (src/boot/efi/measure.c).
+  const cut = data.length % 2 === 1
+  const whole = cut ? Buffer.concat([data, Buffer.alloc(1)]) : data
+  const text = utf16TextIfAny(whole)
+  if (text === null) return null
+  const covered = isMeasured(whole, by) ? { from: 0, to: data.length } : null
+  if (covered !== null)
+    return plain(COMMAND_LINE_PCRS.includes(pcr) ? 'kernel-command-line' : 'text', text, data, covered)
+  if (!text.startsWith('.')) return plain('text', text, data, null)
+  // systemd-stub measures the name in ASCII with its NUL, then the contents, and writes the name in UTF-16 both times.
+  const isName = isMeasured(Buffer.from(`${text}\0`, 'latin1'), by)
+  return {
+    form: isName ? 'uki-section-name' : 'uki-section-contents',
+    text: { value: text, bound: isName },
+    data: { value: data, bound: isName },
+  }
+}
+
+function decodeAscii(data: Buffer, by: Measured): IplFields | null {
+  const text = asciiText(data)
+  if (text === null) return null
+  const covered = coverage(data, by, data.at(-1) === 0 ? [{ from: 0, to: data.length - 1 }] : [])
+  if (covered !== null) {
+    return {
+      form: 'text',
+      text: field(text, covered, 0, covered.to),
+      data: field(data, covered, 0, data.length),
+    }
+  }
+  const form: IplForm = SHIM_VARIABLES.has(text) ? 'shim-variable' : isPath(text) ? 'file' : 'text'
+  return plain(form, text, data, null)
+}
+
+/** `/boot/grub/grub.cfg`, `(hd0,gpt2)/grub.cfg`, and how Red Hat's GRUB names what it loads. */
+function isPath(text: string): boolean {
+  return /^(\([^)]*\))?\//.test(text) || text.startsWith('grub_linuxefi ')
+}
+
+/** Whether a text is what the Linux stub got as its load options, which it measures in UTF-16 (LOADED_IMAGE::LoadOptions). */
+export function isLoadOptions(text: string, by: Measured): boolean {
+  const bytes = Buffer.from(text, 'utf16le')
+  return (
+    isMeasured(Buffer.concat([bytes, Buffer.alloc(2)]), by) ||
+    isMeasured(bytes.length === 0 ? NOTHING : bytes, by)
+  )
+}

@@ -1,0 +1,47 @@
+import { type DevicePath, readDevicePaths } from './device-path/index.ts'
+import { malformed } from './error.ts'
+import { type Slice, SliceReader } from './slice.ts'
+import { utf16Text } from './text.ts'
+
+/** An EFI_LOAD_OPTION (UEFI 2.10, section 3.1.3): what `Boot####` holds. */
+export interface LoadOption {
+  readonly attributes: number
+  /** LOAD_OPTION_ACTIVE. */
+  readonly active: boolean
+  readonly description: string
+  /** Where the image is; the first one is what is loaded. */
+  readonly devicePaths: readonly DevicePath[]
+  /** Handed to the image: for a Linux stub, its command line. */
+  readonly optionalData: Buffer
+}
+
+const LOAD_OPTION_ACTIVE = 1
+
+/** @throws EventDataError, EncodingError */
+export function readLoadOption(slice: Slice): LoadOption {
+  const reader = new SliceReader(slice, 'EFI_LOAD_OPTION')
+  const attributes = reader.u32le('Attributes')
+  const pathBytes = reader.u16le('FilePathListLength')
+  const description = readDescription(reader)
+  const devicePaths = readDevicePaths(reader.slice(pathBytes, 'FilePathList'))
+  const optionalData = reader.rest('OptionalData').bytes
+  return {
+    attributes,
+    active: (attributes & LOAD_OPTION_ACTIVE) !== 0,
+    description,
+    devicePaths,
+    optionalData,
+  }
+}
+
+/** UTF-16 up to its NUL, whose place only the text itself tells. */
+function readDescription(reader: SliceReader): string {
+  const start = reader.position
+  const units: Buffer[] = []
+  while (reader.remaining >= 2) {
+    const unit = reader.bytes(2, 'Description')
+    if (unit.readUInt16LE() === 0) return utf16Text({ bytes: Buffer.concat(units), start }, 'Description')
+    units.push(unit)
+  }
+  throw malformed('a description without an end', start)
+}

@@ -1,0 +1,46 @@
+import { malformed } from './error.ts'
+import type { Slice } from './slice.ts'
+
+/** UTF-16 of a known length. An odd length or a NUL is an error: both hide text from whoever reads it. */
+export function utf16Text({ bytes, start }: Slice, what: string): string {
+  if (bytes.length % 2 !== 0) throw malformed(`${what}: ${bytes.length} bytes are not UTF-16`, start)
+  const text = bytes.toString('utf16le')
+  const nul = text.indexOf('\0')
+  if (nul >= 0) throw malformed(`${what}: a NUL inside the text`, start + 2 * nul)
+  return text
+}
+
+/** Printable ASCII and white space without its terminating NUL, null for anything else. */
+export function asciiText(bytes: Buffer): string | null {
+  const text = bytes.toString('latin1').replace(/\0$/, '')
+  return /^[\t\n\r\x20-\x7e]*$/.test(text) ? text : null
+}
+
+/** UTF-8 without its terminating NUL, null for what is not UTF-8 or has other control characters than white space. */
+export function utf8Text(bytes: Buffer): string | null {
+  const end = bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, end))
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+    return /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text) ? null : text
+  } catch {
+    return null
+  }
+}
+
+/** What looks like UTF-16 of mostly Latin text with a terminating NUL, null for anything else. */
+export function utf16TextIfAny(bytes: Buffer): string | null {
+  if (bytes.length < 2 || bytes.length % 2 !== 0 || bytes.readUInt16LE(bytes.length - 2) !== 0) return null
+  const text = bytes.toString('utf16le', 0, bytes.length - 2)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  return /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text) || !text.isWellFormed() ? null : text
+}
+
+/** UTF-16 that ends with a NUL, which is not part of the text. */
+export function utf16zText({ bytes, start }: Slice, what: string): string {
+  const end = bytes.length - 2
+  if (end < 0 || bytes.length % 2 !== 0 || bytes.readUInt16LE(end) !== 0) {
+    throw malformed(`${what}: no UTF-16 that ends with a NUL`, start)
+  }
+  return utf16Text({ bytes: bytes.subarray(0, end), start }, what)
+}
