@@ -33,7 +33,7 @@ export class ByteReader {
       throw new EncodingError(
         'TRUNCATED',
         `${this.#what}: ${field} needs ${length} bytes at offset ${this.#base + this.#offset}, ${this.remaining} are left`,
-        { at: `${field}@${this.#base + this.#offset}` },
+        { at: `${field}@${this.#base + this.#offset}`, offset: this.#base + this.#offset },
       )
     }
     const start = this.#offset
@@ -80,7 +80,7 @@ export class ByteReader {
       throw new EncodingError(
         'TRAILING_BYTES',
         `${this.#what}: ${this.remaining} bytes after its end at offset ${this.#base + this.#offset}`,
-        { at: `@${this.#base + this.#offset}` },
+        { at: `@${this.#base + this.#offset}`, offset: this.#base + this.#offset },
       )
     }
   }

@@ -1,5 +1,4 @@
-import { hash } from 'node:crypto'
-import type { HashAlgorithm } from '../../tpm2/structures/index.ts'
+import { type BankName, bankDigest } from '../bank.ts'
 import { EVENT_TYPE } from '../event-type.ts'
 import type { TcgEvent } from '../parse.ts'
 import type { Coverage } from './field.ts'
@@ -7,20 +6,23 @@ import type { Coverage } from './field.ts'
 /** What is known of the digest that an event extended its PCR with. */
 export interface Measured {
   /** The bank that the log is read by: the one that was quoted. */
-  readonly bank: HashAlgorithm
-  /** Null when the event extended nothing, so that nothing in it is attested. */
+  readonly bank: BankName
+  /** Null when the event extended nothing, or nobody here can compute its hash: then nothing in it is attested. */
   readonly digest: Buffer | null
+  /** Whether the digest is that of all of the event's data. */
+  readonly data: boolean
 }
 
-/** EV_NO_ACTION extends nothing, and a bank without a digest says nothing. */
-export function measured(event: TcgEvent, bank: HashAlgorithm): Measured {
-  const digest = event.type === EVENT_TYPE.EV_NO_ACTION ? undefined : event.digests.get(bank)
-  return { bank, digest: digest ?? null }
+/** EV_NO_ACTION extends nothing, and a bank without a digest or without a known hash says nothing. */
+export function measured(event: TcgEvent, bank: BankName): Measured {
+  const extended = event.type !== EVENT_TYPE.EV_NO_ACTION && !bank.startsWith('0x')
+  const digest = (extended ? event.digests.get(bank) : undefined) ?? null
+  return { bank, digest, data: isMeasured(event.data, { bank, digest }) }
 }
 
 /** Whether these bytes are what was measured. */
-export function isMeasured(bytes: Uint8Array, { bank, digest }: Measured): boolean {
-  return digest !== null && hash(bank, bytes, 'buffer').equals(digest)
+export function isMeasured(bytes: Uint8Array, { bank, digest }: Pick<Measured, 'bank' | 'digest'>): boolean {
+  return digest !== null && bankDigest(bank, bytes).equals(digest)
 }
 
 /**
@@ -28,9 +30,9 @@ export function isMeasured(bytes: Uint8Array, { bank, digest }: Measured): boole
  * is to be measured depends on who measured, so every candidate is tried and nothing is believed.
  */
 export function coverage(data: Buffer, by: Measured, parts: readonly Coverage[] = []): Coverage | null {
-  const whole = { from: 0, to: data.length }
+  if (by.data) return { from: 0, to: data.length }
   return (
-    [whole, ...parts].find(
+    parts.find(
       ({ from, to }) => from <= to && to <= data.length && isMeasured(data.subarray(from, to), by),
     ) ?? null
   )

@@ -1,5 +1,5 @@
 import { EncodingError } from '../../../encoding/error.ts'
-import type { HashAlgorithm } from '../../tpm2/structures/index.ts'
+import type { BankName } from '../bank.ts'
 import { eventTypeName } from '../event-type.ts'
 import type { TcgEvent } from '../parse.ts'
 import { coverage, type Measured, measured } from './binding.ts'
@@ -107,40 +107,39 @@ const DECODERS: ReadonlyMap<number, Decoder> = new Map<number, Decoder>([
  * where they have not the form that the type calls for the result is `undecodable`, and nothing is thrown. That the digest was extended
  * into a PCR, and which value that PCR has, only a replay against a quote shows.
  */
-export function decodeEvent(event: TcgEvent, bank: HashAlgorithm): DecodedEvent {
+export function decodeEvent(event: TcgEvent, bank: BankName): DecodedEvent {
   const { data } = event
   const by = measured(event, bank)
   const decoder = DECODERS.get(event.type)
-  const whole = (): DecodedEvent['measured'] => measuredWhat(data, by, false)
   try {
     if (decoder === undefined) {
       const covered = coverage(data, by)
       return {
-        measured: whole(),
+        measured: measuredWhat(by, false),
         kind: 'unknown',
         type: event.type,
         data: field(data, covered, 0, data.length),
       }
     }
     const body = decoder(data, by, event)
-    return { measured: measuredWhat(data, by, hasBoundField(body)), ...body } as DecodedEvent
+    return { measured: measuredWhat(by, hasBoundField(body)), ...body } as DecodedEvent
   } catch (error) {
     if (!(error instanceof EncodingError) && !(error instanceof EventDataError)) throw error
     const covered = coverage(data, by)
     return {
-      measured: whole(),
+      measured: measuredWhat(by, false),
       kind: 'undecodable',
       typeName: eventTypeName(event.type),
       reason: error.message,
-      offset: offsetOf(error),
+      offset: error.offset ?? null,
       data: field(data, covered, 0, data.length),
     }
   }
 }
 
-function measuredWhat(data: Buffer, by: Measured, part: boolean): MeasuredWhat {
+function measuredWhat(by: Measured, part: boolean): MeasuredWhat {
   if (by.digest === null) return 'nothing'
-  if (coverage(data, by) !== null) return 'data'
+  if (by.data) return 'data'
   return part ? 'part' : 'elsewhere'
 }
 
@@ -150,11 +149,4 @@ function hasBoundField(body: Body): boolean {
     ([name, value]) =>
       name !== 'digest' && typeof value === 'object' && value !== null && 'bound' in value && value.bound,
   )
-}
-
-/** The readers of structures say in `at` where they stood: `field@offset`. */
-function offsetOf(error: EncodingError | EventDataError): number | null {
-  if (error instanceof EventDataError) return error.offset
-  const digits = /@(\d+)$/.exec(error.at ?? '')?.[1]
-  return digits === undefined ? null : Number(digits)
 }

@@ -56,7 +56,6 @@ const SHIM_VARIABLES: ReadonlySet<string> = new Set([
 ])
 /** Where load options are measured: by systemd-stub in PCR 12, by older systemd-boot in 8, by both in register 3 of a confidential machine. */
 const COMMAND_LINE_PCRS: readonly number[] = [3, 8, 12]
-const NOTHING = Buffer.alloc(0)
 
 export function decodeIpl(data: Buffer, by: Measured, pcr: number): IplFields {
   return (
@@ -139,8 +138,5 @@ function isPath(text: string): boolean {
 /** Whether a text is what the Linux stub got as its load options, which it measures in UTF-16 (LOADED_IMAGE::LoadOptions). */
 export function isLoadOptions(text: string, by: Measured): boolean {
   const bytes = Buffer.from(text, 'utf16le')
-  return (
-    isMeasured(Buffer.concat([bytes, Buffer.alloc(2)]), by) ||
-    isMeasured(bytes.length === 0 ? NOTHING : bytes, by)
-  )
+  return isMeasured(Buffer.concat([bytes, Buffer.alloc(2)]), by) || isMeasured(bytes, by)
 }

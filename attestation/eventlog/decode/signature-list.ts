@@ -1,5 +1,5 @@
 import { describeCertificate, type LoggedCertificate } from './certificate.ts'
-import { EventDataError, malformed } from './error.ts'
+import { malformed, tooLarge } from './error.ts'
 import { GUID_BYTES, guidText } from './guid.ts'
 import { type Slice, SliceReader } from './slice.ts'
 
@@ -153,7 +153,7 @@ function readList(reader: SliceReader, budget: { signatures: number; certificate
   budget.signatures -= count
   if (known?.read === certificate) budget.certificates -= count
   if (budget.signatures < 0 || budget.certificates < 0) {
-    throw new EventDataError('EVENT_DATA_TOO_LARGE', 'a database with more signatures than are read', start)
+    throw tooLarge('a database with more signatures than are read', start)
   }
   const read = known?.read ?? other
   return {

@@ -1,4 +1,4 @@
-import { EventDataError, malformed } from '../error.ts'
+import { malformed, tooLarge } from '../error.ts'
 import { type Slice, SliceReader } from '../slice.ts'
 import { ACPI_NODES } from './acpi.ts'
 import { HARDWARE_NODES } from './hardware.ts'
@@ -55,8 +55,7 @@ export function readDevicePaths(slice: Slice): readonly DevicePath[] {
   while (reader.remaining > 0) {
     const nodes: DevicePathNode[] = []
     while (true) {
-      if (left-- === 0)
-        throw new EventDataError('EVENT_DATA_TOO_LARGE', `more than ${MAX_NODES} nodes`, reader.position)
+      if (left-- === 0) throw tooLarge(`more than ${MAX_NODES} nodes`, reader.position)
       const node = readNode(reader)
       if (node === 'end') break
       nodes.push(node)
