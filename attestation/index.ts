@@ -23,7 +23,7 @@ export * from './identity/index.ts'
 export * from './ima/index.ts'
 export * from './quote/index.ts'
 export * from './reference/index.ts'
-export { encodeReport, MAX_REPORT_BYTES, parseReport, type Report, ReportError } from './report.ts'
+export * from './report/index.ts'
 export {
   type ClockInfo,
   type HashAlgorithm,
@@ -33,9 +33,3 @@ export {
 } from './tpm2/structures/index.ts'
 export * from './uki/index.ts'
 export * from './userspace/index.ts'
-export {
-  type ReportProperty,
-  type ReportTrust,
-  type ReportVerification,
-  verifyReport,
-} from './verify-report.ts'

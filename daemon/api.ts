@@ -1,3 +1,4 @@
+import { encodeReportPieces } from '../attestation/index.ts'
 import { mintArtifact } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import { LineageError, leafHash } from '../lineage/index.ts'
@@ -14,6 +15,7 @@ import {
   OutputError,
   type OwnedEntry,
   type Ownership,
+  type ReportRequest,
   type WorkloadRequest,
 } from './core.ts'
 import type { DaemonParts } from './daemon.ts'
@@ -96,18 +98,21 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
     getStatus: () => statusMessage(parts),
     watchStatus: (signal: AbortSignal) => statuses.watch([['status', statusMessage(parts)]], signal),
 
-    getReport: (caller: Caller, nonce: Buffer) =>
-      makeReport(
+    getReport: async (caller: Caller, request: ReportRequest) => {
+      const report = await makeReport(
         {
           ...{ tpm: parts.host.tpm, ak: parts.host.ak, signingKey: parts.host.signingKey },
           ...{ identity: parts.host.identity, akCertificate: parts.host.akCertificate },
           ...{ tier: parts.tier, lineage, sessionKey: parts.sessionKey.public },
           openLog: kind => parts.launcher.openLog(kind),
           reference: () => history.referenceValues,
+          executions: () => registry.live(),
         },
         caller.uid,
-        nonce,
-      ),
+        request,
+      )
+      return encodeReportPieces(report)
+    },
 
     async getCheckpoint(fresh: boolean) {
       const latest = fresh ? await lineage.checkpoint() : lineage.latestCheckpoint()

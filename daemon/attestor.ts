@@ -5,11 +5,12 @@ import {
   appraise,
   bindExtraData,
   type ClockHistory,
+  CYCLE_DOMAIN,
+  type CycleBinding,
   type EnrolledAk,
   LogReplays,
   QUOTED_SELECTION,
   type Quote,
-  type QuoteBinding,
   type Tier,
 } from '../attestation/index.ts'
 import { type SigningKey, type Tpm, TpmError } from '../attestation/tpm2/index.ts'
@@ -177,10 +178,10 @@ export class Attestor {
     return { appraisal, time: new Date().toISOString(), error: null }
   }
 
-  #binding(reference: SignedReferenceValues): QuoteBinding {
+  #binding(reference: SignedReferenceValues): CycleBinding {
     const { lineage, sessionKeySpkiDigest } = this.#o
     return {
-      domain: 'writ/v1/cycle',
+      domain: CYCLE_DOMAIN,
       nonce: randomBytes(32),
       treeSize: lineage.size,
       lineageRoot: lineage.rootHash(),
@@ -189,7 +190,7 @@ export class Attestor {
     }
   }
 
-  #quote(binding: QuoteBinding): Promise<Quote> {
+  #quote(binding: CycleBinding): Promise<Quote> {
     return this.#o.tpm.quote({
       ak: this.#o.signingKey,
       extraData: bindExtraData(binding),
@@ -199,7 +200,7 @@ export class Attestor {
   }
 
   #appraise(
-    binding: QuoteBinding,
+    binding: CycleBinding,
     quote: Quote,
     logs: HostLogs,
     reference: SignedReferenceValues,
@@ -214,7 +215,7 @@ export class Attestor {
     })
   }
 
-  async #record(binding: QuoteBinding, quote: Quote, logs: HostLogs, appraisal: Appraisal): Promise<bigint> {
+  async #record(binding: CycleBinding, quote: Quote, logs: HostLogs, appraisal: Appraisal): Promise<bigint> {
     const { clock } = appraisal
     return this.#o.recorder.record({
       type: 'appraisal',

@@ -4,7 +4,6 @@ import type { AttestationStatusInput } from '../proto/generated/writ/v1/Attestat
 import type { ExecuteStartedInput } from '../proto/generated/writ/v1/ExecuteStarted.ts'
 import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
-import type { GetReportResponseInput } from '../proto/generated/writ/v1/GetReportResponse.ts'
 import type { ListRevocationsResponseInput } from '../proto/generated/writ/v1/ListRevocationsResponse.ts'
 import type { PassedSignal, TerminalSize } from './launcher/types.ts'
 import type { OutputPiece } from './output-tail.ts'
@@ -111,6 +110,16 @@ export interface OwnedEntry {
   readonly owner: Ownership | null
 }
 
+/** What a caller asks a report for. */
+export interface ReportRequest {
+  /** 32 bytes. */
+  readonly nonce: Buffer
+  /** How much of the IMA log the caller has: so many entries, of a boot in which the TPM had this reset count. */
+  readonly known: { readonly imaEntries: number; readonly resetCount: number }
+  /** Whose executions it may see. */
+  readonly visible: (owner: Ownership) => boolean
+}
+
 /**
  * The daemon behind the API. The services check form, roles, visibility and quotas before they call it, and turn what it throws
  * into statuses: {@link DeniedError} for a decision, {@link WritError} for what is wrong with an input, {@link NotFoundError}
@@ -175,8 +184,8 @@ export interface DaemonCore {
   getStatus(): AttestationStatusInput
   /** The status now, then after every change; ends with `signal`. Bounded. */
   watchStatus(signal: AbortSignal): AsyncIterable<AttestationStatusInput>
-  /** `nonce` is 32 bytes. */
-  getReport(caller: Caller, nonce: Buffer, signal: AbortSignal): Promise<GetReportResponseInput>
+  /** The bytes of a report file, in pieces. @throws ReportError `REPORT_TOO_LARGE` */
+  getReport(caller: Caller, request: ReportRequest): Promise<Iterable<Buffer>>
 
   /** Null if nothing was ever signed. `fresh`: sign the tree as it is now, if need be. */
   getCheckpoint(fresh: boolean): Promise<{ note: Buffer; size: bigint; root: Buffer } | null>

@@ -1,16 +1,25 @@
 import {
   bindExtraData,
   type EnrolledAk,
+  encodeExecutions,
+  imaEntryOffset,
+  MAX_LISTED_EXECUTIONS,
+  parseQuoteAttest,
   QUOTED_SELECTION,
-  type QuoteBinding,
+  type Quote,
+  REPORT_DOMAIN,
+  type Report,
+  type ReportBinding,
+  type ReportCheckpoint,
   type Tier,
 } from '../attestation/index.ts'
 import type { HostIdentity, SigningKey, Tpm } from '../attestation/tpm2/index.ts'
 import { sha256 } from '../encoding/digest.ts'
 import type { Lineage } from '../lineage/index.ts'
-import type { GetReportResponseInput } from '../proto/generated/writ/v1/GetReportResponse.ts'
 import type { PublicKey } from '../signing/key.ts'
-import { HostLogReader, type OpenLog } from './host-logs.ts'
+import type { ReportRequest } from './core.ts'
+import type { TrackedExecution } from './execution-registry.ts'
+import { HostLogReader, type HostLogs, type OpenLog } from './host-logs.ts'
 import type { SignedReferenceValues } from './reference-values.ts'
 
 export interface ReportSource {
@@ -24,6 +33,8 @@ export interface ReportSource {
   readonly lineage: Lineage
   readonly openLog: OpenLog
   readonly reference: () => SignedReferenceValues | null
+  /** Those that have not ended. */
+  readonly executions: () => readonly TrackedExecution[]
 }
 
 /** Stands for "no reference values are in force" in a report's binding. */
@@ -35,21 +46,12 @@ const NO_REFERENCE_VALUES = Buffer.alloc(32)
  * @param uid whose turn at the TPM it takes
  * @throws TpmError
  */
-export async function makeReport(
-  source: ReportSource,
-  uid: number,
-  nonce: Buffer,
-): Promise<GetReportResponseInput> {
+export async function makeReport(source: ReportSource, uid: number, request: ReportRequest): Promise<Report> {
   const { lineage, sessionKey, identity } = source
-  const reference = source.reference()
-  const binding: QuoteBinding = {
-    domain: 'writ/v1/report',
-    nonce,
-    treeSize: lineage.size,
-    lineageRoot: lineage.rootHash(),
-    sessionKeySpkiDigest: sha256(sessionKey.spki),
-    referenceValuesDigest: reference === null ? NO_REFERENCE_VALUES : Buffer.from(reference.digest, 'hex'),
-  }
+  const executions = listExecutions(source, request)
+  const binding = bindingOf(source, request.nonce, executions)
+  // Read in the same turn as the tree that is bound: it goes on from the checkpoint's.
+  const checkpoint = await checkpointBelow(lineage, binding.treeSize)
   const quote = await source.tpm.quote({
     ak: source.signingKey,
     extraData: bindExtraData(binding),
@@ -57,23 +59,70 @@ export async function makeReport(
     requester: { kind: 'report', uid },
   })
   const logs = await new HostLogReader(source.openLog).read()
+  const { imaFrom, imaLog } = unknownPart(logs, quote, request)
   return {
-    quoteAttest: quote.attest,
-    quoteSignature: quote.signature,
-    nonce,
-    lineageSize: String(binding.treeSize),
-    lineageRoot: Buffer.from(binding.lineageRoot),
-    sessionKeySpkiDigest: Buffer.from(binding.sessionKeySpkiDigest),
-    referenceValuesDigest: Buffer.from(binding.referenceValuesDigest),
-    eventLog: logs.eventLog,
-    userspaceLog: logs.userspaceLog ?? Buffer.alloc(0),
-    imaLog: logs.imaLog ?? Buffer.alloc(0),
+    evidence: { quote, eventLog: logs.eventLog, userspaceLog: logs.userspaceLog, imaLog },
+    imaFrom,
+    binding,
+    executions,
+    sessionKeySpki: Buffer.from(sessionKey.spki),
+    checkpoint,
     akPublicArea: source.ak.publicArea,
-    akCertificate: source.akCertificate ?? Buffer.alloc(0),
-    ekCertificate: identity.ekCertificate ?? Buffer.alloc(0),
-    ekIntermediates: [...identity.ekIntermediates],
-    ekPublicArea: identity.ekPublicArea,
-    sessionKeySpki: sessionKey.spki,
-    tier: `TPM_TIER_${source.tier.toUpperCase() as 'HARDWARE' | 'SIMULATED' | 'UNKNOWN'}`,
+    akCertificate: source.akCertificate,
+    ekCertificate: identity.ekCertificate,
+    ekIntermediates: identity.ekIntermediates,
+    claimedTier: source.tier,
   }
+}
+
+function listExecutions({ executions }: ReportSource, { visible }: ReportRequest): Buffer {
+  const live = executions()
+  const listed = live.filter(visible).slice(0, MAX_LISTED_EXECUTIONS)
+  return encodeExecutions({
+    running: live.length,
+    executions: listed.map(({ executionId, state, artifactDigest, terms, startedTime, permittedTime }) => ({
+      id: executionId,
+      state: state === 'ENDED' ? 'ENDING' : state,
+      artifact: artifactDigest,
+      subject: terms.program.sha256,
+      since: startedTime === '' ? permittedTime : startedTime,
+    })),
+  })
+}
+
+function bindingOf(
+  { lineage, sessionKey, reference }: ReportSource,
+  nonce: Buffer,
+  executions: Buffer,
+): ReportBinding {
+  const digest = reference()?.digest
+  return {
+    domain: REPORT_DOMAIN,
+    nonce,
+    treeSize: lineage.size,
+    lineageRoot: lineage.rootHash(),
+    sessionKeySpkiDigest: sha256(sessionKey.spki),
+    referenceValuesDigest: digest === undefined ? NO_REFERENCE_VALUES : Buffer.from(digest, 'hex'),
+    executionsDigest: sha256(executions),
+  }
+}
+
+/** The newest checkpoint, and that the tree of this size goes on from it. Signing another would take the TPM's time once more. */
+async function checkpointBelow(lineage: Lineage, treeSize: bigint): Promise<ReportCheckpoint | null> {
+  const latest = lineage.latestCheckpoint()
+  if (latest === undefined) return null
+  return { note: latest.note, proof: await lineage.consistencyProof(BigInt(latest.size), treeSize) }
+}
+
+/** The IMA log without the entries that the caller has of this boot. */
+function unknownPart(
+  { imaLog }: HostLogs,
+  quote: Quote,
+  { known }: ReportRequest,
+): Pick<Report, 'imaFrom'> & { readonly imaLog: Buffer | null } {
+  const whole = { imaFrom: 0, imaLog }
+  if (imaLog === null || known.imaEntries === 0) return whole
+  if (parseQuoteAttest(quote.attest).clock.resetCount !== known.resetCount) return whole
+  const offset = imaEntryOffset(imaLog, known.imaEntries)
+  return offset === null ? whole : { imaFrom: known.imaEntries, imaLog: imaLog.subarray(offset) }
 }

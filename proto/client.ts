@@ -13,6 +13,7 @@ import type { AttestationStatus } from './generated/writ/v1/AttestationStatus.ts
 import type { ExecuteStartInput } from './generated/writ/v1/ExecuteStart.ts'
 import type { ExecuteStarted } from './generated/writ/v1/ExecuteStarted.ts'
 import type { Execution } from './generated/writ/v1/Execution.ts'
+import type { GetReportRequestInput } from './generated/writ/v1/GetReportRequest.ts'
 import type { ReadEntriesResponse } from './generated/writ/v1/ReadEntriesResponse.ts'
 
 export {
@@ -236,19 +237,46 @@ export class WritClient implements Disposable {
   blob(digest: string, options: CallControl & { readonly maxBytes?: number } = {}): Promise<Buffer> {
     const { signal, deadlineMs = this.#deadlineMs, maxBytes = 256 * 1024 * 1024 } = options
     const attempt = async (leftMs: number) => {
-      const control = { deadlineMs: leftMs, ...(signal === undefined ? {} : { signal }) }
-      const chunks: Buffer[] = []
-      let size = 0
-      for await (const { chunk } of this.read(api.lineage.GetBlob, { digest }, control)) {
-        size += chunk.length
-        if (size > maxBytes) throw new TransportError('TOO_LARGE', `the blob has more than ${maxBytes} bytes`)
-        chunks.push(chunk)
-      }
-      const bytes = Buffer.concat(chunks)
+      const bytes = await this.#whole(api.lineage.GetBlob, { digest }, maxBytes, leftMs, signal)
       if (createHash('sha256').update(bytes).digest('hex') === digest) return bytes
       throw new FaultError('DIGEST_MISMATCH', 'the blob is not the one of this digest', 'DATA_LOSS', digest)
     }
     return withRetries(attempt, this.#retry, deadlineMs, signal)
+  }
+
+  /**
+   * A report of the host as a file (docs/report.md), not verified. Has the deadline of a call with one answer.
+   *
+   * @param request `nonce`: 32 bytes that were never used before
+   * @throws TransportError `TOO_LARGE` when more than `maxBytes` come
+   */
+  report(
+    request: GetReportRequestInput,
+    options: CallControl & { readonly maxBytes?: number } = {},
+  ): Promise<Buffer> {
+    const { signal, deadlineMs = this.#deadlineMs, maxBytes = 128 * 1024 * 1024 } = options
+    const attempt = (leftMs: number) =>
+      this.#whole(api.attestation.GetReport, request, maxBytes, leftMs, signal)
+    return withRetries(attempt, this.#retry, deadlineMs, signal)
+  }
+
+  /** All that comes in pieces. */
+  async #whole<Input>(
+    method: Method<Input, { readonly chunk: Buffer }>,
+    request: Input,
+    maxBytes: number,
+    deadlineMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Buffer> {
+    const chunks: Buffer[] = []
+    let size = 0
+    const control = { deadlineMs, ...(signal === undefined ? {} : { signal }) }
+    for await (const { chunk } of this.read(method, request, control)) {
+      size += chunk.length
+      if (size > maxBytes) throw new TransportError('TOO_LARGE', `more than ${maxBytes} bytes come`)
+      chunks.push(chunk)
+    }
+    return Buffer.concat(chunks)
   }
 
   #once<Input, Output>(

@@ -1,13 +1,13 @@
 import { sha256 } from '../../encoding/digest.ts'
 
-/** What a quote is asked for; a quote of one domain never stands for one of another. */
-export type QuoteDomain = 'writ/v1/cycle' | 'writ/v1/report'
+/** The domain of the evidence cycle's quotes; a quote of one domain never stands for one of another. */
+export const CYCLE_DOMAIN = 'writ/v1/cycle'
+/** The domain of reports' quotes. */
+export const REPORT_DOMAIN = 'writ/v2/report'
 /** The domain of a lineage checkpoint's quote. */
 export const CHECKPOINT_DOMAIN = 'writ/v1/checkpoint'
 
-/** What a quote of a cycle or of a report is bound to, through its extraData. */
-export interface QuoteBinding {
-  readonly domain: QuoteDomain
+interface BoundState {
   /** 32 bytes from whoever wants the quote to be fresh. */
   readonly nonce: Uint8Array
   /** Entries of the lineage before this quote was asked for. */
@@ -19,6 +19,20 @@ export interface QuoteBinding {
   /** SHA-256 of the reference values' payload. */
   readonly referenceValuesDigest: Uint8Array
 }
+
+/** What a quote of the evidence cycle is bound to, through its extraData. */
+export interface CycleBinding extends BoundState {
+  readonly domain: typeof CYCLE_DOMAIN
+}
+
+/** What a report's quote is bound to, through its extraData. */
+export interface ReportBinding extends BoundState {
+  readonly domain: typeof REPORT_DOMAIN
+  /** SHA-256 of the list of executions that the report carries. */
+  readonly executionsDigest: Uint8Array
+}
+
+export type QuoteBinding = CycleBinding | ReportBinding
 
 /** Bytes of the nonce, the root and the digests. */
 const FIELD_BYTES = 32
@@ -36,25 +50,30 @@ function exactly32(bytes: Uint8Array, name: string): Uint8Array {
 }
 
 /**
- * The extraData of a cycle's or report's quote: SHA-256 over domain, nonce, tree size (64-bit big-endian), root, session
- * key digest and reference values digest, each after its length as 32-bit big-endian, so that no two bindings share an
- * encoding.
+ * A binding as bytes: domain, nonce, tree size (64-bit big-endian), root, session key digest, reference values digest and, of a
+ * report, the digest of its executions, each after its length as 32-bit big-endian, so that no two bindings share an encoding.
  *
  * @throws RangeError for a field of another length than 32 bytes (a programmer's mistake)
  */
-export function bindExtraData(binding: QuoteBinding): Buffer {
+export function encodeBinding(binding: QuoteBinding): Buffer {
   const treeSize = Buffer.alloc(8)
   treeSize.writeBigUInt64BE(binding.treeSize)
-  return sha256(
-    Buffer.concat([
-      field(Buffer.from(binding.domain, 'ascii')),
-      field(exactly32(binding.nonce, 'nonce')),
-      field(treeSize),
-      field(exactly32(binding.lineageRoot, 'lineageRoot')),
-      field(exactly32(binding.sessionKeySpkiDigest, 'sessionKeySpkiDigest')),
-      field(exactly32(binding.referenceValuesDigest, 'referenceValuesDigest')),
-    ]),
-  )
+  return Buffer.concat([
+    field(Buffer.from(binding.domain, 'ascii')),
+    field(exactly32(binding.nonce, 'nonce')),
+    field(treeSize),
+    field(exactly32(binding.lineageRoot, 'lineageRoot')),
+    field(exactly32(binding.sessionKeySpkiDigest, 'sessionKeySpkiDigest')),
+    field(exactly32(binding.referenceValuesDigest, 'referenceValuesDigest')),
+    ...(binding.domain === REPORT_DOMAIN
+      ? [field(exactly32(binding.executionsDigest, 'executionsDigest'))]
+      : []),
+  ])
+}
+
+/** The extraData of a cycle's or report's quote: SHA-256 of {@link encodeBinding}. @throws RangeError as it does */
+export function bindExtraData(binding: QuoteBinding): Buffer {
+  return sha256(encodeBinding(binding))
 }
 
 /**

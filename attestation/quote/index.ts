@@ -1,9 +1,13 @@
 export {
   bindExtraData,
   CHECKPOINT_DOMAIN,
+  CYCLE_DOMAIN,
+  type CycleBinding,
   checkpointExtraData,
+  encodeBinding,
   type QuoteBinding,
-  type QuoteDomain,
+  REPORT_DOMAIN,
+  type ReportBinding,
 } from './binding.ts'
 export { MAX_PCR_FILE_BYTES, readClaimedPcrs } from './claimed-pcrs.ts'
 export {

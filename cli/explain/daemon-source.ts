@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type AttestationKey, tier } from '../../attestation/index.ts'
+import { type AttestationKey, parseReport, tier } from '../../attestation/index.ts'
 import { base64ToBytes } from '../../encoding/text.ts'
 import {
   type Checkpoint,
@@ -140,16 +140,16 @@ export async function openDaemon(daemon: WritClient, trust: VerifyTrust): Promis
 
 /** What the daemon says of its TPM. It comes with a report, whose quote is not looked at here. */
 async function askForHost(daemon: WritClient): Promise<BundleHost> {
-  const report = await daemon.call(api.attestation.GetReport, { nonce: randomBytes(32) })
+  const report = parseReport(await daemon.report({ nonce: randomBytes(32) }))
   const { akPublicArea, akCertificate, ekCertificate, ekIntermediates } = report
   return {
     identity: {
-      akPublicArea,
-      ekCertificate: ekCertificate.length === 0 ? null : ekCertificate,
-      ekIntermediates,
+      akPublicArea: Buffer.from(akPublicArea),
+      ekCertificate: ekCertificate && Buffer.from(ekCertificate),
+      ekIntermediates: ekIntermediates.map(der => Buffer.from(der)),
     },
     identityFault: null,
-    akCertificate: akCertificate.length === 0 ? null : akCertificate,
+    akCertificate: akCertificate && Buffer.from(akCertificate),
     stray: null,
   }
 }

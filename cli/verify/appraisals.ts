@@ -2,11 +2,11 @@ import {
   appraise,
   bindExtraData,
   type ClockHistory,
+  type CycleBinding,
   type EnrolledAk,
   type Evidence,
   LogReplays,
   QUOTED_SELECTION,
-  type QuoteBinding,
   verifyQuote,
 } from '../../attestation/index.ts'
 import { hexToBytes } from '../../encoding/text.ts'
@@ -16,7 +16,7 @@ import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from '.
 
 type AppraisalEvent = EventOf<'appraisal'>
 
-function bindingOf({ binding }: AppraisalEvent): QuoteBinding {
+function bindingOf({ binding }: AppraisalEvent): CycleBinding {
   return {
     domain: binding.domain,
     nonce: hexToBytes(binding.nonce),

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Metadata, type StatusObject, status } from '@grpc/grpc-js'
-import { ReferenceValuesError } from '../../attestation/index.ts'
+import { ReferenceValuesError, ReportError } from '../../attestation/index.ts'
 import { TpmError } from '../../attestation/tpm2/index.ts'
 import { AuthorizationError } from '../../authorization/index.ts'
 import { EncodingError, WritError } from '../../encoding/error.ts'
@@ -125,6 +125,7 @@ const FAULT_RULES: readonly FaultRule[] = [
     ROLLED_BACK: status.FAILED_PRECONDITION,
   }),
   FaultRule.of(ReferenceValuesError, { REFERENCE_MALFORMED: status.INVALID_ARGUMENT }),
+  FaultRule.of(ReportError, { REPORT_TOO_LARGE: status.RESOURCE_EXHAUSTED }),
   FaultRule.of(GovernanceError, { CLEARANCE_NOT_APPLICABLE: status.FAILED_PRECONDITION }),
   FaultRule.of(LineageError, {
     RANGE_INVALID: status.OUT_OF_RANGE,

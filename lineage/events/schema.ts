@@ -86,7 +86,7 @@ export const SCHEMAS = {
       imaLength: count,
     }),
     binding: object({
-      domain: oneOf('writ/v1/cycle', 'writ/v1/report'),
+      domain: oneOf('writ/v1/cycle'),
       nonce: digest,
       treeSize: index,
       lineageRoot: digest,

@@ -71,8 +71,8 @@ export const REPEAT: Readonly<Record<MethodName, RepeatRule>> = {
   'attestation.GetStatus': { repeat: 'yes', why: 'reads' },
   'attestation.WatchStatus': { repeat: 'resume', why: 'its first answer is the present state' },
   'attestation.GetReport': {
-    repeat: 'yes',
-    why: 'reads; the nonce ties whichever answer comes to this question',
+    repeat: 'resume',
+    why: 'reads, from its beginning again; the nonce ties whichever answer comes to this question',
   },
   'lineage.GetCheckpoint': { repeat: 'yes', why: 'reads; a fresh one signs the same log once more' },
   'lineage.ReadEntries': { repeat: 'resume', why: 'entries never change; it goes on after the last one' },

@@ -4,6 +4,7 @@ import {
   bindExtraData,
   type ClockHistory,
   type ClockInfo,
+  type CycleBinding,
   checkpointExtraData,
   judgeClock,
   matchesPcrDigest,
@@ -198,7 +199,7 @@ describe('matchesPcrDigest', () => {
 })
 
 describe('bindExtraData', () => {
-  const binding: QuoteBinding = {
+  const binding: CycleBinding = {
     domain: 'writ/v1/cycle',
     nonce: Buffer.alloc(32, 1),
     treeSize: 2n,
@@ -217,7 +218,8 @@ describe('bindExtraData', () => {
 
   it('differs when any field differs', () => {
     const others: QuoteBinding[] = [
-      { ...binding, domain: 'writ/v1/report' },
+      { ...binding, domain: 'writ/v2/report', executionsDigest: Buffer.alloc(32, 6) },
+      { ...binding, domain: 'writ/v2/report', executionsDigest: Buffer.alloc(32, 7) },
       { ...binding, nonce: Buffer.alloc(32, 9) },
       { ...binding, treeSize: 3n },
       { ...binding, lineageRoot: Buffer.alloc(32, 9) },

@@ -3,7 +3,9 @@ import {
   bindExtraData,
   encodeReport,
   issueAkCertificate,
+  encodeExecutions,
   parseReport,
+  REPORT_DOMAIN,
   type Report,
   ReportError,
   type ReportTrust,
@@ -21,12 +23,25 @@ const reference = host.reference()
 const operator = generateKey('ed25519')
 const hostId = Buffer.from(host.key.ak.name).toString('hex')
 const NONCE = Buffer.alloc(32, 7)
+const EXECUTIONS = encodeExecutions({
+  running: 2,
+  executions: [
+    {
+      id: 'ab'.repeat(16),
+      state: 'RUNNING',
+      artifact: 'cd'.repeat(32),
+      subject: 'ef'.repeat(32),
+      since: '2026-11-21T02:00:00.000Z',
+    },
+  ],
+})
 const binding = {
   nonce: NONCE,
   treeSize: 5n,
   lineageRoot: sha256(Buffer.from('root')),
-  sessionKeySpkiDigest: sha256(Buffer.from('key')),
+  sessionKeySpkiDigest: sha256(operator.public.spki),
   referenceValuesDigest: Buffer.from(reference.digest, 'hex'),
+  executionsDigest: sha256(EXECUTIONS),
 }
 
 let report: Report
@@ -43,10 +58,14 @@ beforeAll(async () => {
     },
     operator,
   )
-  const extraData = bindExtraData({ ...binding, domain: 'writ/v1/report' })
+  const extraData = bindExtraData({ ...binding, domain: REPORT_DOMAIN })
   report = {
     evidence: host.evidence(parts(), { extraData }),
+    imaFrom: 0,
     binding,
+    executions: EXECUTIONS,
+    sessionKeySpki: operator.public.spki,
+    checkpoint: null,
     akPublicArea: host.key.ak.publicArea,
     akCertificate,
     ekCertificate: ek.der,
@@ -60,6 +79,8 @@ beforeAll(async () => {
     ekRoots: { hardware: [root.der], other: [] },
     reference,
     governedDigests: new Set(),
+    judgeCheckpoint: null,
+    previous: null,
     at: AT,
   }
 })
@@ -143,7 +164,7 @@ describe('verifyReport', () => {
 
   it('fails when a forger signs it with a key of his own', () => {
     const forger = new SyntheticHost()
-    const extraData = bindExtraData({ ...binding, domain: 'writ/v1/report' })
+    const extraData = bindExtraData({ ...binding, domain: REPORT_DOMAIN })
     const evidence = forger.evidence(parts(), { extraData })
     const result = verify({ evidence, akPublicArea: forger.key.ak.publicArea })
     expect(result).toMatchObject({
@@ -208,7 +229,7 @@ describe('verifyReport', () => {
       document.name = 'other'
     })
     expect(verify({}, { reference: other })).toMatchObject({ logs: 'VERIFIED', 'reference values': 'FAILED' })
-    const extraData = bindExtraData({ ...binding, domain: 'writ/v1/report' })
+    const extraData = bindExtraData({ ...binding, domain: REPORT_DOMAIN })
     const program = { path: 'memfd:writ-subject', digest: sha256Hex(Buffer.from('program')) }
     const evidence = host.evidence({ ...parts(), ima: [...parts().ima, program] }, { extraData })
     expect(verify({ evidence })['reference values']).toBe('FAILED')
@@ -220,7 +241,7 @@ describe('verifyReport', () => {
     const bound = { ...binding, referenceValuesDigest: Buffer.from(fleet.digest, 'hex') }
     const running = host.evidence(
       { ...parts(), ima: [...parts().ima, writd] },
-      { extraData: bindExtraData({ ...bound, domain: 'writ/v1/report' }) },
+      { extraData: bindExtraData({ ...bound, domain: REPORT_DOMAIN }) },
     )
     const { properties } = verifyReport(
       { ...report, binding: bound, evidence: running },

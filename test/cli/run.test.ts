@@ -207,7 +207,7 @@ describe.skipIf(!IS_ROOT)(`writ against a daemon (${NEEDS_ROOT})`, () => {
       nonce,
       '--host',
       site.hostId,
-      '--reference-values',
+      '--reference',
       join(site.operator, 'reference.json'),
     )
     expect(all.stdout).not.toMatch(/FAILED|NOT CHECKED/)

@@ -14,7 +14,7 @@ export interface Result<T = Record<string, unknown>> {
 interface Order {
   readonly id: number
   readonly connection: number
-  readonly kind: 'call' | 'read' | 'execute'
+  readonly kind: 'call' | 'read' | 'execute' | 'report'
   readonly service: keyof typeof api
   readonly method: string
   readonly request: object
@@ -54,6 +54,14 @@ export class RemoteCaller {
     return this.#order({ kind: 'read', service, method, request, connection: 0, withinMs })
   }
 
+  /** A report of the host, as a file. */
+  report(request: object, connection = 0): Promise<Result<Buffer>> {
+    return this.#order({
+      ...{ kind: 'report', service: 'attestation', method: 'GetReport' },
+      ...{ request, connection, withinMs: 0 },
+    })
+  }
+
   /** Runs a workload to its end. */
   execute(
     artifact: Uint8Array,
@@ -87,6 +95,7 @@ async function carryOut(client: WritClient, order: Order): Promise<Result> {
   const over = withinMs > 0 ? AbortSignal.timeout(withinMs) : new AbortController().signal
   try {
     if (kind === 'call') return { answer: await client.call(definition, request) }
+    if (kind === 'report') return { answer: (await client.report(request)) as never }
     if (kind === 'execute') {
       const call = client.executeCall(request)
       call.endStdin()

@@ -141,7 +141,7 @@ describe.skipIf(NEEDS_ROOT !== null)('the TPM', () => {
       for (const until = Date.now() + 4_500; Date.now() < until; rounds++) {
         const reports = callers.flatMap(caller =>
           Array.from({ length: 25 }, (_, i) =>
-            caller.call('attestation', 'GetReport', { nonce: randomBytes(32) }, i % 5),
+            caller.report({ nonce: randomBytes(32) }, i % 5),
           ),
         )
         for (const { answer, error } of await Promise.all(reports)) {

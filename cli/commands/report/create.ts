@@ -1,77 +1,55 @@
 import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
-import { encodeReport } from '../../../attestation/index.ts'
-import { hexToBytes } from '../../../encoding/text.ts'
-import { api } from '../../../proto/client.ts'
+import { parseReport } from '../../../attestation/index.ts'
 import { addCommand, setAction } from '../../command.ts'
 import { CliError } from '../../error.ts'
 import { writeDocument } from '../../files.ts'
+import { addNonceOptions, type NonceOptions, readNonce } from '../../report/nonce.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../../rpc/daemon.ts'
 import { tierLabel } from '../../tier.ts'
 
-interface Options extends SocketOptions {
-  nonce?: string
+interface Options extends SocketOptions, NonceOptions {
+  known?: string
   out: string
 }
-
-const TIERS = {
-  TPM_TIER_UNSPECIFIED: 'unknown',
-  TPM_TIER_UNKNOWN: 'unknown',
-  TPM_TIER_SIMULATED: 'simulated',
-  TPM_TIER_HARDWARE: 'hardware',
-} as const
 
 export function addReportCreate(parent: Command): void {
   const command = addCommand(
     parent,
     'create',
-    'Have the TPM quote now, and write the quote with the logs that explain it.',
+    'Have the TPM quote now, and write the quote with all that explains it.',
     'writ report create --nonce $(openssl rand -hex 32) --out report.json',
-    { file: 'text', nonce: 'hex', tier: 'text', bytes: 'number' },
+    { file: 'text', nonce: 'hex', tier: 'text: what the host says', bytes: 'number', imaFrom: 'number' },
   )
-    .option('--nonce <hex>', '32 bytes from whoever wants the report (default: drawn here, and shown)')
+  addNonceOptions(command, '32 bytes from whoever wants the report (default: drawn here, and shown)')
+    .option(
+      '--known <entries:reset>',
+      'IMA entries that whoever wants the report has already, and the reset count that they are of: as `writ report verify` shows',
+    )
     .requiredOption('--out <file>', 'where the report is written; nothing is overwritten')
   addSocketOption(command)
-  setAction<Options>(command, ({ options, output }) =>
-    withDaemon(options, async daemon => {
-      const nonce = readNonce(options.nonce) ?? randomBytes(32)
-      const report = await daemon.call(api.attestation.GetReport, { nonce })
-      const optional = (bytes: Buffer) => (bytes.length === 0 ? null : bytes)
-      const claimedTier = typeof report.tier === 'string' ? TIERS[report.tier] : 'unknown'
-      const bytes = encodeReport({
-        evidence: {
-          quote: { attest: report.quoteAttest, signature: report.quoteSignature },
-          eventLog: report.eventLog,
-          userspaceLog: optional(report.userspaceLog),
-          imaLog: optional(report.imaLog),
-        },
-        binding: {
-          nonce,
-          treeSize: BigInt(report.lineageSize),
-          lineageRoot: report.lineageRoot,
-          sessionKeySpkiDigest: report.sessionKeySpkiDigest,
-          referenceValuesDigest: report.referenceValuesDigest,
-        },
-        akPublicArea: report.akPublicArea,
-        akCertificate: optional(report.akCertificate),
-        ekCertificate: optional(report.ekCertificate),
-        ekIntermediates: report.ekIntermediates,
-        claimedTier,
-      })
+  setAction<Options>(command, async ({ options, output }) => {
+    const nonce = (await readNonce(options)) ?? randomBytes(32)
+    const known = readKnown(options.known)
+    return withDaemon(options, async daemon => {
+      const bytes = await daemon.report({ nonce, ...known })
+      const { claimedTier, imaFrom } = parseReport(bytes)
       await writeDocument(options.out, bytes)
       const tier = tierLabel(claimedTier)
-      output.result({ file: options.out, nonce, tier, bytes: bytes.length }, () => [
-        `${options.out}  report of a ${tier}, ${bytes.length} bytes`,
+      output.result({ file: options.out, nonce, tier, bytes: bytes.length, imaFrom }, () => [
+        `${options.out}  report of a ${tier}, ${bytes.length} bytes${imaFrom === 0 ? '' : `, IMA log from entry ${imaFrom} on`}`,
         `nonce ${nonce.toString('hex')}`,
       ])
       return undefined
-    }),
-  )
+    })
+  })
 }
 
-/** @throws CliError unless it is 32 bytes in hexadecimal */
-export function readNonce(hex: string | undefined): Buffer | null {
-  if (hex === undefined) return null
-  if (/^[0-9a-f]{64}$/.test(hex)) return hexToBytes(hex)
-  throw new CliError('USAGE', '--nonce takes 64 lower-case hexadecimal digits')
+/** @throws CliError */
+function readKnown(text: string | undefined): { knownImaEntries?: number; knownResetCount?: number } {
+  if (text === undefined) return {}
+  const [, entries, reset] = /^(0|[1-9][0-9]{0,8}):(0|[1-9][0-9]{0,9})$/.exec(text) ?? []
+  if (entries === undefined || Number(reset) > 0xffff_ffff)
+    throw new CliError('USAGE', '--known takes a number of entries and a reset count, for example 1200:7')
+  return { knownImaEntries: Number(entries), knownResetCount: Number(reset) }
 }

@@ -3,27 +3,28 @@ import {
   MAX_REPORT_BYTES,
   parseReport,
   type ReportProperty,
+  type ReportTrust,
   verifyReport,
 } from '../../../attestation/index.ts'
-import { addCommand, setAction } from '../../command.ts'
-import { EXIT } from '../../error.ts'
+import { addCommand, addNote, setAction } from '../../command.ts'
+import { CliError, EXIT } from '../../error.ts'
 import { readAs } from '../../files.ts'
 import { PROPERTY } from '../../form.ts'
 import { readHostId } from '../../host-id.ts'
 import { readTrustedKey } from '../../keys.ts'
 import { styled } from '../../output.ts'
 import { openReferenceValues } from '../../reference-values.ts'
+import { judgeCheckpoint } from '../../report/checkpoint.ts'
+import { addNonceOptions, type NonceOptions, readNonce } from '../../report/nonce.ts'
 import { addRootOptions, type RootOptions, readRoots } from '../../roots.ts'
 import { tierLabel } from '../../tier.ts'
 import { allVerified, resultLine } from '../../verify/property.ts'
 import { collect } from '../../workload.ts'
-import { readNonce } from './create.ts'
 
-interface Options extends RootOptions {
-  operatorKey: string
-  nonce?: string
+interface Options extends RootOptions, NonceOptions {
+  operatorKey?: string
   host?: string
-  referenceValues?: string
+  reference?: string
   governed?: string[]
 }
 
@@ -32,41 +33,31 @@ export function addReportVerify(parent: Command): void {
     parent,
     'verify <file>',
     'Check a report offline. Nothing in it is believed because it is in it.',
-    `writ report verify report.json --nonce 8f1c… --operator-key operator.pub --ek-root vendor-root.pem \\
-     --reference-values reference.json`,
+    `writ report verify report.json --nonce 8f1c… --operator-key operator.pub --roots vendor-roots/ \\
+     --reference reference.json`,
     { verified: 'boolean', tier: 'text', 'hostId|null': 'hex', properties: [PROPERTY] },
   )
-    .requiredOption('--operator-key <file>', "the operator's public key")
-    .option('--nonce <hex>', 'the nonce that the report has to answer')
+  addNonceOptions(command, 'the nonce that the report has to answer')
+    .option('--operator-key <file>', "the operator's public key, which certifies hosts and signs reference values")
     .option('--host <id>', 'the host that was asked')
-    .option('--reference-values <file>', 'signed reference values that the host has to meet')
+    .option('--reference <file>', 'signed reference values that the host has to meet')
     .option('--governed <digest>', 'program that the host ran under an artifact (repeatable)', collect)
   addRootOptions(command)
+  addNote(
+    command,
+    'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that was asked is\n' +
+      'VERIFIED. Something has to vouch for the attestation key: the operator, by --operator-key, or you, by --host.',
+  )
   setAction<Options>(command, async ({ args, options, output }) => {
     const [path = ''] = args
-    const operatorKey = await readTrustedKey(options.operatorKey, "the operator's key")
-    const roots = await readRoots(options)
-    const reference =
-      options.referenceValues === undefined
-        ? null
-        : await readAs(options.referenceValues, 'reference values', b =>
-            openReferenceValues(b, [operatorKey]),
-          )
+    const trust = await readTrust(options)
     const report = await readAs(path, 'a report', parseReport, MAX_REPORT_BYTES)
-    const found = verifyReport(report, {
-      nonce: readNonce(options.nonce),
-      hostId: options.host === undefined ? null : readHostId(options.host),
-      operatorKey,
-      ekRoots: roots,
-      reference,
-      governedDigests: new Set(options.governed ?? []),
-      at: new Date(),
-    })
+    const found = verifyReport(report, trust)
     const properties = found.properties.map(({ name, status, detail }) => ({
       property: name,
       status,
       detail,
-      asked: isAsked(name, options),
+      asked: isAsked(name, trust),
     }))
     const verified = allVerified(properties)
     const tier = tierLabel(found.tier)
@@ -78,11 +69,37 @@ export function addReportVerify(parent: Command): void {
   })
 }
 
+async function readTrust(options: Options): Promise<ReportTrust> {
+  const { operatorKey: keyPath, reference: referencePath } = options
+  const operatorKey = keyPath === undefined ? null : await readTrustedKey(keyPath, "the operator's key")
+  if (referencePath !== undefined && operatorKey === null)
+    throw new CliError('USAGE', '--reference needs --operator-key: the key that signed the reference values')
+  return {
+    nonce: await readNonce(options),
+    hostId: options.host === undefined ? null : readHostId(options.host),
+    operatorKey,
+    ekRoots: await readRoots(options),
+    reference:
+      referencePath === undefined || operatorKey === null
+        ? null
+        : await readAs(referencePath, 'reference values', b => openReferenceValues(b, [operatorKey])),
+    governedDigests: new Set(options.governed ?? []),
+    judgeCheckpoint,
+    previous: null,
+    at: new Date(),
+  }
+}
+
 /** What was asked: everything but what needs something that was not given. */
-function isAsked(name: ReportProperty['name'], options: Options): boolean {
-  if (name === 'freshness') return options.nonce !== undefined
-  if (name === 'host') return options.host !== undefined
-  if (name === 'reference values') return options.referenceValues !== undefined
-  if (name === 'EK certificate') return options.ekRoot !== undefined || options.hardwareEkRoot !== undefined
+function isAsked(name: ReportProperty['name'], trust: ReportTrust): boolean {
+  if (name === 'freshness') return trust.nonce !== null
+  if (name === 'host') return trust.hostId !== null
+  if (name === 'reference values') return trust.reference !== null
+  if (name === 'EK certificate') return trust.ekRoots !== null
+  // Who names the host by its key's Name vouches for the key.
+  if (name === 'AK certificate') return trust.operatorKey !== null || trust.hostId === null
+  if (name === 'clock') return trust.previous !== null
+  // A lineage that is younger than its first checkpoint has none.
+  if (name === 'lineage checkpoint') return false
   return true
 }

@@ -10,6 +10,7 @@ import {
   NotFoundError,
   type OwnedEntry,
   type PassedSignal,
+  type ReportRequest,
   type TerminalSize,
   type WorkloadRequest,
 } from '../../../daemon/core.ts'
@@ -59,7 +60,12 @@ export class MemoryCore implements DaemonCore {
     return decision
   }
 
-  async authorize(caller: Caller, artifact: Buffer | null, workload: WorkloadRequest) {
+  async authorize(
+    caller: Caller,
+    artifact: Buffer | null,
+    workload: WorkloadRequest,
+    _signal?: AbortSignal,
+  ) {
     this.workloads.push(workload)
     const decisionIndex = this.#decide(caller, artifact)
     return {
@@ -194,8 +200,10 @@ export class MemoryCore implements DaemonCore {
     return this.statusChanges.watch([['', this.status]], signal)
   }
 
-  async getReport(_caller: Caller, nonce: Buffer) {
-    return { nonce, quoteAttest: Buffer.from('attest'), imaLog: Buffer.alloc(8 * 1024 * 1024, 1) }
+  /** The nonce, then pieces of several sizes. */
+  async getReport(_caller: Caller, { nonce, known }: ReportRequest): Promise<Iterable<Buffer>> {
+    const large = Buffer.alloc(8 * 1024 * 1024, known.imaEntries)
+    return [nonce, Buffer.from('attest'), large, Buffer.from('end')]
   }
 
   async getCheckpoint() {

@@ -187,14 +187,14 @@ describe('a server with limits', () => {
   it('answers for a daemon that takes too long, and tells it to stop', async () => {
     rig = await startRig({ unaryTimeoutMs: () => 100 })
     let told = false
-    rig.core.getReport = (_caller, _nonce, signal?: AbortSignal) =>
+    rig.core.authorize = (_caller, _artifact, _workload, signal?: AbortSignal) =>
       new Promise(() => {
         signal?.addEventListener('abort', () => {
           told = true
         })
       })
     await expect(
-      rig.client().call(api.attestation.GetReport, { nonce: Buffer.alloc(32) }),
+      rig.client().call(api.execution.Authorize, { artifact: Buffer.from('{}'), workload: {} }),
     ).rejects.toMatchObject({ status: 'DEADLINE_EXCEEDED', faultCode: 'TIMED_OUT' })
     expect(told).toBe(true)
   })

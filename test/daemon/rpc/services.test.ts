@@ -215,12 +215,14 @@ describe('attestation', () => {
 
   it('carries a report with megabytes of logs, over exactly the nonce', async () => {
     const nonce = Buffer.alloc(32, 5)
-    const report = await client.call(api.attestation.GetReport, { nonce })
-    expect(report.nonce.equals(nonce)).toBe(true)
-    expect(report.imaLog).toHaveLength(8 * 1024 * 1024)
+    const report = await client.report({ nonce, knownImaEntries: 7 })
+    const large = Buffer.alloc(8 * 1024 * 1024, 7)
+    const whole = Buffer.concat([nonce, Buffer.from('attest'), large, Buffer.from('end')])
+    expect(report.equals(whole)).toBe(true)
+    await expect(client.report({ nonce }, { maxBytes: 1 << 20 })).rejects.toMatchObject({ code: 'TOO_LARGE' })
     for (const length of [0, 31, 33]) {
       expect(
-        await failure(client.call(api.attestation.GetReport, { nonce: Buffer.alloc(length) })),
+        await failure(client.report({ nonce: Buffer.alloc(length) })),
       ).toMatchObject({
         status: 'INVALID_ARGUMENT',
         at: 'nonce',

@@ -70,7 +70,7 @@ export async function report(bench: Bench, guest: Guest, name: string): Promise<
   writeFileSync(operator.path(`${name}.json`), await guest.get(`/run/${name}.json`))
   const done = await operator.try(
     ...['report', 'verify', operator.path(`${name}.json`), '--nonce', nonce, '--host', known(bench).hostId],
-    ...['--operator-key', operator.publicKey, '--reference-values', operator.path('reference.json')],
+    ...['--operator-key', operator.publicKey, '--reference', operator.path('reference.json')],
     ...['--ek-root', machine.ekRoot, '--governed', greetDigest(bench)],
   )
   equal(done.status, 0, `${done.stdout}${done.stderr}`)

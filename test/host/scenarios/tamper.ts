@@ -131,7 +131,7 @@ async function refusedReport(bench: Bench, guest: Guest): Promise<void> {
   writeFileSync(operator.path('failed.json'), await guest.get('/run/failed.json'))
   const done = await operator.try(
     ...['report', 'verify', operator.path('failed.json'), '--nonce', nonce, '--host', known(bench).hostId],
-    ...['--operator-key', operator.publicKey, '--reference-values', operator.path('reference.json')],
+    ...['--operator-key', operator.publicKey, '--reference', operator.path('reference.json')],
     ...['--ek-root', machine.ekRoot],
   )
   equal(done.status, 1)

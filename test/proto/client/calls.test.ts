@@ -6,7 +6,7 @@ import { DETAILS_TRAILER, encodeErrorDetail } from '../../../proto/error-details
 import { startRig } from '../../daemon/rpc/rig.ts'
 import { answer, frame, HostileServer } from './hostile-server.ts'
 
-const { GetStatus, GetReport } = api.attestation
+const { GetStatus } = api.attestation
 
 let server: HostileServer
 let client: WritClient
@@ -114,7 +114,7 @@ describe('an answer that is not one', () => {
 
   it('larger than the client takes, is not read', async () => {
     server.treat = stream => answer(stream, frame(Buffer.alloc(1000), 70 * 1024 * 1024))
-    expect(await failure(client.call(GetReport, { nonce: Buffer.alloc(32) }))).toMatchObject({
+    expect(await failure(client.report({ nonce: Buffer.alloc(32) }))).toMatchObject({
       code: 'TOO_LARGE',
     })
   })

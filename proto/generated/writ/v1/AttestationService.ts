@@ -14,19 +14,17 @@ import type { WatchStatusResponseInput as _writ_v1_WatchStatusResponseInput, Wat
  */
 export interface AttestationServiceClient extends grpc.Client {
   /**
-   * A fresh quote over the caller's nonce with the logs that explain it. At most one report per uid waits for the TPM.
+   * A fresh quote over the caller's nonce with all that explains it, as one file (docs/report.md), in pieces. At most one report per uid
+   * waits for the TPM. RESOURCE_EXHAUSTED (TOO_LARGE) if the file would have more than 128 MiB: ask for the part that is new.
    */
-  GetReport(argument: _writ_v1_GetReportRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_GetReportResponse>): grpc.ClientUnaryCall;
-  GetReport(argument: _writ_v1_GetReportRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_GetReportResponse>): grpc.ClientUnaryCall;
-  GetReport(argument: _writ_v1_GetReportRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_GetReportResponse>): grpc.ClientUnaryCall;
-  GetReport(argument: _writ_v1_GetReportRequestInput, callback: grpc.requestCallback<_writ_v1_GetReportResponse>): grpc.ClientUnaryCall;
+  GetReport(argument: _writ_v1_GetReportRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_GetReportResponse>;
+  GetReport(argument: _writ_v1_GetReportRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_GetReportResponse>;
   /**
-   * A fresh quote over the caller's nonce with the logs that explain it. At most one report per uid waits for the TPM.
+   * A fresh quote over the caller's nonce with all that explains it, as one file (docs/report.md), in pieces. At most one report per uid
+   * waits for the TPM. RESOURCE_EXHAUSTED (TOO_LARGE) if the file would have more than 128 MiB: ask for the part that is new.
    */
-  getReport(argument: _writ_v1_GetReportRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_GetReportResponse>): grpc.ClientUnaryCall;
-  getReport(argument: _writ_v1_GetReportRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_GetReportResponse>): grpc.ClientUnaryCall;
-  getReport(argument: _writ_v1_GetReportRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_GetReportResponse>): grpc.ClientUnaryCall;
-  getReport(argument: _writ_v1_GetReportRequestInput, callback: grpc.requestCallback<_writ_v1_GetReportResponse>): grpc.ClientUnaryCall;
+  getReport(argument: _writ_v1_GetReportRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_GetReportResponse>;
+  getReport(argument: _writ_v1_GetReportRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_GetReportResponse>;
 
   /**
    * The trust gate as it is now.
@@ -61,9 +59,10 @@ export interface AttestationServiceClient extends grpc.Client {
  */
 export interface AttestationServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
-   * A fresh quote over the caller's nonce with the logs that explain it. At most one report per uid waits for the TPM.
+   * A fresh quote over the caller's nonce with all that explains it, as one file (docs/report.md), in pieces. At most one report per uid
+   * waits for the TPM. RESOURCE_EXHAUSTED (TOO_LARGE) if the file would have more than 128 MiB: ask for the part that is new.
    */
-  GetReport: grpc.handleUnaryCall<_writ_v1_GetReportRequest, _writ_v1_GetReportResponseInput>;
+  GetReport: grpc.handleServerStreamingCall<_writ_v1_GetReportRequest, _writ_v1_GetReportResponseInput>;
 
   /**
    * The trust gate as it is now.
