@@ -56,9 +56,13 @@ async function certificateFiles(directory: string): Promise<string[]> {
   })
   const files = names.filter(name => /\.(?:pem|crt|cer|der)$/i.test(name)).sort()
   if (files.length === 0) {
-    throw new CliError('FILE_MISSING', `no certificate in ${directory}: files end in .pem, .crt, .cer or .der`, {
-      at: directory,
-    })
+    throw new CliError(
+      'FILE_MISSING',
+      `no certificate in ${directory}: files end in .pem, .crt, .cer or .der`,
+      {
+        at: directory,
+      },
+    )
   }
   return files.map(name => join(directory, name))
 }

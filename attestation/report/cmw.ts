@@ -24,7 +24,8 @@ export interface CmwCollection {
 
 const TYPE_KEY = '__cmwc_t'
 /** type "/" subtype of RFC 6838, section 4.2, with parameters as RFC 9193 lets them follow. */
-const MEDIA_TYPE = /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?:;[ -~]{1,128})?$/
+const MEDIA_TYPE =
+  /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?:;[ -~]{1,128})?$/
 /** Bytes that become one piece of text: a multiple of three, so that the pieces of base64 join. */
 const PIECE_BYTES = 3 << 18
 
@@ -32,9 +33,10 @@ const PIECE_BYTES = 3 << 18
  * The bytes of a collection, piece by piece, so that a large one is never in memory as text: an object with one line for each
  * item, values in base64url without padding. The order is that of the map; it means nothing.
  *
- * @throws TypeError for an item without bytes, which has no spelling: leave it out (a programmer's mistake)
+ * @throws TypeError for no item, and for an item without bytes, which has no spelling: leave it out (a programmer's mistake)
  */
 export function* encodeCmwCollection({ type, items }: CmwCollection): Generator<Buffer, void> {
+  if (items.size === 0) throw new TypeError('a collection has one item at least')
   let before = '{'
   if (type !== null) {
     yield Buffer.from(`{"${TYPE_KEY}":${JSON.stringify(type)}`)
@@ -63,12 +65,17 @@ export function* encodeCmwCollection({ type, items }: CmwCollection): Generator<
  */
 export function parseCmwCollection(file: Uint8Array, maxBytes: number): CmwCollection {
   if (file.length > maxBytes) {
-    throw new ReportError('REPORT_TOO_LARGE', `a report of ${file.length} bytes, at most ${maxBytes} are read`)
+    throw new ReportError(
+      'REPORT_TOO_LARGE',
+      `a report of ${file.length} bytes, at most ${maxBytes} are read`,
+    )
   }
   const json = readJson(file, maxBytes)
   if (json === null || typeof json !== 'object' || Array.isArray(json)) throw malformed('not a JSON object')
   const { [TYPE_KEY]: type = null, ...labelled } = json
   if (type !== null && typeof type !== 'string') throw malformed(`${TYPE_KEY} is not text`, TYPE_KEY)
+  // The RFC's grammar has one item at least.
+  if (Object.keys(labelled).length === 0) throw malformed('no item')
   const items = Object.entries(labelled).map(([label, value]) => [label, parseRecord(label, value)] as const)
   return { type, items: new Map(items) }
 }
@@ -78,7 +85,7 @@ function readJson(file: Uint8Array, maxBytes: number): JsonValue {
     return parseJson(file, { maxBytes, maxDepth: 2 })
   } catch (cause) {
     if (!(cause instanceof WritError)) throw cause
-    throw malformed(cause.message, cause.at, cause)
+    throw new ReportError('REPORT_MALFORMED', `report: ${cause.message}`, { at: cause.at, cause })
   }
 }
 

@@ -62,7 +62,10 @@ export function encodeReportPieces(report: Report): Generator<Buffer, void> {
   })
   const bytes = records.reduce((sum, [, { value }]) => sum + Math.ceil((value.length * 4) / 3), 0)
   if (bytes > MAX_REPORT_BYTES - MAX_OVERHEAD_BYTES) {
-    throw new ReportError('REPORT_TOO_LARGE', `the report would have ${bytes} bytes, at most ${MAX_REPORT_BYTES} are read`)
+    throw new ReportError(
+      'REPORT_TOO_LARGE',
+      `the report would have ${bytes} bytes, at most ${MAX_REPORT_BYTES} are read`,
+    )
   }
   return encodeCmwCollection({ type: REPORT_TYPE, items: new Map(records) })
 }

@@ -45,7 +45,10 @@ export function encodeExecutions({ running, executions }: ReportedExecutions): B
  */
 export function parseExecutions(bytes: Uint8Array): ReportedExecutions {
   const fail = (what: string, cause?: unknown) =>
-    new ReportError('REPORT_MALFORMED', `report: item "executions.json" ${what}`, { at: 'executions.json', cause })
+    new ReportError('REPORT_MALFORMED', `report: item "executions.json" ${what}`, {
+      at: 'executions.json',
+      cause,
+    })
   let json: unknown
   try {
     json = parseJson(bytes, { maxBytes: 4 << 20, maxDepth: 3 })

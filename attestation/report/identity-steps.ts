@@ -1,5 +1,12 @@
 import { sha256Hex } from '../../encoding/digest.ts'
-import { type AttestationKey, type Tier, tier, type VerifiedEk, verifyAkCertificate, verifyEkChain } from '../identity/index.ts'
+import {
+  type AttestationKey,
+  type Tier,
+  tier,
+  type VerifiedEk,
+  verifyAkCertificate,
+  verifyEkChain,
+} from '../identity/index.ts'
 import { type Checked, failed, notChecked, verified } from './property.ts'
 import type { Report } from './report.ts'
 import type { ReportTrust } from './trust.ts'

@@ -1,5 +1,11 @@
 /** The report: evidence of one moment with all that its quote is bound to, in one file that others can read without this project. */
-export { type CmwCollection, type CmwRecord, encodeCmwCollection, INDICATOR, parseCmwCollection } from './cmw.ts'
+export {
+  type CmwCollection,
+  type CmwRecord,
+  encodeCmwCollection,
+  INDICATOR,
+  parseCmwCollection,
+} from './cmw.ts'
 export { encodeReport, encodeReportPieces, reportFiles } from './encode.ts'
 export { ReportError, type ReportErrorCode } from './error.ts'
 export { reportExtraData } from './evidence-steps.ts'
@@ -11,9 +17,9 @@ export {
   type ReportedExecutions,
 } from './executions.ts'
 export { imaEntryOffset } from './ima-part.ts'
-export { encodePcrsFile } from './pcrs-file.ts'
 export { LAYOUT, REPORT_TYPE, type ReportLabel } from './layout.ts'
 export { parseReport } from './parse.ts'
+export { encodePcrsFile } from './pcrs-file.ts'
 export type { ReportProperty } from './property.ts'
 export { MAX_REPORT_BYTES, type Report, type ReportCheckpoint } from './report.ts'
 export type { BoundTree, JudgeCheckpoint, ReportTrust } from './trust.ts'

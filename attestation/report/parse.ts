@@ -1,10 +1,10 @@
 import { sha256 } from '../../encoding/digest.ts'
 import { WritError } from '../../encoding/error.ts'
+import { parsePublicArea, publicAreaFromSized, publicAreaKey } from '../tpm2/structures/index.ts'
 import { type CmwCollection, parseCmwCollection } from './cmw.ts'
 import { parseDocument } from './document.ts'
 import { ReportError } from './error.ts'
 import { LAYOUT, REPORT_TYPE, REQUIRED, type ReportLabel } from './layout.ts'
-import { parsePublicArea, publicAreaFromSized, publicAreaKey } from '../tpm2/structures/index.ts'
 import { pemBlock, pemBlocks, publicKeyPem } from './pem.ts'
 import { MAX_REPORT_BYTES, type Report } from './report.ts'
 
@@ -33,7 +33,8 @@ export function parseReport(file: Uint8Array): Report {
   if (imaLog === null && document.imaFrom !== 0) throw malformed('report.json', 'tells of a missing IMA log')
   const note = item('checkpoint')
   const proof = document.consistencyProof
-  if ((note === null) !== (proof === null)) throw malformed('checkpoint', 'is not there together with its proof')
+  if ((note === null) !== (proof === null))
+    throw malformed('checkpoint', 'is not there together with its proof')
   return {
     evidence: {
       quote: { attest: required('quote.msg'), signature: required('quote.sig') },

@@ -2,7 +2,10 @@ import type { KeyObject } from 'node:crypto'
 
 /** DER as one PEM block (RFC 7468). */
 export function pemBlock(label: string, der: Uint8Array): string {
-  const lines = Buffer.from(der).toString('base64').match(/.{1,64}/g) ?? []
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
 }
 
@@ -14,5 +17,7 @@ export function publicKeyPem(key: KeyObject): string {
 /** The DER of every block of that label, in order; nothing about it is known to be what the label says. */
 export function pemBlocks(label: string, text: string): Buffer[] {
   const pattern = new RegExp(`-----BEGIN ${label}-----\\n([A-Za-z0-9+/=\\n]*)-----END ${label}-----\\n`, 'g')
-  return Array.from(text.matchAll(pattern), ([, body = '']) => Buffer.from(body.replaceAll('\n', ''), 'base64'))
+  return Array.from(text.matchAll(pattern), ([, body = '']) =>
+    Buffer.from(body.replaceAll('\n', ''), 'base64'),
+  )
 }

@@ -1,8 +1,8 @@
+import { WritError } from '../../encoding/error.ts'
 import { matchQuote, readLogs } from '../appraisal/logs.ts'
 import { LogReplays } from '../appraisal/replays.ts'
 import { encodeBinding, REPORT_DOMAIN } from '../quote/index.ts'
 import { parseQuoteAttest, parseSignature } from '../tpm2/structures/index.ts'
-import { WritError } from '../../encoding/error.ts'
 import { reportFiles } from './encode.ts'
 import { encodePcrsFile } from './pcrs-file.ts'
 import type { Report } from './report.ts'
@@ -23,8 +23,8 @@ function replayedPcrs({ evidence, imaFrom }: Report): Buffer | null {
   if (imaFrom !== 0) return null
   try {
     const attest = parseQuoteAttest(evidence.quote.attest)
-    const { hash } = parseSignature(evidence.quote.signature)
-    const quote = { ...attest, hash }
+    const { hash, scheme } = parseSignature(evidence.quote.signature)
+    const quote = { ...attest, hash, scheme }
     const logs = readLogs(evidence, new LogReplays(), [])
     const attested = logs && matchQuote(quote, logs, undefined, [])
     return attested && encodePcrsFile(attested.pcrs)

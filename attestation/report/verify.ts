@@ -11,7 +11,13 @@ import {
   checkQuote,
   checkReference,
 } from './evidence-steps.ts'
-import { checkAkCertificate, checkEkCertificate, checkHost, checkNonce, deriveTier } from './identity-steps.ts'
+import {
+  checkAkCertificate,
+  checkEkCertificate,
+  checkHost,
+  checkNonce,
+  deriveTier,
+} from './identity-steps.ts'
 import { type Checked, guarded, type ReportProperty } from './property.ts'
 import type { Report } from './report.ts'
 import type { ReportTrust } from './trust.ts'
@@ -35,7 +41,11 @@ export interface ReportVerification {
  *
  * @param replays kept by whoever verifies many reports; changes nothing but the time it takes
  */
-export function verifyReport(report: Report, trust: ReportTrust, replays = new LogReplays()): ReportVerification {
+export function verifyReport(
+  report: Report,
+  trust: ReportTrust,
+  replays = new LogReplays(),
+): ReportVerification {
   const properties: ReportProperty[] = []
   const check = <T>(name: ReportProperty['name'], step: () => Checked<T>): T | null => {
     const { status, detail, value } = guarded(step)

@@ -5,7 +5,6 @@ import {
   ImaReplay,
   parseEventLog,
   parseReferenceValues,
-  parseReport,
   parseUserspaceLog,
   replayEventLog,
   replayImaLog,
@@ -132,7 +131,6 @@ describe('logs', () => {
 describe('documents', () => {
   const payload = Buffer.from(JSON.stringify(host.document()))
   survives('reference values', payload, parseReferenceValues)
-  survives('a report', Buffer.from('{"version":1,"evidence":{"attest":"","signature":""}}'), parseReport)
 })
 
 describe('appraise', () => {

@@ -69,9 +69,7 @@ describe('before the daemon has begun its work', () => {
     const reasons = () => core.getStatus().reasons
     expect(reasons()).toMatchObject([{ code: 'NOT_YET_APPRAISED', message: 'the daemon is starting' }])
     expect(String(await deny())).not.toContain('TPM')
-    expect(() => core.getReport(undefined as never, undefined as never)).toThrow(
-      StartingError,
-    )
+    expect(() => core.getReport(undefined as never, undefined as never)).toThrow(StartingError)
     waiting.tpm = new TpmError('TPM_TIMEOUT', 'no answer')
     expect(reasons()).toMatchObject([{ code: 'TPM_TIMEOUT', message: 'no answer' }])
     expect(() => core.getReport(undefined as never, undefined as never)).toThrow(

@@ -140,9 +140,7 @@ describe.skipIf(NEEDS_ROOT !== null)('the TPM', () => {
       // For longer than evidence counts: a lease that was starved would have run out.
       for (const until = Date.now() + 4_500; Date.now() < until; rounds++) {
         const reports = callers.flatMap(caller =>
-          Array.from({ length: 25 }, (_, i) =>
-            caller.report({ nonce: randomBytes(32) }, i % 5),
-          ),
+          Array.from({ length: 25 }, (_, i) => caller.report({ nonce: randomBytes(32) }, i % 5)),
         )
         for (const { answer, error } of await Promise.all(reports)) {
           if (answer !== undefined) answered++

@@ -38,7 +38,10 @@ export function addReportVerify(parent: Command): void {
     { verified: 'boolean', tier: 'text', 'hostId|null': 'hex', properties: [PROPERTY] },
   )
   addNonceOptions(command, 'the nonce that the report has to answer')
-    .option('--operator-key <file>', "the operator's public key, which certifies hosts and signs reference values")
+    .option(
+      '--operator-key <file>',
+      "the operator's public key, which certifies hosts and signs reference values",
+    )
     .option('--host <id>', 'the host that was asked')
     .option('--reference <file>', 'signed reference values that the host has to meet')
     .option('--governed <digest>', 'program that the host ran under an artifact (repeatable)', collect)

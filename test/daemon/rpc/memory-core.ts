@@ -60,12 +60,7 @@ export class MemoryCore implements DaemonCore {
     return decision
   }
 
-  async authorize(
-    caller: Caller,
-    artifact: Buffer | null,
-    workload: WorkloadRequest,
-    _signal?: AbortSignal,
-  ) {
+  async authorize(caller: Caller, artifact: Buffer | null, workload: WorkloadRequest, _signal?: AbortSignal) {
     this.workloads.push(workload)
     const decisionIndex = this.#decide(caller, artifact)
     return {

@@ -221,9 +221,7 @@ describe('attestation', () => {
     expect(report.equals(whole)).toBe(true)
     await expect(client.report({ nonce }, { maxBytes: 1 << 20 })).rejects.toMatchObject({ code: 'TOO_LARGE' })
     for (const length of [0, 31, 33]) {
-      expect(
-        await failure(client.report({ nonce: Buffer.alloc(length) })),
-      ).toMatchObject({
+      expect(await failure(client.report({ nonce: Buffer.alloc(length) }))).toMatchObject({
         status: 'INVALID_ARGUMENT',
         at: 'nonce',
       })
