@@ -3,9 +3,9 @@ import type { Evidence } from '../evidence.ts'
 import { IMA_PCR, ImaLogError, type ImaReplay } from '../ima/index.ts'
 import { matchesPcrDigest, type PcrValues, pcrDigestMatcher, type VerifiedQuote } from '../quote/index.ts'
 import { hashSize, QUOTED_BANK } from '../tpm2/structures/index.ts'
-import { type UserspaceEvent, UserspaceLogError } from '../userspace/index.ts'
+import { extendByUserspace, type UserspaceEvent, UserspaceLogError } from '../userspace/index.ts'
 import { type AppraisalReason, attempt, failure } from './reason.ts'
-import { extendByUserspace, type LogReplays, type ReplayedBoot } from './replays.ts'
+import type { LogReplays, ReplayedBoot } from './replays.ts'
 
 /** Logs that parse and replay, not yet compared with the quote. */
 export interface ReadLogs {

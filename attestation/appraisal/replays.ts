@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { type EventLogReplay, parseEventLog, replayEventLog } from '../eventlog/index.ts'
 import { bootAggregates, type ImaExtend, ImaLogError, ImaReplay } from '../ima/index.ts'
 import type { ReferenceValues } from '../reference/document.ts'
@@ -35,7 +34,7 @@ export class LogReplays {
   /** @throws UserspaceLogError */
   userspaceLog(bytes: Uint8Array): readonly UserspaceEvent[] {
     if (this.#userspace?.bytes.equals(bytes)) return this.#userspace.value
-    const value = parseUserspaceLog(bytes)
+    const value = parseUserspaceLog(bytes).events
     this.#userspace = { bytes: Buffer.from(bytes), value }
     return value
   }
@@ -74,21 +73,4 @@ export class LogReplays {
     this.#judgement = { replay, reference: reference.digest, boot, value }
     return value
   }
-}
-
-/** The quoted bank's PCRs after the firmware's log and, in the PCRs that user space extends, systemd's. */
-export function extendByUserspace(
-  boot: EventLogReplay,
-  events: readonly UserspaceEvent[],
-): ReadonlyMap<number, Buffer> {
-  const pcrs = new Map(boot.pcrs)
-  for (const { pcr, digests } of events) {
-    const value = pcrs.get(pcr)
-    const digest = digests.get(boot.bank)
-    // A record without the bank's digest leaves the value as it was, and the quote will not match.
-    if (value !== undefined && digest !== undefined) {
-      pcrs.set(pcr, hash(boot.bank, Buffer.concat([value, digest]), 'buffer'))
-    }
-  }
-  return pcrs
 }

@@ -1,2 +1,6 @@
 export { UserspaceLogError, type UserspaceLogErrorCode } from './error.ts'
-export { MAX_USERSPACE_LOG_BYTES, parseUserspaceLog, type UserspaceEvent } from './parse.ts'
+export { type FileSystemFields, type Measurement, type NvPcrInit, readMeasurement } from './measurement.ts'
+export { type NvPcr, type NvPcrAnchor, replayNvPcrs } from './nv-pcrs.ts'
+export { MAX_USERSPACE_LOG_BYTES, parseUserspaceLog, type UserspaceLog } from './parse.ts'
+export type { UserspaceClaims, UserspaceEvent, UserspaceRegister } from './record.ts'
+export { extendByUserspace } from './replay.ts'

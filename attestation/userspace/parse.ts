@@ -1,110 +1,93 @@
-import { hash } from 'node:crypto'
-import * as v from 'valibot'
-import { type JsonValue, parseJson } from '../../encoding/json.ts'
-import { type HashAlgorithm, hashSize } from '../tpm2/structures/index.ts'
+import { parseJson } from '../../encoding/json.ts'
 import { UserspaceLogError, type UserspaceLogErrorCode } from './error.ts'
+import { readRecord, type UserspaceEvent } from './record.ts'
 
-/** One measurement that systemd made after the kernel started. */
-export interface UserspaceEvent {
-  /** Position in the log. */
-  readonly index: number
-  readonly pcr: number
-  readonly digests: ReadonlyMap<HashAlgorithm, Buffer>
-  /** What systemd says it measured, empty when it does not say. Bound by a digest only if `bound` names the bank. */
-  readonly content: string
-  /** The banks whose digest is that of `content`. In the others it is untrusted. */
-  readonly bound: ReadonlySet<HashAlgorithm>
+/** A parsed log. Nothing in it is verified. */
+export interface UserspaceLog {
+  readonly events: readonly UserspaceEvent[]
+  /** The last record, if it is not all there: systemd appends to the log, and it was read in between. Null otherwise. */
+  readonly pending: { readonly offset: number; readonly length: number } | null
 }
 
 /** Most bytes of a log that are read: systemd measures a few dozen things per boot. */
 export const MAX_USERSPACE_LOG_BYTES = 4 << 20
+/** A login's user record is the longest content that systemd measures. */
 const MAX_RECORD_BYTES = 64 << 10
 /** RFC 7464 section 2.2: each record begins with RS and ends with LF. */
 const RECORD_SEPARATOR = 0x1e
 const LINE_FEED = 0x0a
-/** PCRs that the operating system may extend (PTP 1.05, section 4.6): 0 to 7 belong to the firmware, 17 to 22 to a late launch. */
-const PCRS = { first: 8, last: 15 } as const
+/** The firmware's PCRs (PFP 1.06, section 3.3.4). */
+const LAST_FIRMWARE_PCR = 7
+/** All that systemd extends them with: the border between the firmware's boot and the system's (systemd-pcrosseparator.service). */
+const OS_SEPARATOR = 'os-separator'
 
-const hashes = ['sha1', 'sha256', 'sha384', 'sha512'] as const
-/** The members that decide are strict; `content` describes itself and grows from version to version. */
-const recordSchema = v.strictObject({
-  pcr: v.pipe(v.number(), v.integer(), v.minValue(PCRS.first), v.maxValue(PCRS.last)),
-  digests: v.pipe(
-    v.array(
-      v.strictObject({
-        hashAlg: v.picklist(hashes),
-        digest: v.pipe(v.string(), v.regex(/^(?:[0-9a-f]{2})+$/)),
-      }),
-    ),
-    v.minLength(1),
-    v.maxLength(hashes.length),
-  ),
-  content_type: v.literal('systemd'),
-  content: v.looseObject({ string: v.optional(v.string()) }),
-})
-
-function fail(code: UserspaceLogErrorCode, index: number, what: string, cause?: unknown): UserspaceLogError {
-  return new UserspaceLogError(code, `user-space log, record ${index}: ${what}`, {
-    at: `record ${index}`,
-    cause,
-  })
+function fail(
+  code: UserspaceLogErrorCode,
+  index: number,
+  offset: number,
+  what: string,
+  cause?: unknown,
+): UserspaceLogError {
+  const message = `user-space log, record ${index}: ${what}`
+  return new UserspaceLogError(code, message, { at: `record ${index}`, offset, cause })
 }
 
 /**
- * Parses `/run/log/systemd/tpm2-measure.log`: a JSON text sequence (RFC 7464) of the Canonical Event Log's JSON form, written by
- * systemd's `tpm2_userspace_log()` (src/shared/tpm2-util.c). The bytes are controlled by root on the host.
+ * Parses `/run/log/systemd/tpm2-measure.log` of all versions of systemd since 252: a JSON text sequence (RFC 7464) of the Canonical
+ * Event Log's JSON form (src/shared/tpm2-util.c, `tpm2_userspace_log()`). The bytes are controlled by root on the host.
+ *
+ * A last record that is not all there is left out and named, as RFC 7464 section 2.4 wants: systemd extends the register, then
+ * writes the record, and whoever reads in between sees its beginning. A quote from before that is explained by the other records,
+ * and one from after it is not.
  *
  * @throws UserspaceLogError
  */
-export function parseUserspaceLog(bytes: Uint8Array): UserspaceEvent[] {
+export function parseUserspaceLog(bytes: Uint8Array): UserspaceLog {
   if (bytes.length > MAX_USERSPACE_LOG_BYTES) {
-    throw fail(
-      'USERSPACE_LOG_TOO_LARGE',
-      0,
-      `${bytes.length} bytes, at most ${MAX_USERSPACE_LOG_BYTES} are read`,
-    )
+    const what = `${bytes.length} bytes, at most ${MAX_USERSPACE_LOG_BYTES} are read`
+    throw fail('USERSPACE_LOG_TOO_LARGE', 0, 0, what)
   }
   const log = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const events: UserspaceEvent[] = []
-  let at = 0
-  while (at < log.length) {
+  let offset = 0
+  while (offset < log.length) {
     const index = events.length
-    if (log[at] !== RECORD_SEPARATOR)
-      throw fail('USERSPACE_LOG_MALFORMED', index, 'no record separator before it')
-    const end = log.indexOf(LINE_FEED, at)
-    if (end < 0) throw fail('USERSPACE_LOG_MALFORMED', index, 'it is cut off')
-    events.push(readRecord(log.subarray(at + 1, end), index))
-    at = end + 1
+    if (log[offset] !== RECORD_SEPARATOR) {
+      throw fail('USERSPACE_LOG_MALFORMED', index, offset, 'no record separator before it')
+    }
+    const end = log.indexOf(LINE_FEED, offset)
+    if (end < 0) return { events, pending: pendingRecord(log, index, offset) }
+    events.push(parseRecord(log.subarray(offset + 1, end), index, offset))
+    offset = end + 1
   }
-  return events
+  return { events, pending: null }
 }
 
-function readRecord(bytes: Buffer, index: number): UserspaceEvent {
-  let json: JsonValue
+function pendingRecord(log: Buffer, index: number, offset: number): UserspaceLog['pending'] {
+  const length = log.length - offset
+  if (length > MAX_RECORD_BYTES || log.indexOf(RECORD_SEPARATOR, offset + 1) >= 0) {
+    throw fail('USERSPACE_LOG_MALFORMED', index, offset, 'it does not end')
+  }
+  return { offset, length }
+}
+
+function parseRecord(bytes: Buffer, index: number, offset: number): UserspaceEvent {
+  let json: unknown
   try {
     json = parseJson(bytes, { maxBytes: MAX_RECORD_BYTES, maxDepth: 8 })
   } catch (cause) {
-    throw fail('USERSPACE_LOG_MALFORMED', index, cause instanceof Error ? cause.message : 'not JSON', cause)
+    const what = cause instanceof Error ? cause.message : 'not JSON'
+    throw fail('USERSPACE_LOG_MALFORMED', index, offset, what, cause)
   }
-  const record = v.safeParse(recordSchema, json)
-  if (!record.success) {
-    const [issue] = record.issues
-    throw fail('USERSPACE_LOG_MALFORMED', index, `${v.getDotPath(issue) ?? 'record'}: ${issue.message}`)
-  }
-  const content = record.output.content.string ?? ''
-  const digests = new Map<HashAlgorithm, Buffer>()
-  const bound = new Set<HashAlgorithm>()
-  for (const { hashAlg, digest } of record.output.digests) {
-    const value = Buffer.from(digest, 'hex')
-    if (value.length !== hashSize(hashAlg) || digests.has(hashAlg)) {
-      throw fail(
-        'USERSPACE_LOG_MALFORMED',
-        index,
-        `its ${hashAlg} digest is repeated or has ${value.length} bytes`,
-      )
+  const read = readRecord(json)
+  if ('wrong' in read) throw fail('USERSPACE_LOG_MALFORMED', index, offset, read.wrong)
+  const { pcr, content, bound, digests } = read.event
+  // Else a host could move what its firmware measured, a boot image for example, to where nobody looks for it.
+  if (pcr !== null && pcr <= LAST_FIRMWARE_PCR) {
+    if (content !== OS_SEPARATOR || bound.size !== digests.size) {
+      const what = `PCR ${pcr} is the firmware's, and this is not systemd's separator`
+      throw fail('USERSPACE_LOG_FIRMWARE_PCR', index, offset, what)
     }
-    digests.set(hashAlg, value)
-    if (hash(hashAlg, content, 'buffer').equals(value)) bound.add(hashAlg)
   }
-  return { index, pcr: record.output.pcr, digests, content, bound }
+  return { index, offset, ...read.event }
 }

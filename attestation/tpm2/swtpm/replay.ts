@@ -43,8 +43,8 @@ export async function replayMeasuredBoot(simulated: SimulatedTpm, boot: Recorded
       count++
     }
     for (const event of events) if (event.type !== EV_NO_ACTION) await extend(event.pcr, event.digests)
-    for (const event of parseUserspaceLog(boot.userspaceLog ?? Buffer.alloc(0))) {
-      await extend(event.pcr, event.digests)
+    for (const { pcr, digests } of parseUserspaceLog(boot.userspaceLog ?? Buffer.alloc(0)).events) {
+      if (pcr !== null) await extend(pcr, digests)
     }
     for (const { pcr, violation, data } of imaTemplates(boot.imaLog ?? Buffer.alloc(0))) {
       const digest = (bank: HashAlgorithm) =>
