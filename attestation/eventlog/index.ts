@@ -5,6 +5,20 @@ export {
   type EventLogBank,
   isHashAlgorithm,
 } from './bank.ts'
+export {
+  type DecodedEvent,
+  decodedEventJson,
+  decodeEvent,
+  type Field,
+  type SignatureEntry,
+  type VariableContents,
+} from './decode/index.ts'
+export {
+  type DescribedEvent,
+  type DescribeEventLogOptions,
+  describeEventLog,
+  type EventLogDescription,
+} from './description.ts'
 export { EventLogError, type EventLogErrorCode } from './error.ts'
 export { EVENT_TYPE, eventTypeName } from './event-type.ts'
 export {

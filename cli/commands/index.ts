@@ -14,6 +14,9 @@ export const COMMANDS: Commands = {
   terminate: async p => (await import('./terminate.ts')).addTerminate(p),
   revoke: async p => (await import('./revoke.ts')).addRevoke(p),
   explain: async p => (await import('./explain.ts')).addExplain(p),
+  eventlog: loadGroup('eventlog', 'Read the log of what firmware and boot loader measured.', {
+    show: async p => (await import('./eventlog/show.ts')).addEventLogShow(p),
+  }),
   report: loadGroup('report', 'Quote the host now, and check a quote.', {
     create: async p => (await import('./report/create.ts')).addReportCreate(p),
     verify: async p => (await import('./report/verify.ts')).addReportVerify(p),
