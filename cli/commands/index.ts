@@ -17,8 +17,9 @@ export const COMMANDS: Commands = {
   eventlog: loadGroup('eventlog', 'Read the log of what firmware and boot loader measured.', {
     show: async p => (await import('./eventlog/show.ts')).addEventLogShow(p),
   }),
-  report: loadGroup('report', 'Quote the host now, and check a quote.', {
+  report: loadGroup('report', 'Have the host prove its state now, and check such a proof.', {
     create: async p => (await import('./report/create.ts')).addReportCreate(p),
+    show: async p => (await import('./report/show.ts')).addReportShow(p),
     verify: async p => (await import('./report/verify.ts')).addReportVerify(p),
   }),
   reference: loadGroup('reference', 'Capture, sign, show and load reference values.', {

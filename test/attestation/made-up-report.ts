@@ -104,6 +104,16 @@ export class ReportingHost {
     }
   }
 
+  /** What it measured, where nothing else is said. */
+  parts(): Parts {
+    return parts()
+  }
+
+  /** When its certificates are valid, in seconds since 1970. */
+  get attime(): string {
+    return String(AT.getTime() / 1000)
+  }
+
   /** Everything is asked for, but what a first report of a host cannot have. */
   trust(over: Partial<ReportTrust> = {}): ReportTrust {
     return {

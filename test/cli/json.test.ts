@@ -91,6 +91,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     }
     await json('report create', '--out', 'report.json')
     await json('report verify', ...operator, 'report.json')
+    await json('report show', 'report.json')
     await json('lineage tail', '--from', '0')
     await json('lineage show', '0')
     await json('lineage tree')

@@ -2,16 +2,18 @@ import type { Command } from 'commander'
 import {
   MAX_REPORT_BYTES,
   parseReport,
+  type Report,
   type ReportProperty,
   type ReportTrust,
   verifyReport,
 } from '../../../attestation/index.ts'
 import { addCommand, addNote, setAction } from '../../command.ts'
 import { CliError, EXIT } from '../../error.ts'
-import { readAs } from '../../files.ts'
+import { readAs, readDocument } from '../../files.ts'
 import { PROPERTY } from '../../form.ts'
 import { readHostId } from '../../host-id.ts'
 import { readTrustedKey } from '../../keys.ts'
+import { MALFORMED, reportMalformed } from '../../malformed.ts'
 import { styled } from '../../output.ts'
 import { openReferenceValues } from '../../reference-values.ts'
 import { judgeCheckpoint } from '../../report/checkpoint.ts'
@@ -35,7 +37,10 @@ export function addReportVerify(parent: Command): void {
     'Check a report offline. Nothing in it is believed because it is in it.',
     `writ report verify report.json --nonce 8f1c… --operator-key operator.pub --roots vendor-roots/ \\
      --reference reference.json`,
-    { verified: 'boolean', tier: 'text', 'hostId|null': 'hex', properties: [PROPERTY] },
+    [
+      { fields: { verified: 'boolean', tier: 'text', 'hostId|null': 'hex', properties: [PROPERTY] } },
+      { when: 'when the file is no report', fields: MALFORMED },
+    ],
   )
   addNonceOptions(command, 'the nonce that the report has to answer')
     .option(
@@ -54,7 +59,13 @@ export function addReportVerify(parent: Command): void {
   setAction<Options>(command, async ({ args, options, output }) => {
     const [path = ''] = args
     const trust = await readTrust(options)
-    const report = await readAs(path, 'a report', parseReport, MAX_REPORT_BYTES)
+    const bytes = await readDocument(path, 'a report', MAX_REPORT_BYTES)
+    let report: Report
+    try {
+      report = parseReport(bytes)
+    } catch (error) {
+      return reportMalformed(error, output)
+    }
     const found = verifyReport(report, trust)
     const properties = found.properties.map(({ name, status, detail }) => ({
       property: name,
