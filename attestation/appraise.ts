@@ -83,7 +83,7 @@ export function appraise(input: AppraisalInput): Appraisal {
   const logs = readLogs(evidence, replays, reasons)
   const attested = quote && logs && matchQuote(quote, logs, input.claimedPcrs, reasons)
   if (attested !== null) {
-    reasons.push(...judgePcrs(attested, reference))
+    reasons.push(...judgePcrs(attested, reference, replays))
     checkSecureBoot(reference, attested, reasons)
     checkIma(input, attested, replays, reasons)
   }
@@ -106,17 +106,38 @@ export function appraise(input: AppraisalInput): Appraisal {
   }
 }
 
-/** What the reference values leave to `any` is not claimed. */
+/** What the reference values leave to `any`, or exclude, is not claimed. */
 function matterOf({ reference, tier }: AppraisalInput, quote: boolean, logs: boolean): AppraisedMatter {
-  const isJudged = (pcr: number): boolean => (reference.pcrs.get(pcr)?.rule ?? 'any') !== 'any'
-  const files = reference.pcrs.get(IMA_PCR)?.rule === 'ima'
-  const boot = [0, 2, 4].every(isJudged)
+  const { document } = reference
+  const { firmware, secureBoot, bootImages, commandLines, bootFiles } = document
+  const isJudged = (pcr: number, said: unknown): boolean => {
+    const rule = reference.pcrs.get(pcr)?.rule ?? 'any'
+    return rule === 'described' ? said !== 'any' : rule !== 'any'
+  }
+  const allOf = (statements: readonly (readonly [pcr: number, said: unknown])[]): boolean =>
+    statements.every(([pcr, said]) => isJudged(pcr, said))
+  const { enabled, db } = secureBoot
   return {
     quote,
     logs,
-    boot,
-    files,
-    configuration: reference.document.secureBoot !== 'any' && [1, 3, 5, 7].every(isJudged),
+    boot: allOf([
+      [0, firmware],
+      [2, firmware],
+      [4, bootImages],
+      [9, bootFiles],
+      [11, null],
+    ]),
+    files: reference.pcrs.get(IMA_PCR)?.rule === 'ima' && (document.ima.exclude ?? []).length === 0,
+    configuration:
+      enabled !== 'any' &&
+      allOf([
+        [1, null],
+        [3, null],
+        [5, null],
+        [7, db],
+        [8, commandLines],
+        [12, commandLines],
+      ]),
     tier,
   }
 }
@@ -177,7 +198,14 @@ function checkFirmware(input: AppraisalInput, quote: VerifiedQuote, reasons: App
   const version = formatFirmwareVersion(quote.firmwareVersion)
   const listed = input.reference.document.firmwareVersions
   if (listed !== 'any' && !listed.includes(version)) {
-    reasons.push(failure('TPM_FIRMWARE_UNKNOWN', `TPM firmware ${version} is not listed`, 'firmwareVersion'))
+    reasons.push(
+      failure(
+        'TPM_FIRMWARE_UNKNOWN',
+        `TPM firmware ${version} is not listed`,
+        'firmwareVersion',
+        listed.join(', '),
+      ),
+    )
   }
   if (firmwareChanged(input.previous, quote.firmwareVersion)) {
     reasons.push({
@@ -194,11 +222,11 @@ function checkSecureBoot(
   attested: AttestedLogs,
   reasons: AppraisalReason[],
 ): void {
-  const wanted = reference.document.secureBoot
+  const wanted = reference.document.secureBoot.enabled
   const { secureBoot, exitBootServices } = attested.boot.replay
   if (wanted !== 'any' && secureBoot !== wanted) {
     const is = secureBoot === null ? 'not measured' : secureBoot ? 'on' : 'off'
-    reasons.push(failure('SECURE_BOOT_MISMATCH', `Secure Boot is ${is}`, 'PCR 7'))
+    reasons.push(failure('SECURE_BOOT_MISMATCH', `Secure Boot is ${is}`, 'PCR 7', wanted ? 'on' : 'off'))
   }
   if (!exitBootServices) {
     reasons.push({

@@ -1,7 +1,9 @@
-import type { PcrRule, ReferenceValues } from '../reference/document.ts'
+import type { ReferenceValues } from '../reference/document.ts'
+import type { PcrRule } from '../reference/pcr-rule.ts'
 import { QUOTED_BANK, QUOTED_PCRS } from '../tpm2/structures/index.ts'
 import type { AttestedLogs } from './logs.ts'
 import { type AppraisalReason, failure } from './reason.ts'
+import type { LogReplays } from './replays.ts'
 
 /** The digests that extended one PCR, with where they stand. PCR 10 belongs to IMA and is not asked for here. */
 function eventsOf(attested: AttestedLogs, pcr: number): { digest: string; at: string }[] {
@@ -25,7 +27,7 @@ function judgePcr(pcr: number, rule: PcrRule, attested: AttestedLogs): Appraisal
       const value = attested.pcrs.get(pcr)?.toString('hex') ?? ''
       return rule.values.includes(value)
         ? []
-        : [failure('PCR_VALUE_UNKNOWN', `${at} is ${value}, which is not listed`, at)]
+        : [failure('PCR_VALUE_UNKNOWN', `${at} is ${value}, which is not listed`, at, rule.values.join(', '))]
     }
     case 'events':
       return eventsOf(attested, pcr)
@@ -35,20 +37,30 @@ function judgePcr(pcr: number, rule: PcrRule, attested: AttestedLogs): Appraisal
             'PCR_EVENT_UNKNOWN',
             `${at} was extended with ${event.digest} (${event.at}), which is not listed`,
             at,
+            rule.digests.join(', '),
           ),
         )
+    case 'described':
     case 'ima':
     case 'any':
       return []
   }
 }
 
-/** Judges each quoted PCR by its rule. One without a rule fails: what nobody looks at could be anything. */
-export function judgePcrs(attested: AttestedLogs, reference: ReferenceValues): AppraisalReason[] {
-  return QUOTED_PCRS.flatMap(pcr => {
+/**
+ * Judges each quoted PCR by its rule, those that are `described` by the statements together. One without a rule fails: what nobody looks at could be
+ * anything.
+ */
+export function judgePcrs(
+  attested: AttestedLogs,
+  reference: ReferenceValues,
+  replays: LogReplays,
+): AppraisalReason[] {
+  const ruled = QUOTED_PCRS.flatMap(pcr => {
     const rule = reference.pcrs.get(pcr)
     return rule === undefined
-      ? [failure('PCR_UNJUDGED', `no rule judges PCR ${pcr}`, `PCR ${pcr}`)]
+      ? [failure('PCR_UNJUDGED', `no rule judges PCR ${pcr}`, `PCR ${pcr}`, 'a rule')]
       : judgePcr(pcr, rule, attested)
   })
+  return [...ruled, ...replays.statements(attested.boot, attested.userspace, reference)]
 }

@@ -3,7 +3,10 @@ import { bootAggregates, type ImaExtend, ImaLogError, ImaReplay } from '../ima/i
 import type { ReferenceValues } from '../reference/document.ts'
 import { QUOTED_BANK } from '../tpm2/structures/index.ts'
 import { parseUserspaceLog, type UserspaceEvent } from '../userspace/index.ts'
+import { judgeStatements } from './described/judge.ts'
+import { readMeasuredBoot } from './described/measured-boot.ts'
 import { ImaJudgement } from './ima-judgement.ts'
+import type { AppraisalReason } from './reason.ts'
 
 /** A TCG event log in the quoted bank, and what `boot_aggregate` has to be after it. */
 export interface ReplayedBoot {
@@ -20,6 +23,13 @@ export class LogReplays {
   #userspace: { bytes: Buffer; value: readonly UserspaceEvent[] } | null = null
   readonly #ima = new Map<ImaExtend, ImaReplay>()
   #judgement: { replay: ImaReplay; reference: string; boot: ReplayedBoot; value: ImaJudgement } | null = null
+
+  #statements: {
+    boot: ReplayedBoot
+    userspace: readonly UserspaceEvent[]
+    reference: string
+    value: readonly AppraisalReason[]
+  } | null = null
 
   /** @throws EventLogError */
   eventLog(bytes: Uint8Array): ReplayedBoot {
@@ -62,6 +72,21 @@ export class LogReplays {
       )
     }
     return replay
+  }
+
+  /** What is wrong with a boot by the statements of these reference values: the same logs are judged once. */
+  statements(
+    boot: ReplayedBoot,
+    userspace: readonly UserspaceEvent[],
+    reference: ReferenceValues,
+  ): readonly AppraisalReason[] {
+    const kept = this.#statements
+    if (kept?.boot === boot && kept.userspace === userspace && kept.reference === reference.digest) {
+      return kept.value
+    }
+    const value = judgeStatements(readMeasuredBoot(boot, userspace), reference)
+    this.#statements = { boot, userspace, reference: reference.digest, value }
+    return value
   }
 
   /** The judgement of a replay by these reference values, with what it has judged already. */

@@ -4,8 +4,9 @@ import { LogReplays } from '../appraisal/replays.ts'
 import type { Evidence } from '../evidence.ts'
 import { BOOT_AGGREGATE, IMA_PCR, type ImaReplay } from '../ima/index.ts'
 import { type EnrolledAk, formatFirmwareVersion, type VerifiedQuote, verifyQuote } from '../quote/index.ts'
-import { QUOTED_BANK, QUOTED_PCRS, QUOTED_SELECTION } from '../tpm2/structures/index.ts'
-import type { Component, PcrRule, ReferenceDocument } from './document.ts'
+import { QUOTED_SELECTION } from '../tpm2/structures/index.ts'
+import { captureStatements } from './capture-statements.ts'
+import type { Component, ReferenceDocument } from './document.ts'
 import { ReferenceValuesError } from './error.ts'
 
 /** What reference values are captured from. */
@@ -14,6 +15,8 @@ export interface CaptureInput {
   readonly expected: { readonly ak: EnrolledAk; readonly extraData: Uint8Array }
   /** For people: which hosts the values are for. */
   readonly name: string
+  /** 1 unless it is given. */
+  readonly revision?: number
   /** RFC 3339 in UTC. */
   readonly created: string
   /**
@@ -21,10 +24,9 @@ export interface CaptureInput {
    * measured yet) come those that the quote covers.
    */
   readonly components: 'any' | readonly Component[]
+  /** What the kernel's command line is said to be. Believed where it has a digest that was measured, so that the values have the text. */
+  readonly commandLine?: string | null
 }
-
-/** PCR 11 goes on in phases of the boot (systemd-pcrphase), so that its value depends on when one looks. */
-const PHASE_PCR = 11
 
 /**
  * Makes reference values from a host that is as it should be. They say nothing more than "this was so": whoever signs
@@ -40,13 +42,15 @@ export function captureReferenceValues(input: CaptureInput): ReferenceDocument {
   const { components } = input
   const isPart = (path: string): boolean =>
     components !== 'any' && components.some(component => component.path === path)
+  const statements = captureStatements(logs, input.commandLine ?? null)
   return {
-    version: 1,
+    version: 2,
     name: input.name,
+    revision: input.revision ?? 1,
     created: input.created,
     firmwareVersions: [formatFirmwareVersion(quote.firmwareVersion)],
-    secureBoot: logs.boot.replay.secureBoot ?? 'any',
-    pcrs: QUOTED_PCRS.map(pcr => captureRule(pcr, logs)),
+    ...statements,
+    quirks: [],
     components: components === 'any' ? 'any' : components.map(part => captureComponent(part, ima)),
     ima: { files: ima.files.filter(({ path }) => !isPart(path)), violations: ima.violations },
   }
@@ -75,20 +79,6 @@ function attestedLogs(evidence: Evidence, quote: VerifiedQuote): AttestedLogs {
     throw inconsistent(reasons.map(({ message }) => message).join('; '))
   }
   return attested
-}
-
-function captureRule(pcr: number, logs: AttestedLogs): PcrRule {
-  if (pcr === IMA_PCR && logs.ima !== null) return { pcr: IMA_PCR, rule: 'ima' }
-  if (pcr === PHASE_PCR) return { pcr, rule: 'events', digests: eventDigests(pcr, logs) }
-  return { pcr, rule: 'value', values: [logs.pcrs.get(pcr)?.toString('hex') ?? ''] }
-}
-
-function eventDigests(pcr: number, { boot, userspace }: AttestedLogs): string[] {
-  const firmware = boot.replay.events.filter(({ extended }) => extended).map(({ event }) => event)
-  const digests = [...firmware, ...userspace]
-    .filter(event => event.pcr === pcr)
-    .map(event => event.digests.get(QUOTED_BANK)?.toString('hex') ?? '')
-  return [...new Set(digests)].sort()
 }
 
 function captureIma(ima: ImaReplay, entries: number): ReferenceDocument['ima'] {

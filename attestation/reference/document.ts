@@ -1,39 +1,31 @@
 import * as v from 'valibot'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJsonBytes, type JsonValue, parseJson } from '../../encoding/json.ts'
+import { checkEnforced } from './enforced.ts'
 import { ReferenceValuesError } from './error.ts'
 import { type ImaList, imaFileDigest, imaListSchema, imaPath, readImaList } from './ima-list.ts'
+import { type PcrRule, pcrRule } from './pcr-rule.ts'
+import {
+  bootFiles,
+  bootImages,
+  commandLines,
+  firmware,
+  otherEvents,
+  quirks,
+  secureBoot,
+  ukis,
+} from './statements.ts'
 
 /** DSSE payload type of signed reference values. */
-export const REFERENCE_VALUES_TYPE = 'application/vnd.writ.reference-values.v1+json'
+export const REFERENCE_VALUES_TYPE = 'application/vnd.writ.reference-values.v2+json'
 
 /** Most bytes of a payload: a host with 100,000 measured files has about 15 MB. */
 export const MAX_REFERENCE_BYTES = 32 << 20
 /** Most bytes of the envelope around it: base64 and a few signatures. */
 export const MAX_REFERENCE_ENVELOPE_BYTES = Math.ceil(MAX_REFERENCE_BYTES / 3) * 4 + (16 << 10)
 
-const sha256Digest = v.pipe(
-  v.string(),
-  v.regex(/^[0-9a-f]{64}$/, 'not a SHA-256 digest in lower-case hexadecimal'),
-)
-const digestList = v.pipe(v.array(sha256Digest), v.maxLength(4096))
-const pcr = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15))
-
 /** Most components; the daemon has a handful. */
 export const MAX_COMPONENTS = 64
-
-/** How one PCR is judged. Its value is explained by the logs in each case; what the logs may say differs. */
-const pcrRule = v.variant('rule', [
-  /** It has one of these values. */
-  v.strictObject({ pcr, rule: v.literal('value'), values: v.pipe(digestList, v.minLength(1)) }),
-  /** Each event that extended it has one of these digests: for a PCR that goes on in phases. */
-  v.strictObject({ pcr, rule: v.literal('events'), digests: digestList }),
-  /** It is IMA's, and each entry is judged by `ima`. */
-  v.strictObject({ pcr: v.literal(10), rule: v.literal('ima') }),
-  /** Whatever the logs say. */
-  v.strictObject({ pcr, rule: v.literal('any') }),
-])
-export type PcrRule = v.InferOutput<typeof pcrRule>
 
 /** A part of the daemon, or whatever else has to be measured for the host to be what it says. */
 const component = v.strictObject({
@@ -46,16 +38,26 @@ const component = v.strictObject({
 export type Component = v.InferOutput<typeof component>
 
 const documentSchema = v.strictObject({
-  version: v.literal(1),
+  version: v.literal(2),
   /** For people: which hosts these values are for. */
   name: v.pipe(v.string(), v.minLength(1), v.maxLength(200)),
+  /** Goes up with each change: values of a lower revision of the same name are not taken after these. */
+  revision: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
   created: v.pipe(v.string(), v.isoTimestamp()),
   /** TPM firmware, as 16 hexadecimal digits. A limiting field is mandatory, and `any` is spelled out. */
   firmwareVersions: v.union([
     v.literal('any'),
     v.pipe(v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))), v.minLength(1), v.maxLength(64)),
   ]),
-  secureBoot: v.union([v.literal('any'), v.boolean()]),
+  firmware,
+  secureBoot,
+  bootImages,
+  commandLines,
+  bootFiles,
+  ukis,
+  /** What else may be measured where a PCR is judged by statements. */
+  events: otherEvents,
+  quirks,
   pcrs: v.pipe(v.array(pcrRule), v.minLength(1), v.maxLength(16)),
   /**
    * What IMA must have measured in this boot, at its path and with a listed digest and no other: the daemon's own parts. `any`
@@ -70,6 +72,18 @@ const documentSchema = v.strictObject({
 
 /** Reference values as they are written and signed. */
 export type ReferenceDocument = v.InferOutput<typeof documentSchema>
+
+/** What a document says of a boot, apart from IMA's part. */
+export type BootStatements = Pick<
+  ReferenceDocument,
+  'firmware' | 'secureBoot' | 'bootImages' | 'commandLines' | 'bootFiles' | 'ukis' | 'events' | 'pcrs'
+>
+
+/** The same as the appraisal uses it. */
+export interface StatedBoot {
+  readonly document: BootStatements
+  readonly pcrs: ReadonlyMap<number, PcrRule>
+}
 
 /** Reference values as the appraisal uses them. */
 export interface ReferenceValues {
@@ -110,6 +124,8 @@ export function parseReferenceValues(payload: Uint8Array): ReferenceValues {
     throw malformed(what, at)
   })
   const components = readComponents(document, pcrs)
+  const unenforced = checkEnforced(document, pcr => pcrs.get(pcr)?.rule === 'described')
+  if (unenforced !== null) throw malformed(`${unenforced.field}: ${unenforced.why}`, unenforced.field)
   return {
     digest: sha256Hex(payload),
     document,

@@ -4,7 +4,6 @@ export {
   encodeReferenceValues,
   MAX_REFERENCE_BYTES,
   MAX_REFERENCE_ENVELOPE_BYTES,
-  type PcrRule,
   parseReferenceValues,
   REFERENCE_VALUES_TYPE,
   type ReferenceDocument,
@@ -12,3 +11,14 @@ export {
 } from './document.ts'
 export { ReferenceValuesError, type ReferenceValuesErrorCode } from './error.ts'
 export { type ImaList, type ImaListDocument, imaListWarnings } from './ima-list.ts'
+export type { PcrRule } from './pcr-rule.ts'
+export type {
+  BootFiles,
+  BootImages,
+  BootKey,
+  CommandLines,
+  Firmware,
+  OtherEvent,
+  SecureBoot,
+  Uki,
+} from './statements.ts'

@@ -8,7 +8,7 @@ import {
 } from '../../attestation/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJsonBytes } from '../../encoding/json.ts'
-import { EXTRA_DATA, parts, SyntheticHost } from './synthetic-host.ts'
+import { ANY_KEYS, EXTRA_DATA, parts, SyntheticHost } from './synthetic-host.ts'
 import { separator } from './tcg-log.ts'
 
 const host = new SyntheticHost()
@@ -42,10 +42,38 @@ describe('parseReferenceValues', () => {
     expect([...values.components]).toEqual([[part.path, part]])
   })
 
+  const withAny = (...pcrs: number[]) =>
+    document.pcrs.map(rule => (pcrs.includes(rule.pcr) ? { pcr: rule.pcr, rule: 'any' } : rule))
+  const uki = {
+    name: 'x',
+    image: '00'.repeat(32),
+    events: [{ name: '.linux', digest: '00'.repeat(32) }],
+    phases: ['ready'],
+  }
   const rule = { pcr: 0, rule: 'value', values: ['00'.repeat(32)] }
   it.each([
     ['an unknown field', { ...document, more: 1 }],
-    ['another version', { ...document, version: 2 }],
+    ['another version', { ...document, version: 1 }],
+    ['no revision', { ...document, revision: undefined }],
+    ['revision 0', { ...document, revision: 0 }],
+    ['a revision that is not whole', { ...document, revision: 1.5 }],
+    ['no word on the firmware', { ...document, firmware: undefined }],
+    ['firmware that is not judged', { ...document, firmware: [{ name: 'x', events: [] }] }],
+    ['no word on boot images', { ...document, bootImages: undefined }],
+    ['boot images that are not judged', { ...document, bootImages: [] }],
+    ['no word on command lines', { ...document, commandLines: undefined }],
+    ['command lines that are not judged', { ...document, bootFiles: 'any', pcrs: withAny(8, 9, 12) }],
+    ['boot files that are not judged', { ...document, pcrs: withAny(9) }],
+    ['an event of a PCR that is judged otherwise', { ...document, pcrs: withAny(11) }],
+    [
+      'keys that are not judged',
+      { ...document, secureBoot: { ...ANY_KEYS, enabled: true, db: [] }, pcrs: withAny(7) },
+    ],
+    ['a UKI that is not judged', { ...document, pcrs: withAny(11), events: [], ukis: [uki] }],
+    ['a UKI without events', { ...document, ukis: [{ ...uki, events: [] }] }],
+    ['a phase that is none', { ...document, ukis: [{ ...uki, phases: ['Ready'] }] }],
+    ['no word on quirks', { ...document, quirks: undefined }],
+    ['a name with a control character', { ...document, quirks: ['a\nb'] }],
     ['no firmware versions', { ...document, firmwareVersions: undefined }],
     ['an empty list of firmware versions', { ...document, firmwareVersions: [] }],
     ['no word on Secure Boot', { ...document, secureBoot: undefined }],
@@ -111,11 +139,11 @@ describe('captureReferenceValues', () => {
       components,
     })
 
-  it('hands PCR 10 to IMA, PCR 11 to its events, and pins the others', () => {
+  it('hands PCR 10 to IMA, describes the others, and pins those of a firmware that closes them with no separator', () => {
     expect(document.pcrs.map(({ rule }) => rule)).toEqual(
-      Array.from({ length: 16 }, (_, pcr) => (pcr === 10 ? 'ima' : pcr === 11 ? 'events' : 'value')),
+      Array.from({ length: 16 }, (_, pcr) => (pcr === 10 ? 'ima' : pcr < 7 ? 'value' : 'described')),
     )
-    expect(document.secureBoot).toBe(true)
+    expect(document.secureBoot).toEqual({ ...ANY_KEYS, authorities: [], enabled: true })
     expect(document.ima.files.map(({ path }) => path)).toEqual(['/bin/ls', '/bin/sh'])
   })
 

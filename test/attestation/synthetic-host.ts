@@ -24,6 +24,9 @@ export function userspaceRecord(pcr: number, content: string): Buffer {
   )
 }
 
+/** Nothing said of keys. */
+export const ANY_KEYS = { pk: 'any', kek: 'any', db: 'any', dbx: 'any', authorities: 'any' } as const
+
 /** What a made-up host measured. Change a part, and the quote follows unless it is told not to. */
 export interface Parts {
   events: Buffer[]

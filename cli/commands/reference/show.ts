@@ -35,7 +35,7 @@ export function addReferenceShow(parent: Command): void {
     )
     output.result({ digest, ...document }, () => [
       `${printable(document.name)}, captured ${document.created}, signed by the operator`,
-      `secure boot  ${document.secureBoot === 'any' ? 'any' : document.secureBoot ? 'on' : 'off'}`,
+      `secure boot  ${document.secureBoot.enabled === 'any' ? 'any' : document.secureBoot.enabled ? 'on' : 'off'}`,
       `firmware     ${document.firmwareVersions === 'any' ? 'any' : document.firmwareVersions.join(' ')}`,
       ...document.pcrs.map(rule => `PCR ${String(rule.pcr).padStart(2)}       ${ruleText(rule)}`),
       ...componentLines(document.components),
@@ -60,6 +60,8 @@ function ruleText(rule: PcrRule): string {
       return rule.values.join(' or ')
     case 'events':
       return `any order of ${rule.digests.length} known events`
+    case 'described':
+      return 'by the statements above'
     case 'ima':
       return 'files below'
     case 'any':
