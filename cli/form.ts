@@ -63,3 +63,44 @@ export const PROPERTY = {
   'file?': 'text: the first file that is at fault',
   asked: 'boolean: whether it has to be VERIFIED for the exit status to be 0',
 } as const
+
+const NAMED_DIGESTS = { name: 'text', digests: ['digest'], 'optional?': 'boolean' } as const
+
+/** Reference values. */
+export const REFERENCE_DOCUMENT = {
+  version: 'number',
+  name: 'text',
+  revision: 'number',
+  created: 'time',
+  firmwareVersions: 'json: "any" or a list',
+  firmware: 'json: "any" or a list of {name, events: [{pcr, name, digest}]}',
+  secureBoot: {
+    enabled: 'json: true, false or "any"',
+    pk: 'json: "any" or a list of {name, fingerprint}; so are the other keys',
+    kek: 'json',
+    db: 'json',
+    dbx: 'json: "any" or {atLeast: [digest]}',
+    authorities: 'json',
+  },
+  bootImages: 'json: "any" or a list of {name, digests, optional?}',
+  commandLines: 'json: "any" or a list of {text} and {name, digests}',
+  bootFiles: 'json: "any" or a list of {name, digests, optional?}',
+  ukis: [
+    {
+      name: 'text',
+      image: 'digest',
+      'kernel?': 'digest',
+      events: [{ name: 'text', digest: 'digest' }],
+      phases: ['text'],
+    },
+  ],
+  events: [{ pcr: 'number', ...NAMED_DIGESTS }],
+  quirks: ['text'],
+  pcrs: [{ pcr: 'number', rule: 'text', 'values?': ['digest'], 'digests?': ['digest'] }],
+  components: 'json: "any" or a list of {name, path, digests}',
+  ima: {
+    files: [{ path: 'text', digests: ['text: algorithm:hex'] }],
+    violations: ['text'],
+    'exclude?': ['text: pattern of paths that are not judged'],
+  },
+} as const

@@ -13,7 +13,7 @@ import { QUOTED_PCRS } from '../tpm2/structures/index.ts'
 import type { BootStatements, ReferenceDocument } from './document.ts'
 import { checkEnforced } from './enforced.ts'
 import type { PcrRule } from './pcr-rule.ts'
-import type { BootKey, OtherEvent, SecureBoot, Uki } from './statements.ts'
+import type { BootKey, OtherEvent, SecureBoot, UkiStatement } from './statements.ts'
 
 const NOTHING: BootStatements = {
   firmware: 'any',
@@ -169,7 +169,7 @@ function isRecord({ at }: Pick<MeasuredEvent, 'at'>): boolean {
 function captureUki(
   images: readonly MeasuredEvent[],
   sections: readonly MeasuredEvent[],
-): { uki: Uki } | null {
+): { uki: UkiStatement } | null {
   if (sections[0]?.digest !== LINUX_SECTION) return null
   const stub = sections.filter(event => !isRecord(event))
   const phases = sections.filter(isRecord).map(({ label }) => label)

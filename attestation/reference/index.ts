@@ -20,5 +20,5 @@ export type {
   Firmware,
   OtherEvent,
   SecureBoot,
-  Uki,
+  UkiStatement,
 } from './statements.ts'

@@ -116,7 +116,7 @@ const uki = v.strictObject({
     v.maxLength(32),
   ),
 })
-export type Uki = v.InferOutput<typeof uki>
+export type UkiStatement = v.InferOutput<typeof uki>
 
 /** Unified kernel images, one of which is started. */
 export const ukis = v.pipe(v.array(uki), v.maxLength(256))

@@ -1,5 +1,5 @@
 import type { BootStatements } from '../../reference/document.ts'
-import type { BootImages, Uki } from '../../reference/statements.ts'
+import type { BootImages, UkiStatement } from '../../reference/statements.ts'
 import { type Ledger, named, oneOf } from './ledger.ts'
 import type { MeasuredEvent } from './measured-boot.ts'
 import { ATTEMPT_DIGEST, isRoutine } from './platform.ts'
@@ -14,7 +14,7 @@ type Statements = Pick<BootStatements, 'bootImages' | 'ukis'>
  *
  * @returns the UKIs that may be running; all of them where nothing tells
  */
-export function judgeBootImages(ledger: Ledger, { bootImages, ukis }: Statements): readonly Uki[] {
+export function judgeBootImages(ledger: Ledger, { bootImages, ukis }: Statements): readonly UkiStatement[] {
   if (!ledger.isDescribed(IMAGE_PCR)) return ukis
   const events = ledger.take(IMAGE_PCR, () => true)
   if (bootImages === 'any') return ukis
@@ -29,13 +29,13 @@ export function judgeBootImages(ledger: Ledger, { bootImages, ukis }: Statements
 class Attempt {
   readonly #ledger: Ledger
   readonly #images: Exclude<BootImages, 'any'>
-  readonly #ukis: readonly Uki[]
+  readonly #ukis: readonly UkiStatement[]
   #next = 0
   /** Those that have the UKI's image digest; null before one was started. */
-  #started: readonly Uki[] | null = null
+  #started: readonly UkiStatement[] | null = null
   #kernelStarted = false
 
-  constructor(ledger: Ledger, images: Exclude<BootImages, 'any'>, ukis: readonly Uki[]) {
+  constructor(ledger: Ledger, images: Exclude<BootImages, 'any'>, ukis: readonly UkiStatement[]) {
     this.#ledger = ledger
     this.#images = images
     this.#ukis = ukis
@@ -70,7 +70,7 @@ class Attempt {
     this.#started = started
   }
 
-  end(): readonly Uki[] {
+  end(): readonly UkiStatement[] {
     this.#skip(this.#images.length, `PCR ${IMAGE_PCR}`)
     if (this.#ukis.length > 0 && this.#started === null) {
       const expected = oneOf(this.#ukis.map(({ name }) => name))

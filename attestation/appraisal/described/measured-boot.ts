@@ -80,9 +80,9 @@ export function readMeasuredBoot(boot: ReplayedBoot, userspace: readonly Userspa
   return { byPcr }
 }
 
-function factOf({ event, typeName, dataBound }: ReplayedEvent, separated: boolean): Fact | null {
+function factOf({ event, typeName, dataBound, boundBytes }: ReplayedEvent, separated: boolean): Fact | null {
   if (event.pcr !== SECURE_BOOT_PCR || !dataBound) return null
-  const variable = readUefiVariable(event.data)
+  const variable = readUefiVariable(event.data.subarray(0, boundBytes))
   if (variable === null) return null
   const { name, value } = variable
   if (typeName === 'EV_EFI_VARIABLE_AUTHORITY') {

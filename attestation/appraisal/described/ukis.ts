@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { Uki } from '../../reference/statements.ts'
+import type { UkiStatement } from '../../reference/statements.ts'
 import { type Ledger, named } from './ledger.ts'
 
 const UKI_PCR = 11
@@ -10,7 +10,11 @@ const UKI_PCR = 11
  * @param all those that the document lists: without any, nothing accounts for PCR 11 but what is listed by itself
  * @param candidates those that PCR 4 leaves
  */
-export function judgeUkis(ledger: Ledger, all: readonly Uki[], candidates: readonly Uki[]): void {
+export function judgeUkis(
+  ledger: Ledger,
+  all: readonly UkiStatement[],
+  candidates: readonly UkiStatement[],
+): void {
   if (all.length === 0 || !ledger.isDescribed(UKI_PCR)) return
   const measured = ledger.take(UKI_PCR, () => true)
   // Where the image was not listed, that has been said; what its sections are is worth saying all the same.

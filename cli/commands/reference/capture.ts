@@ -120,7 +120,7 @@ export function addReferenceCapture(parent: Command): void {
           file: options.out,
           pcrs: document.pcrs.length,
           files: document.ima.files.length,
-          secureBoot: document.secureBoot,
+          secureBoot: document.secureBoot.enabled,
           components: componentNames(document),
           imaPolicyMeasured,
           violations: document.ima.violations,

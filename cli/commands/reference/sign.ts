@@ -10,6 +10,8 @@ import { addSigningOptions, type SigningOptions } from '../../documents.ts'
 import { readAs, writeDocument } from '../../files.ts'
 import { SIGNED_FILE } from '../../form.ts'
 import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../keys.ts'
+import { printable, styledError } from '../../output.ts'
+import { openings } from '../../reference/words.ts'
 
 export function addReferenceSign(parent: Command): void {
   const command = addCommand(
@@ -17,7 +19,12 @@ export function addReferenceSign(parent: Command): void {
     'sign <file>',
     'Sign captured reference values: say that a host that is so is as it should be.',
     'writ reference sign captured.json --key operator.key --out reference.json',
-    { ...SIGNED_FILE, signer: 'digest: id of the key' },
+    {
+      ...SIGNED_FILE,
+      revision: 'number',
+      signer: 'digest: id of the key',
+      open: ['text: what the values leave open, a line for each `any` and each exclude rule'],
+    },
   )
   addSigningOptions(command)
   addPassphraseOptions(command)
@@ -31,10 +38,13 @@ export function addReferenceSign(parent: Command): void {
     )
     const key = await readSigningKey(options.key, "the operator's key", options)
     await writeDocument(options.out, signEnvelope(REFERENCE_VALUES_TYPE, payload, [key]))
-    output.result({ file: options.out, digest: values.digest, signer: key.public.id }, () => [
+    const open = openings(values.document)
+    const { revision } = values.document
+    output.result({ file: options.out, digest: values.digest, revision, signer: key.public.id, open }, () => [
       `${options.out}  reference values, signed by ${key.public.id.slice(0, 16)}`,
-      `digest ${values.digest}`,
+      `revision ${revision}, digest ${values.digest}`,
     ])
+    for (const line of open) output.note(`${styledError('yellow', 'writ:')} open: ${printable(line)}`)
     return undefined
   })
 }
