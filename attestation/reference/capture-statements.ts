@@ -109,11 +109,8 @@ function firmwareEvent({ pcr, label, digest }: MeasuredEvent): { pcr: 0 | 2; nam
 }
 
 function firmwareName(events: readonly MeasuredEvent[]): string {
-  const version = events.find(({ label }) => label.startsWith('EV_S_CRTM_VERSION '))
-  return (
-    version?.label.slice('EV_S_CRTM_VERSION '.length) ||
-    `firmware ${events[0]?.digest.slice(0, 8) ?? ''}`.trim()
-  )
+  const version = events.find(({ label }) => /^CRTM version ./.test(label))
+  return version?.label ?? `firmware ${events[0]?.digest.slice(0, 8) ?? ''}`.trim()
 }
 
 /** Makes labels unique within a PCR: those of one document tell its entries apart. */
@@ -203,21 +200,22 @@ interface CapturedLines {
   readonly digests: ReadonlySet<string>
 }
 
-/** Names under which the kernel's command line is logged: the stub of Linux, GRUB. Which event it is decides the digest that gets listed, no more. */
-const LINE_LABEL = /LOADED_IMAGE::LoadOptions|kernel_cmdline: /
-
-function captureCommandLines(events: readonly MeasuredEvent[], text: string | null): CapturedLines {
-  const forms = new Set(text === null ? [] : commandLineDigests(text))
-  const known = events.filter(({ digest }) => forms.has(digest))
-  const others = events.filter(
-    event => !forms.has(event.digest) && (LINE_LABEL.test(event.label) || event.pcr === 12),
-  )
+/** The log says which event is a command line; what gets listed is its digest, or the text that has it. */
+function captureCommandLines(events: readonly MeasuredEvent[], hint: string | null): CapturedLines {
+  const forms = new Set(hint === null ? [] : commandLineDigests(hint))
+  const lines = events.filter(({ claim, digest }) => claim === 'command-line' || forms.has(digest))
+  const textOf = ({ fact, digest }: MeasuredEvent): string | null => {
+    if (forms.has(digest)) return hint
+    return fact?.kind === 'text' && commandLineDigests(fact.text).includes(digest) ? fact.text : null
+  }
+  const texts = new Set(lines.flatMap(event => textOf(event) ?? []))
+  const unread = lines.filter(event => textOf(event) === null)
   return {
     statement: [
-      ...(text !== null && known.length > 0 ? [{ text }] : []),
-      ...numbered(others).map(({ label, digest }) => ({ name: label, digests: [digest] })),
+      ...Array.from(texts, text => ({ text })),
+      ...numbered(unread).map(({ label, digest }) => ({ name: label, digests: [digest] })),
     ],
-    digests: new Set([...known, ...others].map(({ digest }) => digest)),
+    digests: new Set(lines.map(({ digest }) => digest)),
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Firmware } from '../../reference/statements.ts'
 import { type Ledger, named } from './ledger.ts'
 import type { MeasuredEvent } from './measured-boot.ts'
+import { isRoutine } from './platform.ts'
 
 /** What a firmware measures: itself, and the drivers that it loads from cards. */
 const FIRMWARE_PCRS: readonly number[] = [0, 2]
@@ -8,7 +9,7 @@ const FIRMWARE_PCRS: readonly number[] = [0, 2]
 /** One of the listed firmwares, wholly: its events and no other, in its order. `any` opens all of PCR 0 and 2. */
 export function judgeFirmware(ledger: Ledger, firmware: Firmware): void {
   const pcrs = FIRMWARE_PCRS.filter(pcr => ledger.isDescribed(pcr))
-  const measured = pcrs.flatMap(pcr => ledger.take(pcr, () => true))
+  const measured = pcrs.flatMap(pcr => ledger.take(pcr, ({ digest }) => !isRoutine(pcr, digest)))
   if (firmware === 'any') return
   const alternatives = firmware.map(({ name, events }) => ({
     name,

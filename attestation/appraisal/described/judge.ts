@@ -5,7 +5,7 @@ import { judgeBootFiles, judgeCommandLines } from './command-line.ts'
 import { judgeFirmware } from './firmware.ts'
 import { Ledger, named, oneOf } from './ledger.ts'
 import type { MeasuredBoot } from './measured-boot.ts'
-import { judgeActions, judgeListedEvents, judgeSeparators } from './platform.ts'
+import { judgeListedEvents, judgeRoutine, judgeSeparators } from './platform.ts'
 import { judgeSecureBoot } from './secure-boot.ts'
 import { judgeUkis } from './ukis.ts'
 
@@ -24,7 +24,7 @@ export function judgeStatements(boot: MeasuredBoot, reference: StatedBoot): Appr
   judgeUkis(ledger, document.ukis, started)
   judgeCommandLines(ledger, document.commandLines, document.bootFiles)
   judgeBootFiles(ledger, document.bootFiles)
-  judgeActions(ledger)
+  judgeRoutine(ledger)
   judgeRest(ledger, reference)
   return ledger.reasons
 }

@@ -1,9 +1,10 @@
-import type { ReplayedEvent } from '../../eventlog/index.ts'
-import { readUefiVariable } from '../../eventlog/variable.ts'
+import { type DecodedEvent, decodeEvent, GUID, type VariableFields } from '../../eventlog/decode/index.ts'
 import { QUOTED_BANK } from '../../tpm2/structures/index.ts'
 import type { UserspaceEvent } from '../../userspace/index.ts'
 import type { ReplayedBoot } from '../replays.ts'
-import { type MeasuredKey, readAuthorityKey, readKeyDatabase } from './measured-keys.ts'
+import { claimOf, labelOf, oneLine } from './label.ts'
+import { authorityKey, keysOf, type MeasuredKey } from './measured-keys.ts'
+import { SEPARATOR_DIGESTS } from './platform.ts'
 
 export type { MeasuredKey } from './measured-keys.ts'
 
@@ -12,9 +13,11 @@ export type KeyDatabase = 'PK' | 'KEK' | 'db' | 'dbx'
 
 /** What a digest that extended the PCR says by the data that it binds. */
 export type Fact =
-  | { readonly kind: 'secure-boot'; readonly on: boolean | null }
+  | { readonly kind: 'secure-boot' }
   | { readonly kind: 'keys'; readonly database: KeyDatabase; readonly keys: readonly MeasuredKey[] }
   | { readonly kind: 'authority'; readonly variable: string; readonly key: MeasuredKey }
+  /** What was measured is this text. */
+  | { readonly kind: 'text'; readonly text: string }
 
 /** One event that extended a PCR, by the firmware's log or systemd's. */
 export interface MeasuredEvent {
@@ -25,6 +28,8 @@ export interface MeasuredEvent {
   readonly at: string
   /** For people only: the host may have chosen it. */
   readonly label: string
+  /** What the log says that was measured: a hint for a capture, which lists the digest, and for nothing else. */
+  readonly claim: 'command-line' | null
   /** Null where the digest binds nothing that a statement speaks of. */
   readonly fact: Fact | null
 }
@@ -35,14 +40,11 @@ export interface MeasuredBoot {
   readonly byPcr: ReadonlyMap<number, readonly MeasuredEvent[]>
 }
 
-/** EFI_GLOBAL_VARIABLE and EFI_IMAGE_SECURITY_DATABASE_GUID as they stand in memory (UEFI 2.10, sections 3.3 and 32.4). */
-const GLOBAL = '61dfe48bca93d211aa0d00e098032b8c'
-const IMAGE_SECURITY = 'cbb219d73a3d9645a3bcdad00e67656f'
 const DATABASES: ReadonlyMap<string, KeyDatabase> = new Map([
-  [`${GLOBAL} PK`, 'PK'],
-  [`${GLOBAL} KEK`, 'KEK'],
-  [`${IMAGE_SECURITY} db`, 'db'],
-  [`${IMAGE_SECURITY} dbx`, 'dbx'],
+  [`${GUID.globalVariable} PK`, 'PK'],
+  [`${GUID.globalVariable} KEK`, 'KEK'],
+  [`${GUID.imageSecurityDatabase} db`, 'db'],
+  [`${GUID.imageSecurityDatabase} dbx`, 'dbx'],
 ])
 const SECURE_BOOT_PCR = 7
 
@@ -55,68 +57,47 @@ export function readMeasuredBoot(boot: ReplayedBoot, userspace: readonly Userspa
     else events.push(event)
   }
   let separated = false
-  for (const replayed of boot.replay.events) {
-    const { event, extended, typeName } = replayed
-    if (!extended) continue
-    add({
-      pcr: event.pcr,
-      digest: event.digests.get(QUOTED_BANK)?.toString('hex') ?? '',
-      at: `event ${event.index}`,
-      label: labelOf(replayed),
-      fact: factOf(replayed, separated),
-    })
+  for (const { event, extended } of boot.replay.events) {
+    const digest = event.digests.get(QUOTED_BANK)?.toString('hex')
+    if (!extended || digest === undefined) continue
+    const decoded = decodeEvent(event, QUOTED_BANK)
+    const { pcr, index } = event
+    const fact = pcr === SECURE_BOOT_PCR ? secureBootFact(decoded, separated) : textFact(decoded)
+    const label = labelOf(decoded, event.type)
+    add({ pcr, digest, at: `event ${index}`, label, claim: claimOf(decoded), fact })
     // Only the firmware measures before the separator of PCR 7; what comes after may be anybody's.
-    if (event.pcr === SECURE_BOOT_PCR && typeName === 'EV_SEPARATOR') separated = true
+    if (pcr === SECURE_BOOT_PCR && SEPARATOR_DIGESTS.has(digest)) separated = true
   }
   for (const { pcr, digests, index, content, bound } of userspace) {
-    add({
-      pcr,
-      digest: digests.get(QUOTED_BANK)?.toString('hex') ?? '',
-      at: `record ${index}`,
-      label: bound.has(QUOTED_BANK) ? oneLine(content) : 'not said what',
-      fact: null,
-    })
+    const digest = digests.get(QUOTED_BANK)?.toString('hex')
+    // What extends an NvPCR, or no PCR of this bank, is not quoted.
+    if (pcr === null || digest === undefined) continue
+    const label = bound.has(QUOTED_BANK) ? oneLine(content) : 'not said what'
+    add({ pcr, digest, at: `record ${index}`, label, claim: null, fact: null })
   }
   return { byPcr }
 }
 
-function factOf({ event, typeName, dataBound, boundBytes }: ReplayedEvent, separated: boolean): Fact | null {
-  if (event.pcr !== SECURE_BOOT_PCR || !dataBound) return null
-  const variable = readUefiVariable(event.data.subarray(0, boundBytes))
-  if (variable === null) return null
-  const { name, value } = variable
-  if (typeName === 'EV_EFI_VARIABLE_AUTHORITY') {
-    return { kind: 'authority', variable: name, key: readAuthorityKey(value) }
+function secureBootFact(decoded: DecodedEvent, separated: boolean): Fact | null {
+  if (decoded.kind === 'variable-authority') {
+    const { name, contents, data } = decoded
+    if (!data.bound || !contents.bound) return null
+    return { kind: 'authority', variable: oneLine(name.value), key: authorityKey(contents.value, data.value) }
   }
-  if (separated) return null
-  const guid = variable.guid.toString('hex')
-  if (guid === GLOBAL && name === 'SecureBoot') {
-    return { kind: 'secure-boot', on: value.length === 1 && value[0] === 1 }
-  }
-  const database = DATABASES.get(`${guid} ${name}`)
-  const keys = database && readKeyDatabase(value)
+  if (decoded.kind !== 'variable' || separated || !isWhollyBound(decoded)) return null
+  const { guid, name, contents } = decoded
+  if (guid.value === GUID.globalVariable && name.value === 'SecureBoot') return { kind: 'secure-boot' }
+  const database = DATABASES.get(`${guid.value} ${name.value}`)
+  const keys = database && keysOf(contents.value)
   return database && keys ? { kind: 'keys', database, keys } : null
 }
 
-/** Most characters of a label. */
-const MAX_LABEL = 160
-
-/** A name for people, made of what the log says. */
-function labelOf({ event, typeName }: ReplayedEvent): string {
-  const variable = typeName.startsWith('EV_EFI_VARIABLE') ? readUefiVariable(event.data) : null
-  if (variable !== null) return oneLine(`${typeName} ${variable.name}`)
-  const text = textOf(event.data)
-  return text === '' ? typeName : oneLine(`${typeName} ${text}`)
+/** A bound value under a name that is not says what the host likes. */
+function isWhollyBound({ guid, name, contents }: VariableFields): boolean {
+  return guid.bound && name.bound && contents.bound
 }
 
-function textOf(data: Buffer): string {
-  const latin = data.toString('latin1').replace(/\0$/, '')
-  if (/^[ -~]+$/.test(latin)) return latin
-  const wide = data.toString('utf16le').replace(/\0$/, '')
-  return data.length % 2 === 0 && /^[ -~]+$/.test(wide) ? wide : ''
-}
-
-function oneLine(text: string): string {
-  const line = text.replace(/\p{Cc}+/gu, ' ').trim()
-  return line.length > MAX_LABEL ? `${line.slice(0, MAX_LABEL)}…` : line
+function textFact(decoded: DecodedEvent): Fact | null {
+  if (decoded.kind !== 'ipl' || !decoded.text.bound || decoded.text.value === null) return null
+  return { kind: 'text', text: decoded.text.value }
 }

@@ -28,10 +28,13 @@ const ACTION_DIGESTS: ReadonlyMap<number, ReadonlySet<string>> = new Map(
 /** With this the firmware begins a new attempt to boot. */
 export const ATTEMPT_DIGEST = hash('sha256', 'Calling EFI Application from Boot Option')
 
+/** How systemd closes the firmware's PCRs once more (systemd-pcrosseparator.service). */
+const OS_SEPARATOR_DIGEST = hash('sha256', 'os-separator')
+
 /** Whether an event says no more than that the boot goes on, by its digest. */
 export function isRoutine(pcr: number, digest: string): boolean {
   return (
-    (SEPARATED_PCRS.includes(pcr) && SEPARATOR_DIGESTS.has(digest)) ||
+    (SEPARATED_PCRS.includes(pcr) && (SEPARATOR_DIGESTS.has(digest) || digest === OS_SEPARATOR_DIGEST)) ||
     (ACTION_DIGESTS.get(pcr)?.has(digest) ?? false)
   )
 }
@@ -48,9 +51,9 @@ export function judgeSeparators(ledger: Ledger): void {
   }
 }
 
-/** The firmware's actions that say nothing for or against a host. */
-export function judgeActions(ledger: Ledger): void {
-  for (const [pcr, digests] of ACTION_DIGESTS) ledger.take(pcr, ({ digest }) => digests.has(digest))
+/** What says nothing for or against a host: actions of a boot that goes on, and systemd's own separator. */
+export function judgeRoutine(ledger: Ledger): void {
+  for (const pcr of SEPARATED_PCRS) ledger.take(pcr, ({ digest }) => isRoutine(pcr, digest))
 }
 
 /** Events that the document lists one by one. */
