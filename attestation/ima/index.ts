@@ -14,3 +14,11 @@ export {
   MAX_IMA_LOG_BYTES,
   replayImaLog,
 } from './replay.ts'
+export {
+  type ImaKey,
+  ImaKeyring,
+  ImaKeyringError,
+  measuredCertificate,
+  readImaKeys,
+} from './signature/keyring.ts'
+export { type SignatureCheck, type SignatureOutcome, verifyEntrySignature } from './signature/verify.ts'
