@@ -28,6 +28,9 @@ export const COMMANDS: Commands = {
     show: async p => (await import('./reference/show.ts')).addReferenceShow(p),
     load: async p => (await import('./reference/load.ts')).addReferenceLoad(p),
   }),
+  ima: loadGroup('ima', 'Read what IMA measured.', {
+    show: async p => (await import('./ima/show.ts')).addImaShow(p),
+  }),
   policy: loadGroup('policy', 'Make, show and load policy bundles.', {
     sign: async p => (await import('./policy/sign.ts')).addPolicySign(p),
     show: async p => (await import('./policy/show.ts')).addPolicyShow(p),
