@@ -17,6 +17,9 @@ export const COMMANDS: Commands = {
   eventlog: loadGroup('eventlog', 'Read the log of what firmware and boot loader measured.', {
     show: async p => (await import('./eventlog/show.ts')).addEventLogShow(p),
   }),
+  ima: loadGroup('ima', 'Read what IMA measured.', {
+    show: async p => (await import('./ima/show.ts')).addImaShow(p),
+  }),
   report: loadGroup('report', 'Have the host prove its state now, and check such a proof.', {
     create: async p => (await import('./report/create.ts')).addReportCreate(p),
     show: async p => (await import('./report/show.ts')).addReportShow(p),
@@ -27,9 +30,6 @@ export const COMMANDS: Commands = {
     sign: async p => (await import('./reference/sign.ts')).addReferenceSign(p),
     show: async p => (await import('./reference/show.ts')).addReferenceShow(p),
     load: async p => (await import('./reference/load.ts')).addReferenceLoad(p),
-  }),
-  ima: loadGroup('ima', 'Read what IMA measured.', {
-    show: async p => (await import('./ima/show.ts')).addImaShow(p),
   }),
   policy: loadGroup('policy', 'Make, show and load policy bundles.', {
     sign: async p => (await import('./policy/sign.ts')).addPolicySign(p),

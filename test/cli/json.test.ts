@@ -111,6 +111,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     ])
     await json('reference capture', ...state, ...tpm, ...logs, '--component', 'any', '--out', 'captured.json')
     await json('eventlog show', '--userspace', host.path('userspace.jsonseq'), host.path('eventlog.bin'))
+    await json('ima show', host.path('ima.bin'))
     await json('reference sign', '--key', 'operator.key', '--out', 'reference.json', 'captured.json')
     await json('reference show', ...operator, 'reference.json')
     await json('key enroll request', ...state, '--out', 'request.json')
