@@ -44,7 +44,7 @@ export function decodeVersion(
   by: Measured,
 ): Omit<DecodedKind<'crtm-version'>, 'kind' | 'measured'> {
   const covered = coverage(data, by)
-  const text = utf16TextIfAny(data) ?? asciiText(data)
+  const text = asciiText(data) ?? utf16TextIfAny(data)
   const version = text ?? (data.length === GUID_BYTES ? guidText(data) : null)
   return { version: field(version, covered, 0, data.length), data: field(data, covered, 0, data.length) }
 }

@@ -11,6 +11,9 @@ export interface ImageLoadFields {
   readonly devicePath: Field<DevicePath | null>
 }
 
+/** shim logs up to nine bytes behind the path (tpm.c, tpm_log_pe: the size of a structure that ends with the path's first node). */
+const SHIM_TRAILING = 9
+
 /**
  * A UEFI_IMAGE_LOAD_EVENT (PFP 1.06, section 10.2.3). Its digest is the Authenticode digest of the image, so that nothing in the data
  * is bound: the path is what firmware says, and anybody may have changed it since.
@@ -24,7 +27,7 @@ export function decodeImageLoad(data: Buffer, by: Measured): ImageLoadFields {
     const size = reader.size64('LengthOfDevicePath', reader.remaining - 8)
     return size === 0 ? null : readDevicePath(reader.slice(size, 'DevicePath'))
   })
-  reader.end()
+  if (reader.remaining > SHIM_TRAILING) reader.end()
   const digest = { value: by.digest?.toString('hex') ?? '', bound: by.digest !== null }
   return { digest, address, length, linkTimeAddress, devicePath }
 }

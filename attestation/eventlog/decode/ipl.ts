@@ -60,8 +60,8 @@ const COMMAND_LINE_PCRS: readonly number[] = [3, 8, 12]
 export function decodeIpl(data: Buffer, by: Measured, pcr: number): IplFields {
   return (
     decodePrefixed(data, by) ??
-    decodeUtf16(data, by, pcr) ??
     decodeAscii(data, by) ??
+    decodeUtf16(data, by, pcr) ??
     plain('bytes', null, data, coverage(data, by))
   )
 }
@@ -98,11 +98,10 @@ function asciiOrUtf8(data: Buffer): string | null {
 
 function decodeUtf16(data: Buffer, by: Measured, pcr: number): IplFields | null {
   // systemd-boot 250 and before drops the last byte, a zero, of what it measured (src/boot/efi/measure.c).
-  const cut = data.length % 2 === 1
-  const whole = cut ? Buffer.concat([data, Buffer.alloc(1)]) : data
-  const text = utf16TextIfAny(whole)
+  const cut = data.length % 2 === 1 && isMeasured(Buffer.concat([data, Buffer.alloc(1)]), by)
+  const text = utf16TextIfAny(cut ? Buffer.concat([data, Buffer.alloc(1)]) : data)
   if (text === null) return null
-  const covered = isMeasured(whole, by) ? { from: 0, to: data.length } : null
+  const covered = cut || by.data ? { from: 0, to: data.length } : null
   if (covered !== null)
     return plain(COMMAND_LINE_PCRS.includes(pcr) ? 'kernel-command-line' : 'text', text, data, covered)
   if (!text.startsWith('.')) return plain('text', text, data, null)

@@ -68,7 +68,8 @@ export function decodeNoAction(slice: Slice): NoActionEvent {
   }
   reader.bytes(SIGNATURE_BYTES, 'Signature')
   const event = read(reader, signature)
-  reader.end()
+  // Google's firmware pads its events with zeros.
+  if (!slice.bytes.subarray(-reader.remaining || slice.bytes.length).every(byte => byte === 0)) reader.end()
   return event
 }
 

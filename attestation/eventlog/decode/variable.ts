@@ -29,16 +29,23 @@ export function decodeVariable(data: Buffer, by: Measured): VariableFields {
   return decode(data, by, readVariableContents, 0)
 }
 
-/** The database entry that an image was verified with. shim up to 15.4 logs one byte more than it measures (tpm.c). */
+/**
+ * shim up to 15.4 measures five bytes behind the variable, the padding of its structure, and logs one more (tpm.c,
+ * tpm_measure_variable).
+ */
+const SHIM_MEASURED = 5
+const SHIM_LOGGED = SHIM_MEASURED + 1
+
+/** The database entry that an image was verified with. */
 export function decodeAuthority(data: Buffer, by: Measured): VariableFields {
-  return decode(data, by, readAuthority, 1)
+  return decode(data, by, readAuthority, SHIM_LOGGED)
 }
 
 function decode(
   data: Buffer,
   by: Measured,
   readContents: ContentsReader,
-  mostTrailing: 0 | 1,
+  mostTrailing: number,
 ): VariableFields {
   const layout = new SliceReader({ bytes: data, start: 0 }, 'UEFI_VARIABLE_DATA')
   layout.bytes(GUID_BYTES, 'VariableName')
@@ -51,7 +58,7 @@ function decode(
   }
   // EV_EFI_VARIABLE_BOOT, and EV_EFI_VARIABLE_DRIVER_CONFIG of some firmware, measure the value alone.
   const covered = coverage(data, by, [
-    { from: 0, to: end },
+    ...(mostTrailing === 0 ? [] : [{ from: 0, to: data.length - 1 }]),
     { from: valueFrom, to: end },
   ])
   const reader = new SliceReader({ bytes: data, start: 0 }, 'UEFI_VARIABLE_DATA', covered)
