@@ -13,6 +13,7 @@ export type {
   NoteKind,
   SeparatorMeaning,
 } from './decoded.ts'
+export { decodeEvents, type LoggedEvent } from './decoded-log.ts'
 export type { DevicePath, DevicePathNode } from './device-path/index.ts'
 export { decodeEvent } from './event.ts'
 export type { Field } from './field.ts'

@@ -10,22 +10,12 @@ export function utf16Text({ bytes, start }: Slice, what: string): string {
   return text
 }
 
-/** Printable ASCII and white space without its terminating NUL, null for anything else. */
+/** Printable ASCII and white space without the NULs that end it, null for anything else. */
 export function asciiText(bytes: Buffer): string | null {
-  const text = bytes.toString('latin1').replace(/\0$/, '')
+  const text = bytes.toString('latin1').replace(/\0+$/, '')
+  // Nothing but NULs is a number more often than a text.
+  if (text === '' && bytes.length > 1) return null
   return /^[\t\n\r\x20-\x7e]*$/.test(text) ? text : null
-}
-
-/** UTF-8 without its terminating NUL, null for what is not UTF-8 or has other control characters than white space. */
-export function utf8Text(bytes: Buffer): string | null {
-  const end = bytes.at(-1) === 0 ? bytes.length - 1 : bytes.length
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, end))
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-    return /[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(text) ? null : text
-  } catch {
-    return null
-  }
 }
 
 /** What looks like UTF-16 of mostly Latin text with a terminating NUL, null for anything else. */
