@@ -7,6 +7,7 @@ export {
   KERNEL_BOOT_PCR,
   machineChoices,
   type Pcr11Prediction,
+  phaseWords,
   predictPcr11,
   type SectionMeasurement,
   type UkiChoice,

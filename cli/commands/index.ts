@@ -31,6 +31,9 @@ export const COMMANDS: Commands = {
     show: async p => (await import('./reference/show.ts')).addReferenceShow(p),
     load: async p => (await import('./reference/load.ts')).addReferenceLoad(p),
   }),
+  uki: loadGroup('uki', 'Read unified kernel images.', {
+    show: async p => (await import('./uki/show.ts')).addUkiShow(p),
+  }),
   policy: loadGroup('policy', 'Make, show and load policy bundles.', {
     sign: async p => (await import('./policy/sign.ts')).addPolicySign(p),
     show: async p => (await import('./policy/show.ts')).addPolicyShow(p),

@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allDefinitions, definitionOf } from '../../cli/definition.ts'
+import { ukiImage } from '../support/pe-image.ts'
 import { GovernedHost, NEEDS_ROOT } from '../system/governed-host.ts'
 import { temporaryDirectory, writ } from './cli.ts'
 import { checkJson, everything, heldAgainstForm, misfits } from './json-form.ts'
@@ -55,6 +56,8 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('plan', '--artifact', 'job.json', '--trust', 'trust.json', ...operator, ...argv)
     await json('plan', ...argv)
     await json('completion', 'fish')
+    writeFileSync(dir.in('uki.efi'), ukiImage([['.linux', 'kernel']]))
+    await json('uki show', 'uki.efi')
     await json('config default')
     await json('config show', host.path('writd.toml'))
     await json('config check', '--only-files', host.path('writd.toml'))
