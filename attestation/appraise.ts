@@ -12,7 +12,7 @@ import {
 import { LogReplays } from './appraisal/replays.ts'
 import type { Evidence } from './evidence.ts'
 import type { Tier } from './identity/tier.ts'
-import { IMA_PCR } from './ima/index.ts'
+import { IMA_PCR, type ImaPosition } from './ima/index.ts'
 import {
   type ClockHistory,
   type ClockStep,
@@ -37,6 +37,11 @@ export interface AppraisalInput {
   readonly previous: ClockHistory | null
   /** SHA-256 (lower-case hexadecimal) of the subjects of every START in the lineage: excused from the launcher's memfd and at absolute paths. */
   readonly governedDigests: ReadonlySet<string>
+  /**
+   * Where `evidence.imaLog` goes on, if it is not whole: the entries before it were covered by an earlier quote of this boot, and passed by
+   * these same reference values and governed digests. Never what the host says.
+   */
+  readonly imaBefore?: ImaPosition | null
   /** Kept by whoever appraises the same host again and again. Changes nothing but the time it takes. */
   readonly replays?: LogReplays
   /** PCR values read beside the quote, untrusted: they only help to name the PCR that does not match. */
@@ -80,7 +85,7 @@ export function appraise(input: AppraisalInput): Appraisal {
   const clockStep = quote && checkClock(previous, quote, reasons)
   if (quote !== null) checkFirmware(input, quote, reasons)
 
-  const logs = readLogs(evidence, replays, reasons)
+  const logs = readLogs(evidence, replays, reasons, input.imaBefore)
   const attested = quote && logs && matchQuote(quote, logs, input.claimedPcrs, reasons)
   if (attested !== null) {
     reasons.push(...judgePcrs(attested, reference, replays))

@@ -13,9 +13,9 @@ export class ImaJudgement {
   readonly #replay: ImaReplay
   readonly #reference: ReferenceValues
   readonly #bootAggregates: ReadonlySet<string>
-  #judged = 0
+  #judged: number
   /** Whether an entry of PCR 10 has been seen; the first one is `boot_aggregate`. */
-  #begun = false
+  #begun: boolean
   /** Entries that nothing can excuse. */
   readonly #failures: { index: number; reason: AppraisalReason }[] = []
   /** Entries that are not listed: acceptable only as governed programs, and which those are grows. */
@@ -27,6 +27,9 @@ export class ImaJudgement {
     this.#replay = replay
     this.#reference = reference
     this.#bootAggregates = bootAggregates
+    // A replay that goes on from a position goes on from entries that have passed, boot_aggregate among them.
+    this.#judged = replay.first
+    this.#begun = replay.first > 0
   }
 
   /**
@@ -49,6 +52,7 @@ export class ImaJudgement {
 
   /** The components that the quote covers no good entry of: other code than the named one may be at work, unseen. */
   #unmeasured(count: number): AppraisalReason[] {
+    if (this.#replay.first > 0) return []
     return Array.from(this.#reference.components.values())
       .filter(({ path }) => (this.#components.get(path) ?? count) >= count)
       .map(({ name, path }) =>

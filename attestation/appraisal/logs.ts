@@ -1,6 +1,6 @@
 import { EventLogError } from '../eventlog/index.ts'
 import type { Evidence } from '../evidence.ts'
-import { IMA_PCR, ImaLogError, type ImaReplay } from '../ima/index.ts'
+import { IMA_PCR, ImaLogError, type ImaPosition, type ImaReplay } from '../ima/index.ts'
 import { matchesPcrDigest, type PcrValues, pcrDigestMatcher, type VerifiedQuote } from '../quote/index.ts'
 import { hashSize, QUOTED_BANK } from '../tpm2/structures/index.ts'
 import { extendByUserspace, type UserspaceEvent, UserspaceLogError } from '../userspace/index.ts'
@@ -13,22 +13,29 @@ export interface ReadLogs {
   readonly boot: ReplayedBoot
   readonly userspace: readonly UserspaceEvent[]
   readonly ima: ImaReplay | null
+  /** What the IMA log goes on from. */
+  readonly imaBefore: ImaPosition | null
 }
 
-/** Reads and replays all logs; null when one of them cannot be, with the reason added. */
+/**
+ * Reads and replays all logs; null when one of them cannot be, with the reason added.
+ *
+ * @param imaBefore what the IMA log goes on from, where it is not whole
+ */
 export function readLogs(
   evidence: Evidence,
   replays: LogReplays,
   reasons: AppraisalReason[],
+  imaBefore: ImaPosition | null = null,
 ): ReadLogs | null {
   const { eventLog, imaLog } = evidence
   const userspaceLog = evidence.userspaceLog ?? Buffer.alloc(0)
   const boot = attempt(reasons, EventLogError, () => replays.eventLog(eventLog))
   const userspace = attempt(reasons, UserspaceLogError, () => replays.userspaceLog(userspaceLog))
-  const ima = imaLog && attempt(reasons, ImaLogError, () => replays.imaLog(imaLog, 'native'))
+  const ima = imaLog && attempt(reasons, ImaLogError, () => replays.imaLog(imaLog, 'native', imaBefore))
   for (const { code, message, at } of boot?.replay.problems ?? []) reasons.push(failure(code, message, at))
   if (boot === null || userspace === null || (ima === null && imaLog !== null)) return null
-  return { replays, boot, userspace, ima }
+  return { replays, boot, userspace, ima, imaBefore }
 }
 
 /** What the quote covers: PCR values, and the part of the IMA log that explains PCR 10. */
@@ -64,7 +71,7 @@ export function matchQuote(
   } else {
     for (const extend of ['native', 'padded'] as const) {
       // A log as kernels before 5.8 extend it is replayed only when the newer way does not match.
-      const ima = extend === 'native' ? logs.ima : replays.imaLog(logs.ima.bytes, extend)
+      const ima = extend === 'native' ? logs.ima : replays.imaLog(logs.ima.bytes, extend, logs.imaBefore)
       const imaEntries = ima.findPosition(fits)
       if (imaEntries !== null) return attested(ima, imaEntries)
     }

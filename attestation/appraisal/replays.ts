@@ -1,5 +1,5 @@
 import { type EventLogReplay, parseEventLog, replayEventLog } from '../eventlog/index.ts'
-import { bootAggregates, type ImaExtend, ImaLogError, ImaReplay } from '../ima/index.ts'
+import { bootAggregates, type ImaExtend, ImaLogError, type ImaPosition, ImaReplay } from '../ima/index.ts'
 import type { ReferenceValues } from '../reference/document.ts'
 import { QUOTED_BANK } from '../tpm2/structures/index.ts'
 import { parseUserspaceLog, type UserspaceEvent } from '../userspace/index.ts'
@@ -50,15 +50,16 @@ export class LogReplays {
   }
 
   /**
-   * The replay of a whole IMA log. When it begins with the one from before, only the rest is hashed.
+   * The replay of an IMA log. When it begins with the one from before, only the rest is hashed.
    *
+   * @param before what `bytes` go on from; null for a whole log
    * @throws ImaLogError
    */
-  imaLog(bytes: Uint8Array, extend: ImaExtend): ImaReplay {
+  imaLog(bytes: Uint8Array, extend: ImaExtend, before: ImaPosition | null = null): ImaReplay {
     let replay = this.#ima.get(extend)
-    const known = replay?.bytes
+    const known = replay !== undefined && goesOnFrom(replay, before) ? replay.bytes : undefined
     if (replay === undefined || known === undefined || !known.equals(bytes.subarray(0, known.length))) {
-      replay = new ImaReplay({ extend })
+      replay = new ImaReplay({ extend, ...(before === null ? {} : { from: before }) })
       this.#ima.set(extend, replay)
     }
     replay.append(bytes.subarray(replay.bytes.length))
@@ -98,4 +99,9 @@ export class LogReplays {
     this.#judgement = { replay, reference: reference.digest, boot, value }
     return value
   }
+}
+
+function goesOnFrom(replay: ImaReplay, before: ImaPosition | null): boolean {
+  if (before === null) return replay.first === 0
+  return replay.first === before.entries && replay.pcr10After(replay.first).equals(before.pcr10)
 }
