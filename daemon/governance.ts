@@ -1,3 +1,4 @@
+import { checkReferenceSuccessor, withRevision } from '../attestation/index.ts'
 import {
   checkPolicySuccessor,
   checkTrustSuccessor,
@@ -74,10 +75,12 @@ export class Governance {
     return this.#inTurn(async () => {
       const { keys, history, lineage, recorder } = this.#o
       const reference = openReferenceValues(envelope, keys)
+      checkReferenceSuccessor(history.knownReferenceValues, reference.values)
       const blob = await lineage.putBlob(envelope)
       const { digest } = reference
       const lineageIndex = await recorder.record({ type: 'reference-values', digest, blob })
       history.referenceValues = reference
+      history.knownReferenceValues = withRevision(history.knownReferenceValues, reference.values)
       return { digest, lineageIndex }
     })
   }

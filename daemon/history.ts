@@ -1,4 +1,10 @@
-import { type ClockHistory, parseQuoteAttest } from '../attestation/index.ts'
+import {
+  type ClockHistory,
+  type KnownRevisions,
+  parseQuoteAttest,
+  type ReferenceValues,
+  withRevision,
+} from '../attestation/index.ts'
 import {
   type Clearance,
   openClearance,
@@ -15,7 +21,7 @@ import { type Lineage, type LineageEvent, parseEvent } from '../lineage/index.ts
 import type { PublicKey } from '../signing/key.ts'
 import type { Ownership } from './core.ts'
 import type { TrustReason } from './gate.ts'
-import { openReferenceValues, type SignedReferenceValues } from './reference-values.ts'
+import { openReferenceValues, readReferenceValues, type SignedReferenceValues } from './reference-values.ts'
 
 /** An execution that the log says was started and does not say has ended. */
 export interface OpenExecution {
@@ -51,6 +57,8 @@ export class History {
   newestTrustRoots: NewestVersion | null = null
   newestPolicy: NewestVersion | null = null
   referenceValues: SignedReferenceValues | null = null
+  /** The highest revision of each name that was ever in force here: none older is taken. */
+  knownReferenceValues: KnownRevisions = new Map()
   /** Not null: the host is FAILED, for these reasons, until an operator clears it. */
   failure: readonly TrustReason[] | null = null
   /** Entry of the transition to FAILED that is in force; a clearance has to name it. */
@@ -236,10 +244,23 @@ export class History {
         this.policy = openPolicyBundle(envelope, governance)
       } else {
         this.referenceValues = null
-        this.referenceValues = openReferenceValues(envelope, governance)
+        this.#applyReferenceValues(envelope)
       }
     } catch (error) {
       this.unvouched.push({ index, message: error instanceof Error ? error.message : String(error) })
+    }
+  }
+
+  /** What is older stays refused, also when the key that signed the newest is no longer trusted. */
+  #applyReferenceValues(envelope: Buffer): void {
+    let values: ReferenceValues | null = null
+    try {
+      const signed = openReferenceValues(envelope, this.#o.governance)
+      values = signed.values
+      this.referenceValues = signed
+    } finally {
+      values ??= readReferenceValues(envelope)
+      this.knownReferenceValues = withRevision(this.knownReferenceValues, values)
     }
   }
 }

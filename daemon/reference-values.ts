@@ -5,6 +5,7 @@ import {
   type ReferenceValues,
 } from '../attestation/index.ts'
 import { openDocument } from '../authorization/index.ts'
+import { parseEnvelope } from '../signing/dsse.ts'
 import type { PublicKey } from '../signing/key.ts'
 
 /** Reference values that a governance key signed. */
@@ -30,4 +31,14 @@ export function openReferenceValues(
     digest: document.digest,
     envelope: document.envelope,
   }
+}
+
+/**
+ * Reads reference values without their signature, which was checked when they were recorded: what is older stays refused when the key that signed them
+ * is no longer trusted. Nothing is judged by them.
+ *
+ * @throws SigningError when it is not an envelope, ReferenceValuesError for the document
+ */
+export function readReferenceValues(envelope: Uint8Array): ReferenceValues {
+  return parseReferenceValues(parseEnvelope(envelope, MAX_REFERENCE_ENVELOPE_BYTES).payload)
 }

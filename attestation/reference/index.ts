@@ -12,6 +12,12 @@ export {
 export { ReferenceValuesError, type ReferenceValuesErrorCode } from './error.ts'
 export { type ImaList, type ImaListDocument, imaListWarnings } from './ima-list.ts'
 export type { PcrRule } from './pcr-rule.ts'
+export {
+  checkReferenceRevision,
+  checkReferenceSuccessor,
+  type KnownRevisions,
+  withRevision,
+} from './rollback.ts'
 export type {
   BootFiles,
   BootImages,

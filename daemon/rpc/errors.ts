@@ -124,7 +124,11 @@ const FAULT_RULES: readonly FaultRule[] = [
     NOT_PERMITTED: status.PERMISSION_DENIED,
     ROLLED_BACK: status.FAILED_PRECONDITION,
   }),
-  FaultRule.of(ReferenceValuesError, { REFERENCE_MALFORMED: status.INVALID_ARGUMENT }),
+  FaultRule.of(ReferenceValuesError, {
+    REFERENCE_MALFORMED: status.INVALID_ARGUMENT,
+    REFERENCE_ROLLED_BACK: status.FAILED_PRECONDITION,
+    REFERENCE_REVISION_REUSED: status.FAILED_PRECONDITION,
+  }),
   FaultRule.of(ReportError, { REPORT_TOO_LARGE: status.RESOURCE_EXHAUSTED }),
   FaultRule.of(GovernanceError, { CLEARANCE_NOT_APPLICABLE: status.FAILED_PRECONDITION }),
   FaultRule.of(LineageError, {

@@ -82,6 +82,16 @@ describe('a change', () => {
       'DOCUMENT_UNSIGNED',
     ],
     [
+      'older reference values',
+      w => w.governance.loadReferenceValues(referenceEnvelope('a', governance, 2)),
+      'REFERENCE_ROLLED_BACK',
+    ],
+    [
+      'other reference values of the same revision',
+      w => w.governance.loadReferenceValues(referenceEnvelope('a', governance, 3, { quirks: ['x'] })),
+      'REFERENCE_REVISION_REUSED',
+    ],
+    [
       'a clearance of another key',
       w => w.governance.clear(clearance({ kind: 'failure', transition: 0 }, HOST, mallory)),
       'DOCUMENT_UNSIGNED',
@@ -94,6 +104,9 @@ describe('a change', () => {
     await w.governance.loadPolicy(policyEnvelope({ version: 3 }))
     await w.governance.loadTrustRoots(roots(3))
     await w.governance.revoke(revocation(3))
+    await w.governance.loadReferenceValues(referenceEnvelope('a', governance, 3))
+    // Of another name: that the newest of each is remembered, not the last.
+    await w.governance.loadReferenceValues(referenceEnvelope('b', governance, 1))
     const before = [inForce(w), w.lineage.size]
     for (const [what, change, code] of bad) {
       await expect(change(w), what).rejects.toMatchObject({ code })

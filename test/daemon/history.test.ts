@@ -33,6 +33,7 @@ function state(history: History, executions: readonly string[]) {
     trust: history.trustRoots?.digest,
     policy: history.policy?.digest,
     reference: history.referenceValues?.digest,
+    known: [...history.knownReferenceValues],
     revocations: history.revocations.digest,
     uses: history.uses.view(claim),
     failure: history.failure,
@@ -101,7 +102,26 @@ describe('the fold of the log', () => {
       recoversByItself: false,
     })
     await lineage.close()
+    expect(empty.knownReferenceValues.size).toBe(0)
     expect(empty).toMatchObject({ trustRoots: null, policy: null, referenceValues: null, newestMs: 0 })
+  })
+})
+
+describe('reference values', () => {
+  test('that are older stay refused after a restart, whoever signed the newest', async () => {
+    const w = await world()
+    await w.governance.loadReferenceValues(referenceEnvelope('a', governance, 7))
+    const { digest = '' } = w.history.referenceValues ?? {}
+    await w.governance.loadReferenceValues(referenceEnvelope('b', governance, 2))
+    for (const keys of [[governance.public], [mallory.public]]) {
+      const folded = await History.fold(w.lineage, {
+        governance: keys,
+        hostId: HOST,
+        recoversByItself: false,
+      })
+      expect(folded.knownReferenceValues.get('a')).toEqual({ revision: 7, digest })
+      expect(folded.knownReferenceValues.get('b')?.revision).toBe(2)
+    }
   })
 })
 
