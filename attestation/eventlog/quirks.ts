@@ -128,10 +128,14 @@ export interface EventLogVariant {
 
 /**
  * All that a log may stand for with these quirks: itself first, then what each quirk makes of it, alone and together with others. A few
- * dozen at most.
+ * dozen at most. An H-CRTM whose startup locality the log does not say is no quirk: it left PCR 0 at 4 (Part 1, section 34.3), or at 0 where a
+ * management controller measured through the TPM's ordinary commands; the quote tells which.
  */
 export function eventLogVariants(log: EventLog, quirks: readonly QuirkName[]): readonly EventLogVariant[] {
-  let variants: readonly EventLogVariant[] = [{ log, quirks: [] }]
+  let variants: readonly EventLogVariant[] = [log, ...otherHcrtm(log)].map(each => ({
+    log: each,
+    quirks: [],
+  }))
   for (const name of new Set(quirks)) {
     const { variants: make } = quirkOf(name)
     if (make === undefined) continue
@@ -180,6 +184,12 @@ function withStartupLocality(log: EventLog, locality: number): EventLog {
   const data = Buffer.concat([Buffer.from('StartupLocality\0', 'latin1'), Buffer.of(locality)])
   const event = assumed(log, 0, EVENT_TYPE.EV_NO_ACTION, data)
   return { ...log, events: [event, ...log.events] }
+}
+
+function otherHcrtm(log: EventLog): EventLog[] {
+  const first = log.events.find(({ type, pcr }) => type !== EVENT_TYPE.EV_NO_ACTION && pcr === 0)
+  const isUnsaid = first?.type === EVENT_TYPE.EV_EFI_HCRTM_EVENT && !log.events.some(isStartupLocality)
+  return isUnsaid ? [withStartupLocality(log, 0)] : []
 }
 
 /** The log without a run of events that directly follows an equal run, for the longest such runs near the end. */

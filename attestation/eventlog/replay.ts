@@ -107,6 +107,8 @@ class Replay<Bank extends BankName> {
   readonly #format: EventLogFormat
   readonly #declared: number
   readonly #size: number
+  /** A register's value and the digest that extends it. */
+  readonly #scratch: Buffer
   readonly #registers: Registers
   readonly #quirks: readonly Quirk[]
   readonly #applied = new Set<QuirkName>()
@@ -124,6 +126,7 @@ class Replay<Bank extends BankName> {
     this.#format = log.format
     this.#declared = log.declared.length
     this.#size = bankDigestBytes(bank)
+    this.#scratch = Buffer.alloc(2 * this.#size)
     this.#registers = registers
     this.#quirks = quirks.map(quirkOf)
     for (const pcr of registers.always) this.#pcrs.set(pcr, Buffer.alloc(this.#size))
@@ -194,7 +197,9 @@ class Replay<Bank extends BankName> {
     this.#extended.add(event.pcr)
     // The PCRs of a dynamic launch have been reset to 0 if anything was extended into them at all.
     const value = this.#pcrs.get(event.pcr) ?? Buffer.alloc(this.#size)
-    this.#pcrs.set(event.pcr, bankDigest(this.#bank, Buffer.concat([value, digest])))
+    value.copy(this.#scratch)
+    digest.copy(this.#scratch, this.#size)
+    this.#pcrs.set(event.pcr, bankDigest(this.#bank, this.#scratch))
   }
 
   #isDataBound({ digests, type, data }: TcgEvent): boolean {
