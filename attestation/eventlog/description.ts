@@ -8,6 +8,7 @@ import type { EventLog, EventLogFormat, Padding, TcgEvent } from './parse.ts'
 import type { QuirkName } from './quirks.ts'
 import type { RegisterKind } from './registers.ts'
 import type { EventLogProblem, EventLogReplay, ReplayedEvent } from './replay.ts'
+import { readSecureBoot, type SecureBootFacts } from './secure-boot/index.ts'
 import type { SpecId } from './spec-id.ts'
 
 /** One event of a log, as it is shown. */
@@ -33,6 +34,8 @@ export interface EventLogDescription {
   readonly startupLocality: number
   readonly secureBoot: boolean | null
   readonly exitBootServices: boolean
+  /** With which keys, and what each image was verified with. */
+  readonly secureBootFacts: SecureBootFacts
   readonly problems: readonly EventLogProblem[]
   readonly quirks: readonly QuirkName[]
   readonly padding: Padding | null
@@ -52,6 +55,7 @@ export function describeEventLog(log: EventLog, options: DescribeEventLogOptions
   const userspace = options.userspace ?? []
   const replays = replayAll(log, registers, options.quirks)
   const trusted = trustedReplay(replays, new Map())
+  const events = describeEvents(log, trusted)
   const { startupLocality = 0, secureBoot = null, exitBootServices = false } = trusted ?? {}
   return {
     format: log.format,
@@ -59,13 +63,14 @@ export function describeEventLog(log: EventLog, options: DescribeEventLogOptions
     specId: log.specId,
     banks: log.declared.map(({ name }) => name),
     trustedBank: trusted?.bank ?? null,
-    events: describeEvents(log, trusted),
+    events,
     userspace,
     nvPcrs: replayNvPcrs(userspace, hashOf(trusted)),
     pcrs: new Map(replays.map(replay => [replay.bank, continueByUserspace(replay, userspace)])),
     startupLocality,
     secureBoot,
     exitBootServices,
+    secureBootFacts: readSecureBoot(events, registers),
     problems: distinct(replays.flatMap(({ problems }) => problems)),
     quirks: [...new Set(replays.flatMap(({ quirks }) => quirks))],
     padding: log.padding,

@@ -10,6 +10,7 @@ export {
   decodedEventJson,
   decodeEvent,
   type Field,
+  type LoggedCertificate,
   type SignatureEntry,
   type VariableContents,
 } from './decode/index.ts'
@@ -60,4 +61,13 @@ export {
   type ReplayedEvent,
   replayEventLog,
 } from './replay.ts'
+export {
+  type Authority,
+  type KeyDatabase,
+  type LoadedImage,
+  readSecureBoot,
+  type SecureBootFacts,
+  type SecureBootProblem,
+  type SecureBootProblemCode,
+} from './secure-boot/index.ts'
 export type { SpecId } from './spec-id.ts'

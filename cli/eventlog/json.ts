@@ -2,6 +2,9 @@ import {
   type DescribedEvent,
   decodedEventJson,
   type EventLogDescription,
+  type KeyDatabase,
+  type LoadedImage,
+  type LoggedCertificate,
   type UserspaceEvent,
 } from '../../attestation/index.ts'
 
@@ -49,6 +52,18 @@ export const EVENT_LOG_FORM = {
   startupLocality: 'number',
   'secureBoot|null': 'boolean: as the firmware measured it',
   exitBootServices: 'boolean: whether its end was measured',
+  keys: 'json: certificates and digests of PK, KEK, db, dbx, dbt and dbr; null where not measured',
+  images: [
+    {
+      event: 'number',
+      register: 'number',
+      image: 'text: application, boot-driver or runtime-driver',
+      digest: 'hex: Authenticode, in the trusted bank',
+      'path|null': 'text: as the firmware says; no digest binds it',
+      'authority|null': 'json: what it was verified with; the pairing is by the order of the log',
+    },
+  ],
+  secureBootProblems: [{ code: 'text', message: 'text', 'at|null': 'text' }],
   'padding|null': { offset: 'number', bytes: 'number', value: 'number' },
   problems: [
     {
@@ -63,13 +78,35 @@ export const EVENT_LOG_FORM = {
 
 /** A described log as `--json` prints it. */
 export function eventLogJson(described: EventLogDescription): Record<string, unknown> {
-  const { events, userspace, pcrs, ...rest } = described
+  const { events, userspace, pcrs, secureBootFacts: facts, ...rest } = described
+  const { pk, kek, db, dbx, dbt, dbr } = facts
+  const databases = Object.entries({ pk, kek, db, dbx, dbt, dbr })
   return {
     ...rest,
+    keys: Object.fromEntries(databases.map(([name, database]) => [name, database && keysJson(database)])),
+    images: facts.images.map(imageJson),
+    secureBootProblems: facts.problems,
     events: events.map(eventJson),
     userspace: userspace.map(event => userspaceJson(event, described.trustedBank)),
     pcrs: Object.fromEntries(Array.from(pcrs, ([bank, values]) => [bank, Object.fromEntries(values)])),
   }
+}
+
+/** Without the certificates' bytes: the event has them. */
+function keysJson({ event, certificates, imageDigests }: KeyDatabase): Record<string, unknown> {
+  return { event, certificates: certificates.map(withoutBytes), imageDigests }
+}
+
+function imageJson({ authority, ...image }: LoadedImage): Record<string, unknown> {
+  if (authority === null) return { ...image, authority }
+  const { entry } = authority
+  if (entry.kind !== 'certificate') return { ...image, authority }
+  const certificate = withoutBytes(entry.certificate)
+  return { ...image, authority: { ...authority, entry: { ...entry, certificate } } }
+}
+
+function withoutBytes({ der: _, ...certificate }: LoggedCertificate): Omit<LoggedCertificate, 'der'> {
+  return certificate
 }
 
 function eventJson({

@@ -6,7 +6,7 @@ import {
   type UserspaceEvent,
 } from '../../attestation/index.ts'
 import { printable, styled } from '../output.ts'
-import { summaryOf } from './summary.ts'
+import { signature, summaryOf } from './summary.ts'
 
 /** Most characters of what an event says, unless nothing else is in the line. */
 const MAX_SUMMARY = 160
@@ -26,7 +26,13 @@ export function eventLogLines(described: EventLogDescription): string[] {
     const [index, register, type, bound] = row.slice(0, 4).map((cell, i) => cell.padEnd(widths[i] ?? 0))
     return `${styled('dim', index ?? '')}  ${register}  ${type}  ${styled('dim', bound ?? '')}  ${row[4]}`
   }
-  return [...rows.map(line), ...valueLines(described), ...factLines(described), measures(registers)]
+  return [
+    ...rows.map(line),
+    ...imageLines(described),
+    ...valueLines(described),
+    ...factLines(described),
+    measures(registers),
+  ]
 }
 
 function eventRow({ event, typeName, extended, decoded }: DescribedEvent, log: EventLogDescription): Row {
@@ -54,6 +60,18 @@ function shortened(text: string): string {
   return printable(shown)
 }
 
+/** What was loaded, and what it was verified with. */
+function imageLines({ secureBootFacts: { images } }: EventLogDescription): string[] {
+  const lines = images.flatMap(({ event, path, digest, authority }) => [
+    `  event ${event}  ${printable(path ?? '(no path)')}`,
+    `    digest     ${digest}`,
+    ...(authority === null
+      ? []
+      : [`    authority  ${authority.database}: ${printable(signature(authority.entry))}`]),
+  ])
+  return lines.length === 0 ? [] : ['', styled('bold', 'images'), ...lines]
+}
+
 function valueLines({ pcrs, registers }: EventLogDescription): string[] {
   return Array.from(pcrs).flatMap(([bank, values]) => [
     '',
@@ -65,7 +83,8 @@ function valueLines({ pcrs, registers }: EventLogDescription): string[] {
 }
 
 function factLines(described: EventLogDescription): string[] {
-  const { secureBoot, exitBootServices, startupLocality, padding, problems, quirks } = described
+  const { secureBoot, exitBootServices, startupLocality, padding, problems, quirks, secureBootFacts } =
+    described
   const state = secureBoot === null ? 'not measured' : secureBoot ? 'on' : 'off'
   return [
     '',
@@ -74,7 +93,9 @@ function factLines(described: EventLogDescription): string[] {
     ...(startupLocality === 0 ? [] : [`startup locality    ${startupLocality}`]),
     ...(padding === null ? [] : [`padding             ${padding.bytes} bytes at the end`]),
     ...quirks.map(quirk => `quirk               ${quirk}`),
-    ...problems.map(({ message }) => styled('red', `problem             ${printable(message)}`)),
+    ...[...problems, ...secureBootFacts.problems].map(({ message }) =>
+      styled('red', `problem             ${printable(message)}`),
+    ),
   ]
 }
 

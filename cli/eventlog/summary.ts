@@ -105,7 +105,8 @@ function signatures(entries: readonly SignatureEntry[]): string {
   return named.join('; ') || '(empty)'
 }
 
-function signature(entry: SignatureEntry): string {
+/** One entry of a database of keys, in a line. */
+export function signature(entry: SignatureEntry): string {
   if (entry.kind === 'certificate') {
     return entry.certificate.subject?.replaceAll('\n', ', ') ?? `certificate ${entry.certificate.sha256}`
   }
