@@ -33,6 +33,8 @@ export const COMMANDS: Commands = {
   }),
   uki: loadGroup('uki', 'Read unified kernel images.', {
     show: async p => (await import('./uki/show.ts')).addUkiShow(p),
+  certificate: loadGroup('certificate', "Verify certificates of TPMs' keys.", {
+    verify: async p => (await import('./certificate/verify.ts')).addCertificateVerify(p),
   }),
   policy: loadGroup('policy', 'Make, show and load policy bundles.', {
     sign: async p => (await import('./policy/sign.ts')).addPolicySign(p),

@@ -1,0 +1,90 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  MAX_CRL_BYTES,
+  parseCertificate,
+  parseCrl,
+  type RevocationList,
+  splitCertificateFile,
+} from '../attestation/index.ts'
+import { WritError } from '../encoding/error.ts'
+import { CliError } from './error.ts'
+import { readAs, readDocument, systemReason } from './files.ts'
+
+/** Most files of a folder that are read. */
+const MAX_FILES = 8192
+
+/** Certificates and revocation lists of a file or of all files of a folder. */
+export interface CertificateFolder {
+  readonly certificates: readonly Buffer[]
+  readonly lists: readonly RevocationList[]
+  /** Files of which nothing could be used. */
+  readonly skipped: readonly string[]
+}
+
+/**
+ * Reads a file of certificates (PEM with any number of them, DER), or every such file of a folder and its folders: what makers of TPMs
+ * publish lies about in all forms, so that what is neither certificate nor revocation list is left out and named.
+ *
+ * @throws CliError when there is nothing to use
+ */
+export async function readCertificateFolder(path: string, what: string): Promise<CertificateFolder> {
+  const isFolder = await stat(path).then(
+    info => info.isDirectory(),
+    () => false,
+  )
+  const certificates: Buffer[] = []
+  const lists: RevocationList[] = []
+  const skipped: string[] = []
+  for (const file of isFolder ? await filesBelow(path) : [path]) {
+    const bytes = await readDocument(file, what, MAX_CRL_BYTES)
+    const found = usableCertificates(bytes)
+    certificates.push(...found)
+    const list = found.length > 0 ? null : usableList(bytes)
+    if (list !== null) lists.push(list)
+    else if (found.length === 0) skipped.push(file)
+  }
+  if (certificates.length === 0 && lists.length === 0) {
+    throw new CliError('FILE_MALFORMED', `cannot use ${path} as ${what}: it holds no certificate`, {
+      at: path,
+    })
+  }
+  return { certificates, lists, skipped }
+}
+
+/** Reads a certificate revocation list. @throws CliError */
+export function readCrlFile(path: string): Promise<RevocationList> {
+  return readAs(path, 'a revocation list', bytes => parseCrl(bytes), MAX_CRL_BYTES)
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+    const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+    if (files.length > MAX_FILES)
+      throw new Error(`it has ${files.length} files, at most ${MAX_FILES} are read`)
+    return files.sort()
+  } catch (cause) {
+    throw new CliError('FILE_UNREADABLE', `cannot read ${folder}: ${systemReason(cause)}`, {
+      at: folder,
+      cause,
+    })
+  }
+}
+
+function usableCertificates(bytes: Buffer): Buffer[] {
+  return splitCertificateFile(bytes).filter(der => attempt(() => parseCertificate(der)) !== null)
+}
+
+function usableList(bytes: Buffer): RevocationList | null {
+  return attempt(() => parseCrl(bytes))
+}
+
+function attempt<T>(read: () => T): T | null {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof WritError) return null
+    throw error
+  }
+}
