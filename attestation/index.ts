@@ -22,6 +22,7 @@ export type { Evidence } from './evidence.ts'
 export * from './identity/index.ts'
 export * from './ima/index.ts'
 export * from './quote/index.ts'
+export * from './quoted/index.ts'
 export * from './reference/index.ts'
 export * from './report/index.ts'
 export {

@@ -1,6 +1,6 @@
 import { type JsonValue, parseJson } from '../../encoding/json.ts'
 import { type HashAlgorithm, hashSize, isHashAlgorithm } from '../tpm2/structures/index.ts'
-import { QuoteError } from './error.ts'
+import { QuoteInputError } from './error.ts'
 import type { BankValues } from './pcr-digest.ts'
 
 /** Most bytes of a file of PCR values: 24 PCRs of four banks are 12 kB in hexadecimal. */
@@ -10,7 +10,7 @@ export const MAX_PCR_FILE_BYTES = 1 << 20
  * Reads PCR values that somebody brought beside a quote: JSON `{"sha256": {"0": hex, …}, …}`, or what `tpm2_pcrread` prints. Nothing in
  * it is attested until a quote's digest covers it.
  *
- * @throws QuoteError `QUOTE_PCRS_MALFORMED`
+ * @throws QuoteInputError `QUOTE_PCRS_MALFORMED`
  */
 export function readClaimedPcrs(bytes: Uint8Array): BankValues {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
@@ -69,6 +69,6 @@ function printedValues(text: string): Line[] {
   return lines
 }
 
-function malformed(what: string, cause?: unknown): QuoteError {
-  return new QuoteError('QUOTE_PCRS_MALFORMED', `PCR values: ${what}`, { at: 'pcrs', cause })
+function malformed(what: string, cause?: unknown): QuoteInputError {
+  return new QuoteInputError('QUOTE_PCRS_MALFORMED', `PCR values: ${what}`, { at: 'pcrs', cause })
 }

@@ -9,9 +9,9 @@ export type QuoteErrorCode =
   | 'QUOTE_EXTRA_DATA_MISMATCH'
   | 'QUOTE_PCR_SELECTION_MISMATCH'
   | 'QUOTE_PCR_DIGEST_MISMATCH'
-  | 'QUOTE_PCRS_MALFORMED'
-  | 'QUOTE_NONCE_REPEATED'
-  | 'QUOTE_HISTORY_MALFORMED'
 
 /** A quote that proves nothing. */
 export class QuoteError extends WritError<QuoteErrorCode> {}
+
+/** Something that the verifier brought beside a quote cannot be read. */
+export class QuoteInputError extends WritError<'QUOTE_PCRS_MALFORMED' | 'QUOTE_HISTORY_MALFORMED'> {}

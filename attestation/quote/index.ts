@@ -17,7 +17,15 @@ export {
   formatFirmwareVersion,
   judgeClock,
 } from './clock.ts'
-export { QuoteError, type QuoteErrorCode } from './error.ts'
+export { QuoteError, type QuoteErrorCode, QuoteInputError } from './error.ts'
+export {
+  encodeQuoteHistory,
+  type HistoryStep,
+  judgeHistory,
+  MAX_HISTORY_BYTES,
+  parseQuoteHistory,
+  type QuoteHistory,
+} from './history.ts'
 export { type QuoteKey, readQuoteKey, tpmQuoteKey } from './key.ts'
 export {
   type BankValues,

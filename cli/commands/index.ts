@@ -33,6 +33,10 @@ export const COMMANDS: Commands = {
   }),
   uki: loadGroup('uki', 'Read unified kernel images.', {
     show: async p => (await import('./uki/show.ts')).addUkiShow(p),
+  }),
+  quote: loadGroup('quote', 'Verify quotes of any TPM.', {
+    verify: async p => (await import('./quote/verify.ts')).addQuoteVerify(p),
+  }),
   certificate: loadGroup('certificate', "Verify certificates of TPMs' keys.", {
     verify: async p => (await import('./certificate/verify.ts')).addCertificateVerify(p),
   }),
