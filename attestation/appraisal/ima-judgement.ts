@@ -1,5 +1,7 @@
 import { BOOT_AGGREGATE, IMA_PCR, type ImaEntry, ImaLogError, type ImaReplay } from '../ima/index.ts'
 import type { ReferenceValues } from '../reference/document.ts'
+import { isSignedFile } from '../reference/ima-list.ts'
+import type { PathPattern } from '../reference/ima-pattern.ts'
 import { type AppraisalReason, failure } from './reason.ts'
 
 /**
@@ -20,6 +22,8 @@ export class ImaJudgement {
   readonly #failures: { index: number; reason: AppraisalReason }[] = []
   /** Entries that are not listed: acceptable only as governed programs, and which those are grows. */
   readonly #unlisted: ImaEntry[] = []
+  /** Entries that an exclude rule let pass, by the rule: the first one. */
+  readonly #excluded = new Map<PathPattern, ImaEntry>()
   /** Where each component was first measured as it should be, by path. */
   readonly #components = new Map<string, number>()
 
@@ -47,7 +51,7 @@ export class ImaJudgement {
     const unknown = this.#unlisted
       .filter(entry => entry.index < count && !isGoverned(entry, governed))
       .map(unknownEntry)
-    return [...missing, ...this.#unmeasured(count), ...failures, ...unknown]
+    return [...missing, ...this.#unmeasured(count), ...failures, ...unknown, ...this.#exclusions(count)]
   }
 
   /** The components that the quote covers no good entry of: other code than the named one may be at work, unseen. */
@@ -64,17 +68,31 @@ export class ImaJudgement {
       )
   }
 
+  /** What was not judged. The text stays the same while a boot goes on. */
+  #exclusions(count: number): AppraisalReason[] {
+    return Array.from(this.#excluded)
+      .filter(([, { index }]) => index < count)
+      .map(([{ text }, { index, path }]) => ({
+        code: 'IMA_EXCLUDED',
+        severity: 'notice',
+        message: `nothing at ${text} is judged; the first that was measured there is ${short(path)}`,
+        at: `entry ${index}`,
+      }))
+  }
+
   #judgeEntry(index: number): void {
     const entry = this.#decode(index)
     // An entry of another PCR is not covered by PCR 10, so it says nothing for or against the host.
     if (entry === null || entry.pcr !== IMA_PCR) return
-    const reason = this.#entryFailure(entry)
+    const excluded = this.#exclusionOf(entry)
+    if (excluded !== undefined && !this.#excluded.has(excluded)) this.#excluded.set(excluded, entry)
+    const reason = this.#entryFailure(entry, excluded !== undefined)
     this.#begun = true
     if (reason !== null) this.#failures.push({ index, reason })
     else if (this.#reference.components.has(entry.path)) {
       // Kept for the first good one; a changed one has failed above.
       if (!this.#components.has(entry.path)) this.#components.set(entry.path, index)
-    } else if (!this.#isListed(entry)) this.#unlisted.push(entry)
+    } else if (excluded === undefined && !this.#isListed(entry)) this.#unlisted.push(entry)
   }
 
   #decode(index: number): ImaEntry | null {
@@ -87,7 +105,14 @@ export class ImaJudgement {
     }
   }
 
-  #entryFailure(entry: ImaEntry): AppraisalReason | null {
+  /** The rule that leaves an entry's path out of judgement; none for a path that something else speaks of. */
+  #exclusionOf({ path }: ImaEntry): PathPattern | undefined {
+    const { ima, components } = this.#reference
+    if (ima.exclude.length === 0 || ima.files.has(path) || components.has(path)) return undefined
+    return ima.exclude.find(pattern => pattern.matches(path))
+  }
+
+  #entryFailure(entry: ImaEntry, excluded: boolean): AppraisalReason | null {
     const { index, path, digest } = entry
     const at = `entry ${index}`
     if (!entry.columnMatches) {
@@ -97,7 +122,7 @@ export class ImaJudgement {
         at,
       )
     }
-    if (entry.violation && !this.#reference.ima.toleratedViolations.has(path)) {
+    if (entry.violation && !excluded && !this.#reference.ima.toleratedViolations.has(path)) {
       return failure('IMA_VIOLATION', `${at}: ${path} was changed while it was measured`, at)
     }
     const bootAggregate = path === BOOT_AGGREGATE
@@ -122,7 +147,8 @@ export class ImaJudgement {
 
   #isListed(entry: ImaEntry): boolean {
     if (entry.violation || entry.path === BOOT_AGGREGATE) return true
-    return this.#reference.ima.files.get(entry.path)?.has(entry.digest) ?? false
+    const listed = this.#reference.ima.files.get(entry.path)
+    return listed === undefined ? isSignedFile(entry, this.#reference.ima) : listed.has(entry.digest)
   }
 }
 
@@ -133,6 +159,11 @@ export class ImaJudgement {
 function isGoverned({ path, digest }: ImaEntry, governed: ReadonlySet<string>): boolean {
   if (path !== SUBJECT_MEMFD && !path.startsWith('/')) return false
   return digest.startsWith('sha256:') && governed.has(digest.slice('sha256:'.length))
+}
+
+/** Paths are the host's. */
+function short(path: string): string {
+  return path.length > 200 ? `${path.slice(0, 200)}…` : path
 }
 
 function unknownEntry({ index, path, digest }: ImaEntry): AppraisalReason {

@@ -73,11 +73,15 @@ export function matchQuote(
       // A log as kernels before 5.8 extend it is replayed only when the newer way does not match.
       const ima = extend === 'native' ? logs.ima : replays.imaLog(logs.ima.bytes, extend, logs.imaBefore)
       const imaEntries = ima.findPosition(fits)
-      if (imaEntries !== null) return attested(ima, imaEntries)
+      if (imaEntries === null) continue
+      replays.imaContinuity.note(quote, ima, imaEntries)
+      return attested(ima, imaEntries)
     }
   }
   const why = explainMismatch(quote, pcrs, logs.ima, claimedPcrs)
   reasons.push(failure('QUOTE_PCR_DIGEST_MISMATCH', why, 'pcrDigest'))
+  const where = replays.imaContinuity.explain(quote, logs.ima)
+  if (where !== null) reasons.push(where)
   return null
 }
 

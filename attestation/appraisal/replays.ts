@@ -1,10 +1,11 @@
 import { type EventLogReplay, parseEventLog, replayEventLog } from '../eventlog/index.ts'
-import { bootAggregates, type ImaExtend, ImaLogError, type ImaPosition, ImaReplay } from '../ima/index.ts'
+import { bootAggregates, type ImaExtend, type ImaPosition, ImaReplay } from '../ima/index.ts'
 import type { ReferenceValues } from '../reference/document.ts'
 import { QUOTED_BANK } from '../tpm2/structures/index.ts'
 import { parseUserspaceLog, type UserspaceEvent } from '../userspace/index.ts'
 import { judgeStatements } from './described/judge.ts'
 import { readMeasuredBoot } from './described/measured-boot.ts'
+import { ImaContinuity } from './ima-continuity.ts'
 import { ImaJudgement } from './ima-judgement.ts'
 import type { AppraisalReason } from './reason.ts'
 
@@ -16,12 +17,14 @@ export interface ReplayedBoot {
 
 /**
  * Replays that are kept from one appraisal to the next, so that only what is new in a log is hashed. It holds no judgement
- * that a fresh one would not reach: appraising with it or without it gives the same result.
+ * that a fresh one would not reach: appraising with it or without it gives the same verdict. What it has seen of the same boot only adds
+ * which entry of a changed log is the first that differs.
  */
 export class LogReplays {
   #boot: { bytes: Buffer; value: ReplayedBoot } | null = null
   #userspace: { bytes: Buffer; value: readonly UserspaceEvent[] } | null = null
   readonly #ima = new Map<ImaExtend, ImaReplay>()
+  readonly imaContinuity = new ImaContinuity()
   #judgement: { replay: ImaReplay; reference: string; boot: ReplayedBoot; value: ImaJudgement } | null = null
 
   #statements: {
@@ -63,15 +66,7 @@ export class LogReplays {
       this.#ima.set(extend, replay)
     }
     replay.append(bytes.subarray(replay.bytes.length))
-    if (replay.pendingBytes !== 0) {
-      throw new ImaLogError(
-        'IMA_LOG_TRUNCATED',
-        `IMA log: ${replay.pendingBytes} bytes after the last whole entry`,
-        {
-          at: `entry ${replay.length}`,
-        },
-      )
-    }
+    replay.finish()
     return replay
   }
 
