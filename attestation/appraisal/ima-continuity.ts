@@ -28,6 +28,8 @@ export class ImaContinuity {
     const before = this.#ofBoot(clock)
     if (before === null) return null
     const now = log ?? new ImaReplay()
+    // Parts of a log that begin at different entries cannot be held against each other.
+    if (now.first !== before.replay.first) return null
     const index = before.replay.firstDifference(now.bytes)
     if (index !== null && index < before.entries) {
       return failure(
