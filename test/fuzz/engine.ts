@@ -20,7 +20,6 @@ export interface Fault {
 export const MOST_MS = 100
 /** Most memory beyond what the process had before. */
 export const MOST_BYTES = 64 << 20
-const BATCH = 256
 /** Inputs that are kept beside the seeds. */
 const MOST_KEPT = 2000
 /** In one batch of so many, blocks are counted. */
@@ -68,10 +67,12 @@ export class Fuzzer {
   readonly #random: Random
   readonly #corpus: Buffer[]
   readonly #words: Buffer[]
+  readonly #batchSize: number
   #batches = 0
 
-  constructor(target: FuzzTarget, seed: number) {
+  constructor(target: FuzzTarget, seed: number, batchSize = 256) {
     this.target = target
+    this.#batchSize = batchSize
     this.#random = new Random(seed)
     this.#corpus = [...target.seeds]
     this.#words = (target.words ?? []).map(word => Buffer.from(word, 'utf8'))
@@ -90,7 +91,7 @@ export class Fuzzer {
 
   /** Runs a batch; with `coverage`, some of them are counted, and inputs that reach what none has reached are kept. */
   batch(coverage?: Coverage): void {
-    const inputs = Array.from({ length: BATCH }, () => this.#mutated())
+    const inputs = Array.from({ length: this.#batchSize }, () => this.#mutated())
     const counted = coverage !== undefined && this.#batches++ % COUNTED === 0
     forgetPeak()
     const before = resident().now
