@@ -1,5 +1,5 @@
 import type { HashAlgorithm } from '../tpm2/structures/index.ts'
-import { type Digests, hashRanges, type Range } from './image-source.ts'
+import { type Digests, hashParts, type Range } from './image-source.ts'
 import { byOffset, hasData, type PeImage } from './pe-image.ts'
 
 const CHECKSUM_BYTES = 4
@@ -12,7 +12,7 @@ const DIRECTORY_ENTRY_BYTES = 8
  * the order of the file. A signature that is added or replaced does not change it, except by the bytes that pad the file to eight.
  */
 export function authenticodeDigests(image: PeImage, banks: readonly HashAlgorithm[]): Digests {
-  return hashRanges(image.source, authenticodeRanges(image), banks)
+  return hashParts(image.source, authenticodeRanges(image), banks)
 }
 
 function authenticodeRanges(image: PeImage): readonly Range[] {

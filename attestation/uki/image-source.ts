@@ -33,27 +33,28 @@ export function imageWithin(source: ImageSource, { offset, length }: Range): Ima
   return { size: length, read: (at, size) => source.read(offset + at, size) }
 }
 
-/**
- * Hashes parts of a file one after the other, then zeros, each byte read once for all banks.
- *
- * @param zeros bytes of zero behind the last part
- */
-export function hashRanges(
+/** What is hashed: a part of the file, bytes that are not in it, or so many zeros. */
+export type HashedPart = Range | Buffer | { readonly zeros: number }
+
+/** Hashes parts one after the other, each byte of the file read once for all banks. */
+export function hashParts(
   source: ImageSource,
-  ranges: readonly Range[],
+  parts: readonly HashedPart[],
   banks: readonly HashAlgorithm[],
-  zeros = 0,
 ): Digests {
   const hashes = banks.map(bank => ({ bank, hash: createHash(bank) }))
   const update = (bytes: Buffer): void => {
     for (const { hash } of hashes) hash.update(bytes)
   }
-  for (const { offset, length } of ranges) {
-    for (let done = 0; done < length; done += CHUNK_BYTES) {
-      update(source.read(offset + done, Math.min(CHUNK_BYTES, length - done)))
+  for (const part of parts) {
+    if (Buffer.isBuffer(part)) update(part)
+    else if ('zeros' in part) {
+      for (let left = part.zeros; left > 0; left -= ZEROS.length)
+        update(ZEROS.subarray(0, Math.min(left, ZEROS.length)))
+    } else {
+      for (let done = 0; done < part.length; done += CHUNK_BYTES)
+        update(source.read(part.offset + done, Math.min(CHUNK_BYTES, part.length - done)))
     }
   }
-  for (let left = zeros; left > 0; left -= ZEROS.length)
-    update(ZEROS.subarray(0, Math.min(left, ZEROS.length)))
   return new Map(hashes.map(({ bank, hash }) => [bank, hash.digest()]))
 }

@@ -3,6 +3,7 @@
 export { authenticodeDigests } from './authenticode.ts'
 export { UkiError, type UkiErrorCode } from './error.ts'
 export { type ImageSource, imageInMemory } from './image-source.ts'
+export { KERNEL_INITRD_PCR, type KernelEvents, predictKernelEvents } from './kernel-events.ts'
 export {
   KERNEL_BOOT_PCR,
   machineChoices,

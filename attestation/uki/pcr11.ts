@@ -90,11 +90,16 @@ export function phaseWords(phase: string): readonly string[] {
 }
 
 /**
- * The parts that the stub measures, in its order: those that all profiles have, each replaced by the profile's own.
+ * The parts that are in use, in the stub's order: those that all profiles have, each replaced by the profile's own.
  *
+ * @param which those that the stub measures, or all of them
  * @throws UkiError `UKI_PROFILE_UNKNOWN`
  */
-export function usedSections(uki: Uki, { profile = 0, byMachine = [] }: UkiChoice): readonly UkiSection[] {
+export function usedSections(
+  uki: Uki,
+  { profile = 0, byMachine = [] }: UkiChoice,
+  which: 'measured' | 'all' = 'measured',
+): readonly UkiSection[] {
   if (!Number.isInteger(profile) || profile < 0 || profile >= Math.max(uki.profiles, 1)) {
     throw new UkiError(
       'UKI_PROFILE_UNKNOWN',
@@ -111,6 +116,7 @@ export function usedSections(uki: Uki, { profile = 0, byMachine = [] }: UkiChoic
       used.set(section.name, section)
     }
   }
+  if (which === 'all') return Array.from(used.values())
   return measuredSections(uki.stub?.version ?? null).flatMap(name => used.get(name) ?? [])
 }
 

@@ -2,6 +2,7 @@ import type { HashAlgorithm } from '../tpm2/structures/index.ts'
 import { authenticodeDigests } from './authenticode.ts'
 import { UkiError } from './error.ts'
 import type { Digests } from './image-source.ts'
+import { predictKernelEvents } from './kernel-events.ts'
 import { machineChoices, phaseWords, predictPcr11, type UkiChoice } from './pcr11.ts'
 import { readPeImage } from './pe-image.ts'
 import type { UkiSectionName } from './section-order.ts'
@@ -36,6 +37,8 @@ export interface UkiProfileReference {
     readonly size: number
     readonly digests: HexDigests
   }[]
+  /** What the kernel measures of what it is given, if nothing beside the image is added (PCR 9); null for what the image does not give. */
+  readonly kernelEvents: { readonly commandLine: HexDigests | null; readonly initrd: HexDigests | null }
   /** Each value that PCR 11 may have: for each path of phases, and each choice of the machine. */
   readonly pcr11: readonly { readonly phase: string; readonly values: HexDigests }[]
 }
@@ -82,11 +85,16 @@ function profileReference(
     return phaseValues(uki, { banks, phases, ...choice })
   })
   const title = textOf(uki, '.profile', profile)
+  const { commandLine, initrd } = predictKernelEvents(uki, { profile, banks })
   return {
     profile,
     name: /^(?:ID|TITLE)=(.+)$/m.exec(title ?? '')?.[1] ?? null,
     cmdline: textOf(uki, '.cmdline', profile),
     sections: Array.from(sections.values()),
+    kernelEvents: {
+      commandLine: commandLine && inHex(commandLine.digests),
+      initrd: initrd && inHex(initrd),
+    },
     pcr11,
   }
 }

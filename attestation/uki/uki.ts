@@ -1,6 +1,13 @@
 import type { HashAlgorithm } from '../tpm2/structures/index.ts'
 import { UkiError } from './error.ts'
-import { type Digests, hashRanges, type ImageSource, imageInMemory, imageWithin } from './image-source.ts'
+import {
+  type Digests,
+  type HashedPart,
+  hashParts,
+  type ImageSource,
+  imageInMemory,
+  imageWithin,
+} from './image-source.ts'
 import { type PeImage, type PeSection, readPeImage } from './pe-image.ts'
 import { CHOSEN_BY_MACHINE, isUkiSection, type UkiSectionName } from './section-order.ts'
 
@@ -114,12 +121,16 @@ export function sectionDigests(uki: Uki, section: UkiSection, banks: readonly Ha
   known.set(section, digests)
   const missing = banks.filter(bank => !digests.has(bank))
   if (missing.length > 0) {
-    const { raw } = section.header
-    const range = { offset: raw.offset, length: Math.min(section.size, raw.length) }
-    const fresh = hashRanges(uki.image.source, [range], missing, Math.max(section.size - raw.length, 0))
+    const fresh = hashParts(uki.image.source, sectionParts(section), missing)
     for (const [bank, digest] of fresh) digests.set(bank, digest)
   }
   return digests
+}
+
+/** What the stub sees of a section: its bytes, and zeros behind them. */
+export function sectionParts({ header: { raw }, size }: UkiSection): readonly HashedPart[] {
+  const length = Math.min(size, raw.length)
+  return [{ offset: raw.offset, length }, { zeros: size - length }]
 }
 
 /** A section's bytes in the file, as an image of their own. */

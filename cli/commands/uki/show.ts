@@ -28,6 +28,10 @@ const FORM = {
       'name|null': 'text',
       'cmdline|null': 'text',
       sections: [{ name: 'text', size: 'number: bytes that are measured', digests: 'json: by bank' }],
+      kernelEvents: {
+        'commandLine|null': 'json: by bank; what the kernel measures of it (PCR 9)',
+        'initrd|null': 'json: by bank; the initrd with what the stub adds to it (PCR 9)',
+      },
       pcr11: [{ phase: 'text', values: 'json: by bank' }],
     },
   ],
@@ -44,7 +48,7 @@ export function addUkiShow(parent: Command): void {
   ).option('--phase <path>', PHASE_HELP, collect)
   addNote(
     command,
-    'PCR 4 gets the Authenticode digest, PCR 11 each part and then each phase. A part that the machine chooses (.dtbauto, .efifw) makes several values of PCR 11.',
+    'PCR 4 gets the Authenticode digest, PCR 11 each part and then each phase, PCR 9 what the kernel is given if nothing beside the image is. A part that the machine chooses (.dtbauto, .efifw) makes several values of PCR 11.',
   )
   addNote(command, 'The exit status is 1 when the file is no unified kernel image.')
   setAction<{ phase?: string[] }>(command, async ({ args, options, output }) => {
@@ -74,7 +78,7 @@ function linesOf({ stub, osRelease, uname, image, kernel, profiles }: UkiReferen
 }
 
 function profileLines(
-  { profile, name, cmdline, sections, pcr11 }: UkiProfileReference,
+  { profile, name, cmdline, sections, kernelEvents, pcr11 }: UkiProfileReference,
   several: boolean,
 ): string[] {
   const heading = several ? [`profile ${profile}${name === null ? '' : ` ${printable(name)}`}`] : []
@@ -82,8 +86,15 @@ function profileLines(
     ...heading,
     `command line ${cmdline === null ? 'not in the image' : printable(cmdline)}`,
     ...sections.map(part => `${part.name.padEnd(12)} ${inSha256(part.digests)}  ${part.size} bytes`),
+    ...eventLine('its line', kernelEvents.commandLine),
+    ...eventLine('its initrd', kernelEvents.initrd),
     ...pcr11.map(({ phase, values }) => `PCR 11       ${inSha256(values)}  ${phase || 'after the stub'}`),
   ]
+}
+
+/** An event that the kernel measures, if there is one. */
+function eventLine(name: string, digests: HexDigests | null): string[] {
+  return digests === null ? [] : [`${name.padEnd(12)} ${inSha256(digests)}  PCR 9`]
 }
 
 function inSha256({ sha256 = '' }: HexDigests): string {
