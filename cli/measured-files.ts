@@ -1,12 +1,15 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { lstat, readdir, realpath } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, relative, resolve } from 'node:path'
+import { loggedPath } from '../attestation/index.ts'
+import { installedPaths } from './debian-packages.ts'
 import { CliError } from './error.ts'
 import { systemReason } from './files.ts'
 
 /** A file as IMA would measure it. */
 export interface MeasuredFile {
+  /** As IMA logs it. */
   readonly path: string
   /** `sha256:` and the digest in lower-case hexadecimal. */
   readonly digest: string
@@ -15,46 +18,91 @@ export interface MeasuredFile {
 /** Files that are hashed at one time. */
 const AT_ONCE = 8
 
+/** Where the files of a list come from. */
+export interface FileSources {
+  /** Every file below these. */
+  readonly directories?: readonly string[]
+  /** Every file of the packages that are installed (dpkg), and the kernel modules. */
+  readonly packages?: boolean
+  /** What is `/` on the host that the list is for: another one's file system, as mounted here. */
+  readonly root?: string
+}
+
 /**
- * Digests of the regular files below a directory, under the paths that IMA would log for them: those that somebody may execute or that all may
- * read. The digest of a secret (a password file, a key) in a document for everybody would let its content be guessed at. Stays on
- * the directory's file system and follows no link below it.
+ * Digests of the files that an installed system or directories hold: those that somebody may execute or that all may read. The digest of a
+ * secret (a password file, a key) in a document for everybody would let its content be guessed at. No link is followed: where one leads to is
+ * a file with a path of its own, and IMA logs that one.
+ *
+ * @returns by path, each once
+ * @throws CliError
+ */
+export async function measureSources({
+  directories = [],
+  packages = false,
+  root = '/',
+}: FileSources): Promise<MeasuredFile[]> {
+  const files = new Map<string, string>()
+  const top = await attempt(root, () => realpath(root))
+  for (const directory of directories) {
+    const found = await attempt(directory, async () => {
+      const start = await realpath(directory)
+      if (relative(top, start).startsWith('..')) throw new Error(`it is not below ${top}`)
+      return regularFiles(start, (await lstat(start)).dev)
+    })
+    for (const file of found) files.set(file, loggedPath(`/${relative(top, file)}`))
+  }
+  if (packages) {
+    const found = await attempt(join(top, 'var/lib/dpkg'), () => installedPaths(top))
+    for (const path of found) {
+      const file = join(top, path)
+      if (await isMeasuredFile(file)) files.set(file, loggedPath(path))
+    }
+  }
+  return attempt(root, () => hashAll(files))
+}
+
+/**
+ * Digests of the regular files below a directory, under the paths that IMA would log for them. Stays on the directory's file system.
  *
  * @throws CliError
  */
-export async function measureFiles(directory: string): Promise<MeasuredFile[]> {
+export function measureFiles(directory: string): Promise<MeasuredFile[]> {
+  return measureSources({ directories: [directory] })
+}
+
+/** Digest of one file, under the path that IMA would log for it. @throws CliError */
+export async function measureFile(file: string): Promise<MeasuredFile> {
+  return attempt(file, async () => {
+    const path = await realpath(file)
+    return { path: loggedPath(path), digest: `sha256:${await hashFile(path)}` }
+  })
+}
+
+async function attempt<T>(what: string, step: () => Promise<T>): Promise<T> {
   try {
-    const top = await realpath(directory)
-    const { dev } = await lstat(top)
-    const paths = await regularFiles(top, dev)
-    const measured: MeasuredFile[] = []
-    const queue = paths.values()
-    const worker = async () => {
-      for (const path of queue) measured.push({ path, digest: `sha256:${await hashFile(path)}` })
-    }
-    await Promise.all(Array.from({ length: AT_ONCE }, worker))
-    return measured.sort((a, b) => (a.path < b.path ? -1 : 1))
+    return await step()
   } catch (cause) {
-    throw new CliError('FILE_UNREADABLE', `cannot hash the files of ${directory}: ${systemReason(cause)}`, {
-      at: directory,
+    if (cause instanceof CliError) throw cause
+    throw new CliError('FILE_UNREADABLE', `cannot hash the files of ${what}: ${systemReason(cause)}`, {
+      at: what,
       cause,
     })
   }
 }
 
-/** Digest of one file, under the path that IMA would log for it. @throws CliError */
-export async function measureFile(file: string): Promise<MeasuredFile> {
-  try {
-    const path = await realpath(file)
-    return { path, digest: `sha256:${await hashFile(path)}` }
-  } catch (cause) {
-    throw new CliError('FILE_UNREADABLE', `cannot hash ${file}: ${systemReason(cause)}`, { at: file, cause })
+async function hashAll(files: ReadonlyMap<string, string>): Promise<MeasuredFile[]> {
+  const measured: MeasuredFile[] = []
+  const queue = files.entries()
+  const worker = async () => {
+    for (const [file, path] of queue) measured.push({ path, digest: `sha256:${await hashFile(file)}` })
   }
+  await Promise.all(Array.from({ length: AT_ONCE }, worker))
+  return measured.sort((a, b) => (a.path < b.path ? -1 : 1))
 }
 
 async function regularFiles(top: string, device: number): Promise<string[]> {
   const found: string[] = []
-  const pending = [top]
+  const pending = [resolve(top)]
   for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
     for (const entry of await readdir(directory, { withFileTypes: true })) {
       const path = join(directory, entry.name)
@@ -63,6 +111,16 @@ async function regularFiles(top: string, device: number): Promise<string[]> {
     }
   }
   return found
+}
+
+/** Whether there is a regular file that a list may name. What a package has and somebody took away is no fault. */
+async function isMeasuredFile(path: string): Promise<boolean> {
+  try {
+    const info = await lstat(path)
+    return info.isFile() && isMeasured(info.mode)
+  } catch {
+    return false
+  }
 }
 
 /** By the permission bits (inode(7)). */
