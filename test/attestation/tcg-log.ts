@@ -52,6 +52,18 @@ export function event(
   return Buffer.concat([u32le(pcr, type, digests.length), ...digests, u32le(data.length), data])
 }
 
+/** An event of a SHA-1 log, with the digest of its data unless another is given; null for twenty zero bytes. */
+export function sha1Event(
+  pcr: number,
+  type: number,
+  data: Uint8Array,
+  digestOf: Uint8Array | null = data,
+): Buffer {
+  const measured = digestOf !== null && type !== EV_NO_ACTION
+  const digest = measured ? hash('sha1', digestOf, 'buffer') : Buffer.alloc(20)
+  return Buffer.concat([u32le(pcr, type), digest, u32le(data.length), data])
+}
+
 export function startupLocality(locality: number): Buffer {
   return event(0, EV_NO_ACTION, Buffer.concat([Buffer.from('StartupLocality\0'), Buffer.of(locality)]))
 }
