@@ -114,8 +114,14 @@ export interface OwnedEntry {
 export interface ReportRequest {
   /** 32 bytes. */
   readonly nonce: Buffer
-  /** How much of the IMA log the caller has: so many entries, of a boot in which the TPM had this reset count. */
-  readonly known: { readonly imaEntries: number; readonly resetCount: number }
+  /**
+   * What the caller has already: so many entries of the IMA log, of a boot in which the TPM had this reset count; so many of the lineage.
+   */
+  readonly known: {
+    readonly imaEntries: number
+    readonly resetCount: number
+    readonly treeSize: bigint
+  }
   /** Whose executions it may see. */
   readonly visible: (owner: Ownership) => boolean
 }

@@ -11,6 +11,7 @@ import {
   type Report,
   type ReportBinding,
   type ReportCheckpoint,
+  type ReportGrowth,
   type Tier,
 } from '../attestation/index.ts'
 import type { HostIdentity, SigningKey, Tpm } from '../attestation/tpm2/index.ts'
@@ -52,6 +53,7 @@ export async function makeReport(source: ReportSource, uid: number, request: Rep
   const binding = bindingOf(source, request.nonce, executions)
   // Read in the same turn as the tree that is bound: it goes on from the checkpoint's.
   const checkpoint = await checkpointBelow(lineage, binding.treeSize)
+  const growth = await growthFrom(lineage, request.known.treeSize, binding.treeSize)
   const quote = await source.tpm.quote({
     ak: source.signingKey,
     extraData: bindExtraData(binding),
@@ -67,6 +69,7 @@ export async function makeReport(source: ReportSource, uid: number, request: Rep
     executions,
     sessionKeySpki: Buffer.from(sessionKey.spki),
     checkpoint,
+    growth,
     akPublicArea: source.ak.publicArea,
     akCertificate: source.akCertificate,
     ekCertificate: identity.ekCertificate,
@@ -112,6 +115,12 @@ async function checkpointBelow(lineage: Lineage, treeSize: bigint): Promise<Repo
   const latest = lineage.latestCheckpoint()
   if (latest === undefined) return null
   return { note: latest.note, proof: await lineage.consistencyProof(BigInt(latest.size), treeSize) }
+}
+
+/** That the tree goes on from the one that the caller has seen; a log with fewer entries shows by its size that it does not. */
+async function growthFrom(lineage: Lineage, from: bigint, treeSize: bigint): Promise<ReportGrowth | null> {
+  if (from === 0n || from > treeSize) return null
+  return { from, proof: await lineage.consistencyProof(from, treeSize) }
 }
 
 /** The IMA log without the entries that the caller has of this boot. */

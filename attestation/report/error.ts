@@ -5,6 +5,8 @@ export type ReportErrorCode =
   | 'REPORT_MALFORMED'
   /** More bytes than a report may have. */
   | 'REPORT_TOO_LARGE'
+  /** Not what a verifier remembers of a host. */
+  | 'HISTORY_MALFORMED'
 
 /** Bytes that are not a report. `at` is the label of the item, or where in the file. */
 export class ReportError extends WritError<ReportErrorCode> {}

@@ -1,11 +1,12 @@
-import { matchQuote, readLogs } from '../appraisal/logs.ts'
+import { type AttestedLogs, matchQuote, readLogs } from '../appraisal/logs.ts'
 import type { AppraisalReason } from '../appraisal/reason.ts'
 import type { LogReplays } from '../appraisal/replays.ts'
 import { type Appraisal, appraise } from '../appraise.ts'
 import type { AttestationKey } from '../identity/index.ts'
-import { bindExtraData, judgeClock, REPORT_DOMAIN, type VerifiedQuote, verifyQuote } from '../quote/index.ts'
+import { bindExtraData, REPORT_DOMAIN, type VerifiedQuote, verifyQuote } from '../quote/index.ts'
 import { QUOTED_SELECTION } from '../tpm2/structures/index.ts'
 import { parseExecutions } from './executions.ts'
+import { imaBefore } from './history-steps.ts'
 import { NO_KEY } from './identity-steps.ts'
 import { type Checked, failed, notChecked, verified } from './property.ts'
 import type { Report } from './report.ts'
@@ -25,51 +26,50 @@ export function checkQuote(report: Report, ak: AttestationKey | null): Checked<V
   return verified('the attestation key signed PCR 0 to 15 and the binding', quote)
 }
 
-/** That the TPM's clock goes on from the report before. */
-export function checkClock(quote: VerifiedQuote | null, { previous }: ReportTrust): Checked<never> {
-  if (previous === null) return notChecked('no earlier report of this host is known')
+/** @returns what the quote covers of the logs */
+export function checkLogs(
+  report: Report,
+  trust: ReportTrust,
+  quote: VerifiedQuote | null,
+  replays: LogReplays,
+): Checked<AttestedLogs> {
   if (quote === null) return failed(NO_QUOTE)
-  const step = judgeClock(previous, quote.clock)
-  if (step.startsWith('rollback-'))
-    return failed(`the TPM's ${step.slice('rollback-'.length)} went back since the report before`)
-  return verified(`${step} since the report before, reset count ${quote.clock.resetCount}`)
-}
-
-export function checkLogs(report: Report, quote: VerifiedQuote | null, replays: LogReplays): Checked<never> {
-  if (quote === null) return failed(NO_QUOTE)
-  if (report.imaFrom !== 0) return failed(missingPrefix(report.imaFrom))
+  const before = imaBefore(report, trust, quote)
+  if (typeof before === 'string') return failed(before)
   const reasons: AppraisalReason[] = []
-  const logs = readLogs(report.evidence, replays, reasons)
+  const logs = readLogs(report.evidence, replays, reasons, before)
   const attested = logs && matchQuote(quote, logs, undefined, reasons)
   if (attested === null || reasons.length > 0) return failed(reasons.map(({ message }) => message).join('; '))
+  const { ima, imaEntries } = attested
+  const from = before === null ? '' : `, the first ${before.entries} by a report before`
   return verified(
-    `they replay to the quote; ${attested.imaEntries} of ${attested.ima?.length ?? 0} IMA entries are covered`,
+    `they replay to the quote; ${imaEntries} of ${ima?.length ?? 0} IMA entries are covered${from}`,
+    attested,
   )
-}
-
-function missingPrefix(count: number): string {
-  return `the report has the IMA log from entry ${count} on, and the ${count} before it are not known here: ask for the whole log`
 }
 
 export function checkReference(
   report: Report,
   trust: ReportTrust,
   ak: AttestationKey | null,
+  quote: VerifiedQuote | null,
   replays: LogReplays,
 ): Checked<Appraisal> {
-  const { reference, governedDigests, previous } = trust
+  const { reference, governedDigests, history } = trust
   if (reference === null) return notChecked('no reference values were given')
   if (ak === null) return failed(NO_KEY)
   if (Buffer.from(report.binding.referenceValuesDigest).toString('hex') !== reference.digest) {
     return failed('the host judges itself by other reference values')
   }
-  if (report.imaFrom !== 0) return failed(missingPrefix(report.imaFrom))
+  const before = quote && imaBefore(report, trust, quote)
+  if (typeof before === 'string') return failed(before)
   const appraisal = appraise({
     evidence: report.evidence,
     reference,
     expected: { ak, extraData: reportExtraData(report) },
-    previous,
+    previous: history?.clock ?? null,
     governedDigests,
+    imaBefore: before,
     replays,
   })
   const { verdict, reasons } = appraisal
@@ -87,12 +87,12 @@ export function checkExecutions(report: Report, quote: VerifiedQuote | null): Ch
 
 export function checkCheckpoint(
   { checkpoint, binding }: Report,
-  { judgeCheckpoint }: ReportTrust,
+  { lineage }: ReportTrust,
   quote: VerifiedQuote | null,
   ak: AttestationKey | null,
 ): Checked<never> {
-  if (judgeCheckpoint === null) return notChecked('nobody here can read checkpoints')
+  if (lineage === null) return notChecked('nobody here can read checkpoints')
   if (checkpoint === null) return notChecked('the report has no checkpoint')
   if (quote === null || ak === null) return failed(NO_QUOTE)
-  return verified(judgeCheckpoint(checkpoint, { size: binding.treeSize, root: binding.lineageRoot }, ak))
+  return verified(lineage.checkpoint(checkpoint, { size: binding.treeSize, root: binding.lineageRoot }, ak))
 }

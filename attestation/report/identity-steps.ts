@@ -7,14 +7,18 @@ import {
   verifyAkCertificate,
   verifyEkChain,
 } from '../identity/index.ts'
+import { isNonceKnown } from './history.ts'
 import { type Checked, failed, notChecked, verified } from './property.ts'
 import type { Report } from './report.ts'
 import type { ReportTrust } from './trust.ts'
 
 export const NO_KEY = 'the public area is not that of an attestation key'
 
-export function checkNonce({ binding }: Report, { nonce }: ReportTrust): Checked<never> {
+export function checkNonce({ binding }: Report, { nonce, history }: ReportTrust): Checked<never> {
   if (nonce === null) return notChecked('no nonce was given, so the report may be old')
+  if (history !== null && isNonceKnown(history, nonce)) {
+    return failed('this nonce was answered before: draw a new one for each report')
+  }
   return Buffer.from(binding.nonce).equals(nonce)
     ? verified('it answers this nonce')
     : failed('it answers another nonce')

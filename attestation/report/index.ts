@@ -16,12 +16,19 @@ export {
   type ReportedExecution,
   type ReportedExecutions,
 } from './executions.ts'
+export {
+  encodeReportHistory,
+  type KnownIma,
+  MAX_HISTORY_BYTES,
+  parseReportHistory,
+  type ReportHistory,
+} from './history.ts'
 export { imaEntryOffset } from './ima-part.ts'
 export { LAYOUT, REPORT_TYPE, type ReportLabel } from './layout.ts'
 export { parseReport } from './parse.ts'
 export { encodePcrsFile } from './pcrs-file.ts'
 export type { ReportProperty } from './property.ts'
-export { MAX_REPORT_BYTES, type Report, type ReportCheckpoint } from './report.ts'
-export type { BoundTree, JudgeCheckpoint, ReportTrust } from './trust.ts'
+export { MAX_REPORT_BYTES, type Report, type ReportCheckpoint, type ReportGrowth } from './report.ts'
+export type { BoundTree, LineageJudge, ReportTrust } from './trust.ts'
 export { unpackReport } from './unpack.ts'
 export { type ReportVerification, verifyReport } from './verify.ts'

@@ -54,6 +54,7 @@ export function parseReport(file: Uint8Array): Report {
     executions,
     sessionKeySpki,
     checkpoint: note && proof && { note, proof },
+    growth: document.growth,
     akPublicArea: attestationKey(required('ak.pub'), required('ak.pem')),
     akCertificate: item('ak-certificate.der'),
     ekCertificate: item('ek-certificate.der'),

@@ -13,6 +13,7 @@ export interface ReportProperty {
     | 'reference values'
     | 'executions'
     | 'lineage checkpoint'
+    | 'lineage growth'
   readonly status: 'VERIFIED' | 'NOT CHECKED' | 'FAILED'
   readonly detail: string
 }

@@ -9,6 +9,14 @@ export interface ReportCheckpoint {
   readonly proof: readonly Buffer[]
 }
 
+/** That the tree in the quote's binding goes on from one that the verifier has seen. */
+export interface ReportGrowth {
+  /** Entries of the tree that was seen. */
+  readonly from: bigint
+  /** Consistency proof, 32 bytes each. */
+  readonly proof: readonly Buffer[]
+}
+
 /**
  * Evidence of one moment with all that its quote is bound to, as one document. It has no signature of its own: the quote
  * covers the binding and, through the PCRs, the logs. Keys and certificates in it are claims until the verifier's own
@@ -25,6 +33,8 @@ export interface Report {
   readonly sessionKeySpki: Buffer
   /** Null when the lineage has none yet. */
   readonly checkpoint: ReportCheckpoint | null
+  /** Null when no tree was named that the verifier has seen. */
+  readonly growth: ReportGrowth | null
   /** TPMT_PUBLIC of the key that signed the quote. */
   readonly akPublicArea: Uint8Array
   /** DER, by the operator. */

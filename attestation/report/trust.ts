@@ -1,7 +1,7 @@
 import type { PublicKey } from '../../signing/key.ts'
 import type { AttestationKey } from '../identity/index.ts'
-import type { ClockHistory } from '../quote/index.ts'
 import type { ReferenceValues } from '../reference/index.ts'
+import type { ReportHistory } from './history.ts'
 import type { ReportCheckpoint } from './report.ts'
 
 /** A tree head of the lineage. */
@@ -10,15 +10,19 @@ export interface BoundTree {
   readonly root: Uint8Array
 }
 
-/**
- * Judges a report's checkpoint: whether the attestation key signed it, and whether the tree that the quote binds goes on from it. The log's format
- * belongs to another room, so whoever verifies reports hands the judge in.
- *
- * @param checkpoint controlled by the host
- * @returns what holds, in words
- * @throws WritError when it does not hold
- */
-export type JudgeCheckpoint = (checkpoint: ReportCheckpoint, bound: BoundTree, ak: AttestationKey) => string
+/** What knows of the lineage's format. It belongs to another room, so whoever verifies reports hands it in. */
+export interface LineageJudge {
+  /**
+   * Whether the attestation key signed a checkpoint, and the tree that the quote binds goes on from it.
+   *
+   * @param checkpoint controlled by the host
+   * @returns what holds, in words
+   * @throws WritError when it does not hold
+   */
+  checkpoint(checkpoint: ReportCheckpoint, bound: BoundTree, ak: AttestationKey): string
+  /** Whether the proof, which the host controls, shows that one tree goes on from another. */
+  goesOn(from: BoundTree, to: BoundTree, proof: readonly Uint8Array[]): boolean
+}
 
 /** What the person who verifies brings. What is null is not checked, and the result says so. */
 export interface ReportTrust {
@@ -33,8 +37,8 @@ export interface ReportTrust {
   readonly reference: ReferenceValues | null
   /** SHA-256 (hex) of programs that the host ran under artifacts, from a verified lineage. */
   readonly governedDigests: ReadonlySet<string>
-  readonly judgeCheckpoint: JudgeCheckpoint | null
-  /** What the host's report before this one said of its TPM's clock; null for the first. */
-  readonly previous: ClockHistory | null
+  readonly lineage: LineageJudge | null
+  /** What is remembered of the host from its reports before; null when nothing is. */
+  readonly history: ReportHistory | null
   readonly at: Date
 }

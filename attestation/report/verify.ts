@@ -2,15 +2,9 @@ import { WritError } from '../../encoding/error.ts'
 import { LogReplays } from '../appraisal/replays.ts'
 import type { Appraisal } from '../appraise.ts'
 import { type AttestationKey, readAttestationKey, type Tier } from '../identity/index.ts'
-import type { ClockHistory, VerifiedQuote } from '../quote/index.ts'
-import {
-  checkCheckpoint,
-  checkClock,
-  checkExecutions,
-  checkLogs,
-  checkQuote,
-  checkReference,
-} from './evidence-steps.ts'
+import { checkCheckpoint, checkExecutions, checkLogs, checkQuote, checkReference } from './evidence-steps.ts'
+import type { ReportHistory } from './history.ts'
+import { checkClock, checkGrowth, nextHistory } from './history-steps.ts'
 import {
   checkAkCertificate,
   checkEkCertificate,
@@ -30,8 +24,8 @@ export interface ReportVerification {
   readonly hostId: string | null
   /** The appraisal by the reference values; null when there was none. */
   readonly appraisal: Appraisal | null
-  /** What to judge the clock of the host's next report against; as it was when this one's quote or clock does not hold. */
-  readonly history: ClockHistory | null
+  /** What to remember of the host; as it was when nobody vouches for it, or this report's quote or clock does not hold. */
+  readonly history: ReportHistory | null
 }
 
 /**
@@ -59,17 +53,18 @@ export function verifyReport(
   const ekDigest = check('AK certificate', () => checkAkCertificate(report, trust, ak))
   const ek = check('EK certificate', () => checkEkCertificate(report, trust, ekDigest))
   check('clock', () => checkClock(quote, trust))
-  check('logs', () => checkLogs(report, quote, replays))
-  const appraisal = check('reference values', () => checkReference(report, trust, ak, replays))
+  const attested = check('logs', () => checkLogs(report, trust, quote, replays))
+  const appraisal = check('reference values', () => checkReference(report, trust, ak, quote, replays))
   check('executions', () => checkExecutions(report, quote))
   check('lineage checkpoint', () => checkCheckpoint(report, trust, quote, ak))
-  const clockHolds = properties.every(({ name, status }) => name !== 'clock' || status !== 'FAILED')
+  check('lineage growth', () => checkGrowth(report, trust, quote))
+  const hostId = ak?.name.toString('hex') ?? null
   return {
     properties,
     tier: deriveTier(ek, ekDigest),
-    hostId: ak?.name.toString('hex') ?? null,
+    hostId,
     appraisal,
-    history: quote !== null && clockHolds ? historyOf(quote) : trust.previous,
+    history: nextHistory(report, trust, { hostId, quote, attested, appraisal, properties }),
   }
 }
 
@@ -79,14 +74,5 @@ function readKey(report: Report): AttestationKey | null {
   } catch (error) {
     if (!(error instanceof WritError)) throw error
     return null
-  }
-}
-
-function historyOf({ clock, firmwareVersion }: VerifiedQuote): ClockHistory {
-  return {
-    clock: clock.clock,
-    resetCount: clock.resetCount,
-    restartCount: clock.restartCount,
-    firmwareVersion,
   }
 }

@@ -23,7 +23,11 @@ export function attestationService(core: DaemonCore, context: HandlerContext): A
       if (request.nonce.length !== NONCE_BYTES) throw malformed('nonce', `has to have ${NONCE_BYTES} bytes`)
       const pieces = await core.getReport(caller, {
         nonce: request.nonce,
-        known: { imaEntries: request.knownImaEntries, resetCount: request.knownResetCount },
+        known: {
+          imaEntries: request.knownImaEntries,
+          resetCount: request.knownResetCount,
+          treeSize: BigInt(request.knownTreeSize),
+        },
         visible: owner => mayTouch(caller, owner),
       })
       for (const chunk of joined(pieces, CHUNK_BYTES)) {

@@ -95,6 +95,7 @@ export class ReportingHost {
       executions: EXECUTIONS,
       sessionKeySpki: this.sessionKey.spki,
       checkpoint: null,
+      growth: null,
       akPublicArea: this.host.key.ak.publicArea,
       akCertificate: this.akCertificate,
       ekCertificate: this.ek.ek.der,
@@ -123,8 +124,8 @@ export class ReportingHost {
       ekRoots: { hardware: [this.ek.root.der], other: [] },
       reference: this.reference,
       governedDigests: new Set(),
-      judgeCheckpoint: null,
-      previous: null,
+      lineage: null,
+      history: null,
       at: AT,
       ...over,
     }

@@ -40,6 +40,7 @@ const ALL = {
   'reference values': 'VERIFIED',
   executions: 'VERIFIED',
   'lineage checkpoint': 'NOT CHECKED',
+  'lineage growth': 'NOT CHECKED',
 }
 
 describe('verifyReport', () => {
@@ -62,6 +63,7 @@ describe('verifyReport', () => {
       'reference values': 'NOT CHECKED',
       executions: 'VERIFIED',
       'lineage checkpoint': 'NOT CHECKED',
+      'lineage growth': 'NOT CHECKED',
       tier: 'unknown',
     })
   })

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
 import { parseReport } from '../../../attestation/index.ts'
 import { addCommand, setAction } from '../../command.ts'
-import { CliError } from '../../error.ts'
 import { writeDocument } from '../../files.ts'
+import { readKnown } from '../../report/known.ts'
 import { addNonceOptions, type NonceOptions, readNonce } from '../../report/nonce.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../../rpc/daemon.ts'
 import { tierLabel } from '../../tier.ts'
@@ -23,8 +23,8 @@ export function addReportCreate(parent: Command): void {
   )
   addNonceOptions(command, '32 bytes from whoever wants the report (default: drawn here, and shown)')
     .option(
-      '--known <entries:reset>',
-      'IMA entries that whoever wants the report has already, and the reset count that they are of: as `writ report verify` shows',
+      '--known <known>',
+      'what whoever wants the report has of this host already, as `writ report verify --history` shows it: the report has the rest',
     )
     .requiredOption('--out <file>', 'where the report is written; nothing is overwritten')
   addSocketOption(command)
@@ -43,13 +43,4 @@ export function addReportCreate(parent: Command): void {
       return undefined
     })
   })
-}
-
-/** @throws CliError */
-function readKnown(text: string | undefined): { knownImaEntries?: number; knownResetCount?: number } {
-  if (text === undefined) return {}
-  const [, entries, reset] = /^(0|[1-9][0-9]{0,8}):(0|[1-9][0-9]{0,9})$/.exec(text) ?? []
-  if (entries === undefined || Number(reset) > 0xffff_ffff)
-    throw new CliError('USAGE', '--known takes a number of entries and a reset count, for example 1200:7')
-  return { knownImaEntries: Number(entries), knownResetCount: Number(reset) }
 }

@@ -7,6 +7,7 @@ import {
   type ReportTrust,
   verifyReport,
 } from '../../../attestation/index.ts'
+import { publicAreaName } from '../../../attestation/tpm2/structures/index.ts'
 import { addCommand, addNote, setAction } from '../../command.ts'
 import { CliError, EXIT } from '../../error.ts'
 import { readAs, readDocument } from '../../files.ts'
@@ -16,7 +17,9 @@ import { readTrustedKey } from '../../keys.ts'
 import { MALFORMED, reportMalformed } from '../../malformed.ts'
 import { styled } from '../../output.ts'
 import { openReferenceValues } from '../../reference-values.ts'
-import { judgeCheckpoint } from '../../report/checkpoint.ts'
+import { HistoryDirectory } from '../../report/history.ts'
+import { formatKnown } from '../../report/known.ts'
+import { lineageJudge } from '../../report/lineage.ts'
 import { addNonceOptions, type NonceOptions, readNonce } from '../../report/nonce.ts'
 import { addRootOptions, type RootOptions, readRoots } from '../../roots.ts'
 import { tierLabel } from '../../tier.ts'
@@ -28,6 +31,7 @@ interface Options extends RootOptions, NonceOptions {
   host?: string
   reference?: string
   governed?: string[]
+  history?: string
 }
 
 export function addReportVerify(parent: Command): void {
@@ -38,7 +42,15 @@ export function addReportVerify(parent: Command): void {
     `writ report verify report.json --nonce 8f1c… --operator-key operator.pub --roots vendor-roots/ \\
      --reference reference.json`,
     [
-      { fields: { verified: 'boolean', tier: 'text', 'hostId|null': 'hex', properties: [PROPERTY] } },
+      {
+        fields: {
+          verified: 'boolean',
+          tier: 'text',
+          'hostId|null': 'hex',
+          properties: [PROPERTY],
+          'known|null': 'text: for --known of the next `writ report create`, with --history',
+        },
+      },
       { when: 'when the file is no report', fields: MALFORMED },
     ],
   )
@@ -50,6 +62,10 @@ export function addReportVerify(parent: Command): void {
     .option('--host <id>', 'the host that was asked')
     .option('--reference <file>', 'signed reference values that the host has to meet')
     .option('--governed <digest>', 'program that the host ran under an artifact (repeatable)', collect)
+  command.option(
+    '--history <directory>',
+    'what you remember of hosts: nonces, clocks, the lineage, how far the IMA log was verified; written anew after each report',
+  )
   addRootOptions(command)
   addNote(
     command,
@@ -66,18 +82,23 @@ export function addReportVerify(parent: Command): void {
     } catch (error) {
       return reportMalformed(error, output)
     }
-    const found = verifyReport(report, trust)
+    const directory = options.history === undefined ? null : new HistoryDirectory(options.history)
+    const history = (await directory?.read(publicAreaName(report.akPublicArea).toString('hex'))) ?? null
+    const found = verifyReport(report, { ...trust, history })
+    if (found.history !== null && found.history !== history) await directory?.write(found.history)
+    const known = directory === null || found.history === null ? null : formatKnown(found.history)
     const properties = found.properties.map(({ name, status, detail }) => ({
       property: name,
       status,
       detail,
-      asked: isAsked(name, trust),
+      asked: isAsked(name, { ...trust, history }),
     }))
     const verified = allVerified(properties)
     const tier = tierLabel(found.tier)
-    output.result({ verified, tier, hostId: found.hostId, properties }, () => [
+    output.result({ verified, tier, hostId: found.hostId, properties, known }, () => [
       ...properties.map(resultLine),
       `${styled('bold', tier)}, host ${found.hostId ?? 'not known'}`,
+      ...(known === null ? [] : [`next time: --known ${known}`]),
     ])
     return verified ? EXIT.done : EXIT.refused
   })
@@ -98,8 +119,8 @@ async function readTrust(options: Options): Promise<ReportTrust> {
         ? null
         : await readAs(referencePath, 'reference values', b => openReferenceValues(b, [operatorKey])),
     governedDigests: new Set(options.governed ?? []),
-    judgeCheckpoint,
-    previous: null,
+    lineage: lineageJudge,
+    history: null,
     at: new Date(),
   }
 }
@@ -112,8 +133,10 @@ function isAsked(name: ReportProperty['name'], trust: ReportTrust): boolean {
   if (name === 'EK certificate') return trust.ekRoots !== null
   // Who names the host by its key's Name vouches for the key.
   if (name === 'AK certificate') return trust.operatorKey !== null || trust.hostId === null
-  if (name === 'clock') return trust.previous !== null
+  if (name === 'clock') return trust.history !== null
   // A lineage that is younger than its first checkpoint has none.
   if (name === 'lineage checkpoint') return false
+  // Only whoever asked with --known has the proof.
+  if (name === 'lineage growth') return false
   return true
 }

@@ -1,5 +1,6 @@
 // Original file: writ/v1/attestation.proto
 
+import type { Long } from '@grpc/proto-loader';
 
 /**
  * Asks for a report.
@@ -18,6 +19,11 @@ export interface GetReportRequestInput {
    * The TPM's reset count in the quote of the report that those entries are from.
    */
   'knownResetCount'?: (number);
+  /**
+   * Entries of the lineage that an earlier report was bound to; 0 if none was. The report then proves that the lineage goes on from them, unless
+   * it has fewer.
+   */
+  'knownTreeSize'?: (number | string | Long);
 }
 
 /**
@@ -37,4 +43,9 @@ export interface GetReportRequest {
    * The TPM's reset count in the quote of the report that those entries are from.
    */
   'knownResetCount': (number);
+  /**
+   * Entries of the lineage that an earlier report was bound to; 0 if none was. The report then proves that the lineage goes on from them, unless
+   * it has fewer.
+   */
+  'knownTreeSize': (string);
 }
