@@ -13,7 +13,7 @@ export const MAX_NONCES = 1024
 /** Most governed digests that a position in an IMA log may rest on; with more, the whole log is asked for. */
 const MAX_GOVERNED = 4096
 /** Most bytes of a history. */
-export const MAX_HISTORY_BYTES = 1 << 20
+export const MAX_REPORT_HISTORY_BYTES = 1 << 20
 
 /** How far a host's IMA log was verified, and by what. */
 export interface KnownIma extends ImaPosition {
@@ -105,7 +105,7 @@ export function encodeReportHistory({ hostId, clock, nonces, tree, ima }: Report
 /** Reads what {@link encodeReportHistory} wrote, strictly: half a history would forget. @throws ReportError */
 export function parseReportHistory(bytes: Uint8Array): ReportHistory {
   try {
-    const json = parseJson(bytes, { maxBytes: MAX_HISTORY_BYTES, maxDepth: 4 })
+    const json = parseJson(bytes, { maxBytes: MAX_REPORT_HISTORY_BYTES, maxDepth: 4 })
     const { hostId, clock, nonces, tree, ima } = v.parse(schema, json)
     return {
       hostId,

@@ -19,7 +19,7 @@ export {
 export {
   encodeReportHistory,
   type KnownIma,
-  MAX_HISTORY_BYTES,
+  MAX_REPORT_HISTORY_BYTES,
   parseReportHistory,
   type ReportHistory,
 } from './history.ts'

@@ -2,14 +2,14 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   encodeReportHistory,
-  MAX_HISTORY_BYTES,
+  MAX_REPORT_HISTORY_BYTES,
   parseReportHistory,
   type ReportHistory,
 } from '../../attestation/index.ts'
 import { CliError } from '../error.ts'
 import { readAs, systemReason, writeDocument } from '../files.ts'
 
-/** Where the history of a host is kept: a file with its id for a name. */
+/** Where the histories of hosts are kept, each in a file `<host id>.report.json`. One verification of a host at a time; of two at once, the later one is kept. */
 export class HistoryDirectory {
   readonly #directory: string
 
@@ -22,7 +22,7 @@ export class HistoryDirectory {
   async read(hostId: string): Promise<ReportHistory | null> {
     const path = this.#path(hostId)
     try {
-      const history = await readAs(path, 'a history of reports', parseReportHistory, MAX_HISTORY_BYTES)
+      const history = await readAs(path, 'a history of reports', parseReportHistory, MAX_REPORT_HISTORY_BYTES)
       if (history.hostId !== hostId)
         throw new CliError('FILE_MALFORMED', `${path} is of another host`, { at: path })
       return history
@@ -49,6 +49,6 @@ export class HistoryDirectory {
   }
 
   #path(hostId: string): string {
-    return join(this.#directory, `${hostId}.json`)
+    return join(this.#directory, `${hostId}.report.json`)
   }
 }
