@@ -35,11 +35,10 @@ const FIRMWARE_PCRS = 10
 export function compareLogs(logs: ReadLogs, banks: ReplayedBanks, values: BankValues): Comparison {
   const faults: LogFault[] = []
   if (logs.eventLog !== null) {
-    // What user space extended on top is compared below, with both logs together.
     const firmwareOnly: QuotedPcrs = new Map(
       Array.from(values, ([bank, pcrs]) => [
         bank,
-        new Map(Array.from(pcrs).filter(([pcr]) => isFirmwareOnly(banks, pcr))),
+        new Map(Array.from(pcrs).filter(([pcr]) => isAbout(logs, banks, bank, pcr) === 'firmware')),
       ]),
     )
     for (const { code, message, at } of judgeEventLog(logs.eventLog, firmwareOnly).reasons)
@@ -85,6 +84,7 @@ export function isAbout(
   const isExtended = (banks.get(bank)?.get(pcr)?.extensions.length ?? 0) > 0
   const ofUserspace = logs.userspace !== null && (USERSPACE_PCRS.has(pcr) || !isFirmwareOnly(banks, pcr))
   if (ofUserspace) return 'both'
-  if (logs.eventLog === null) return null
+  // Without the other log nobody knows what user space extended on top.
+  if (logs.eventLog === null || USERSPACE_PCRS.has(pcr)) return null
   return pcr < FIRMWARE_PCRS || isExtended ? 'firmware' : null
 }

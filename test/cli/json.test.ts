@@ -1,7 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allDefinitions, definitionOf } from '../../cli/definition.ts'
 import { ukiImage } from '../support/pe-image.ts'
+import { CHECKOUT } from '../support/programs.ts'
 import { GovernedHost, NEEDS_ROOT } from '../system/governed-host.ts'
 import { temporaryDirectory, writ } from './cli.ts'
 import { checkJson, everything, heldAgainstForm, misfits } from './json-form.ts'
@@ -115,6 +117,14 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('reference capture', ...state, ...tpm, ...logs, '--component', 'any', '--out', 'captured.json')
     await json('eventlog show', '--userspace', host.path('userspace.jsonseq'), host.path('eventlog.bin'))
     await json('ima show', host.path('ima.bin'))
+    const recorded = (name: string) => join(CHECKOUT, 'test/fixtures/hosts', name)
+    const quote = ['attest=quote.msg', 'signature=quote.sig', 'key=ak.pem'].flatMap(option => {
+      const [name, file] = option.split('=')
+      return [`--${name}`, recorded(`debian13-uki/${file}`)]
+    })
+    await json('quote verify', ...quote, '--nonce', '0011223344556677', '--pcrs-selected', 'sha256:0')
+    const root = ['--roots', recorded('ca/swtpm-localca-rootca-cert.pem')]
+    await json('certificate verify', '--ek', recorded('debian13-uki/ek-rsa.der'), ...root)
     await json('reference sign', '--key', 'operator.key', '--out', 'reference.json', 'captured.json')
     await json('reference show', ...operator, 'reference.json')
     await json('key enroll request', ...state, '--out', 'request.json')
