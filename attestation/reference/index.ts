@@ -28,3 +28,4 @@ export type {
   SecureBoot,
   UkiStatement,
 } from './statements.ts'
+export { type UkiAddition, type UkiBoots, ukiAddition } from './uki-addition.ts'
