@@ -165,11 +165,26 @@ class Replay<Bank extends BankName> {
       return
     }
     this.#extend(event)
+    if (this.#isHiddenSeparator(event)) this.#separate(event)
     if (dataBound || !BOUND_TYPES.has(event.type)) this.#read(event)
     else if (this.#isValueBound(event)) this.#readSecureBoot(event, false)
     else if (!this.#isExcused(event)) {
       this.#problem('EVENT_LOG_DATA_MISMATCH', event, 'its digest is not that of its data')
     }
+  }
+
+  /**
+   * A separator under the name of something else (google/go-attestation, docs/event-log-disclosure.md): types are not measured, so who has the
+   * machine later can rename the one that ends what the firmware says of Secure Boot, and go on after it. Nothing else that is measured there has
+   * four bytes.
+   */
+  #isHiddenSeparator({ type, pcr, digests }: TcgEvent): boolean {
+    if (type === EVENT_TYPE.EV_SEPARATOR || pcr !== this.#registers.secureBoot) return false
+    const digest = digests.get(this.#bank)
+    return (
+      digest !== undefined &&
+      SEPARATORS.some(value => bankDigest(this.#bank, Buffer.from(value, 'hex')).equals(digest))
+    )
   }
 
   /** Whether a quirk explains the digest. The data is still bound by nothing, so that nothing is read from it. */
