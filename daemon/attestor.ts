@@ -67,7 +67,7 @@ export class Attestor {
   readonly #o: AttestorOptions
   readonly #logs: HostLogReader
   readonly #store: EvidenceStore
-  readonly #replays = new LogReplays()
+  #replays = new LogReplays()
   #previous: ClockHistory | null
   #timer: NodeJS.Timeout | undefined
   #running: Promise<CycleResult> | undefined
@@ -146,7 +146,7 @@ export class Attestor {
     this.progress.answered()
     this.progress.at(STEPS.logs)
     const logs = await this.#logs.read()
-    const appraisal = this.#appraise(binding, quote, logs, reference)
+    const appraisal = this.#judge(() => this.#appraise(binding, quote, logs, reference))
     this.appraisals++
     // What proves nothing or goes back leaves the history as it was.
     this.#previous = appraisal.history
@@ -213,6 +213,21 @@ export class Attestor {
       governedDigests: this.#o.governed,
       replays: this.#replays,
     })
+  }
+
+  /**
+   * Evidence that the judgement itself breaks on is no lateness: it was had, and is not good. The gate closes at once, and nothing that was
+   * kept of that evidence is gone on from.
+   */
+  #judge(judgement: () => Appraisal): Appraisal {
+    try {
+      return judgement()
+    } catch (error) {
+      this.#o.gate.close('STALE', [{ code: 'CYCLE_FAILED', message: 'the evidence could not be judged' }])
+      this.#logs.reset()
+      this.#replays = new LogReplays()
+      throw error
+    }
   }
 
   async #record(binding: CycleBinding, quote: Quote, logs: HostLogs, appraisal: Appraisal): Promise<bigint> {
