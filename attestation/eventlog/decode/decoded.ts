@@ -77,7 +77,7 @@ export type DecodedEvent = { readonly measured: MeasuredWhat } & (
       readonly description: Field<string | null>
       readonly tables: Field<readonly HandoffTable[]>
     }
-  | ({ readonly kind: NoteKind } & NoteFields)
+  | NoteEvent
   | ({
       readonly kind: 'nonhost'
       readonly area: 'code' | 'config' | 'info'
@@ -110,6 +110,9 @@ export type NoteKind =
   | 'ipl-partition-data'
   /** Firmware before TPM2_Startup; the digest is that of what was measured into PCR 0 by the hardware. */
   | 'h-crtm'
+
+/** One member for each kind, so that a kind selects one. */
+type NoteEvent = { [K in NoteKind]: { readonly kind: K } & NoteFields }[NoteKind]
 
 export type MemoryEncryption = 'none' | 'amd-sev' | 'amd-sev-es' | 'intel-tdx' | 'amd-sev-snp' | 'unknown'
 

@@ -73,6 +73,9 @@ function readDescription(reader: SliceReader): string {
   return reader.bytes(reader.u8('DescriptionSize'), 'Description').toString('latin1').replace(/\0$/, '')
 }
 
+/** Firmware hands over about a dozen. */
+const MAX_TABLES = 1024
+
 /** UEFI_HANDOFF_TABLE_POINTERS and its second form (PFP 1.06, section 10.2.5). */
 export function decodeHandoffTables(
   data: Buffer,
@@ -82,10 +85,8 @@ export function decodeHandoffTables(
   const reader = new SliceReader(wholeOf(data), 'UEFI_HANDOFF_TABLE_POINTERS', coverage(data, by))
   const description = reader.field(() => (described ? readDescription(reader) : null))
   const tables = reader.field(() => {
-    const count = reader.size64(
-      'NumberOfTables',
-      Math.floor(Math.max(0, reader.remaining - 8) / (GUID_BYTES + 8)),
-    )
+    const there = Math.floor(Math.max(0, reader.remaining - 8) / (GUID_BYTES + 8))
+    const count = reader.size64('NumberOfTables', Math.min(MAX_TABLES, there))
     return Array.from({ length: count }, (): HandoffTable => {
       const guid = guidText(reader.bytes(GUID_BYTES, 'VendorGuid'))
       return { guid, name: configurationTableName(guid), address: reader.u64le('VendorTable') }

@@ -27,6 +27,8 @@ const SIGNATURE = 'EFI PART'
 const HEADER_BYTES = 92
 const MIN_ENTRY_BYTES = 128
 const NAME_BYTES = 72
+/** Tables have room for 128 as a rule. */
+const MAX_PARTITIONS = 4096
 
 export function decodeGpt(data: Buffer, by: Measured): GptFields {
   const reader = new SliceReader(wholeOf(data), 'UEFI_GPT_DATA', coverage(data, by))
@@ -46,7 +48,10 @@ export function decodeGpt(data: Buffer, by: Measured): GptFields {
   reader.u32le('PartitionEntryArrayCRC32')
   if (entrySize < MIN_ENTRY_BYTES) throw malformed(`partition entries of ${entrySize} bytes`, 84)
   const partitions = reader.field(() => {
-    const count = reader.size64('NumberOfPartitions', Math.floor(reader.remaining / entrySize))
+    const count = reader.size64(
+      'NumberOfPartitions',
+      Math.min(MAX_PARTITIONS, Math.floor(reader.remaining / entrySize)),
+    )
     return Array.from({ length: count }, () => readPartition(reader, entrySize))
   })
   reader.end()

@@ -3,10 +3,11 @@ export const GUID_BYTES = 16
 
 /** The text form of an EFI_GUID, in lower case. */
 export function guidText(bytes: Buffer): string {
-  const hex = bytes.toString('hex')
-  const swapped = (from: number, to: number): string =>
-    Buffer.from(bytes.subarray(from, to)).reverse().toString('hex')
-  return `${swapped(0, 4)}-${swapped(4, 6)}-${swapped(6, 8)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  const h = bytes.toString('hex', 0, GUID_BYTES)
+  const a = h.slice(6, 8) + h.slice(4, 6) + h.slice(2, 4) + h.slice(0, 2)
+  const b = h.slice(10, 12) + h.slice(8, 10)
+  const c = h.slice(14, 16) + h.slice(12, 14)
+  return `${a}-${b}-${c}-${h.slice(16, 20)}-${h.slice(20)}`
 }
 
 /** Namespaces of variables, and owners of signatures. */

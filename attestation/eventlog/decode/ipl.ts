@@ -1,6 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import { coverage, isMeasured, type Measured } from './binding.ts'
 import { type Coverage, type Field, field } from './field.ts'
-import { asciiText, utf16TextIfAny } from './text.ts'
+import { asciiText, MAX_TEXT_BYTES, utf16TextIfAny } from './text.ts'
 
 /**
  * What a boot loader measured as EV_IPL. Each loader uses the type for whatever it likes:
@@ -43,6 +44,7 @@ const PREFIXES: readonly (readonly [string, IplForm])[] = [
   ['module_cmdline: ', 'module-command-line'],
   ['grub_module_cmdline ', 'module-command-line'],
 ]
+const LONGEST_PREFIX = Math.max(...PREFIXES.map(([prefix]) => prefix.length))
 /** What shim measures into PCR 14 (shim, mok.c). */
 const SHIM_VARIABLES: ReadonlySet<string> = new Set([
   'MokList',
@@ -71,33 +73,32 @@ function plain(form: IplForm, text: string | null, data: Buffer, covered: Covera
 }
 
 function decodePrefixed(data: Buffer, by: Measured): IplFields | null {
-  const text = asciiOrUtf8(data)
-  const found = text === null ? undefined : PREFIXES.find(([prefix]) => text.startsWith(prefix))
-  if (text === null || found === undefined) return null
+  const head = data.toString('latin1', 0, LONGEST_PREFIX)
+  const found = PREFIXES.find(([prefix]) => head.startsWith(prefix))
+  if (found === undefined) return null
   const [prefix, form] = found
   const from = prefix.length
-  // The text may have a terminating NUL, and that may have been measured or not.
-  const to = data.at(-1) === 0 ? data.length - 1 : data.length
+  // The text ends with the log entry or with a NUL, which may have been measured or not; Alibaba's GRUB logs a byte of whatever behind it.
+  const nul = data.indexOf(0, from)
+  const to = nul < 0 ? data.length : nul
   const covered = coverage(data, by, [
     { from, to },
-    { from, to: data.length },
+    { from, to: Math.min(to + 1, data.length) },
   ])
-  return {
-    form,
-    text: field(text.slice(prefix.length), covered, from, to),
-    data: field(data, covered, 0, data.length),
-  }
+  // What was measured behind a NUL must not hide there.
+  const hides = covered !== null && covered.to > to + 1
+  const text = hides ? null : exactText(data.subarray(from, to))
+  return { form, text: field(text, covered, from, to), data: field(data, covered, 0, data.length) }
 }
 
-/** Commands are what a person wrote into a configuration: any encoding, without NUL inside. */
-function asciiOrUtf8(data: Buffer): string | null {
-  const end = data.at(-1) === 0 ? data.length - 1 : data.length
-  const text = data.subarray(0, end)
-  return text.includes(0) ? null : text.toString('utf8')
+/** UTF-8, null for what is none: two commands that differ must not read the same. */
+function exactText(bytes: Buffer): string | null {
+  return bytes.length <= MAX_TEXT_BYTES && isUtf8(bytes) ? bytes.toString('utf8') : null
 }
 
 function decodeUtf16(data: Buffer, by: Measured, pcr: number): IplFields | null {
   // systemd-boot 250 and before drops the last byte, a zero, of what it measured (src/boot/efi/measure.c).
+  if (data.length > MAX_TEXT_BYTES) return null
   const cut = data.length % 2 === 1 && isMeasured(Buffer.concat([data, Buffer.alloc(1)]), by)
   const text = utf16TextIfAny(cut ? Buffer.concat([data, Buffer.alloc(1)]) : data)
   if (text === null) return null
@@ -106,7 +107,8 @@ function decodeUtf16(data: Buffer, by: Measured, pcr: number): IplFields | null 
     return plain(COMMAND_LINE_PCRS.includes(pcr) ? 'kernel-command-line' : 'text', text, data, covered)
   if (!text.startsWith('.')) return plain('text', text, data, null)
   // systemd-stub measures the name in ASCII with its NUL, then the contents, and writes the name in UTF-16 both times.
-  const isName = isMeasured(Buffer.from(`${text}\0`, 'latin1'), by)
+  // Only ASCII: what Latin-1 cuts off would let another name have the same digest.
+  const isName = /^[\x20-\x7e]+$/.test(text) && isMeasured(Buffer.from(`${text}\0`, 'latin1'), by)
   return {
     form: isName ? 'uki-section-name' : 'uki-section-contents',
     text: { value: text, bound: isName },

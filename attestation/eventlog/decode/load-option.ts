@@ -34,14 +34,19 @@ export function readLoadOption(slice: Slice): LoadOption {
   }
 }
 
+/** Longer than anybody reads. */
+const MAX_DESCRIPTION_UNITS = 4096
+
 /** UTF-16 up to its NUL, whose place only the text itself tells. */
 function readDescription(reader: SliceReader): string {
-  const start = reader.position
-  const units: Buffer[] = []
-  while (reader.remaining >= 2) {
-    const unit = reader.bytes(2, 'Description')
-    if (unit.readUInt16LE() === 0) return utf16Text({ bytes: Buffer.concat(units), start }, 'Description')
-    units.push(unit)
+  const at = reader.position
+  const { bytes } = reader.peek()
+  const most = Math.min(Math.floor(bytes.length / 2), MAX_DESCRIPTION_UNITS)
+  for (let units = 0; units < most; units++) {
+    if (bytes.readUInt16LE(2 * units) !== 0) continue
+    const text = utf16Text(reader.slice(2 * units, 'Description'), 'Description')
+    reader.u16le('Description')
+    return text
   }
-  throw malformed('a description without an end', start)
+  throw malformed('a description without an end', at)
 }

@@ -46,6 +46,11 @@ export class SliceReader extends ByteReader {
     return { bytes: this.bytes(length, name), start }
   }
 
+  /** All that is left, which stays to be read. */
+  peek(): Slice {
+    return { bytes: this.#slice.bytes.subarray(this.offset), start: this.position }
+  }
+
   /** All that is left. */
   rest(name: string): Slice {
     return this.slice(this.remaining, name)

@@ -28,8 +28,8 @@ export type VariableContents =
 
 type ContentsReader = (slice: Slice) => VariableContents
 
-/** More load options than a BootOrder has, which names each at most once. */
-const MAX_ORDER = 0x10000
+/** More load options than anybody has. */
+const MAX_ORDER = 4096
 
 /** Namespace and name in one text. Names are case-sensitive (UEFI 2.10, section 8.2). */
 const id = (guid: string, name: string): string => `${guid}/${name}`
@@ -152,11 +152,16 @@ function osIndications(slice: Slice): VariableContents {
   return { form: 'bits', bits, names }
 }
 
+/** More types of signatures than anybody has. */
+const MAX_GUIDS = 256
+
 /** SignatureSupport: an array of EFI_GUID. */
 function guids(slice: Slice): VariableContents {
   const reader = new SliceReader(slice, 'SignatureSupport')
   const list: string[] = []
-  while (reader.remaining > 0) list.push(guidText(reader.bytes(GUID_BYTES, 'EFI_GUID')))
+  while (reader.remaining > 0 && list.length < MAX_GUIDS)
+    list.push(guidText(reader.bytes(GUID_BYTES, 'EFI_GUID')))
+  reader.end()
   return { form: 'guids', guids: list }
 }
 
