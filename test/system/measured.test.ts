@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { appendFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { sha256Hex } from '../../encoding/digest.ts'
@@ -60,10 +61,66 @@ describe.skipIf(NEEDS_ROOT !== null)('what IMA measures while the daemon runs', 
   }
 
   beforeAll(async () => {
-    host = await GovernedHost.start({ beforeStart: nameDaemon })
-    await enroll(host)
+    host = await GovernedHost.start({
+      beforeStart: async booted => {
+        await nameDaemon(booted)
+        // Before the start: a daemon reads its certificate then, and shows it in reports.
+        await enroll(booted)
+      },
+    })
   }, 120_000)
   afterAll(() => host?.close())
+
+  test('a fleet’s verifier follows the host from report to report, by what is new', async () => {
+    const { intermediateCertificate } = host.tpm.paths
+    const verify = (name: string, nonce: string, ...more: string[]) =>
+      host.writ([
+        ...['report', 'verify', host.path(name), '--json', '--nonce', nonce, '--host', host.hostId],
+        ...['--operator-key', host.path('operator.pub'), '--reference', host.path('reference.json')],
+        ...['--ek-root', intermediateCertificate, ...more],
+      ])
+    const create = async (name: string, ...more: string[]) => {
+      const nonce = randomBytes(32).toString('hex')
+      await host.ok('report', 'create', '--nonce', nonce, '--out', host.path(name), ...more)
+      return nonce
+    }
+    const history = ['--history', host.path('fleet')]
+    const first = await verify('1.report', await create('1.report'), ...history)
+    expect(JSON.parse(first.stdout), first.stdout).toMatchObject({ verified: true, hostId: host.hostId })
+    const { known } = JSON.parse(first.stdout)
+
+    await measure(host, writd('1.0'))
+    const sleep = await host.issue('sleep', ['/bin/sleep', '100'])
+    const running = host.writ(['run', '--artifact', sleep, '--', '/bin/sleep', '100'])
+    const ids = async () => JSON.parse(await host.ok('executions', '--json')).executions
+    await expect.poll(async () => (await ids())[0]?.state, { timeout: 10_000 }).toBe('RUNNING')
+    const nonce = await create('2.report', '--known', known)
+    const shown = JSON.parse(await host.ok('report', 'show', host.path('2.report'), '--json'))
+    expect(shown.imaFrom).toBeGreaterThan(400)
+    expect(shown.files.find((file: { name: string }) => file.name === 'ima.bin').bytes).toBe(
+      imaEntry(writd('1.0')).length,
+    )
+    const [{ executionId }] = await ids()
+    expect(shown).toMatchObject({ running: 1, executions: [{ id: executionId, state: 'RUNNING' }] })
+    expect(shown.executions[0].subject).toBe(sha256Hex(readFileSync('/bin/sleep')))
+    await host.ok('terminate', executionId)
+    await running
+
+    const stranger = await verify('2.report', nonce)
+    expect(stranger.code).toBe(1)
+    expect(stranger.stdout).toContain('nothing of the log before is known here: ask for the whole log')
+    const second = await verify('2.report', nonce, ...history)
+    expect(JSON.parse(second.stdout)).toMatchObject({ verified: true })
+    for (const property of JSON.parse(second.stdout).properties) expect(property.status).toBe('VERIFIED')
+    // The same report again is not a new one.
+    const again = await verify('2.report', nonce, ...history)
+    expect(again.code).toBe(1)
+    expect(again.stdout).toContain('answered before')
+    // Nor is one from before, whatever nonce it is asked for.
+    const old = await verify('1.report', nonce, ...history)
+    expect(old.code).toBe(1)
+    expect(old.stdout).toContain('went back since the report before')
+  }, 60_000)
 
   test('a governed program passes by its START, from a memfd and from a copy', async () => {
     const artifact = await host.issue('true', ['/bin/true'])
