@@ -6,14 +6,16 @@ import {
   type MeasuredEvent,
   readMeasuredBoot,
 } from '../appraisal/described/measured-boot.ts'
-import { isRoutine } from '../appraisal/described/platform.ts'
+import { ATTEMPT_DIGEST, isRoutine } from '../appraisal/described/platform.ts'
 import type { AttestedLogs } from '../appraisal/logs.ts'
 import { IMA_PCR } from '../ima/index.ts'
 import { QUOTED_PCRS } from '../tpm2/structures/index.ts'
 import type { BootStatements, ReferenceDocument } from './document.ts'
 import { checkEnforced } from './enforced.ts'
 import type { PcrRule } from './pcr-rule.ts'
-import type { BootKey, OtherEvent, SecureBoot, UkiStatement } from './statements.ts'
+import type { BootImages, BootKey, OtherEvent, SecureBoot, UkiStatement } from './statements.ts'
+
+type NamedImage = Exclude<BootImages, 'any'>[number]
 
 const NOTHING: BootStatements = {
   firmware: 'any',
@@ -26,15 +28,26 @@ const NOTHING: BootStatements = {
   pcrs: [],
 }
 
+/** What may be known of a boot beside its logs. */
+export interface CaptureHints {
+  readonly commandLine: string | null
+  /** How the PCRs are judged by values that these are to be compared or merged with; others are `described` where that is possible. */
+  readonly rules: readonly PcrRule[]
+}
+
 /**
  * What was measured, as statements. A PCR that its statements do not account for (firmware that closes no PCR with a separator) gets its value as its
  * rule, and no statement speaks of it.
  */
-export function captureStatements(logs: AttestedLogs, commandLine: string | null): BootStatements {
+export function captureStatements(logs: AttestedLogs, hints: CaptureHints): BootStatements {
   const boot = readMeasuredBoot(logs.boot, logs.userspace)
-  const described = new Set(QUOTED_PCRS.filter(pcr => pcr !== IMA_PCR))
+  const ruled = new Map(hints.rules.map(({ pcr, rule }) => [pcr, rule]))
+  const described = new Set(
+    QUOTED_PCRS.filter(pcr => pcr !== IMA_PCR && (ruled.get(pcr) ?? 'described') === 'described'),
+  )
   for (;;) {
-    const statements = withinRules(capture(boot, logs, commandLine, described))
+    const pcrs = QUOTED_PCRS.map(pcr => captureRule(pcr, described.has(pcr), ruled.get(pcr), boot, logs))
+    const statements = withinRules({ ...capture(boot, logs, hints.commandLine, described), pcrs })
     const failed = failedPcrs(boot, statements)
     if (failed.length === 0) return statements
     for (const pcr of failed) described.delete(pcr)
@@ -56,26 +69,22 @@ function capture(
   logs: AttestedLogs,
   commandLine: string | null,
   described: ReadonlySet<number>,
-): BootStatements {
-  const pcrs = QUOTED_PCRS.map((pcr): PcrRule => {
-    if (pcr === IMA_PCR && logs.ima !== null) return { pcr: IMA_PCR, rule: 'ima' }
-    if (described.has(pcr)) return { pcr, rule: 'described' }
-    return { pcr, rule: 'value', values: [logs.pcrs.get(pcr)?.toString('hex') ?? ''] }
-  })
+): Omit<BootStatements, 'pcrs'> {
   const of = (pcr: number): readonly MeasuredEvent[] =>
     described.has(pcr) ? (boot.byPcr.get(pcr) ?? []).filter(({ digest }) => !isRoutine(pcr, digest)) : []
   const chain = described.has(4) && described.has(11) ? captureUki(of(4), of(11)) : null
   const uki = chain?.uki
   const lines = captureCommandLines([8, 9, 12].flatMap(of), commandLine)
   const isLine = ({ digest }: MeasuredEvent): boolean => lines.digests.has(digest)
-  const images = of(4).filter(({ digest }) => digest !== uki?.image && digest !== uki?.kernel)
+  const images = described.has(4) ? attempts(boot.byPcr.get(4) ?? []) : []
+  const ofUki = [uki?.image, uki?.kernel]
   return {
     firmware: described.has(0)
       ? [{ name: firmwareName(of(0)), events: numbered([...of(0), ...of(2)]).map(firmwareEvent) }]
       : 'any',
     secureBoot: captureSecureBoot(of(7), logs.boot.replay.secureBoot, described.has(7)),
     bootImages: described.has(4)
-      ? numbered(images).map(({ label, digest }) => ({ name: label, digests: [digest] }))
+      ? images.filter(({ digests }) => !digests.some(digest => ofUki.includes(digest)))
       : 'any',
     commandLines: lines.statement,
     bootFiles: described.has(9)
@@ -86,8 +95,35 @@ function capture(
       : 'any',
     ukis: uki === undefined ? [] : [uki],
     events: captureOthers(of, isLine, uki !== undefined),
-    pcrs,
   }
+}
+
+function captureRule(
+  pcr: number,
+  described: boolean,
+  asked: PcrRule['rule'] | undefined,
+  boot: MeasuredBoot,
+  logs: AttestedLogs,
+): PcrRule {
+  if (asked === 'any') return { pcr, rule: 'any' }
+  if (pcr === IMA_PCR && logs.ima !== null && asked !== 'value') return { pcr: IMA_PCR, rule: 'ima' }
+  if (described) return { pcr, rule: 'described' }
+  if (asked === 'events') {
+    const digests = (boot.byPcr.get(pcr) ?? []).map(({ digest }) => digest)
+    return { pcr, rule: 'events', digests: [...new Set(digests)].sort() }
+  }
+  return { pcr, rule: 'value', values: [logs.pcrs.get(pcr)?.toString('hex') ?? ''] }
+}
+
+/** The images of the last attempt to boot in their order, and before them, as optional, those that only an earlier one started. */
+function attempts(events: readonly MeasuredEvent[]): NamedImage[] {
+  const last = events.findLastIndex(({ digest }) => digest === ATTEMPT_DIGEST) + 1
+  const isImage = ({ digest }: MeasuredEvent): boolean => !isRoutine(4, digest)
+  const named = ({ label, digest }: MeasuredEvent): NamedImage => ({ name: label, digests: [digest] })
+  const started = numbered(events.slice(last).filter(isImage)).map(named)
+  const known = new Set(started.flatMap(({ digests }) => digests))
+  const failed = events.slice(0, last).filter(event => isImage(event) && !known.has(event.digest))
+  return [...numbered(failed).map(event => ({ ...named(event), optional: true as const })), ...started]
 }
 
 /** Takes back what a statement says of a PCR that has another rule. */

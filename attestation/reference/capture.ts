@@ -8,6 +8,7 @@ import { QUOTED_SELECTION } from '../tpm2/structures/index.ts'
 import { captureStatements } from './capture-statements.ts'
 import type { Component, ReferenceDocument } from './document.ts'
 import { ReferenceValuesError } from './error.ts'
+import type { PcrRule } from './pcr-rule.ts'
 
 /** What reference values are captured from. */
 export interface CaptureInput {
@@ -26,6 +27,8 @@ export interface CaptureInput {
   readonly components: 'any' | readonly Component[]
   /** What the kernel's command line is said to be. Believed where it has a digest that was measured, so that the values have the text. */
   readonly commandLine?: string | null
+  /** The rules of values that these are to be compared or merged with: each PCR is captured in the same way. */
+  readonly rules?: readonly PcrRule[]
 }
 
 /**
@@ -42,7 +45,8 @@ export function captureReferenceValues(input: CaptureInput): ReferenceDocument {
   const { components } = input
   const isPart = (path: string): boolean =>
     components !== 'any' && components.some(component => component.path === path)
-  const statements = captureStatements(logs, input.commandLine ?? null)
+  const { commandLine = null, rules = [] } = input
+  const statements = captureStatements(logs, { commandLine, rules })
   return {
     version: 2,
     name: input.name,

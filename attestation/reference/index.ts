@@ -1,4 +1,5 @@
 export { type CaptureInput, captureReferenceValues } from './capture.ts'
+export { type DiffOptions, diffReferenceValues, type ReferenceChange } from './diff.ts'
 export {
   type Component,
   encodeReferenceValues,
@@ -11,6 +12,7 @@ export {
 } from './document.ts'
 export { ReferenceValuesError, type ReferenceValuesErrorCode } from './error.ts'
 export { type ImaList, type ImaListDocument, imaListWarnings } from './ima-list.ts'
+export { mergeReferenceValues, type ReferenceAddition } from './merge.ts'
 export type { PcrRule } from './pcr-rule.ts'
 export {
   checkReferenceRevision,
