@@ -146,7 +146,8 @@ function firmwareEvent({ pcr, label, digest }: MeasuredEvent): { pcr: 0 | 2; nam
 
 function firmwareName(events: readonly MeasuredEvent[]): string {
   const version = events.find(({ label }) => /^CRTM version ./.test(label))
-  return version?.label ?? `firmware ${events[0]?.digest.slice(0, 8) ?? ''}`.trim()
+  if (version !== undefined) return version.label
+  return `firmware ${hash('sha256', events.map(({ digest }) => digest).join()).slice(0, 8)}`
 }
 
 /** Makes labels unique within a PCR: those of one document tell its entries apart. */

@@ -1,3 +1,4 @@
+import { readMeasuredBoot } from '../appraisal/described/measured-boot.ts'
 import { type AttestedLogs, matchQuote, readLogs } from '../appraisal/logs.ts'
 import type { AppraisalReason } from '../appraisal/reason.ts'
 import { LogReplays } from '../appraisal/replays.ts'
@@ -11,9 +12,13 @@ import { ReferenceValuesError } from './error.ts'
 import type { PcrRule } from './pcr-rule.ts'
 
 /** What reference values are captured from. */
-export interface CaptureInput {
+export interface CaptureInput extends CaptureWords {
   readonly evidence: Evidence
   readonly expected: { readonly ak: EnrolledAk; readonly extraData: Uint8Array }
+}
+
+/** What is said of values beside the evidence that they are from. */
+export interface CaptureWords {
   /** For people: which hosts the values are for. */
   readonly name: string
   /** 1 unless it is given. */
@@ -40,14 +45,30 @@ export interface CaptureInput {
  */
 export function captureReferenceValues(input: CaptureInput): ReferenceDocument {
   const quote = verifyQuote(input.evidence.quote, { ...input.expected, pcrSelection: QUOTED_SELECTION })
-  const logs = attestedLogs(input.evidence, quote)
+  return captureAttested(quote, input.evidence, input).document
+}
+
+/** Reference values, and where in the logs is what they list. */
+export interface Capture {
+  readonly document: ReferenceDocument
+  /** `event 12` or `record 3` by PCR and digest, with a space between. */
+  readonly places: ReadonlyMap<string, string>
+}
+
+/**
+ * {@link captureReferenceValues} for a quote that the caller has verified, by whichever key, over SHA-256 PCR 0 to 15.
+ *
+ * @throws ReferenceValuesError `REFERENCE_EVIDENCE_INCONSISTENT`
+ */
+export function captureAttested(quote: VerifiedQuote, evidence: Evidence, input: CaptureWords): Capture {
+  const logs = attestedLogs(evidence, quote)
   const ima = logs.ima === null ? { files: [], violations: [] } : captureIma(logs.ima, logs.imaEntries)
   const { components } = input
   const isPart = (path: string): boolean =>
     components !== 'any' && components.some(component => component.path === path)
   const { commandLine = null, rules = [] } = input
   const statements = captureStatements(logs, { commandLine, rules })
-  return {
+  const document: ReferenceDocument = {
     version: 2,
     name: input.name,
     revision: input.revision ?? 1,
@@ -58,6 +79,12 @@ export function captureReferenceValues(input: CaptureInput): ReferenceDocument {
     components: components === 'any' ? 'any' : components.map(part => captureComponent(part, ima)),
     ima: { files: ima.files.filter(({ path }) => !isPart(path)), violations: ima.violations },
   }
+  return { document, places: placesIn(logs) }
+}
+
+function placesIn({ boot, userspace }: AttestedLogs): ReadonlyMap<string, string> {
+  const events = Array.from(readMeasuredBoot(boot, userspace).byPcr.values()).flat()
+  return new Map(events.map(({ pcr, digest, at }) => [`${pcr} ${digest}`, at]))
 }
 
 function captureComponent(part: Component, ima: ReferenceDocument['ima']): Component {

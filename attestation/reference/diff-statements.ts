@@ -184,8 +184,12 @@ function diffForbidden(
   }
   const gained = count(after.atLeast, before.atLeast)
   const lost = count(before.atLeast, after.atLeast)
-  if (gained > 0 && !host) add('added', `dbx gained ${gained} entries`)
-  if (lost > 0) add('removed', `dbx lost ${lost} entries`)
+  if (gained > 0 && !host) add('added', `dbx gained ${entries(gained)}`)
+  if (lost > 0) add('removed', `dbx lost ${entries(lost)}`)
+}
+
+function entries(count: number): string {
+  return count === 1 ? 'one entry' : `${count} entries`
 }
 
 /** A UKI by what it is called, and where that tells nothing by its place. */

@@ -1,3 +1,4 @@
+import { canonicalJson } from '../../encoding/json.ts'
 import { diffComponents, diffIma } from './diff-ima.ts'
 import { diffFirmware, diffImages, diffLists, diffSecureBoot, diffUkis } from './diff-statements.ts'
 import type { ReferenceDocument } from './document.ts'
@@ -39,7 +40,7 @@ export function diffReferenceValues(
   const in_ =
     (field: keyof ReferenceDocument) =>
     (change: StatementChange): ReferenceChange => ({ field, ...change })
-  return [
+  const changes = [
     ...diffVersions(before, after, host).map(in_('firmwareVersions')),
     ...diffFirmware(before.firmware, after.firmware, host).map(in_('firmware')),
     ...diffSecureBoot(before.secureBoot, after.secureBoot, host).map(in_('secureBoot')),
@@ -53,6 +54,28 @@ export function diffReferenceValues(
     ...diffComponents(before, after, host).map(in_('components')),
     ...diffIma(before, after, host).map(in_('ima')),
   ]
+  return host
+    ? changes
+    : [...changes, ...diffDetails(before, after, new Set(changes.map(({ field }) => field)))]
+}
+
+/** Fields that are not for people to judge by. */
+const NOT_COMPARED: ReadonlySet<string> = new Set(['version', 'name', 'revision', 'created'])
+
+/** What no words were found for is said all the same: that something is optional now, an order, another name. */
+function diffDetails(
+  before: ReferenceDocument,
+  after: ReferenceDocument,
+  said: ReadonlySet<string>,
+): ReferenceChange[] {
+  const fields = Object.keys(after) as (keyof ReferenceDocument)[]
+  return fields
+    .filter(field => !NOT_COMPARED.has(field) && !said.has(field))
+    .filter(field => canonicalJson(before[field]) !== canonicalJson(after[field]))
+    .map(field => {
+      const text = `${field}: order, names or what is optional changed`
+      return { field, kind: 'changed', text, pcr: null, digest: null }
+    })
 }
 
 function diffVersions(

@@ -1,4 +1,10 @@
-export { type CaptureInput, captureReferenceValues } from './capture.ts'
+export {
+  type Capture,
+  type CaptureInput,
+  type CaptureWords,
+  captureAttested,
+  captureReferenceValues,
+} from './capture.ts'
 export { type DiffOptions, diffReferenceValues, type ReferenceChange } from './diff.ts'
 export {
   type Component,

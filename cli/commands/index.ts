@@ -25,12 +25,18 @@ export const COMMANDS: Commands = {
     show: async p => (await import('./report/show.ts')).addReportShow(p),
     verify: async p => (await import('./report/verify.ts')).addReportVerify(p),
   }),
-  reference: loadGroup('reference', 'Capture, sign, show and load reference values.', {
-    capture: async p => (await import('./reference/capture.ts')).addReferenceCapture(p),
-    sign: async p => (await import('./reference/sign.ts')).addReferenceSign(p),
-    show: async p => (await import('./reference/show.ts')).addReferenceShow(p),
-    load: async p => (await import('./reference/load.ts')).addReferenceLoad(p),
-  }),
+  reference: loadGroup(
+    'reference',
+    'Say what a good host is: capture, compare, extend, sign, show and load reference values.',
+    {
+      capture: async p => (await import('./reference/capture.ts')).addReferenceCapture(p),
+      diff: async p => (await import('./reference/diff.ts')).addReferenceDiff(p),
+      add: async p => (await import('./reference/add.ts')).addReferenceAdd(p),
+      sign: async p => (await import('./reference/sign.ts')).addReferenceSign(p),
+      show: async p => (await import('./reference/show.ts')).addReferenceShow(p),
+      load: async p => (await import('./reference/load.ts')).addReferenceLoad(p),
+    },
+  ),
   uki: loadGroup('uki', 'Read unified kernel images.', {
     show: async p => (await import('./uki/show.ts')).addUkiShow(p),
   }),

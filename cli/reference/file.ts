@@ -4,7 +4,7 @@ import {
   type ReferenceValues,
 } from '../../attestation/index.ts'
 import { CliError } from '../error.ts'
-import { readAs } from '../files.ts'
+import { readAs, readDocument } from '../files.ts'
 import { readTrustedKey } from '../keys.ts'
 import { openReferenceValues } from '../reference-values.ts'
 
@@ -14,9 +14,6 @@ export interface ReferenceFile {
   /** Whether a signature by the operator's key was checked. */
   readonly signed: boolean
 }
-
-/** What a captured document is not, and an envelope is. */
-const ENVELOPE = /^\s*\{[^{}]*"payloadType"/
 
 /**
  * Reads reference values: signed ones with the operator's key, or a captured document that nobody has signed yet.
@@ -42,8 +39,7 @@ export async function readReferenceFile(
     path,
     'reference values',
     bytes => {
-      if (ENVELOPE.test(bytes.subarray(0, 4096).toString('latin1')) || isEnvelope(bytes))
-        throw unchecked(path)
+      if (isEnvelope(bytes)) throw unchecked(path)
       return parseReferenceValues(bytes)
     },
     maxBytes,
@@ -51,9 +47,23 @@ export async function readReferenceFile(
   return { values, signed: false }
 }
 
-/** A signed file ends with its signatures where its payload is long. */
+/**
+ * The same for a second file, of either kind: what is signed has to be signed by the operator, what was just captured is not signed yet.
+ *
+ * @throws CliError
+ */
+export async function readAnyReference(
+  path: string,
+  operatorKey: string | undefined,
+): Promise<ReferenceFile> {
+  const bytes = await readDocument(path, 'reference values', MAX_REFERENCE_ENVELOPE_BYTES)
+  return readReferenceFile(path, isEnvelope(bytes) ? operatorKey : undefined)
+}
+
+/** A captured document has no such member, and names of its own would have to be escaped. */
 function isEnvelope(bytes: Buffer): boolean {
-  return bytes.subarray(0, 32).toString('latin1').includes('"payload"')
+  const begin = bytes.subarray(0, 256).toString('latin1')
+  return /^\s*\{\s*"(?:payload|payloadType|signatures)"\s*:/.test(begin)
 }
 
 function unchecked(path: string): CliError {

@@ -127,6 +127,8 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('certificate verify', '--ek', recorded('debian13-uki/ek-rsa.der'), ...root)
     await json('reference sign', '--key', 'operator.key', '--out', 'reference.json', 'captured.json')
     await json('reference show', ...operator, 'reference.json')
+    await json('reference diff', ...operator, 'reference.json', 'captured.json')
+    await json('reference add', ...operator, '--out', 'next.json', 'reference.json', 'captured.json')
     await json('key enroll request', ...state, '--out', 'request.json')
     const { rootCertificate, intermediateCertificate } = host.tpm.paths
     const roots = ['--ek-root', rootCertificate, '--ek-root', intermediateCertificate]

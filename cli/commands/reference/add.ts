@@ -1,0 +1,127 @@
+import type { Command } from 'commander'
+import {
+  captureAttested,
+  diffReferenceValues,
+  encodeReferenceValues,
+  mergeReferenceValues,
+  type ReferenceAddition,
+  type ReferenceDocument,
+  ReferenceValuesError,
+} from '../../../attestation/index.ts'
+import { sha256Hex } from '../../../encoding/digest.ts'
+import { addCommand, addNote, setAction } from '../../command.ts'
+import { CliError } from '../../error.ts'
+import { writeDocument } from '../../files.ts'
+import { printable, styledError } from '../../output.ts'
+import {
+  addEvidenceOptions,
+  type EvidenceOptions,
+  namesOtherEvidence,
+  readEvidence,
+} from '../../reference/evidence-source.ts'
+import { readAnyReference, readReferenceFile } from '../../reference/file.ts'
+import { withFiles } from '../../reference/listed-files.ts'
+import { openings } from '../../reference/words.ts'
+import { collect } from '../../workload.ts'
+
+interface Options extends EvidenceOptions {
+  host?: boolean
+  files?: string[]
+  operatorKey?: string
+  out: string
+}
+
+export function addReferenceAdd(parent: Command): void {
+  const command = addCommand(
+    parent,
+    'add <base-file> [captured-file]',
+    'Accept besides what reference values accept already: what was captured after an update, what a host is now, or files that are installed. Writes the next revision, to be signed.',
+    `writ reference add reference.json captured.json --operator-key operator.pub --out next.json
+     writ reference add reference.json --operator-key operator.pub --host --files /usr --out next.json`,
+    {
+      file: 'text',
+      digest: "digest: of the document's payload",
+      revision: 'number',
+      changes: ['text: what is accepted now, or no longer asked for'],
+      open: ['text: what is open now and was not before'],
+    },
+  )
+    .option('--host', 'accept this host as it is now')
+    .option('--files <directory>', 'accept every file below it as it is now (repeatable)', collect)
+    .option('--operator-key <file>', "the operator's public key; without it the files must not be signed")
+    .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
+  addEvidenceOptions(command)
+  addNote(
+    command,
+    'What has to be there is asked for as far as both ask for it: an image that only one of them starts may be missing then. Look at what is open now\n' +
+      'before you sign it with `writ reference sign`.',
+  )
+  setAction<Options>(command, async ({ args, options, output }) => {
+    const [path = '', captured] = args
+    const base = (await readReferenceFile(path, options.operatorKey)).values.document
+    const document = await explained(() => addAll(base, captured, options))
+    const payload = encodeReferenceValues(document)
+    await writeDocument(options.out, payload)
+    const changes = diffReferenceValues(base, document, { of: 'documents' }).map(({ text }) => text)
+    const before = openings(base)
+    const open = openings(document).filter(line => !before.includes(line))
+    const { revision } = document
+    output.result({ file: options.out, digest: sha256Hex(payload), revision, changes, open }, () => [
+      ...changes.map(printable),
+      `${options.out}  revision ${revision}, not signed yet`,
+      'sign it: writ reference sign',
+    ])
+    for (const line of open) output.note(`${styledError('yellow', 'writ:')} open now: ${printable(line)}`)
+    return undefined
+  })
+}
+
+async function addAll(
+  base: ReferenceDocument,
+  captured: string | undefined,
+  options: Options,
+): Promise<ReferenceDocument> {
+  const additions: ReferenceAddition[] = []
+  if (captured !== undefined) {
+    additions.push((await readAnyReference(captured, options.operatorKey)).values.document)
+  }
+  if (options.host || namesOtherEvidence(options)) additions.push(await captureLike(base, options))
+  if (options.files !== undefined) additions.push(await listFiles(base, options.files))
+  if (additions.length === 0) {
+    throw new CliError('USAGE', 'give what to add: a captured file, --host, --report, --attest or --files')
+  }
+  const created = new Date().toISOString()
+  const merged = additions.reduce<ReferenceDocument>(
+    (document, addition) => mergeReferenceValues(document, addition, created),
+    base,
+  )
+  return { ...merged, revision: base.revision + 1 }
+}
+
+/** A host, captured in the way in which the base judges hosts. */
+async function captureLike(base: ReferenceDocument, options: Options): Promise<ReferenceAddition> {
+  const { quote, evidence, commandLine } = await readEvidence(options, { trusted: true })
+  const { name, created, pcrs } = base
+  return captureAttested(quote, evidence, { name, created, components: 'any', rules: pcrs, commandLine })
+    .document
+}
+
+async function listFiles(
+  base: ReferenceDocument,
+  directories: readonly string[],
+): Promise<ReferenceAddition> {
+  const { ima, components } = await withFiles(
+    { components: base.components, ima: { files: [], violations: base.ima.violations } },
+    directories,
+  )
+  return { ima, components }
+}
+
+async function explained<T>(step: () => Promise<T>): Promise<T> {
+  try {
+    return await step()
+  } catch (cause) {
+    if (!(cause instanceof ReferenceValuesError)) throw cause
+    throw new CliError('HOST_UNFIT', `${cause.message} [${cause.code}]`, { at: cause.at, cause })
+  }
+}
