@@ -1,6 +1,6 @@
 import { constants, type KeyObject, publicDecrypt } from 'node:crypto'
 import { type Curve, curveNamed } from './curves.ts'
-import { DER, derSequence, derUnsigned } from './der.ts'
+import { DER, derElements, derSequence, derUnsigned } from './der.ts'
 import { inverse, isOnCurve, sumX, type Table, tableOf } from './points.ts'
 
 /** Checks signatures over digests: a list has the digest of a file, never the file. */
@@ -18,8 +18,20 @@ const MAX_RSA_BITS = 8192
 /** What this key verifies with, or null for a kind of key that no file signature has. */
 export function digestVerifier(key: KeyObject): DigestVerifier | null {
   if (key.asymmetricKeyType === 'rsa') return rsaVerifier(key)
-  if (key.asymmetricKeyType === 'ec') return ecVerifier(key)
-  return null
+  const curve = curveOf(key)
+  return curve === null ? null : ecVerifier(key, curve)
+}
+
+/** Object identifier of the curve SM2 (GB/T 33560), as an element of DER. */
+const SM2_CURVE = '06082a811ccf5501822d'
+
+/** The name of a key's curve. Node.js has no name for the kind of key that OpenSSL makes of one for SM2. */
+function curveOf(key: KeyObject): string | null {
+  if (key.asymmetricKeyType === 'ec') return key.asymmetricKeyDetails?.namedCurve ?? null
+  if (key.asymmetricKeyType !== undefined) return null
+  const algorithm = derSequence(key.export({ type: 'spki', format: 'der' }))?.[0]
+  const parameters = algorithm && derElements(algorithm.content)?.[1]
+  return parameters?.whole.toString('hex') === SM2_CURVE ? 'SM2' : null
 }
 
 /** What stands before the digest in an RSASSA-PKCS1-v1_5 signature (RFC 8017 section 9.2, note 1; crypto/rsassa-pkcs1.c). */
@@ -61,8 +73,7 @@ function generatorTable(curve: Curve): Table {
   return made
 }
 
-function ecVerifier(key: KeyObject): DigestVerifier | null {
-  const name = key.asymmetricKeyDetails?.namedCurve ?? ''
+function ecVerifier(key: KeyObject, name: string): DigestVerifier | null {
   const curve = curveNamed(name)
   const point = curve && publicPoint(key)
   if (curve === undefined || point === undefined || point === null || !isOnCurve(point.x, point.y, curve))
