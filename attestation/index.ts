@@ -30,6 +30,7 @@ export {
   type HashAlgorithm,
   type PcrSelection,
   parseQuoteAttest,
+  QUOTED_BANK,
   QUOTED_SELECTION,
 } from './tpm2/structures/index.ts'
 export * from './uki/index.ts'

@@ -9,6 +9,7 @@ import {
   type CycleBinding,
   type EnrolledAk,
   LogReplays,
+  QUOTED_BANK,
   QUOTED_SELECTION,
   type Quote,
   type Tier,
@@ -146,7 +147,10 @@ export class Attestor {
     this.progress.answered()
     this.progress.at(STEPS.logs)
     const logs = await this.#logs.read()
-    const appraisal = this.#judge(() => this.#appraise(binding, quote, logs, reference))
+    const previous = this.#previous
+    const judge = (claimed?: ReadonlyMap<number, Buffer>) =>
+      this.#judge(() => this.#appraise(binding, quote, logs, reference, previous, claimed))
+    let appraisal = judge()
     this.appraisals++
     // What proves nothing or goes back leaves the history as it was.
     this.#previous = appraisal.history
@@ -158,6 +162,7 @@ export class Attestor {
         'FAILED',
         appraisal.reasons.filter(reason => reason.severity === 'fail'),
       )
+      appraisal = await this.#nameThePcr(appraisal, judge)
     }
     this.progress.at(STEPS.lineage)
     const appraisalIndex = await this.#record(binding, quote, logs, appraisal)
@@ -199,19 +204,41 @@ export class Attestor {
     })
   }
 
+  /**
+   * Where the logs do not explain the quote, the PCRs are read, so that the reason names the one that is wrong. The gate is closed by then; a
+   * TPM that does not answer leaves the reason as it is.
+   */
+  async #nameThePcr(
+    appraisal: Appraisal,
+    judge: (claimed: ReadonlyMap<number, Buffer>) => Appraisal,
+  ): Promise<Appraisal> {
+    if (!appraisal.reasons.some(({ code }) => code === 'QUOTE_PCR_DIGEST_MISMATCH')) return appraisal
+    this.progress.at(STEPS.tpm)
+    try {
+      const values = await this.#o.tpm.readPcrs(QUOTED_SELECTION, { kind: 'attestor' })
+      return judge(values.get(QUOTED_BANK) ?? new Map())
+    } catch (error) {
+      if (!(error instanceof TpmError)) throw error
+      return appraisal
+    }
+  }
+
   #appraise(
     binding: CycleBinding,
     quote: Quote,
     logs: HostLogs,
     reference: SignedReferenceValues,
+    previous: ClockHistory | null,
+    claimedPcrs: ReadonlyMap<number, Buffer> | undefined,
   ): Appraisal {
     return appraise({
       evidence: { quote, eventLog: logs.eventLog, userspaceLog: logs.userspaceLog, imaLog: logs.imaLog },
       reference: reference.values,
       expected: { ak: this.#o.ak, extraData: bindExtraData(binding) },
-      previous: this.#previous,
+      previous,
       governedDigests: this.#o.governed,
       replays: this.#replays,
+      ...(claimedPcrs === undefined ? {} : { claimedPcrs }),
     })
   }
 

@@ -93,11 +93,24 @@ function explainMismatch(
   claimed: PcrValues | undefined,
 ): string {
   const unknown = 'the logs do not replay to the quoted PCR values'
-  if (claimed === undefined || !matchesPcrDigest(quote, () => claimed)) return unknown
+  const known = claimed === undefined ? null : provenPcrs(quote, claimed, ima)
+  if (known === null) return unknown
   const isWrong = (pcr: number, value: Buffer): boolean =>
     pcr === IMA_PCR && ima !== null
       ? ima.findPosition(state => state.equals(value)) === null
       : !value.equals(replayed.get(pcr) ?? Buffer.alloc(0))
-  const wrong = Array.from(claimed).filter(([pcr, value]) => isWrong(pcr, Buffer.from(value)))
+  const wrong = Array.from(known).filter(([pcr, value]) => isWrong(pcr, Buffer.from(value)))
   return `${unknown}: ${wrong.map(([pcr]) => `PCR ${pcr}`).join(', ')} was extended otherwise than the logs say`
+}
+
+/**
+ * The values that were sent along, if they are the quoted ones. IMA may have extended PCR 10 between the quote and the reading: then it is
+ * what it was after as many entries of the log as fit.
+ */
+function provenPcrs(quote: VerifiedQuote, claimed: PcrValues, ima: ImaReplay | null): PcrValues | null {
+  if (matchesPcrDigest(quote, () => claimed)) return claimed
+  const fits = pcrDigestMatcher(quote, QUOTED_BANK, claimed, IMA_PCR)
+  const entries = ima?.findPosition(fits) ?? null
+  if (ima === null || entries === null) return null
+  return new Map(claimed).set(IMA_PCR, Buffer.from(ima.pcr10After(entries)))
 }

@@ -282,7 +282,11 @@ describe('a failing cycle', () => {
       expect((await it.attestor.cycle()).appraisal?.verdict).toBe('fail')
       expect(written).toBe(0)
       expect(it.gate.snapshot()).toMatchObject({ state: 'FAILED', facts: null })
-      expect((await it.appraisals()).at(-1)?.verdict).toBe('fail')
+      const { verdict, reasons } = (await it.appraisals()).at(-1) ?? {}
+      expect(verdict).toBe('fail')
+      // The TPM was asked which PCR it is.
+      expect(reasons).toMatchObject([{ code: 'QUOTE_PCR_DIGEST_MISMATCH' }])
+      expect(reasons?.[0]?.message).toMatch(/: PCR 14 was extended otherwise/)
     }
     // A log that cannot be written keeps no gate open.
     broken.io.fail('fdatasync', 1, 'did not persist')
