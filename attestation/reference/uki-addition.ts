@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto'
 import {
+  KERNEL_BOOT_PCR,
   machineChoices,
   phaseWords,
   predictKernelEvents,
@@ -8,16 +10,17 @@ import {
   ukiReference,
 } from '../uki/index.ts'
 import type { ReferenceDocument } from './document.ts'
+import type { PcrRule } from './pcr-rule.ts'
 import type { BootFiles, UkiStatement } from './statements.ts'
 
 /** What reference values say besides, once they accept an image too. */
-export type UkiAddition = Pick<ReferenceDocument, 'ukis' | 'bootFiles' | 'commandLines'>
+export type UkiAddition = Pick<ReferenceDocument, 'ukis' | 'bootFiles' | 'commandLines' | 'pcrs'>
 
 /** Which boots of an image are accepted. */
 export interface UkiBoots {
   /** For people; what the image says of itself unless given. */
   readonly name?: string
-  /** Paths of boot phases, such as `sysinit:ready`. A boot may be at any point of one of them. */
+  /** Paths of boot phases, such as `sysinit:ready`. A boot may be at any point of one, unless PCR 11 is judged by its value: then at its end. */
   readonly phases: readonly string[]
   /** Those that may be started; all unless given. */
   readonly profiles?: readonly number[]
@@ -32,7 +35,8 @@ const SHUTDOWN = ['shutdown', 'final'] as const
 
 /**
  * What has to be added to reference values for them to accept hosts that start this image: its statement, and in PCR 9 the command line and initrd
- * that the kernel measures. What is `any` stays it. Nothing else of a document changes, and what it accepts by now it still does.
+ * that the kernel measures. What is `any` stays it. Nothing else of a document changes, and what it accepts by now it still does. Where PCR 11 is judged by
+ * its value or by its events, those are added instead of a statement; where nothing judges it, neither.
  *
  * @throws UkiError for a phase or a profile that there is not
  */
@@ -57,14 +61,41 @@ export function ukiAddition(base: ReferenceDocument, uki: Uki, boots: UkiBoots):
   const given = profiles.map(({ profile }) => predictKernelEvents(uki, { profile, banks: [BANK] }))
   const initrds = given.flatMap(({ initrd }) => initrd?.get(BANK)?.toString('hex') ?? [])
   const lines = given.flatMap(({ commandLine }) => commandLine?.text ?? [])
+  const rule = base.pcrs.find(({ pcr }) => pcr === KERNEL_BOOT_PCR)
   return {
-    ukis,
+    ukis: rule?.rule === 'described' ? ukis : [],
+    pcrs: kernelBootRule(rule, uki, { ...boots, profiles: profiles.map(({ profile }) => profile) }),
     bootFiles: base.bootFiles === 'any' ? 'any' : withInitrds(base.bootFiles, initrds),
     commandLines:
       base.commandLines === 'any'
         ? 'any'
         : [...base.commandLines, ...Array.from(new Set(lines), text => ({ text }))],
   }
+}
+
+/** What a rule of PCR 11 that is not in words has to accept besides. */
+function kernelBootRule(
+  rule: PcrRule | undefined,
+  uki: Uki,
+  boots: Required<Omit<UkiBoots, 'name'>>,
+): PcrRule[] {
+  if (rule?.rule !== 'value' && rule?.rule !== 'events') return []
+  const predictions = boots.profiles.flatMap(profile =>
+    machineChoices(uki, profile).map(byMachine =>
+      predictPcr11(uki, { bank: BANK, phases: boots.phases, profile, byMachine }),
+    ),
+  )
+  if (rule.rule === 'value') {
+    const values = predictions.flatMap(prediction =>
+      prediction.values.map(({ value }) => value.toString('hex')),
+    )
+    return [{ pcr: KERNEL_BOOT_PCR, rule: 'value', values: [...new Set(values)] }]
+  }
+  const parts = predictions.flatMap(({ measurements }) =>
+    measurements.flatMap(({ nameDigest, digest }) => [nameDigest.toString('hex'), digest.toString('hex')]),
+  )
+  const phases = boots.phases.flatMap(phase => phaseWords(phase).map(word => hash(BANK, word)))
+  return [{ pcr: KERNEL_BOOT_PCR, rule: 'events', digests: [...new Set([...parts, ...phases])].sort() }]
 }
 
 /** The name of each part, then its bytes, as they are measured. */

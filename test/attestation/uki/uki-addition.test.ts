@@ -3,6 +3,7 @@ import {
   appraise,
   authenticodeDigests,
   encodeReferenceValues,
+  type PcrRule,
   parseReferenceValues,
   predictPcr11,
   type ReferenceDocument,
@@ -82,7 +83,8 @@ describe('ukiAddition', () => {
 
   const accepting = (image: Buffer, from = base): ReferenceDocument => {
     const addition = ukiAddition(from, readUki(image), { phases })
-    return { ...from, ...addition, ukis: [...from.ukis, ...addition.ukis] }
+    const ruled = new Map([...from.pcrs, ...addition.pcrs].map(rule => [rule.pcr, rule]))
+    return { ...from, ...addition, ukis: [...from.ukis, ...addition.ukis], pcrs: [...ruled.values()] }
   }
   const codes = (document: ReferenceDocument, of: Parts): string[] =>
     appraise({
@@ -149,6 +151,32 @@ describe('ukiAddition', () => {
     )
     expect(() => ukiAddition(base, readUki(image), { phases: ['a b'] })).toThrow(UkiError)
     expect(() => ukiAddition(base, readUki(image), { phases, profiles: [2] })).toThrow(UkiError)
+  })
+
+  it('adds values or events to a PCR 11 that is judged by them', () => {
+    const value: ReferenceDocument = {
+      ...base,
+      ukis: [],
+      bootImages: 'any',
+      events: base.events.filter(({ pcr }) => pcr !== 11),
+      pcrs: base.pcrs.map(rule =>
+        rule.pcr === 11 ? { pcr: 11, rule: 'value', values: ['00'.repeat(32)] } : rule,
+      ),
+    }
+    const image = uki('initrd 2')
+    const ready = ['sysinit', 'ready'].map(content => ({ pcr: 11, content }))
+    expect(codes(accepting(image, value), { ...after, userspace: ready })).toEqual([])
+    expect(codes(accepting(image, value), after)).toContain('PCR_VALUE_UNKNOWN')
+    const ruled = (rule: PcrRule): PcrRule[] => value.pcrs.map(one => (one.pcr === 11 ? rule : one))
+    const rules = ruled({ pcr: 11, rule: 'events', digests: [] })
+    const events = accepting(image, { ...value, pcrs: rules })
+    expect(codes(events, { ...after, userspace: ready })).toEqual([])
+    expect(codes(events, before)).not.toEqual([])
+    const open = ruled({ pcr: 11, rule: 'any' })
+    expect(ukiAddition({ ...value, pcrs: open }, readUki(image), { phases })).toMatchObject({
+      ukis: [],
+      pcrs: [],
+    })
   })
 
   it('leaves open what is open', () => {
