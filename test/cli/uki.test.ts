@@ -1,7 +1,15 @@
 import { hash } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, describe, expect, test } from 'vitest'
-import { predictPcr11, readUki } from '../../attestation/index.ts'
+import {
+  appraise,
+  encodeReferenceValues,
+  parseReferenceValues,
+  predictPcr11,
+  readUki,
+} from '../../attestation/index.ts'
+import { SyntheticHost } from '../attestation/synthetic-host.ts'
+import { boot, uki } from '../attestation/uki/made-up-boot.ts'
 import { ukiImage } from '../support/pe-image.ts'
 import { temporaryDirectory, writ } from './cli.ts'
 
@@ -70,5 +78,63 @@ describe('writ uki show', () => {
     expect((await writ(['uki', 'show', '--phase', 'a b', 'uki.efi'], at)).status).toBe(2)
     expect((await writ(['uki', 'show', 'missing.efi'], at)).status).toBe(2)
     expect((await writ(['uki', 'show', '.'], at)).status).toBe(2)
+  })
+})
+
+describe('writ reference add --uki', () => {
+  const host = new SyntheticHost()
+  const before = boot(uki('initrd 1'), { initrd: 'initrd 1' })
+  const after = boot(uki('initrd 2'), { initrd: 'initrd 2' })
+  writeFileSync(dir.in('base.json'), encodeReferenceValues(host.document(before)))
+  writeFileSync(dir.in('new.efi'), uki('initrd 2'))
+  const verdict = (file: string, of: typeof before) =>
+    appraise({
+      evidence: host.evidence(of),
+      reference: parseReferenceValues(readFileSync(dir.in(file))),
+      expected: host.expected,
+      previous: null,
+      governedDigests: new Set(),
+    }).verdict
+
+  test('accepts the image before any host has started it', async () => {
+    expect(verdict('base.json', after)).toBe('fail')
+    const add = [
+      'reference',
+      'add',
+      'base.json',
+      '--uki',
+      'new.efi',
+      '--phase',
+      'sysinit:ready',
+      '--out',
+      'next.json',
+    ]
+    const { status, stdout, stderr } = await writ([...add, '--json'], at)
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    const { revision, changes, open } = JSON.parse(stdout)
+    expect({ revision, open }).toEqual({ revision: 2, open: [] })
+    expect(changes.join('\n')).toContain('Test OS 1')
+    expect([verdict('next.json', after), verdict('next.json', before)]).toEqual(['pass', 'pass'])
+    expect(verdict('next.json', boot(uki('initrd 3'), { initrd: 'initrd 3' }))).toBe('fail')
+  })
+
+  test('refuses what is no image, and options without one', async () => {
+    const add = async (...words: string[]) => {
+      const { status, stderr } = await writ(
+        ['reference', 'add', 'base.json', ...words, '--out', 'x.json'],
+        at,
+      )
+      return [status, stderr] as const
+    }
+    expect(await add('--uki', 'base.json')).toEqual([2, expect.stringContaining('PE_NOT_AN_IMAGE')])
+    expect(await add('--uki', 'new.efi', '--profile', '1')).toEqual([
+      2,
+      expect.stringContaining('no profile 1'),
+    ])
+    expect(await add('--uki', 'new.efi', '--profile', 'x')).toEqual([
+      2,
+      expect.stringContaining('whole number'),
+    ])
+    expect(await add('--phase', 'ready')).toEqual([2, expect.stringContaining('--uki')])
   })
 })

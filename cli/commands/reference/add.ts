@@ -9,6 +9,7 @@ import {
   ReferenceValuesError,
 } from '../../../attestation/index.ts'
 import { sha256Hex } from '../../../encoding/digest.ts'
+import { PHASE_HELP } from '../../boot-phases.ts'
 import { addCommand, addNote, setAction } from '../../command.ts'
 import { CliError } from '../../error.ts'
 import { writeDocument } from '../../files.ts'
@@ -21,10 +22,11 @@ import {
 } from '../../reference/evidence-source.ts'
 import { readAnyReference, readReferenceFile } from '../../reference/file.ts'
 import { withFiles } from '../../reference/listed-files.ts'
+import { readUkiAddition, type UkiOptions, ukiRemarks } from '../../reference/uki-file.ts'
 import { openings } from '../../reference/words.ts'
 import { collect } from '../../workload.ts'
 
-interface Options extends EvidenceOptions {
+interface Options extends EvidenceOptions, UkiOptions {
   host?: boolean
   files?: string[]
   operatorKey?: string
@@ -37,7 +39,8 @@ export function addReferenceAdd(parent: Command): void {
     'add <base-file> [captured-file]',
     'Accept besides what reference values accept already: what was captured after an update, what a host is now, or files that are installed. Writes the next revision, to be signed.',
     `writ reference add reference.json captured.json --operator-key operator.pub --out next.json
-     writ reference add reference.json --operator-key operator.pub --host --files /usr --out next.json`,
+     writ reference add reference.json --operator-key operator.pub --host --files /usr --out next.json
+     writ reference add reference.json --operator-key operator.pub --uki linux-6.12.efi --out next.json`,
     {
       file: 'text',
       digest: "digest: of the document's payload",
@@ -48,6 +51,13 @@ export function addReferenceAdd(parent: Command): void {
   )
     .option('--host', 'accept this host as it is now')
     .option('--files <directory>', 'accept every file below it as it is now (repeatable)', collect)
+    .option('--uki <file>', 'accept hosts that start this unified kernel image (repeatable)', collect)
+    .option('--phase <path>', `of --uki: ${PHASE_HELP}`, collect)
+    .option(
+      '--profile <number>',
+      'of --uki: a profile that may be started (repeatable; default all)',
+      collect,
+    )
     .option('--operator-key <file>', "the operator's public key; without it the files must not be signed")
     .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
   addEvidenceOptions(command)
@@ -71,6 +81,7 @@ export function addReferenceAdd(parent: Command): void {
       `${options.out}  revision ${revision}, not signed yet`,
       'sign it: writ reference sign',
     ])
+    for (const line of options.uki === undefined ? [] : ukiRemarks(base)) output.note(printable(line))
     for (const line of open) output.note(`${styledError('yellow', 'writ:')} open now: ${printable(line)}`)
     return undefined
   })
@@ -87,15 +98,24 @@ async function addAll(
   }
   if (options.host || namesOtherEvidence(options)) additions.push(await captureLike(base, options))
   if (options.files !== undefined) additions.push(await listFiles(base, options.files))
-  if (additions.length === 0) {
-    throw new CliError('USAGE', 'give what to add: a captured file, --host, --report, --attest or --files')
+  const images = options.uki ?? []
+  if (additions.length === 0 && images.length === 0) {
+    const what = 'give what to add: a captured file, --host, --report, --attest, --files or --uki'
+    throw new CliError('USAGE', what)
+  }
+  if (images.length === 0 && (options.phase ?? options.profile) !== undefined) {
+    throw new CliError('USAGE', '--phase and --profile are of an image: name it with --uki')
   }
   const created = new Date().toISOString()
   const merged = additions.reduce<ReferenceDocument>(
     (document, addition) => mergeReferenceValues(document, addition, created),
     base,
   )
-  return { ...merged, revision: base.revision + 1 }
+  const accepting = images.reduce<ReferenceDocument>(
+    (document, path) => mergeReferenceValues(document, readUkiAddition(document, path, options), created),
+    merged,
+  )
+  return { ...accepting, revision: base.revision + 1 }
 }
 
 /** A host, captured in the way in which the base judges hosts. */
