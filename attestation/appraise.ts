@@ -10,6 +10,7 @@ import {
   verdictOf,
 } from './appraisal/reason.ts'
 import { LogReplays } from './appraisal/replays.ts'
+import { isQuirkName } from './eventlog/index.ts'
 import type { Evidence } from './evidence.ts'
 import type { Tier } from './identity/tier.ts'
 import { IMA_PCR, type ImaPosition } from './ima/index.ts'
@@ -85,11 +86,13 @@ export function appraise(input: AppraisalInput): Appraisal {
   const clockStep = quote && checkClock(previous, quote, reasons)
   if (quote !== null) checkFirmware(input, quote, reasons)
 
-  const logs = readLogs(evidence, replays, reasons, input.imaBefore)
+  const quirks = reference.document.quirks.filter(isQuirkName)
+  const logs = readLogs(evidence, replays, reasons, input.imaBefore, quirks)
   const attested = quote && logs && matchQuote(quote, logs, input.claimedPcrs, reasons)
   if (attested !== null) {
     reasons.push(...judgePcrs(attested, reference, replays))
     checkSecureBoot(reference, attested, reasons)
+    noteQuirks(attested, reasons)
     checkIma(input, attested, replays, reasons)
   }
 
@@ -108,6 +111,14 @@ export function appraise(input: AppraisalInput): Appraisal {
     imaAttestedEntries: attested?.imaEntries ?? 0,
     imaEntries: logs?.ima?.length ?? 0,
     secureBoot: attested?.boot.replay.secureBoot ?? null,
+  }
+}
+
+/** A defect that was put up with is worth a line: an update of the firmware may have mended it. */
+function noteQuirks({ boot }: AttestedLogs, reasons: AppraisalReason[]): void {
+  for (const quirk of boot.quirks) {
+    const message = `the event log is read with the quirk ${quirk}`
+    reasons.push({ code: 'EVENT_LOG_QUIRK', severity: 'notice', message })
   }
 }
 

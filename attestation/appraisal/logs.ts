@@ -1,4 +1,4 @@
-import { EventLogError } from '../eventlog/index.ts'
+import { EventLogError, type QuirkName } from '../eventlog/index.ts'
 import type { Evidence } from '../evidence.ts'
 import { IMA_PCR, ImaLogError, type ImaPosition, type ImaReplay } from '../ima/index.ts'
 import { matchesPcrDigest, type PcrValues, pcrDigestMatcher, type VerifiedQuote } from '../quote/index.ts'
@@ -11,6 +11,8 @@ import type { LogReplays, ReplayedBoot } from './replays.ts'
 export interface ReadLogs {
   readonly replays: LogReplays
   readonly boot: ReplayedBoot
+  /** What the event log may stand for beside that, if its own events do not give the quoted values. */
+  readonly otherBoots: () => Iterable<ReplayedBoot>
   readonly userspace: readonly UserspaceEvent[]
   readonly ima: ImaReplay | null
   /** What the IMA log goes on from. */
@@ -21,21 +23,25 @@ export interface ReadLogs {
  * Reads and replays all logs; null when one of them cannot be, with the reason added.
  *
  * @param imaBefore what the IMA log goes on from, where it is not whole
+ * @param quirks known defects of firmware that the reference values put up with
  */
 export function readLogs(
   evidence: Evidence,
   replays: LogReplays,
   reasons: AppraisalReason[],
   imaBefore: ImaPosition | null = null,
+  quirks: readonly QuirkName[] = [],
 ): ReadLogs | null {
   const { eventLog, imaLog } = evidence
   const userspaceLog = evidence.userspaceLog ?? Buffer.alloc(0)
-  const boot = attempt(reasons, EventLogError, () => replays.eventLog(eventLog))
+  const readings = () => replays.eventLog(eventLog, quirks)
+  const boot = attempt(reasons, EventLogError, () => readings().next().value ?? null)
   const userspace = attempt(reasons, UserspaceLogError, () => replays.userspaceLog(userspaceLog))
   const ima = imaLog && attempt(reasons, ImaLogError, () => replays.imaLog(imaLog, 'native', imaBefore))
   for (const { code, message, at } of boot?.replay.problems ?? []) reasons.push(failure(code, message, at))
   if (boot === null || userspace === null || (ima === null && imaLog !== null)) return null
-  return { replays, boot, userspace, ima, imaBefore }
+  const otherBoots = () => readings().drop(1)
+  return { replays, boot, otherBoots, userspace, ima, imaBefore }
 }
 
 /** What the quote covers: PCR values, and the part of the IMA log that explains PCR 10. */
@@ -59,29 +65,38 @@ export function matchQuote(
   claimedPcrs: PcrValues | undefined,
   reasons: AppraisalReason[],
 ): AttestedLogs | null {
-  const { boot, userspace, replays } = logs
+  const attested = matchBoot(quote, logs, logs.boot)
+  if (attested !== null) return attested
+  for (const boot of logs.otherBoots()) {
+    const other = matchBoot(quote, logs, boot)
+    if (other !== null) return other
+  }
+  const pcrs = extendByUserspace(logs.boot.replay, logs.userspace)
+  const why = explainMismatch(quote, pcrs, logs.ima, claimedPcrs)
+  reasons.push(failure('QUOTE_PCR_DIGEST_MISMATCH', why, 'pcrDigest'))
+  const where = logs.replays.imaContinuity.explain(quote, logs.ima)
+  if (where !== null) reasons.push(where)
+  return null
+}
+
+/** The same with one reading of the event log. */
+function matchBoot(quote: VerifiedQuote, logs: ReadLogs, boot: ReplayedBoot): AttestedLogs | null {
+  const { userspace, replays } = logs
   const pcrs = extendByUserspace(boot.replay, userspace)
   const fits = pcrDigestMatcher(quote, QUOTED_BANK, pcrs, IMA_PCR)
   const attested = (ima: ImaReplay | null, imaEntries: number): AttestedLogs => {
     const pcr10 = ima?.pcr10After(imaEntries) ?? Buffer.alloc(hashSize(QUOTED_BANK))
     return { pcrs: new Map(pcrs).set(IMA_PCR, Buffer.from(pcr10)), boot, userspace, ima, imaEntries }
   }
-  if (logs.ima === null) {
-    if (fits(Buffer.alloc(hashSize(QUOTED_BANK)))) return attested(null, 0)
-  } else {
-    for (const extend of ['native', 'padded'] as const) {
-      // A log as kernels before 5.8 extend it is replayed only when the newer way does not match.
-      const ima = extend === 'native' ? logs.ima : replays.imaLog(logs.ima.bytes, extend, logs.imaBefore)
-      const imaEntries = ima.findPosition(fits)
-      if (imaEntries === null) continue
-      replays.imaContinuity.note(quote, ima, imaEntries)
-      return attested(ima, imaEntries)
-    }
+  if (logs.ima === null) return fits(Buffer.alloc(hashSize(QUOTED_BANK))) ? attested(null, 0) : null
+  for (const extend of ['native', 'padded'] as const) {
+    // A log as kernels before 5.8 extend it is replayed only when the newer way does not match.
+    const ima = extend === 'native' ? logs.ima : replays.imaLog(logs.ima.bytes, extend, logs.imaBefore)
+    const imaEntries = ima.findPosition(fits)
+    if (imaEntries === null) continue
+    replays.imaContinuity.note(quote, ima, imaEntries)
+    return attested(ima, imaEntries)
   }
-  const why = explainMismatch(quote, pcrs, logs.ima, claimedPcrs)
-  reasons.push(failure('QUOTE_PCR_DIGEST_MISMATCH', why, 'pcrDigest'))
-  const where = replays.imaContinuity.explain(quote, logs.ima)
-  if (where !== null) reasons.push(where)
   return null
 }
 

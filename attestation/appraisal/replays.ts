@@ -1,4 +1,11 @@
-import { type EventLogReplay, parseEventLog, replayEventLog } from '../eventlog/index.ts'
+import {
+  type EventLogReplay,
+  type EventLogVariant,
+  eventLogVariants,
+  parseEventLog,
+  type QuirkName,
+  replayEventLog,
+} from '../eventlog/index.ts'
 import { bootAggregates, type ImaExtend, type ImaPosition, ImaReplay } from '../ima/index.ts'
 import type { ReferenceValues } from '../reference/document.ts'
 import { QUOTED_BANK } from '../tpm2/structures/index.ts'
@@ -13,6 +20,16 @@ import type { AppraisalReason } from './reason.ts'
 export interface ReplayedBoot {
   readonly replay: EventLogReplay
   readonly bootAggregates: ReadonlySet<string>
+  /** The known defects of firmware without which the log would not be what it is taken for. */
+  readonly quirks: readonly QuirkName[]
+}
+
+/** A log, and all that it may stand for, each replayed when it is first asked for. */
+interface KnownBoot {
+  readonly bytes: Buffer
+  readonly allowed: string
+  readonly readings: ReplayedBoot[]
+  readonly unread: EventLogVariant[]
 }
 
 /**
@@ -21,7 +38,7 @@ export interface ReplayedBoot {
  * which entry of a changed log is the first that differs.
  */
 export class LogReplays {
-  #boot: { bytes: Buffer; value: ReplayedBoot } | null = null
+  #boot: KnownBoot | null = null
   #userspace: { bytes: Buffer; value: readonly UserspaceEvent[] } | null = null
   readonly #ima = new Map<ImaExtend, ImaReplay>()
   readonly imaContinuity = new ImaContinuity()
@@ -34,22 +51,34 @@ export class LogReplays {
     value: readonly AppraisalReason[]
   } | null = null
 
-  /** @throws EventLogError */
-  eventLog(bytes: Uint8Array): ReplayedBoot {
-    if (this.#boot?.bytes.equals(bytes)) return this.#boot.value
-    const log = parseEventLog(bytes)
-    const aggregates = log.banks.flatMap(bank => bootAggregates(bank, replayEventLog(log, bank).pcrs))
-    const value = { replay: replayEventLog(log, QUOTED_BANK), bootAggregates: new Set(aggregates) }
-    this.#boot = { bytes: Buffer.from(bytes), value }
-    return value
-  }
-
   /** @throws UserspaceLogError */
   userspaceLog(bytes: Uint8Array): readonly UserspaceEvent[] {
     if (this.#userspace?.bytes.equals(bytes)) return this.#userspace.value
     const value = parseUserspaceLog(bytes).events
     this.#userspace = { bytes: Buffer.from(bytes), value }
     return value
+  }
+
+  /**
+   * What a log may stand for: itself first, then what the allowed quirks make of it. The quote tells which.
+   *
+   * @throws EventLogError
+   */
+  *eventLog(bytes: Uint8Array, quirks: readonly QuirkName[] = []): Generator<ReplayedBoot> {
+    const allowed = quirks.join(' ')
+    if (this.#boot?.allowed !== allowed || !this.#boot.bytes.equals(bytes)) {
+      const log = parseEventLog(bytes, { requiredBank: QUOTED_BANK })
+      const unread = [...eventLogVariants(log, quirks)]
+      this.#boot = { bytes: Buffer.from(bytes), allowed, readings: [], unread }
+    }
+    const { readings, unread } = this.#boot
+    for (let i = 0; ; i++) {
+      const variant = readings[i] === undefined ? unread.shift() : undefined
+      if (variant !== undefined) readings.push(replayBoot(variant, quirks))
+      const reading = readings[i]
+      if (reading === undefined) return
+      yield reading
+    }
   }
 
   /**
@@ -99,4 +128,10 @@ export class LogReplays {
 function goesOnFrom(replay: ImaReplay, before: ImaPosition | null): boolean {
   if (before === null) return replay.first === 0
   return replay.first === before.entries && replay.pcr10After(replay.first).equals(before.pcr10)
+}
+
+function replayBoot({ log, quirks: needed }: EventLogVariant, quirks: readonly QuirkName[]): ReplayedBoot {
+  const aggregates = log.banks.flatMap(bank => bootAggregates(bank, replayEventLog(log, bank).pcrs))
+  const replay = replayEventLog(log, QUOTED_BANK, { quirks })
+  return { replay, bootAggregates: new Set(aggregates), quirks: [...new Set([...needed, ...replay.quirks])] }
 }

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest'
+import { LogReplays, type QuirkName } from '../../attestation/index.ts'
+import { codes, host, judge } from './judged.ts'
+import { bootAggregate, EVENTS, type Parts, parts } from './synthetic-host.ts'
+import { EV_EFI_ACTION, event, specId } from './tcg-log.ts'
+
+/** What the firmware extends when boot services end, and what this host's log leaves out. */
+const EXIT = ['Exit Boot Services Invocation', 'Exit Boot Services Returned with Success'].map(text =>
+  event(5, EV_EFI_ACTION, Buffer.from(text)),
+)
+const logged = EVENTS.slice(0, -1)
+const events = [...logged, ...EXIT]
+const real: Parts = { ...parts(), events, ima: [bootAggregate(events), { path: '/bin/sh' }] }
+const evidence = { ...host.evidence(real), eventLog: Buffer.concat([specId(), ...logged]) }
+
+/** What the host is to be, and which defects are put up with. */
+function reference(...quirks: readonly string[]) {
+  return host.reference(document => {
+    document.quirks = [...quirks]
+  }, real)
+}
+
+describe('a host whose firmware logs less than it measures', () => {
+  it('fails where nobody said that it does', () => {
+    expect(codes(judge(real, { evidence, reference: reference() }))).toEqual(['QUOTE_PCR_DIGEST_MISMATCH'])
+  })
+
+  it('passes where the reference values name the defect, and the result says so', () => {
+    const result = judge(real, { evidence, reference: reference('exit-boot-services-unlogged') })
+    expect([result.verdict, codes(result)]).toEqual(['pass', ['EVENT_LOG_QUIRK']])
+    expect(result.imaAttestedEntries).toBe(2)
+  })
+
+  it('is judged by what it then measured: other reference values fail', () => {
+    const strict = host.reference(document => {
+      document.quirks = ['exit-boot-services-unlogged']
+    })
+    expect(judge(real, { evidence, reference: strict }).verdict).toBe('fail')
+  })
+
+  it.each<[string, readonly string[]]>([
+    ['another defect', ['startup-locality-unlogged'] satisfies QuirkName[]],
+    ['a defect that this version does not know', ['from-the-future']],
+  ])('fails with %s', (_, names) => {
+    expect(codes(judge(real, { evidence, reference: reference(...names) }))).toEqual([
+      'QUOTE_PCR_DIGEST_MISMATCH',
+    ])
+  })
+
+  it('is the same with what is kept between cycles, whichever reference values came before', () => {
+    const replays = new LogReplays()
+    const all = [
+      reference(),
+      reference('exit-boot-services-unlogged'),
+      reference('startup-locality-unlogged'),
+    ]
+    for (const one of [...all, ...all.toReversed(), ...all]) {
+      expect(judge(real, { evidence, reference: one, replays })).toEqual(
+        judge(real, { evidence, reference: one }),
+      )
+    }
+  })
+
+  it('needs no quirk where the log is whole', () => {
+    const whole = host.evidence(real)
+    const result = judge(real, { evidence: whole, reference: reference('exit-boot-services-unlogged') })
+    expect([result.verdict, codes(result)]).toEqual(['pass', []])
+  })
+})
+
+describe('an event log without the quoted bank', () => {
+  it('fails by that', () => {
+    const sha1 = { ...host.evidence(real), eventLog: specId(['sha1']) }
+    expect(codes(judge(real, { evidence: sha1, reference: reference() }))).toEqual(['EVENT_LOG_BANK_MISSING'])
+  })
+})
