@@ -1,7 +1,7 @@
 /** The data of boot log events, each field with whether a measured digest binds it. Pure. */
 export type { Measured } from './binding.ts'
 export { isMeasured, measured } from './binding.ts'
-export type { LoggedCertificate } from './certificate.ts'
+export { type LoggedCertificate, toBeSigned } from './certificate.ts'
 export type {
   BlobFields,
   DecodedEvent,

@@ -1,10 +1,12 @@
 import type { DecodedKind, LoggedEvent, SbatEntry, VariableContents } from '../decode/index.ts'
 import { GUID } from '../decode/index.ts'
+import type { TcgEvent } from '../parse.ts'
 import { type RegisterKind, registersOf } from '../registers.ts'
 import { type Authority, AuthorityPairing, type LoadedImage } from './image-authority.ts'
 import { judgeSecureBoot } from './judge.ts'
 import { type KeyDatabase, keyDatabase } from './key-database.ts'
 import { problem, type SecureBootProblem } from './problem.ts'
+import { isSeparator } from './separator.ts'
 
 /** What a log says of Secure Boot, from events that digests bind. It is attested as far as the replay agrees with a quote. */
 export interface SecureBootFacts {
@@ -114,6 +116,11 @@ class Reading {
 
   #read(item: LoggedEvent): void {
     const { event, decoded } = item
+    if (decoded.kind !== 'separator' && isSeparator(event, this.#kind)) {
+      this.#separated = true
+      this.#unreadable('a separator under the name of something else', event)
+      return
+    }
     switch (decoded.kind) {
       case 'separator':
         this.#separated = true
@@ -139,14 +146,16 @@ class Reading {
     }
   }
 
+  #unreadable(what: string, { index }: TcgEvent): void {
+    this.#problems.push(problem('SECURE_BOOT_UNREADABLE', what, index))
+  }
+
   #readVariable({ event }: LoggedEvent, { guid, name, contents }: DecodedKind<'variable'>): void {
     const id = `${guid.value}/${name.value}`
     // A confidential machine measures other configuration into the same register.
     if (this.#kind === 'cc' && !FLAGS.has(id) && !DATABASES.has(id)) return
     if (!contents.bound || !name.bound) {
-      this.#problems.push(
-        problem('SECURE_BOOT_UNREADABLE', `no digest binds the variable ${name.value}`, event.index),
-      )
+      this.#unreadable(`no digest binds the variable ${name.value}`, event)
       // Nothing binds the name, so any variable with the value 1 would do; only "off" is believed.
       const isOff = contents.value.form === 'flag' && !contents.value.on
       if (!contents.bound || !isOff) return
@@ -171,9 +180,7 @@ class Reading {
 
   #readAuthority({ event }: LoggedEvent, { guid, name, contents }: DecodedKind<'variable-authority'>): void {
     if (!contents.bound || !name.bound) {
-      this.#problems.push(
-        problem('SECURE_BOOT_UNREADABLE', `no digest binds the authority ${name.value}`, event.index),
-      )
+      this.#unreadable(`no digest binds the authority ${name.value}`, event)
       return
     }
     const { value } = contents
@@ -190,7 +197,7 @@ class Reading {
 
   #readAction({ event }: LoggedEvent, { text }: DecodedKind<'action'>): void {
     if (!text.bound) {
-      this.#problems.push(problem('SECURE_BOOT_UNREADABLE', 'no digest binds an action', event.index))
+      this.#unreadable('no digest binds an action', event)
       return
     }
     if (text.value === DEBUGGER) {

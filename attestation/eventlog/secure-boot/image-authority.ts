@@ -25,7 +25,7 @@ export interface LoadedImage {
    * on one that was logged before, and without Secure Boot nothing is verified.
    *
    * Images and authorities are extended into different registers, and nothing binds the order between two registers: who can change the
-   * log can pair them otherwise. What is attested is that all of these images were loaded and that all of these authorities were used.
+   * log can pair them otherwise. Nor can anybody take one away; but who runs later can extend more of both, without any image.
    */
   readonly authority: Authority | null
 }

@@ -1,6 +1,6 @@
-import { GUID } from '../decode/index.ts'
+import { GUID, type SignatureEntry } from '../decode/index.ts'
 import type { SecureBootFacts } from './facts.ts'
-import { hasDigest, hasEntry } from './key-database.ts'
+import { hasCertificateDigest, hasDigest, hasEntry, type KeyDatabase } from './key-database.ts'
 import { problem, type SecureBootProblem } from './problem.ts'
 
 type Facts = Omit<SecureBootFacts, 'problems'>
@@ -45,10 +45,14 @@ function authoritiesUnknown({ authorities, db }: Facts): SecureBootProblem[] {
 function forbidden({ authorities, images, dbx }: Facts): SecureBootProblem[] {
   if (dbx === null) return []
   const byAuthority = authorities
-    .filter(({ entry }) => hasEntry(dbx, entry))
+    .filter(({ entry }) => hasEntry(dbx, entry) || isRevoked(dbx, entry))
     .map(({ event }) => problem('SECURE_BOOT_FORBIDDEN', 'an image was verified with an entry of dbx', event))
   const byDigest = images
     .filter(({ digest }) => hasDigest(dbx, digest))
     .map(({ event }) => problem('SECURE_BOOT_FORBIDDEN', 'an image that dbx forbids was loaded', event))
   return [...byAuthority, ...byDigest]
+}
+
+function isRevoked(dbx: KeyDatabase, entry: SignatureEntry): boolean {
+  return entry.kind === 'certificate' && hasCertificateDigest(dbx, entry.certificate)
 }

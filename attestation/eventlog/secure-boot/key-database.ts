@@ -1,4 +1,10 @@
-import type { LoggedCertificate, SignatureEntry, SignatureList } from '../decode/index.ts'
+import { hash } from 'node:crypto'
+import {
+  type LoggedCertificate,
+  type SignatureEntry,
+  type SignatureList,
+  toBeSigned,
+} from '../decode/index.ts'
 
 /** The contents of PK, KEK, db or dbx as firmware measured them. */
 export interface KeyDatabase {
@@ -29,6 +35,15 @@ export function hasEntry(database: KeyDatabase, entry: SignatureEntry): boolean 
     return database.certificates.some(({ sha256 }) => sha256 === entry.certificate.sha256)
   }
   return entry.kind === 'image-digest' && hasDigest(database, entry.digest)
+}
+
+/** Whether a certificate is revoked by the digest of its to-be-signed part (UEFI 2.10, section 32.4.1). */
+export function hasCertificateDigest(database: KeyDatabase, { der }: LoggedCertificate): boolean {
+  const signed = toBeSigned(der)
+  if (signed === null) return false
+  return database.lists
+    .flatMap(({ entries }) => entries)
+    .some(entry => entry.kind === 'certificate-digest' && hash(entry.algorithm, signed) === entry.digest)
 }
 
 /** @param digest in hex; digests of two algorithms have different sizes, or are not told apart by anything else */

@@ -1,7 +1,9 @@
+import { hash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { decodeEvents, GUID } from '../../../attestation/eventlog/decode/index.ts'
-import type { TcgEvent } from '../../../attestation/eventlog/index.ts'
+import { parseEventLog, type TcgEvent } from '../../../attestation/eventlog/index.ts'
 import { readSecureBoot, type SecureBootFacts } from '../../../attestation/eventlog/secure-boot/index.ts'
+import { fixture } from '../recorded-host.ts'
 import {
   EV_EFI_ACTION,
   EV_EFI_VARIABLE_AUTHORITY,
@@ -94,6 +96,21 @@ describe('the state of Secure Boot', () => {
   })
 })
 
+describe('a separator under the name of something else', () => {
+  // Types are not measured: the host extends the register by himself, and hides where the firmware had ended.
+  const hidden = [EV_EFI_ACTION, EV_IPL, EV_EFI_VARIABLE_AUTHORITY].flatMap(type => [
+    { ...separator, type },
+    { ...separator, type, data: Buffer.from('UEFI') },
+  ])
+
+  it.each(hidden)('ends what is believed of Secure Boot (%#)', event => {
+    const facts = factsOf(event, secureBoot(1), db(keys(3)))
+    expect(facts.enabled).toBeNull()
+    expect(facts.db).toBeNull()
+    expect(codes(facts)).toContain('SECURE_BOOT_UNREADABLE')
+  })
+})
+
 describe('the keys of Secure Boot', () => {
   it('are what was measured before the separator', () => {
     const facts = factsOf(...enrolled, authority(owned(3)), image('a'))
@@ -149,6 +166,23 @@ describe('the keys of Secure Boot', () => {
     const list = signatureList(SHA256, [Buffer.concat([OWNER, digest])])
     const facts = factsOf(...enrolled.with(4, dbx(list)), authority(owned(3)), image('fine'), forbidden)
     expect(facts.problems).toMatchObject([{ code: 'SECURE_BOOT_FORBIDDEN', at: 'event 8' }])
+  })
+
+  it('a certificate whose to-be-signed part dbx has is reported', () => {
+    const log = parseEventLog(fixture('debian13-uki-secureboot', 'eventlog.bin'))
+    const authority = readSecureBoot(decodeEvents(log.events, 'sha256')).authorities[0]
+    if (authority?.entry.kind !== 'certificate') throw new Error('no certificate')
+    const { der } = authority.entry.certificate
+    // Behind a header of four bytes, with a header of four bytes itself.
+    const signed = hash('sha256', der.subarray(4, 8 + der.readUInt16BE(6)), 'buffer')
+    const x509Sha256 = '3bd2a492-96c0-4079-b420-fcf98ef103ed'
+    const revoking = (digest: Buffer): Buffer =>
+      signatureList(x509Sha256, [Buffer.concat([OWNER, digest, Buffer.alloc(16)])])
+    const events = (list: Buffer): TcgEvent[] =>
+      log.events.map(event => (event.index === 8 ? { ...dbx(list), index: 8 } : event))
+    const of = (list: Buffer): string[] => codes(readSecureBoot(decodeEvents(events(list), 'sha256')))
+    expect(of(revoking(signed))).toEqual(['SECURE_BOOT_FORBIDDEN'])
+    expect(of(revoking(hash('sha256', der, 'buffer')))).toEqual([])
   })
 
   it('are not asked for where Secure Boot is off', () => {
