@@ -10,6 +10,7 @@ import {
   hashedData,
   type ImaFrame,
   type ImaLayout,
+  isLegacy,
   readU32,
 } from './layout.ts'
 
@@ -243,15 +244,23 @@ export class ImaReplay {
     return this.#layout
   }
 
+  /** What the template hash is over; nearly always the end of the entry as it is. */
+  #hashedData(start: number, end: number, layout: ImaLayout): Buffer {
+    const nameStart = start + 8 + layout.columnBytes
+    const nameEnd = nameStart + readU32(this.#log, nameStart - 4, layout.bigEndian)
+    return isLegacy(this.#log, nameStart, nameEnd)
+      ? hashedData(this.#log, frameAt(this.#log, start, end, layout))
+      : this.#log.subarray(nameEnd + 4, end)
+  }
+
   #replay(start: number, end: number, layout: ImaLayout): void {
     const scratch = this.#scratch
     const size = this.#size
-    const frame = frameAt(this.#log, start, end, layout)
-    if (frame.pcr === IMA_PCR) {
+    if (this.#pcrOf(start) === IMA_PCR) {
       // latin1 strings: a one-shot hash gives one twice as fast as a Buffer.
-      if (this.#isViolation(frame.column)) scratch.fill(0xff, size)
+      if (this.#isViolation(start + 4)) scratch.fill(0xff, size)
       else {
-        const data = hashedData(this.#log, frame)
+        const data = this.#hashedData(start, end, layout)
         if (this.extend === 'native') scratch.write(hash(this.bank, data, 'latin1'), size, size, 'latin1')
         else scratch.fill(0, size).write(hash('sha1', data, 'latin1'), size, SHA1, 'latin1')
       }

@@ -29,7 +29,8 @@ export function isPathPattern(text: string): boolean {
  * @param text for which {@link isPathPattern} holds
  */
 export function compilePathPattern(text: string): PathPattern {
-  const literal = text.slice(0, text.includes('*') ? text.indexOf('*') : text.length)
+  // A double star may stand for no segment, and then for no slash.
+  const [literal = ''] = text.split(/\/\*\*|\*/)
   const groups = splitAtDoubleStar(text.slice(1).split('/')).map(group => group.map(compileSegment))
   return {
     text,
