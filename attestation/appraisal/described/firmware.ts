@@ -35,7 +35,7 @@ export function judgeFirmware(ledger: Ledger, firmware: Firmware): void {
       'FIRMWARE_UNKNOWN',
       `${named(event)} in PCR ${event.pcr} is not of a listed firmware`,
       event.at,
-      next && `${next.name} ${next.digest} of ${nearest.name}`,
+      next === undefined ? 'nothing more' : `${next.name} ${next.digest} of ${nearest.name}`,
     )
   }
   if (unknown.length > 0) return
