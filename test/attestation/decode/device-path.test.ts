@@ -128,6 +128,12 @@ describe('a device path', () => {
     expect(() => readDevicePath(slice(...parts))).toThrow(/offset|device paths/)
   })
 
+  it.each([0, 3])('refuses a node of %i bytes, which would be read again and again', length => {
+    expect(() => readDevicePath(slice(Buffer.of(1, 1, length, 0), END_OF_PATH))).toThrow(
+      `node of ${length} bytes, at`,
+    )
+  })
+
   it('has a bounded number of nodes', () => {
     const nodes = (count: number): Buffer[] => Array.from({ length: count }, () => node(1, 5, u32le(0)))
     expect(readDevicePath(slice(...nodes(127), END_OF_PATH)).nodes).toHaveLength(127)

@@ -117,6 +117,13 @@ describe('sizes of a signature database that do not come out even', () => {
     expect(reasonOf(list)).toBeTruthy()
   })
 
+  it('a size that does not divide a list of a type that nobody knows is not decoded', () => {
+    const odd = signatureList('00000000-1111-2222-3333-444444444444', [Buffer.alloc(20), Buffer.alloc(20)], {
+      size: 19,
+    })
+    expect(reasonOf(odd)).toMatch(/a signature list of 40 bytes with signatures of 19/)
+  })
+
   it('more entries than any database has are not decoded', () => {
     const tiny = '00000000-1111-2222-3333-444444444444'
     const signatures = (count: number): Buffer[] => Array.from({ length: count }, () => entry(Buffer.of(0)))
