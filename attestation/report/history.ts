@@ -6,7 +6,7 @@ import { hexToBytes } from '../../encoding/text.ts'
 import type { ImaPosition } from '../ima/index.ts'
 import { type ClockHistory, formatFirmwareVersion } from '../quote/index.ts'
 import { ReportError } from './error.ts'
-import type { BoundTree } from './trust.ts'
+import type { BoundTree } from './report.ts'
 
 /** Nonces that are remembered for each host. Of older ones the clock alone says that the report is old. */
 export const MAX_NONCES = 1024

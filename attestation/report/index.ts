@@ -28,7 +28,14 @@ export { LAYOUT, REPORT_TYPE, type ReportLabel } from './layout.ts'
 export { parseReport } from './parse.ts'
 export { encodePcrsFile } from './pcrs-file.ts'
 export type { ReportProperty } from './property.ts'
-export { MAX_REPORT_BYTES, type Report, type ReportCheckpoint, type ReportGrowth } from './report.ts'
-export type { BoundTree, LineageJudge, ReportTrust } from './trust.ts'
+export {
+  type BoundTree,
+  claimedHostId,
+  MAX_REPORT_BYTES,
+  type Report,
+  type ReportCheckpoint,
+  type ReportGrowth,
+} from './report.ts'
+export type { LineageJudge, ReportTrust } from './trust.ts'
 export { unpackReport } from './unpack.ts'
 export { type ReportVerification, verifyReport } from './verify.ts'

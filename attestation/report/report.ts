@@ -1,5 +1,12 @@
 import type { Evidence } from '../evidence.ts'
 import type { ReportBinding } from '../quote/index.ts'
+import { publicAreaName } from '../tpm2/structures/index.ts'
+
+/** A tree head of the lineage. */
+export interface BoundTree {
+  readonly size: bigint
+  readonly root: Uint8Array
+}
 
 /** The newest signed tree head of the lineage, and the proof that the tree in the quote's binding goes on from it. */
 export interface ReportCheckpoint {
@@ -48,3 +55,12 @@ export interface Report {
 
 /** Most bytes of a report: base64 of an IMA log with some 700,000 entries. Of more, a part is asked for. */
 export const MAX_REPORT_BYTES = 128 << 20
+
+/**
+ * The host that a report says it is of: its key's Name in hexadecimal.
+ *
+ * @throws StructureError for a key whose Name is made in no known way
+ */
+export function claimedHostId({ akPublicArea }: Report): string {
+  return publicAreaName(akPublicArea).toString('hex')
+}

@@ -2,13 +2,7 @@ import type { PublicKey } from '../../signing/key.ts'
 import type { AttestationKey } from '../identity/index.ts'
 import type { ReferenceValues } from '../reference/index.ts'
 import type { ReportHistory } from './history.ts'
-import type { ReportCheckpoint } from './report.ts'
-
-/** A tree head of the lineage. */
-export interface BoundTree {
-  readonly size: bigint
-  readonly root: Uint8Array
-}
+import type { BoundTree, ReportCheckpoint } from './report.ts'
 
 /** What knows of the lineage's format. It belongs to another room, so whoever verifies reports hands it in. */
 export interface LineageJudge {

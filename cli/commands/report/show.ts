@@ -2,6 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import {
+  claimedHostId,
   formatFirmwareVersion,
   MAX_REPORT_BYTES,
   parseExecutions,
@@ -12,7 +13,6 @@ import {
   reportFiles,
   unpackReport,
 } from '../../../attestation/index.ts'
-import { publicAreaName } from '../../../attestation/tpm2/structures/index.ts'
 import { sha256Hex } from '../../../encoding/digest.ts'
 import { WritError } from '../../../encoding/error.ts'
 import { parseCheckpoint } from '../../../lineage/index.ts'
@@ -90,7 +90,7 @@ function claims(report: Report) {
   const { running, executions } = parseExecutions(report.executions)
   const head = checkpoint && parseCheckpoint(checkpoint.note)
   return {
-    hostId: publicAreaName(report.akPublicArea),
+    hostId: claimedHostId(report),
     nonce: binding.nonce,
     extraData: reportExtraData(report),
     quote: { ...clock, firmwareVersion: formatFirmwareVersion(firmwareVersion) },
@@ -116,7 +116,7 @@ function lines(shown: ReturnType<typeof claims>): string[] {
   const { quote, checkpoint } = shown
   return [
     `${styled(['bold', 'yellow'], 'claims')}: nothing of this is verified`,
-    `host               ${hex(shown.hostId)}, it says a ${shown.tier}`,
+    `host               ${shown.hostId}, it says a ${shown.tier}`,
     `nonce              ${hex(shown.nonce)}`,
     `extra data         ${hex(shown.extraData)}`,
     `quote              reset ${quote.resetCount}, restart ${quote.restartCount}, clock ${quote.clock} ms${quote.safe ? '' : ' (not safe)'}, firmware ${quote.firmwareVersion}`,

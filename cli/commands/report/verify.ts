@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import {
+  claimedHostId,
   MAX_REPORT_BYTES,
   parseReport,
   type Report,
@@ -7,7 +8,6 @@ import {
   type ReportTrust,
   verifyReport,
 } from '../../../attestation/index.ts'
-import { publicAreaName } from '../../../attestation/tpm2/structures/index.ts'
 import { addCommand, addNote, setAction } from '../../command.ts'
 import { CliError, EXIT } from '../../error.ts'
 import { readAs, readDocument } from '../../files.ts'
@@ -77,13 +77,15 @@ export function addReportVerify(parent: Command): void {
     const trust = await readTrust(options)
     const bytes = await readDocument(path, 'a report', MAX_REPORT_BYTES)
     let report: Report
+    let hostId: string
     try {
       report = parseReport(bytes)
+      hostId = claimedHostId(report)
     } catch (error) {
       return reportMalformed(error, output)
     }
     const directory = options.history === undefined ? null : new HistoryDirectory(options.history)
-    const history = (await directory?.read(publicAreaName(report.akPublicArea).toString('hex'))) ?? null
+    const history = (await directory?.read(hostId)) ?? null
     const found = verifyReport(report, { ...trust, history })
     if (found.history !== null && found.history !== history) await directory?.write(found.history)
     const known = directory === null || found.history === null ? null : formatKnown(found.history)
