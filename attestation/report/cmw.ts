@@ -3,8 +3,14 @@ import { type JsonValue, parseJson } from '../../encoding/json.ts'
 import { base64UrlToBytes } from '../../encoding/text.ts'
 import { ReportError } from './error.ts'
 
-/** What a conceptual message is, as a bit mask of its indicator (RFC 9999, section 3.1, `cm-type`). */
-export const INDICATOR = { referenceValues: 1, endorsements: 2, evidence: 4, attestationResults: 8 } as const
+/** What a conceptual message is, as a bit mask of its indicator (RFC 9999, section 3.1.1, `cm-type`). */
+export const INDICATOR = {
+  referenceValues: 1,
+  endorsements: 2,
+  evidence: 4,
+  attestationResults: 8,
+  appraisalPolicy: 16,
+} as const
 
 /** One item of a collection (RFC 9999, section 3.1, `json-record`). */
 export interface CmwRecord {
@@ -58,7 +64,7 @@ export function* encodeCmwCollection({ type, items }: CmwCollection): Generator<
 
 /**
  * Reads a collection strictly: JSON that every parser reads alike (no label twice), records of two or three elements, media types, canonical
- * base64url, known indicators. Collections and tunnels inside it, which the RFC lets an implementation refuse, are refused.
+ * base64url, known indicators. Collections inside it, which the RFC lets an implementation refuse, are refused.
  *
  * @param file controlled by whoever sent it
  * @throws ReportError
@@ -85,12 +91,16 @@ function readJson(file: Uint8Array, maxBytes: number): JsonValue {
     return parseJson(file, { maxBytes, maxDepth: 2 })
   } catch (cause) {
     if (!(cause instanceof WritError)) throw cause
-    throw new ReportError('REPORT_MALFORMED', `report: ${cause.message}`, { at: cause.at, cause })
+    throw new ReportError('REPORT_MALFORMED', `report: ${cause.message}`, {
+      at: cause.at,
+      cause,
+      offset: cause.offset,
+    })
   }
 }
 
 function parseRecord(label: string, record: JsonValue): CmwRecord {
-  // A collection would be an object; a tunnel is an array whose first element begins with "#" (RFC 9999, section 3.4).
+  // A collection would be an object; a tunnel, of drafts of the RFC, has no media type.
   if (!Array.isArray(record)) throw malformed('is not a CMW record', label)
   const [type, value, indicator = null, ...more] = record
   if (typeof type !== 'string' || !MEDIA_TYPE.test(type)) throw malformed('has no media type', label)
@@ -106,7 +116,7 @@ function parseRecord(label: string, record: JsonValue): CmwRecord {
 }
 
 function isIndicator(value: JsonValue): boolean {
-  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 16
+  return typeof value === 'number' && Number.isInteger(value) && value > 0 && value < 32
 }
 
 function malformed(what: string, label?: string, cause?: unknown): ReportError {
