@@ -87,7 +87,7 @@ const TABLE: Readonly<Record<QuirkName, Quirk>> = {
   'startup-locality-unlogged': {
     name: 'startup-locality-unlogged',
     what: 'Boot Guard or TXT starts the TPM from locality 3, or after an H-CRTM, and the log does not say so.',
-    source: 'Dasharo/coreboot#699; google/go-attestation#172; fwupd/firmware-dell#24',
+    source: 'Dasharo/coreboot#699; google/go-attestation#172',
     variants: log => (log.events.some(isStartupLocality) ? [] : [3, 4].map(l => withStartupLocality(log, l))),
   },
   'variable-digest-of-value': {

@@ -273,6 +273,22 @@ describe('banks', () => {
     expect(errorOf(declare(id, size - 4)).code).toBe('EVENT_LOG_SPEC_ID_MALFORMED')
   })
 
+  it('there are at most 16, which is more than any TPM has', () => {
+    const declaring = (count: number): Buffer =>
+      specId([], {
+        data: Buffer.concat([
+          Buffer.from('Spec ID Event03\0'),
+          u32le(0),
+          Buffer.of(0, 2, 0, 2),
+          u32le(count),
+          ...Array.from({ length: count }, (_, i) => Buffer.concat([u16le(0x100 + i), u16le(4)])),
+          Buffer.of(0),
+        ]),
+      })
+    expect(any(declaring(16)).declared.length).toBe(16)
+    expect(errorOf(declaring(17), ANY_EVENT_LOG).code).toBe('EVENT_LOG_SPEC_ID_MALFORMED')
+  })
+
   it('a missing digest is an error, or a problem for whoever only looks', () => {
     const both = specId(['sha1', 'sha256'])
     const one = event(4, EV_IPL, data, { banks: ['sha256'] })

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   ANY_EVENT_LOG,
@@ -347,6 +348,12 @@ describe('quirks', () => {
       expect(what).toMatch(/\.$/)
       expect(source.length).toBeGreaterThan(10)
     }
+  })
+
+  it('the table in docs/event-logs.md is that of the code', () => {
+    const page = readFileSync(new URL('../../docs/event-logs.md', import.meta.url), 'utf8')
+    const rows = page.split('\n').filter(line => /^\| `[a-z]+(-[a-z]+)+` \|/.test(line))
+    expect(rows).toEqual(QUIRKS.map(({ name, what, source }) => `| \`${name}\` | ${what} | ${source} |`))
   })
 
   it.each(CASES)('%s: %s', (name, _, events, values) => {
