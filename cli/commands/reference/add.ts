@@ -13,6 +13,7 @@ import { PHASE_HELP } from '../../boot-phases.ts'
 import { addCommand, addNote, setAction } from '../../command.ts'
 import { CliError } from '../../error.ts'
 import { writeDocument } from '../../files.ts'
+import type { FileSources } from '../../measured-files.ts'
 import { printable, styledError } from '../../output.ts'
 import {
   addEvidenceOptions,
@@ -21,14 +22,13 @@ import {
   readEvidence,
 } from '../../reference/evidence-source.ts'
 import { readAnyReference, readReferenceFile } from '../../reference/file.ts'
-import { withFiles } from '../../reference/listed-files.ts'
+import { addFileOptions, type FileOptions, fileSources, withFiles } from '../../reference/listed-files.ts'
 import { readUkiAddition, type UkiOptions, ukiRemarks } from '../../reference/uki-file.ts'
 import { openings } from '../../reference/words.ts'
 import { collect } from '../../workload.ts'
 
-interface Options extends EvidenceOptions, UkiOptions {
+interface Options extends EvidenceOptions, FileOptions, UkiOptions {
   host?: boolean
-  files?: string[]
   operatorKey?: string
   out: string
 }
@@ -39,7 +39,7 @@ export function addReferenceAdd(parent: Command): void {
     'add <base-file> [captured-file]',
     'Accept besides what reference values accept already: what was captured after an update, what a host is now, or files that are installed. Writes the next revision, to be signed.',
     `writ reference add reference.json captured.json --operator-key operator.pub --out next.json
-     writ reference add reference.json --operator-key operator.pub --host --files /usr --out next.json
+     writ reference add reference.json --operator-key operator.pub --host --packages --out next.json
      writ reference add reference.json --operator-key operator.pub --uki linux-6.12.efi --out next.json`,
     {
       file: 'text',
@@ -50,7 +50,6 @@ export function addReferenceAdd(parent: Command): void {
     },
   )
     .option('--host', 'accept this host as it is now')
-    .option('--files <directory>', 'accept every file below it as it is now (repeatable)', collect)
     .option('--uki <file>', 'accept hosts that start this unified kernel image (repeatable)', collect)
     .option('--phase <path>', `of --uki: ${PHASE_HELP}`, collect)
     .option(
@@ -60,6 +59,7 @@ export function addReferenceAdd(parent: Command): void {
     )
     .option('--operator-key <file>', "the operator's public key; without it the files must not be signed")
     .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
+  addFileOptions(command)
   addEvidenceOptions(command)
   addNote(
     command,
@@ -97,10 +97,11 @@ async function addAll(
     additions.push((await readAnyReference(captured, options.operatorKey)).values.document)
   }
   if (options.host || namesOtherEvidence(options)) additions.push(await captureLike(base, options))
-  if (options.files !== undefined) additions.push(await listFiles(base, options.files))
+  const sources = fileSources(options)
+  if (sources !== null) additions.push(await listFiles(base, sources))
   const images = options.uki ?? []
   if (additions.length === 0 && images.length === 0) {
-    const what = 'give what to add: a captured file, --host, --report, --attest, --files or --uki'
+    const what = 'give what to add: a captured file, --host, --report, --attest, --files, --packages or --uki'
     throw new CliError('USAGE', what)
   }
   if (images.length === 0 && (options.phase ?? options.profile) !== undefined) {
@@ -126,13 +127,10 @@ async function captureLike(base: ReferenceDocument, options: Options): Promise<R
     .document
 }
 
-async function listFiles(
-  base: ReferenceDocument,
-  directories: readonly string[],
-): Promise<ReferenceAddition> {
+async function listFiles(base: ReferenceDocument, sources: FileSources): Promise<ReferenceAddition> {
   const { ima, components } = await withFiles(
     { components: base.components, ima: { files: [], violations: base.ima.violations } },
-    directories,
+    sources,
   )
   return { ima, components }
 }

@@ -12,14 +12,13 @@ import { CliError } from '../../error.ts'
 import { writeDocument } from '../../files.ts'
 import { printable, styledError } from '../../output.ts'
 import { addEvidenceOptions, type EvidenceOptions, readEvidence } from '../../reference/evidence-source.ts'
-import { withFiles } from '../../reference/listed-files.ts'
+import { addFileOptions, type FileOptions, fileSources, withFiles } from '../../reference/listed-files.ts'
 import { readRevision } from '../../reference/revision.ts'
 import { collect } from '../../workload.ts'
 
-interface Options extends EvidenceOptions {
+interface Options extends EvidenceOptions, FileOptions {
   name: string
   revision: string
-  files?: string[]
   component?: string[]
   out: string
 }
@@ -29,7 +28,7 @@ export function addReferenceCapture(parent: Command): void {
     parent,
     'capture',
     'Write reference values from a host as it is now: this one, one that sent a report, or one whose evidence is in files. Do it on a host that is as it should be; nobody is bound until the operator signs them.',
-    `writ reference capture --files /usr --out captured.json
+    `writ reference capture --packages --out captured.json
      writ reference capture --report report.json --host-id 000b… --name web --out captured.json`,
     {
       file: 'text',
@@ -51,19 +50,16 @@ export function addReferenceCapture(parent: Command): void {
     )
     .option('--revision <number>', 'of values of this name; those in force have a lower one', '1')
     .option(
-      '--files <directory>',
-      'accept every file below it as it is now, measured already or not, that all may read or somebody execute: an installed system (repeatable)',
-      collect,
-    )
-    .option(
       '--component <name=path>',
       "code that IMA must have measured as it is now, or the host fails; without this, the packaged daemon's own parts. any: whatever runs as the daemon (repeatable)",
       collect,
     )
     .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
+  addFileOptions(command)
   addEvidenceOptions(command)
   setAction<Options>(command, async ({ options, output }) => {
     const asked = askedComponents(options.component)
+    const listed = fileSources(options)
     const revision = readRevision(options.revision)
     const { quote, evidence, commandLine, hostId } = await readEvidence(options, { trusted: true })
     const components = await readComponents(asked)
@@ -74,7 +70,7 @@ export function addReferenceCapture(parent: Command): void {
       const imaPolicyMeasured = isImaPolicyMeasured(
         captureAttested(quote, evidence, { ...words, components: 'any' }).document,
       )
-      const document = await withFiles(withImaPolicy(captured), options.files ?? [])
+      const document = await withFiles(withImaPolicy(captured), listed)
       const payload = encodeReferenceValues(document)
       await writeDocument(options.out, payload)
       output.result(
