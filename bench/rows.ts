@@ -1,5 +1,6 @@
 import { authorize, authorizeTitle, judge, judgeTitle } from './authorize.ts'
 import { EmptyRpc } from './empty-rpc.ts'
+import { evidenceRows } from './evidence.ts'
 import { evidenceCycle, evidenceCycleTitle } from './evidence-cycle.ts'
 import { execute, executeTitle } from './execute.ts'
 import { freeze, freezeTitle } from './freeze.ts'
@@ -56,6 +57,7 @@ export const BENCHES: readonly Bench[] = [
   { row: revokeTitle, goal: 1.3, measure: async place => revoke(await place.governed(), place.directory) },
   { row: freezeTitle, goal: 1, measure: () => freeze() },
   { row: evidenceCycleTitle, goal: 2, measure: place => evidenceCycle(place.directory) },
+  ...evidenceRows,
   ...imaReplayRows,
   { row: lineageAppendTitle, goal: 85 / 60, measure: place => lineageAppend(place.directory) },
   { row: lineageVerifyTitle, goal: 1.5, measure: place => lineageVerify(place.directory) },
