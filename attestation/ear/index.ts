@@ -10,5 +10,5 @@ export {
 } from './algorithm.ts'
 export type { EarAppraisal, EarClaims } from './claims.ts'
 export { EarError, type EarErrorCode } from './error.ts'
-export { type EarContext, type EarDocument, earFromAppraisal, signEar } from './issue.ts'
+export { type EarContext, type EarDocument, earFromAppraisal, NO_TRUST_CLAIMS, signEar } from './issue.ts'
 export { type EarTrust, verifyEar } from './verify.ts'

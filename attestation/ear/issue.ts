@@ -1,5 +1,5 @@
 import type { PrivateKey } from '../../signing/key.ts'
-import { TRUST_CLAIMS, type TrustTier, vectorTier } from '../appraisal/claims.ts'
+import { TRUST_CLAIMS, type TrustTier, type TrustVector, vectorTier } from '../appraisal/claims.ts'
 import type { Appraisal } from '../appraise.ts'
 import { signWith } from './algorithm.ts'
 import { VERAISON_PROFILE } from './profile.ts'
@@ -16,6 +16,11 @@ export interface EarContext {
   /** Which verifier says so, such as `writ 0.1.0`. */
   readonly build: string
 }
+
+/** A vector that says nothing: of evidence that nobody vouches for. */
+export const NO_TRUST_CLAIMS: TrustVector = Object.fromEntries(
+  TRUST_CLAIMS.map(claim => [claim, 0]),
+) as unknown as TrustVector
 
 /** The claims of an EAR, as JSON says them. */
 export type EarDocument = Readonly<Record<string, unknown>>

@@ -17,6 +17,7 @@ import { readTrustedKey } from '../../keys.ts'
 import { MALFORMED, reportMalformed } from '../../malformed.ts'
 import { styled } from '../../output.ts'
 import { openReferenceValues } from '../../reference-values.ts'
+import { addEarOptions, type EarOptions, readEarKey, writeEar } from '../../report/ear.ts'
 import { HistoryDirectory } from '../../report/history.ts'
 import { formatKnown } from '../../report/known.ts'
 import { lineageJudge } from '../../report/lineage.ts'
@@ -26,7 +27,7 @@ import { tierLabel } from '../../tier.ts'
 import { allVerified, resultLine } from '../../verify/property.ts'
 import { collect } from '../../workload.ts'
 
-interface Options extends RootOptions, NonceOptions {
+interface Options extends RootOptions, NonceOptions, EarOptions {
   operatorKey?: string
   host?: string
   reference?: string
@@ -67,6 +68,7 @@ export function addReportVerify(parent: Command): void {
     'what you remember of hosts: nonces, clocks, the lineage, how far the IMA log was verified; written anew after each report',
   )
   addRootOptions(command)
+  addEarOptions(command)
   addNote(
     command,
     'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that was asked is\n' +
@@ -75,6 +77,7 @@ export function addReportVerify(parent: Command): void {
   setAction<Options>(command, async ({ args, options, output }) => {
     const [path = ''] = args
     const trust = await readTrust(options)
+    const earKey = await readEarKey(options)
     const bytes = await readDocument(path, 'a report', MAX_REPORT_BYTES)
     let report: Report
     let hostId: string
@@ -95,6 +98,8 @@ export function addReportVerify(parent: Command): void {
       detail,
       asked: isAsked(name, { ...trust, history }),
     }))
+    if (earKey !== null && options.ear !== undefined)
+      await writeEar(options.ear, earKey, found, properties, trust)
     const verified = allVerified(properties)
     const tier = tierLabel(found.tier)
     output.result({ verified, tier, hostId: found.hostId, properties, known }, () => [
