@@ -53,9 +53,13 @@ export interface AttestedLogs {
   readonly imaEntries: number
 }
 
+/** Most records of systemd's log that may be newer than the quote: it measures a few within one second of a boot, and then hardly any. */
+const MAX_NEWER_RECORDS = 8
+
 /**
- * Finds the position in the IMA log at which all logs together give the quoted digest; null, with the reason added, when there
- * is none: a PCR was extended with what no log says, or a log says what no PCR was extended with.
+ * Finds the positions in systemd's log and in the IMA log at which all logs together give the quoted digest; null, with the reason
+ * added, when there are none: a PCR was extended with what no log says, or a log says what no PCR was extended with. Both logs grow while the
+ * host runs and are read after the quote, so what lies beyond the positions is not yet attested, and that is normal.
  *
  * @param claimedPcrs values sent along with the quote, untrusted, to name the PCR that is wrong
  */
@@ -65,11 +69,13 @@ export function matchQuote(
   claimedPcrs: PcrValues | undefined,
   reasons: AppraisalReason[],
 ): AttestedLogs | null {
-  const attested = matchBoot(quote, logs, logs.boot)
-  if (attested !== null) return attested
-  for (const boot of logs.otherBoots()) {
-    const other = matchBoot(quote, logs, boot)
-    if (other !== null) return other
+  for (const userspace of lessNewest(logs.userspace)) {
+    const attested = matchBoot(quote, { ...logs, userspace }, logs.boot)
+    if (attested !== null) return attested
+    for (const boot of logs.otherBoots()) {
+      const other = matchBoot(quote, { ...logs, userspace }, boot)
+      if (other !== null) return other
+    }
   }
   const pcrs = extendByUserspace(logs.boot.replay, logs.userspace)
   const why = explainMismatch(quote, pcrs, logs.ima, claimedPcrs)
@@ -79,7 +85,19 @@ export function matchQuote(
   return null
 }
 
-/** The same with one reading of the event log. */
+/** The log, then the log without its newest records, one after the other. Records that extend no PCR go with the one before them. */
+function* lessNewest(userspace: readonly UserspaceEvent[]): Generator<readonly UserspaceEvent[]> {
+  yield userspace
+  let end = userspace.length
+  for (let dropped = 0; dropped < MAX_NEWER_RECORDS && end > 0; ) {
+    end--
+    if (userspace[end]?.pcr === null) continue
+    dropped++
+    yield userspace.slice(0, end)
+  }
+}
+
+/** The position in the IMA log at which all logs together give the quoted digest, with one reading of the event log. */
 function matchBoot(quote: VerifiedQuote, logs: ReadLogs, boot: ReplayedBoot): AttestedLogs | null {
   const { userspace, replays } = logs
   const pcrs = extendByUserspace(boot.replay, userspace)

@@ -12,7 +12,7 @@ import {
 import { codes, host, judge, NONE } from './judged.ts'
 import { fixture, readPcrText, recordedHost } from './recorded-host.ts'
 import { CLOCK, SoftwareKey } from './software-quote.ts'
-import { ANY_KEYS, bootAggregate, EVENTS, type Parts, parts } from './synthetic-host.ts'
+import { ANY_KEYS, bootAggregate, EVENTS, type Parts, parts, userspaceRecord } from './synthetic-host.ts'
 import { EV_IPL, event, secureBoot, separator } from './tcg-log.ts'
 
 describe('the recorded host', () => {
@@ -296,6 +296,30 @@ describe('the user-space log', () => {
   it('that is left out does not match', () => {
     const evidence = { ...host.evidence(parts()), userspaceLog: null }
     expect(codes(judge(parts(), { evidence }))).toEqual(['QUOTE_PCR_DIGEST_MISMATCH'])
+  })
+
+  it('may have grown since the quote, by a little: what is newer is not looked at', () => {
+    const { userspaceLog, ...rest } = host.evidence(parts())
+    const grown = (...records: Buffer[]): Appraisal => {
+      const log = Buffer.concat([userspaceLog ?? Buffer.alloc(0), ...records])
+      return judge(parts(), { evidence: { ...rest, userspaceLog: log } })
+    }
+    const newer = (content: string): Buffer => userspaceRecord(11, content)
+    const half = newer('ready').subarray(0, 20)
+    for (const result of [grown(newer('ready')), grown(newer('ready'), newer('unknown')), grown(half)]) {
+      expect([result.verdict, result.pcrs]).toEqual(['pass', judge(parts()).pcrs])
+    }
+    const many = Array.from({ length: 9 }, (_, i) => newer(`word-${i}`))
+    expect(grown(...many.slice(1)).verdict).toBe('pass')
+    expect(codes(grown(...many))).toEqual(['QUOTE_PCR_DIGEST_MISMATCH'])
+  })
+
+  it('that leaves out what is older than something quoted does not match', () => {
+    const both = { ...parts(), userspace: ['sysinit', 'ready'].map(content => ({ pcr: 11, content })) }
+    for (const log of [userspaceRecord(11, 'ready'), userspaceRecord(11, 'sysinit')]) {
+      const evidence = { ...host.evidence(both), userspaceLog: log }
+      expect(codes(judge(both, { evidence }))).toContain('QUOTE_PCR_DIGEST_MISMATCH')
+    }
   })
 })
 
