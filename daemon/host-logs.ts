@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** The measurement logs of this host. The launcher opens them, since only root may. */
 export type LogKind = 'eventlog' | 'userspace' | 'ima'
@@ -16,6 +17,13 @@ export interface HostLogs {
   /** Bytes of `imaLog` that are new since the read before; all of them when the log did not go on from there. */
   readonly imaNew: Buffer | null
 }
+
+/**
+ * systemd sets the sticky bit of its log before it extends a register and takes it off when the record is written (src/shared/tpm2-util.c,
+ * tpm2_userspace_log_open): while it is set, the log may miss what was quoted.
+ */
+const STICKY = 0o1000
+const SETTLE = { attempts: 20, delayMs: 10 } as const
 
 /** Reads the logs, the IMA log only as far as it has grown: it is the one that grows, and without bound. */
 export class HostLogReader {
@@ -48,6 +56,7 @@ export class HostLogReader {
     const fd = await this.#open(kind)
     if (fd === null) return null
     try {
+      if (kind === 'userspace') await settled(fd)
       return readFrom(fd, 0)
     } finally {
       closeSync(fd)
@@ -68,6 +77,11 @@ export class HostLogReader {
       closeSync(fd)
     }
   }
+}
+
+/** Waits a little while systemd writes a record. One that never gets written, because its writer died, is not waited for. */
+async function settled(fd: number): Promise<void> {
+  for (let i = 0; i < SETTLE.attempts && (fstatSync(fd).mode & STICKY) !== 0; i++) await sleep(SETTLE.delayMs)
 }
 
 /** The bytes from `position` to the end. securityfs files have no size, so it reads until nothing comes. */

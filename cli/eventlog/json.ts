@@ -5,6 +5,7 @@ import {
   type KeyDatabase,
   type LoadedImage,
   type LoggedCertificate,
+  readMeasurement,
   type UserspaceEvent,
 } from '../../attestation/index.ts'
 
@@ -43,6 +44,7 @@ export const EVENT_LOG_FORM = {
       register: { kind: 'text: pcr, nv or rtmr', index: 'number' },
       digests: 'json: hexadecimal by bank',
       content: 'text: what systemd says it measured',
+      measurement: 'json: the same, read; by its kind',
       bound: 'boolean: whether the digest is that of the content',
       claims: 'json: what no digest covers',
     },
@@ -141,6 +143,7 @@ function userspaceJson(event: UserspaceEvent, trustedBank: string | null): Recor
     register,
     digests: Object.fromEntries(digests),
     content,
+    measurement: readMeasurement(event),
     bound: isBound,
     claims,
   }

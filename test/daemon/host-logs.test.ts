@@ -1,4 +1,4 @@
-import { appendFileSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { EvidenceStore } from '../../daemon/evidence-store.ts'
@@ -39,6 +39,18 @@ describe('the logs of a host', () => {
     })
     expect(await reader.read()).toMatchObject({ imaLog: Buffer.from('imamore'), imaNew: Buffer.alloc(0) })
     expect(descriptors()).toBe(open)
+  })
+
+  test('are read when systemd has written its record, or not for long after its writer died', async () => {
+    const { path, reader } = await setup()
+    chmodSync(path('userspace'), 0o1600)
+    setTimeout(() => {
+      appendFileSync(path('userspace'), ' and more')
+      chmodSync(path('userspace'), 0o600)
+    }, 50)
+    expect((await reader.read()).userspaceLog?.toString()).toBe('userspace and more')
+    chmodSync(path('userspace'), 0o1600)
+    expect((await reader.read()).userspaceLog?.toString()).toBe('userspace and more')
   })
 
   test('are null where the host has none, the event log empty', async () => {
