@@ -1,6 +1,6 @@
 import { constants, type KeyObject, verify } from 'node:crypto'
 import { ByteReader } from '../../../encoding/byte-reader.ts'
-import { ALG, coordinateSize, type HashAlgorithm, hashFromId } from './algorithms.ts'
+import { ALG, coordinateSize, type HashAlgorithm, hashFromId, hashSize } from './algorithms.ts'
 import { StructureError } from './error.ts'
 
 /** A TPMT_SIGNATURE of one of the schemes that an AK may use. */
@@ -94,7 +94,10 @@ function verifyPss(
 ): boolean {
   if (key.asymmetricKeyType !== 'rsa' && key.asymmetricKeyType !== 'rsa-pss') return false
   const padding = constants.RSA_PKCS1_PSS_PADDING
-  return [constants.RSA_PSS_SALTLEN_DIGEST, constants.RSA_PSS_SALTLEN_MAX_SIGN].some(saltLength =>
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+  // RFC 8017 section 9.1.1: the encoded message has one bit less than the modulus. (OpenSSL's own "as long as fits" takes any length.)
+  const longest = Math.ceil((bits - 1) / 8) - hashSize(hash) - 2
+  return [hashSize(hash), longest].some(saltLength =>
     verify(hash, data, { key, padding, saltLength }, signature),
   )
 }
