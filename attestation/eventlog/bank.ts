@@ -63,10 +63,8 @@ export function bankDigest(name: BankName, data: Uint8Array): Buffer {
   return hash(OTHER_BY_NAME.get(name)?.openssl ?? name, data, 'buffer')
 }
 
-/** The bytes of a digest of a bank whose hash is known. @throws TypeError for any other */
-export function bankDigestBytes(name: BankName): number {
-  const other = OTHER_BY_NAME.get(name)
-  if (other !== undefined) return other.size
+/** The bytes of a digest of a bank, null when its hash is not known. */
+export function bankDigestBytes(name: BankName): number | null {
   if (isHashAlgorithm(name)) return hashSize(name)
-  throw new TypeError(`nothing is known of the bank ${name}`)
+  return OTHER_BY_NAME.get(name)?.size ?? null
 }

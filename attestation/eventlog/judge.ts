@@ -178,5 +178,6 @@ function compareRegister({
 
 /** What a register holds that nothing extended; null for a hash that is not known. */
 function resetValue(bank: BankName): Buffer | null {
-  return bank.startsWith('0x') ? null : Buffer.alloc(bankDigestBytes(bank))
+  const size = bankDigestBytes(bank)
+  return size === null ? null : Buffer.alloc(size)
 }

@@ -125,7 +125,9 @@ class Replay<Bank extends BankName> {
     this.#bank = bank
     this.#format = log.format
     this.#declared = log.declared.length
-    this.#size = bankDigestBytes(bank)
+    const size = bankDigestBytes(bank)
+    if (size === null) throw new TypeError(`nothing is known of the bank ${bank}`)
+    this.#size = size
     this.#scratch = Buffer.alloc(2 * this.#size)
     this.#registers = registers
     this.#quirks = quirks.map(quirkOf)

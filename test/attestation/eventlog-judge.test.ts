@@ -125,6 +125,7 @@ describe('judgeEventLog', () => {
   it('can say nothing of a bank that nobody knows', () => {
     expect(codes(of(), quote({ 4: ZERO }, '0x0099'))).toEqual(['EVENT_LOG_BANK_UNKNOWN'])
     expect(codes(of(), quote({}, '0x0099'))).toEqual([])
+    expect(codes(of(), quote({ 4: ZERO }, 'md5' as BankName))).toEqual(['EVENT_LOG_BANK_UNKNOWN'])
   })
 
   it('gives the same result for the same bytes', () => {

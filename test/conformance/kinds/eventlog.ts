@@ -2,6 +2,7 @@ import {
   ANY_EVENT_LOG,
   type BankName,
   EventLogError,
+  isHashAlgorithm,
   judgeEventLog,
   parseEventLog,
   type QuotedPcrs,
@@ -20,7 +21,9 @@ export const answerEventLog: Answerer = ({ bytes, given }) => {
     const log = parseEventLog(bytes, { ...ANY_EVENT_LOG, formats })
     const judged = judgeEventLog(log, readQuoted(given.quoted), { registers })
     const { verdict, secureBoot, exitBootServices, startupLocality } = judged
-    const banks = judged.replays.map(({ bank, pcrs, extended }) => [
+    // The suite names these banks; a log may have others, which are replayed and judged all the same.
+    const named = judged.replays.filter(({ bank }) => isHashAlgorithm(bank))
+    const banks = named.map(({ bank, pcrs, extended }) => [
       bank,
       Object.fromEntries(Array.from(extended, pcr => [pcr, pcrs.get(pcr)?.toString('hex') ?? ''])),
     ])
