@@ -3,6 +3,7 @@ import { createHash, generateKeyPairSync, hash, sign, verify } from 'node:crypto
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { kernelHashNumber } from '../../attestation/ima/algorithms.ts'
 import { digestVerifier } from '../../attestation/ima/signature/digest-signature.ts'
 import {
   ImaKeyring,
@@ -79,6 +80,10 @@ describe('a file signature', () => {
     expect(outcome(ec.sign(content, { keyId: rsa.keyId }))).toBe('invalid')
     expect(outcome(ec.sign(Buffer.from('other')))).toBe('invalid')
     expect(outcome(ec.sign(content, { algorithm: 'sha512' }))).toBe('invalid')
+    // ECDSA does not sign which hash it is.
+    const relabelled = ec.sign(content)
+    relabelled[2] = kernelHashNumber('sha3-256') ?? 0
+    expect(outcome(relabelled)).toBe('invalid')
     for (const signer of [rsa, ec]) {
       const altered = signer.sign(content)
       altered[altered.length - 1] = (altered.at(-1) ?? 0) ^ 1
