@@ -28,7 +28,10 @@ const OF_THE_EVIDENCE: readonly string[] = ['logs', 'reference values']
 /** Adds the options. */
 export function addEarOptions(command: Command): void {
   command
-    .option('--ear <file>', 'write the result as a signed EAR token (JWT) for those who read no evidence')
+    .option(
+      '--ear <file>',
+      'new file for the result as a signed EAR token (JWT), for those who read no evidence',
+    )
     .option('--ear-key <file>', 'private key, Ed25519 or P-256, that signs the token')
   addPassphraseOptions(command)
 }
@@ -66,7 +69,7 @@ export async function writeEar(
     ...(nonce === null ? {} : { nonce }),
     build: `writ ${readVersion()}`,
   })
-  await writeDocument(path, signEar(claims, key), { replace: true })
+  await writeDocument(path, signEar(claims, key))
 }
 
 function told(

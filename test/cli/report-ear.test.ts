@@ -22,7 +22,9 @@ describe('the EAR of a report', async () => {
       ...{ property: name, detail, status: over[name] ?? status },
       asked: (over[name] ?? status) !== 'NOT CHECKED' || Object.hasOwn(over, name),
     }))
+    rmSync(path, { force: true })
     await writeEar(path, key, found, properties, trust)
+    await expect(writeEar(path, key, found, properties, trust)).rejects.toThrow()
     const { submods } = verifyEar(readFileSync(path, 'latin1'), {
       key: earKeyFromSpki(key.public.spki),
       algorithms: ['EdDSA'],
