@@ -2,6 +2,7 @@ import { readMeasuredBoot } from '../appraisal/described/measured-boot.ts'
 import { type AttestedLogs, matchQuote, readLogs } from '../appraisal/logs.ts'
 import type { AppraisalReason } from '../appraisal/reason.ts'
 import { LogReplays } from '../appraisal/replays.ts'
+import { isQuirkName, type QuirkName } from '../eventlog/index.ts'
 import type { Evidence } from '../evidence.ts'
 import { BOOT_AGGREGATE, IMA_PCR, type ImaReplay } from '../ima/index.ts'
 import { type EnrolledAk, formatFirmwareVersion, type VerifiedQuote, verifyQuote } from '../quote/index.ts'
@@ -34,6 +35,8 @@ export interface CaptureWords {
   readonly commandLine?: string | null
   /** The rules of values that these are to be compared or merged with: each PCR is captured in the same way. */
   readonly rules?: readonly PcrRule[]
+  /** Known faults of firmware that may be put up with; the values name those that had to be. */
+  readonly quirks?: readonly string[]
 }
 
 /**
@@ -61,7 +64,7 @@ export interface Capture {
  * @throws ReferenceValuesError `REFERENCE_EVIDENCE_INCONSISTENT`
  */
 export function captureAttested(quote: VerifiedQuote, evidence: Evidence, input: CaptureWords): Capture {
-  const logs = attestedLogs(evidence, quote)
+  const logs = attestedLogs(evidence, quote, (input.quirks ?? []).filter(isQuirkName))
   const ima = logs.ima === null ? { files: [], violations: [] } : captureIma(logs.ima, logs.imaEntries)
   const { components } = input
   const isPart = (path: string): boolean =>
@@ -75,7 +78,7 @@ export function captureAttested(quote: VerifiedQuote, evidence: Evidence, input:
     created: input.created,
     firmwareVersions: [formatFirmwareVersion(quote.firmwareVersion)],
     ...statements,
-    quirks: [],
+    quirks: [...logs.boot.quirks],
     components: components === 'any' ? 'any' : components.map(part => captureComponent(part, ima)),
     ima: { files: ima.files.filter(({ path }) => !isPart(path)), violations: ima.violations },
   }
@@ -102,9 +105,9 @@ function inconsistent(what: string): ReferenceValuesError {
   )
 }
 
-function attestedLogs(evidence: Evidence, quote: VerifiedQuote): AttestedLogs {
+function attestedLogs(evidence: Evidence, quote: VerifiedQuote, quirks: readonly QuirkName[]): AttestedLogs {
   const reasons: AppraisalReason[] = []
-  const logs = readLogs(evidence, new LogReplays(), reasons)
+  const logs = readLogs(evidence, new LogReplays(), reasons, null, quirks)
   const attested = logs && matchQuote(quote, logs, undefined, reasons)
   if (attested === null || reasons.length > 0) {
     throw inconsistent(reasons.map(({ message }) => message).join('; '))

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { isQuirkName } from '../eventlog/index.ts'
 
 /**
  * What reference values say of a boot, in words: each statement accounts for events of some PCRs. Which events are meant is decided by digests
@@ -130,6 +131,6 @@ export type OtherEvent = v.InferOutput<typeof otherEvents>[number]
 
 /** Names of known faults of firmware that are put up with (the event log's table has them). */
 export const quirks = v.pipe(
-  v.array(v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'not a name of a quirk'))),
+  v.array(v.pipe(v.string(), v.check(isQuirkName, 'not a name of a quirk'))),
   v.maxLength(64),
 )

@@ -130,7 +130,7 @@ describe('what changed', () => {
       { bootImages: 'any' },
       { commandLines: [] },
       { bootFiles: 'any' },
-      { quirks: ['x'] },
+      { quirks: ['separator-data-padded'] },
       { firmwareVersions: 'any' },
       { components: [{ name: 'writd', path: '/x', digests: [`sha256:${'00'.repeat(32)}`] }] },
       { secureBoot: { ...before.secureBoot, enabled: false } },
@@ -248,7 +248,7 @@ describe('a revision', () => {
     const check = (next: ReferenceValues) => code(() => checkReferenceSuccessor(known, next))
     expect(check(at(2))).toBe('REFERENCE_ROLLED_BACK')
     expect(check(at(3))).toBe('OK')
-    expect(check(at(3, { quirks: ['x'] }))).toBe('REFERENCE_REVISION_REUSED')
+    expect(check(at(3, { quirks: ['separator-data-padded'] }))).toBe('REFERENCE_REVISION_REUSED')
     expect(check(at(4))).toBe('OK')
     expect(check(at(1, { name: 'third' }))).toBe('OK')
   })

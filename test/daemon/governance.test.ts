@@ -88,7 +88,10 @@ describe('a change', () => {
     ],
     [
       'other reference values of the same revision',
-      w => w.governance.loadReferenceValues(referenceEnvelope('a', governance, 3, { quirks: ['x'] })),
+      w =>
+        w.governance.loadReferenceValues(
+          referenceEnvelope('a', governance, 3, { quirks: ['separator-data-padded'] }),
+        ),
       'REFERENCE_REVISION_REUSED',
     ],
     [

@@ -122,9 +122,15 @@ async function addAll(
 /** A host, captured in the way in which the base judges hosts. */
 async function captureLike(base: ReferenceDocument, options: Options): Promise<ReferenceAddition> {
   const { quote, evidence, commandLine } = await readEvidence(options, { trusted: true })
-  const { name, created, pcrs } = base
-  return captureAttested(quote, evidence, { name, created, components: 'any', rules: pcrs, commandLine })
-    .document
+  const { name, created, pcrs, quirks } = base
+  return captureAttested(quote, evidence, {
+    name,
+    created,
+    components: 'any',
+    rules: pcrs,
+    quirks,
+    commandLine,
+  }).document
 }
 
 async function listFiles(base: ReferenceDocument, sources: FileSources): Promise<ReferenceAddition> {

@@ -3,6 +3,8 @@ import { type Command, Option } from 'commander'
 import {
   captureAttested,
   encodeReferenceValues,
+  isQuirkName,
+  QUIRKS,
   type ReferenceDocument,
   ReferenceValuesError,
 } from '../../../attestation/index.ts'
@@ -20,6 +22,7 @@ interface Options extends EvidenceOptions, FileOptions {
   name: string
   revision: string
   component?: string[]
+  quirk?: string[]
   out: string
 }
 
@@ -54,6 +57,7 @@ export function addReferenceCapture(parent: Command): void {
       "code that IMA must have measured as it is now, or the host fails; without this, the packaged daemon's own parts. any: whatever runs as the daemon (repeatable)",
       collect,
     )
+    .option('--quirk <name>', 'known fault of the firmware that is put up with (repeatable)', collect)
     .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
   addFileOptions(command)
   addEvidenceOptions(command)
@@ -61,10 +65,11 @@ export function addReferenceCapture(parent: Command): void {
     const asked = askedComponents(options.component)
     const listed = fileSources(options)
     const revision = readRevision(options.revision)
+    const quirks = readQuirks(options.quirk)
     const { quote, evidence, commandLine, hostId } = await readEvidence(options, { trusted: true })
     const components = await readComponents(asked)
     try {
-      const words = { name: options.name, revision, created: new Date().toISOString(), commandLine }
+      const words = { name: options.name, revision, created: new Date().toISOString(), commandLine, quirks }
       const captured = captureAttested(quote, evidence, { ...words, components }).document
       // A component may be named that was not measured; without any, all that was measured is among the files.
       const imaPolicyMeasured = isImaPolicyMeasured(
@@ -103,6 +108,15 @@ export function addReferenceCapture(parent: Command): void {
       })
     }
     return undefined
+  })
+}
+
+/** @throws CliError for what is no quirk */
+function readQuirks(names: readonly string[] = []): readonly string[] {
+  const unknown = names.find(name => !isQuirkName(name))
+  if (unknown === undefined) return names
+  throw new CliError('USAGE', `there is no quirk ${unknown}`, {
+    next: `There are ${QUIRKS.map(({ name }) => name).join(', ')}.`,
   })
 }
 

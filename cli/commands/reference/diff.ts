@@ -86,6 +86,7 @@ async function changesOfHost(before: ReferenceDocument, options: EvidenceOptions
       created: before.created,
       components: 'any',
       rules: before.pcrs,
+      quirks: before.quirks,
       commandLine: commandLine ?? knownCommandLine(before),
     })
     return diffReferenceValues(before, document, { of: 'host' }).map(change => ({
