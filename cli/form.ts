@@ -102,5 +102,6 @@ export const REFERENCE_DOCUMENT = {
     files: [{ path: 'text', digests: ['text: algorithm:hex'] }],
     violations: ['text'],
     'exclude?': ['text: pattern of paths that are not judged'],
+    'signers?': 'json: list of {name, key, paths?}',
   },
 } as const

@@ -1,3 +1,4 @@
+import { canonicalJson } from '../../encoding/json.ts'
 import type { StatementChange } from './diff.ts'
 import type { ReferenceDocument } from './document.ts'
 
@@ -36,7 +37,18 @@ export function diffIma(
     ...lines.slice(0, MAX_NAMED),
     ...diffPaths('may change while it is measured', before.violations, after.violations, host),
     ...diffPaths('is not judged', before.exclude ?? [], after.exclude ?? [], host),
+    ...diffSigners(before, after, host),
   ]
+}
+
+/** Whose signature is good is not seen on a host. */
+function diffSigners(
+  { signers: before }: ReferenceDocument['ima'],
+  { signers: after }: ReferenceDocument['ima'],
+  host: boolean,
+): StatementChange[] {
+  if (host || canonicalJson(before ?? []) === canonicalJson(after ?? [])) return []
+  return [line('changed', 'IMA: the keys whose signature makes a file acceptable changed')]
 }
 
 function line(kind: StatementChange['kind'], text: string): StatementChange {
