@@ -52,7 +52,7 @@ describe('one grammar', () => {
           long,
           description: description.replace(/\.$/, ''),
         })
-        expect({ path, long, name: /^--[a-z]+(-[a-z]+)*$/.test(long) }).toEqual({ path, long, name: true })
+        expect({ path, long, name: /^--[a-z]+\d*(-[a-z]+)*$/.test(long) }).toEqual({ path, long, name: true })
       }
     }
   })
