@@ -5,7 +5,8 @@ import { matchesPcrDigest, type PcrValues, pcrDigestMatcher, type VerifiedQuote 
 import { hashSize, QUOTED_BANK } from '../tpm2/structures/index.ts'
 import { extendByUserspace, type UserspaceEvent, UserspaceLogError } from '../userspace/index.ts'
 import { type AppraisalReason, attempt, failure } from './reason.ts'
-import type { LogReplays, ReplayedBoot } from './replays.ts'
+import type { ReplayedBoot } from './replayed-boot.ts'
+import type { LogReplays } from './replays.ts'
 
 /** Logs that parse and replay, not yet compared with the quote. */
 export interface ReadLogs {

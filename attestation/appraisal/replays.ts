@@ -1,12 +1,5 @@
-import {
-  type EventLogReplay,
-  type EventLogVariant,
-  eventLogVariants,
-  parseEventLog,
-  type QuirkName,
-  replayEventLog,
-} from '../eventlog/index.ts'
-import { bootAggregates, type ImaExtend, type ImaPosition, ImaReplay } from '../ima/index.ts'
+import { type EventLogVariant, eventLogVariants, parseEventLog, type QuirkName } from '../eventlog/index.ts'
+import { type ImaExtend, type ImaPosition, ImaReplay } from '../ima/index.ts'
 import type { ReferenceValues } from '../reference/document.ts'
 import { QUOTED_BANK } from '../tpm2/structures/index.ts'
 import { parseUserspaceLog, type UserspaceEvent } from '../userspace/index.ts'
@@ -15,14 +8,7 @@ import { readMeasuredBoot } from './described/measured-boot.ts'
 import { ImaContinuity } from './ima-continuity.ts'
 import { ImaJudgement } from './ima-judgement.ts'
 import type { AppraisalReason } from './reason.ts'
-
-/** A TCG event log in the quoted bank, and what `boot_aggregate` has to be after it. */
-export interface ReplayedBoot {
-  readonly replay: EventLogReplay
-  readonly bootAggregates: ReadonlySet<string>
-  /** The known defects of firmware without which the log would not be what it is taken for. */
-  readonly quirks: readonly QuirkName[]
-}
+import { type ReplayedBoot, replayBoot } from './replayed-boot.ts'
 
 /** A log, and all that it may stand for, each replayed when it is first asked for. */
 interface KnownBoot {
@@ -128,10 +114,4 @@ export class LogReplays {
 function goesOnFrom(replay: ImaReplay, before: ImaPosition | null): boolean {
   if (before === null) return replay.first === 0
   return replay.first === before.entries && replay.pcr10After(replay.first).equals(before.pcr10)
-}
-
-function replayBoot({ log, quirks: needed }: EventLogVariant, quirks: readonly QuirkName[]): ReplayedBoot {
-  const aggregates = log.banks.flatMap(bank => bootAggregates(bank, replayEventLog(log, bank).pcrs))
-  const replay = replayEventLog(log, QUOTED_BANK, { quirks })
-  return { replay, bootAggregates: new Set(aggregates), quirks: [...new Set([...needed, ...replay.quirks])] }
 }

@@ -6,11 +6,12 @@ import {
   type MeasuredEvent,
   readMeasuredBoot,
 } from '../appraisal/described/measured-boot.ts'
-import { ATTEMPT_DIGEST, isRoutine } from '../appraisal/described/platform.ts'
+import { ATTEMPT_DIGEST, isRoutine } from '../appraisal/described/routine.ts'
 import type { AttestedLogs } from '../appraisal/logs.ts'
 import { IMA_PCR } from '../ima/index.ts'
 import { QUOTED_PCRS } from '../tpm2/structures/index.ts'
-import type { BootStatements, ReferenceDocument } from './document.ts'
+import type { BootStatements } from './boot-statements.ts'
+import type { ReferenceDocument } from './document.ts'
 import { checkEnforced } from './enforced.ts'
 import type { PcrRule } from './pcr-rule.ts'
 import type { BootImages, BootKey, OtherEvent, SecureBoot, UkiStatement } from './statements.ts'

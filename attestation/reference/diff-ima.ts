@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../encoding/json.ts'
-import type { StatementChange } from './diff.ts'
 import type { ReferenceDocument } from './document.ts'
+import type { StatementChange } from './reference-change.ts'
 
 /** Most paths that are named one by one. */
 const MAX_NAMED = 20

@@ -1,4 +1,4 @@
-import { opened, type StatementChange } from './diff.ts'
+import { opened, type StatementChange } from './reference-change.ts'
 import type { BootImages, BootKey, Firmware, SecureBoot, UkiStatement } from './statements.ts'
 
 type NamedDigests = Exclude<BootImages, 'any'>[number] & { readonly shown?: string }

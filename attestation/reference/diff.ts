@@ -4,20 +4,8 @@ import { diffFirmware, diffImages, diffLists, diffSecureBoot, diffUkis } from '.
 import type { ReferenceDocument } from './document.ts'
 import { kindOf } from './merge-statements.ts'
 import type { PcrRule } from './pcr-rule.ts'
+import { opened, type ReferenceChange, type StatementChange } from './reference-change.ts'
 import type { CommandLines } from './statements.ts'
-
-/** One thing that is not as it was. */
-export interface ReferenceChange {
-  /** The field of the document. */
-  readonly field: keyof ReferenceDocument
-  readonly kind: 'added' | 'removed' | 'changed'
-  /** In words. */
-  readonly text: string
-  /** The PCR that it is measured into; null where there is none. */
-  readonly pcr: number | null
-  /** What is there now, by digest, where there is one. */
-  readonly digest: string | null
-}
 
 export interface DiffOptions {
   /**
@@ -26,9 +14,6 @@ export interface DiffOptions {
    */
   readonly of: 'documents' | 'host'
 }
-
-/** A statement's differences, before they are put to their field. */
-export type StatementChange = Omit<ReferenceChange, 'field'>
 
 /** Says what changed from one set of reference values to another, in words and in the order of a boot. Names and creation time are not compared. */
 export function diffReferenceValues(
@@ -91,12 +76,6 @@ function diffVersions(
   if (added.length === 0 && removed.length === 0) return []
   const text = `TPM firmware changed from ${before.join(' or ')} to ${after.join(' or ')}`
   return [{ kind: 'changed', text, pcr: null, digest: null }]
-}
-
-/** A statement that became `any`, or is none any longer. */
-export function opened(what: string, open: boolean, pcr: number | null = null): StatementChange {
-  const text = open ? `${what}: anything is accepted now` : `${what}: only what is listed is accepted now`
-  return { kind: 'changed', text, pcr, digest: null }
 }
 
 function diffCommandLines(before: CommandLines, after: CommandLines, host: boolean): StatementChange[] {

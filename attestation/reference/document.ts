@@ -73,18 +73,6 @@ const documentSchema = v.strictObject({
 /** Reference values as they are written and signed. */
 export type ReferenceDocument = v.InferOutput<typeof documentSchema>
 
-/** What a document says of a boot, apart from IMA's part. */
-export type BootStatements = Pick<
-  ReferenceDocument,
-  'firmware' | 'secureBoot' | 'bootImages' | 'commandLines' | 'bootFiles' | 'ukis' | 'events' | 'pcrs'
->
-
-/** The same as the appraisal uses it. */
-export interface StatedBoot {
-  readonly document: BootStatements
-  readonly pcrs: ReadonlyMap<number, PcrRule>
-}
-
 /** Reference values as the appraisal uses them. */
 export interface ReferenceValues {
   /** SHA-256 of the payload, lower-case hexadecimal: what names these values everywhere. */

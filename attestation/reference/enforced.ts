@@ -1,4 +1,4 @@
-import type { BootStatements } from './document.ts'
+import type { BootStatements } from './boot-statements.ts'
 
 /** A statement that would be read and not be judged. */
 export interface Unenforced {

@@ -5,7 +5,7 @@ export {
   captureAttested,
   captureReferenceValues,
 } from './capture.ts'
-export { type DiffOptions, diffReferenceValues, type ReferenceChange } from './diff.ts'
+export { type DiffOptions, diffReferenceValues } from './diff.ts'
 export {
   type Component,
   encodeReferenceValues,
@@ -20,6 +20,7 @@ export { ReferenceValuesError, type ReferenceValuesErrorCode } from './error.ts'
 export { type ImaList, type ImaListDocument, imaListWarnings } from './ima-list.ts'
 export { mergeReferenceValues, type ReferenceAddition } from './merge.ts'
 export type { PcrRule } from './pcr-rule.ts'
+export type { ReferenceChange } from './reference-change.ts'
 export {
   checkReferenceRevision,
   checkReferenceSuccessor,

@@ -1,8 +1,8 @@
-import type { BootStatements } from '../../reference/document.ts'
+import type { BootStatements } from '../../reference/boot-statements.ts'
 import type { BootImages, UkiStatement } from '../../reference/statements.ts'
 import { type Ledger, named, oneOf } from './ledger.ts'
 import type { MeasuredEvent } from './measured-boot.ts'
-import { ATTEMPT_DIGEST, isRoutine } from './platform.ts'
+import { ATTEMPT_DIGEST, isRoutine } from './routine.ts'
 
 const IMAGE_PCR = 4
 

@@ -1,7 +1,7 @@
 import type { Firmware } from '../../reference/statements.ts'
 import { type Ledger, named } from './ledger.ts'
 import type { MeasuredEvent } from './measured-boot.ts'
-import { isRoutine } from './platform.ts'
+import { isRoutine } from './routine.ts'
 
 /** What a firmware measures: itself, and the drivers that it loads from cards. */
 const FIRMWARE_PCRS: readonly number[] = [0, 2]

@@ -1,4 +1,4 @@
-import type { StatedBoot } from '../../reference/document.ts'
+import type { StatedBoot } from '../../reference/boot-statements.ts'
 import type { AppraisalReason } from '../reason.ts'
 import { judgeBootImages } from './boot-images.ts'
 import { judgeBootFiles, judgeCommandLines } from './command-line.ts'

@@ -1,4 +1,4 @@
-import type { StatedBoot } from '../../reference/document.ts'
+import type { StatedBoot } from '../../reference/boot-statements.ts'
 import { type AppraisalReason, type AppraisalReasonCode, failure } from '../reason.ts'
 import type { MeasuredBoot, MeasuredEvent } from './measured-boot.ts'
 

@@ -1,10 +1,10 @@
 import { type DecodedEvent, decodeEvent, GUID, type VariableFields } from '../../eventlog/decode/index.ts'
 import { QUOTED_BANK } from '../../tpm2/structures/index.ts'
 import type { UserspaceEvent } from '../../userspace/index.ts'
-import type { ReplayedBoot } from '../replays.ts'
+import type { ReplayedBoot } from '../replayed-boot.ts'
 import { claimOf, labelOf, oneLine } from './label.ts'
 import { authorityKey, keysOf, type MeasuredKey } from './measured-keys.ts'
-import { SEPARATOR_DIGESTS } from './platform.ts'
+import { SEPARATOR_DIGESTS } from './routine.ts'
 
 export type { MeasuredKey } from './measured-keys.ts'
 
