@@ -28,7 +28,7 @@ import { openings } from '../../reference/words.ts'
 import { collect } from '../../workload.ts'
 
 interface Options extends EvidenceOptions, FileOptions, UkiOptions {
-  host?: boolean
+  live?: boolean
   operatorKey?: string
   out: string
 }
@@ -39,7 +39,7 @@ export function addReferenceAdd(parent: Command): void {
     'add <base-file> [captured-file]',
     'Accept besides what reference values accept already: what was captured after an update, what a host is now, or files that are installed. Writes the next revision, to be signed.',
     `writ reference add reference.json captured.json --operator-key operator.pub --out next.json
-     writ reference add reference.json --operator-key operator.pub --host --packages --out next.json
+     writ reference add reference.json --operator-key operator.pub --live --packages --out next.json
      writ reference add reference.json --operator-key operator.pub --uki linux-6.12.efi --out next.json`,
     {
       file: 'text',
@@ -49,7 +49,7 @@ export function addReferenceAdd(parent: Command): void {
       open: ['text: what is open now and was not before'],
     },
   )
-    .option('--host', 'accept this host as it is now')
+    .option('--live', 'accept this host as it is now')
     .option('--uki <file>', 'accept hosts that start this unified kernel image (repeatable)', collect)
     .option('--phase <path>', `of --uki: ${PHASE_HELP}`, collect)
     .option(
@@ -96,12 +96,12 @@ async function addAll(
   if (captured !== undefined) {
     additions.push((await readAnyReference(captured, options.operatorKey)).values.document)
   }
-  if (options.host || namesOtherEvidence(options)) additions.push(await captureLike(base, options))
+  if (options.live || namesOtherEvidence(options)) additions.push(await captureLike(base, options))
   const sources = fileSources(options)
   if (sources !== null) additions.push(await listFiles(base, sources))
   const images = options.uki ?? []
   if (additions.length === 0 && images.length === 0) {
-    const what = 'give what to add: a captured file, --host, --report, --attest, --files, --packages or --uki'
+    const what = 'give what to add: a captured file, --live, --report, --attest, --files, --packages or --uki'
     throw new CliError('USAGE', what)
   }
   if (images.length === 0 && (options.phase ?? options.profile) !== undefined) {

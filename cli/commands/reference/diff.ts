@@ -18,7 +18,7 @@ import {
 import { readAnyReference, readReferenceFile } from '../../reference/file.ts'
 
 interface Options extends EvidenceOptions {
-  host?: boolean
+  live?: boolean
   operatorKey?: string
 }
 
@@ -31,7 +31,7 @@ export function addReferenceDiff(parent: Command): void {
     'diff <before-file> [after-file]',
     'Say in words what changed: between two files of reference values, or from one to a host as it is now. The exit status is 0 if nothing did.',
     `writ reference diff reference.json captured.json --operator-key operator.pub
-     writ reference diff reference.json --operator-key operator.pub --host
+     writ reference diff reference.json --operator-key operator.pub --live
      writ reference diff captured.json --report report.json`,
     {
       same: 'boolean',
@@ -49,7 +49,7 @@ export function addReferenceDiff(parent: Command): void {
       ],
     },
   )
-    .option('--host', 'compare with this host as it is now')
+    .option('--live', 'compare with this host as it is now')
     .option('--operator-key <file>', "the operator's public key; without it the files must not be signed")
   addEvidenceOptions(command)
   addNote(
@@ -59,9 +59,9 @@ export function addReferenceDiff(parent: Command): void {
   setAction<Options>(command, async ({ args, options, output }) => {
     const [path = '', other] = args
     const hosts =
-      (options.host ? 1 : 0) + (namesOtherEvidence(options) ? 1 : 0) + (other === undefined ? 0 : 1)
+      (options.live ? 1 : 0) + (namesOtherEvidence(options) ? 1 : 0) + (other === undefined ? 0 : 1)
     if (hosts !== 1)
-      throw new CliError('USAGE', 'give one thing to compare with: a file, --host, --report or --attest')
+      throw new CliError('USAGE', 'give one thing to compare with: a file, --live, --report or --attest')
     const before = await readReferenceFile(path, options.operatorKey)
     const after = other === undefined ? null : await readAnyReference(other, options.operatorKey)
     const changes =
