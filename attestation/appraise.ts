@@ -17,23 +17,33 @@ import { IMA_PCR, type ImaPosition } from './ima/index.ts'
 import {
   type ClockHistory,
   type ClockStep,
+  checkQuote as checkQuoteOf,
   type EnrolledAk,
   firmwareChanged,
   formatFirmwareVersion,
   judgeClock,
   QuoteError,
+  type QuoteQuestion,
   type VerifiedQuote,
   verifyQuote,
 } from './quote/index.ts'
 import type { ReferenceValues } from './reference/document.ts'
 import { type ClockInfo, QUOTED_SELECTION } from './tpm2/structures/index.ts'
 
+/**
+ * The enrolled key; or a key that somebody trusts on grounds of their own, of which attributes and Name may not be known: then all that
+ * the appraisal says holds only as far as that key attests.
+ */
+export type ExpectedSigner =
+  | { readonly ak: EnrolledAk; readonly extraData: Uint8Array }
+  | Pick<QuoteQuestion, 'key' | 'signatureFormat' | 'extraData'>
+
 /** What an appraisal is made from. */
 export interface AppraisalInput {
   readonly evidence: Evidence
   readonly reference: ReferenceValues
-  /** The enrolled key, and the extraData that the verifier asked for. */
-  readonly expected: { readonly ak: EnrolledAk; readonly extraData: Uint8Array }
+  /** The key that the verifier trusts, and the extraData that it asked for. */
+  readonly expected: ExpectedSigner
   /** `history` of the last appraisal of this TPM, null for the first. */
   readonly previous: ClockHistory | null
   /** SHA-256 (lower-case hexadecimal) of the subjects of every START in the lineage: excused from the launcher's memfd and at absolute paths. */
@@ -159,7 +169,9 @@ function matterOf({ reference, tier }: AppraisalInput, quote: boolean, logs: boo
 }
 
 function checkQuote({ evidence, expected }: AppraisalInput): VerifiedQuote {
-  return verifyQuote(evidence.quote, { ...expected, pcrSelection: QUOTED_SELECTION })
+  return 'key' in expected
+    ? checkQuoteOf(evidence.quote, { ...expected, pcrs: { exactly: QUOTED_SELECTION } })
+    : verifyQuote(evidence.quote, { ...expected, pcrSelection: QUOTED_SELECTION })
 }
 
 function checkClock(

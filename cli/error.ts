@@ -4,9 +4,9 @@ import { WritError } from '../encoding/error.ts'
 export const EXIT = {
   /** What was asked for is done. */
   done: 0,
-  /** Denied, not verified, or could not be carried out. */
+  /** Denied, not verified, or could not be carried out; what the command is asked to judge is malformed. */
   refused: 1,
-  /** Wrong use, or input that is malformed or missing. */
+  /** Wrong use, or other input that is malformed or missing. */
   wrongUse: 2,
 } as const
 export type ExitStatus = number

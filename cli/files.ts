@@ -75,7 +75,7 @@ async function readAtMost(file: FileHandle, limit: number): Promise<Buffer> {
 }
 
 function fileError(
-  code: 'FILE_MISSING' | 'FILE_UNREADABLE' | 'FILE_TOO_LARGE' | 'FILE_MALFORMED',
+  code: 'FILE_MISSING' | 'FILE_UNREADABLE' | 'FILE_TOO_LARGE' | 'FILE_MALFORMED' | 'NOT_VERIFIED',
   path: string,
   what: string,
   why: string,
@@ -87,6 +87,7 @@ function fileError(
 /**
  * Reads a file and makes something of its bytes; what the maker finds wrong is reported with the file's name.
  *
+ * @param wrong what that means: that the file cannot be used here, or, where the command is asked to judge the file, its answer
  * @throws CliError
  */
 export async function readAs<T>(
@@ -94,13 +95,14 @@ export async function readAs<T>(
   what: string,
   make: (bytes: Buffer) => T | Promise<T>,
   maxBytes?: number,
+  wrong: 'FILE_MALFORMED' | 'NOT_VERIFIED' = 'FILE_MALFORMED',
 ): Promise<T> {
   const bytes = await readDocument(path, what, maxBytes)
   try {
     return await make(bytes)
   } catch (cause) {
     if (cause instanceof WritError && !(cause instanceof CliError)) {
-      throw fileError('FILE_MALFORMED', path, what, `${cause.message} [${cause.code}]`, cause)
+      throw fileError(wrong, path, what, `${cause.message} [${cause.code}]`, cause)
     }
     throw cause
   }

@@ -31,7 +31,7 @@ export interface FileSources {
 /**
  * Digests of the files that an installed system or directories hold: those that somebody may execute or that all may read. The digest of a
  * secret (a password file, a key) in a document for everybody would let its content be guessed at. No link is followed: where one leads to is
- * a file with a path of its own, and IMA logs that one.
+ * a file with a path of its own, and IMA logs that one. Stays on each directory's file system.
  *
  * @returns by path, each once
  * @throws CliError
@@ -59,15 +59,6 @@ export async function measureSources({
     }
   }
   return attempt(root, () => hashAll(files))
-}
-
-/**
- * Digests of the regular files below a directory, under the paths that IMA would log for them. Stays on the directory's file system.
- *
- * @throws CliError
- */
-export function measureFiles(directory: string): Promise<MeasuredFile[]> {
-  return measureSources({ directories: [directory] })
 }
 
 /** Digest of one file, under the path that IMA would log for it. @throws CliError */

@@ -52,7 +52,7 @@ export {
   type QuirkName,
   quirkOf,
 } from './quirks.ts'
-export { ccRegisterOfPcr, type RegisterKind, registerName } from './registers.ts'
+export { type RegisterKind, registerName } from './registers.ts'
 export {
   type EventLogProblem,
   type EventLogProblemCode,

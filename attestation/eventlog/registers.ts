@@ -72,11 +72,3 @@ const CC_NAMES = ['MRTD', 'RTMR0', 'RTMR1', 'RTMR2', 'RTMR3'] as const
 export function registerName(kind: RegisterKind, register: number): string {
   return kind === 'tpm' ? `PCR ${register}` : (CC_NAMES[register] ?? `register ${register}`)
 }
-
-/** The measurement register that a confidential VM has in place of a PCR (UEFI 2.10, section 38.4.1, table for Intel TDX). */
-export function ccRegisterOfPcr(pcr: number): number {
-  if (pcr === 0) return 0
-  if (pcr === 1 || pcr === 7) return 1
-  if (pcr <= 6) return 2
-  return pcr <= 15 ? 3 : 4
-}

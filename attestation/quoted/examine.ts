@@ -42,8 +42,8 @@ export interface QuoteExamination extends QuoteQuestion {
   readonly logs: GivenLogs
   /** PCR values from beside the quote: they have to be the quoted ones. */
   readonly claimedPcrs: BankValues | null
-  /** Appraises the host as the daemon does; needs the key's public area and the selection that Writ quotes. */
-  readonly reference: { readonly values: ReferenceValues; readonly publicArea: Uint8Array } | null
+  /** Appraises the host as the daemon does; needs the selection that Writ quotes. */
+  readonly reference: ReferenceValues | null
   /** What is remembered of this host; undefined: nothing is remembered. */
   readonly history: QuoteHistory | null | undefined
   /** RFC 3339, for the history. */
@@ -279,18 +279,15 @@ class Examination {
   }
 
   #appraise(): void {
-    const { reference, quote, name, key, extraData, logs } = this.#in
+    const { reference, quote, key, signatureFormat, extraData, logs } = this.#in
     if (reference === null) {
       this.#say('reference values', 'NOT CHECKED', 'none were given')
       return
     }
     this.#appraisal = appraise({
       evidence: { quote, ...logs, eventLog: logs.eventLog ?? Buffer.alloc(0) },
-      reference: reference.values,
-      expected: {
-        ak: { publicArea: reference.publicArea, name: name ?? key.name ?? Buffer.alloc(0) },
-        extraData: extraData ?? Buffer.alloc(0),
-      },
+      reference,
+      expected: { key, signatureFormat, extraData },
       previous: this.#in.history?.newest ?? null,
       governedDigests: new Set(),
       ...(this.#in.claimedPcrs?.has('sha256')

@@ -3,7 +3,7 @@
 export { authenticodeDigests } from './authenticode.ts'
 export { UkiError, type UkiErrorCode } from './error.ts'
 export { type ImageSource, imageInMemory } from './image-source.ts'
-export { KERNEL_INITRD_PCR, type KernelEvents, predictKernelEvents } from './kernel-events.ts'
+export { type KernelEvents, predictKernelEvents } from './kernel-events.ts'
 export {
   KERNEL_BOOT_PCR,
   machineChoices,
@@ -16,5 +16,5 @@ export {
 } from './pcr11.ts'
 export { MAX_IMAGE_BYTES, type PeImage, type PeSection, readPeImage } from './pe-image.ts'
 export { type HexDigests, type UkiProfileReference, type UkiReference, ukiReference } from './reference.ts'
-export { BOOT_PHASES, type UkiSectionName } from './section-order.ts'
+export type { UkiSectionName } from './section-order.ts'
 export { readUki, sectionDigests, sectionText, type Uki, type UkiSection } from './uki.ts'

@@ -5,9 +5,6 @@ import { type UkiChoice, usedSections } from './pcr11.ts'
 import type { UkiSectionName } from './section-order.ts'
 import { sectionParts, sectionText, type Uki, type UkiSection } from './uki.ts'
 
-/** Where Linux's EFI stub measures what it was given (drivers/firmware/efi/libstub/efi-stub-helper.c, efi_measure_tagged_event). */
-export const KERNEL_INITRD_PCR = 9
-
 /** What Linux measures of what the stub gives it, if nothing beside the image is added: no drop-ins, credentials, extensions or addons. */
 export interface KernelEvents {
   /** The command line, null where the image leaves it to the boot loader; `LOADED_IMAGE::LoadOptions`. */

@@ -45,6 +45,3 @@ export function measuredSections(version: number | null): readonly UkiSectionNam
 
 /** Of these a profile may have several; the stub takes the first that fits the machine it runs on. */
 export const CHOSEN_BY_MACHINE = ['.dtbauto', '.efifw'] as const satisfies readonly UkiSectionName[]
-
-/** Boot phases that systemd measures (systemd-pcrphase.service(8)), in their order. Those of an initrd without systemd are missing. */
-export const BOOT_PHASES = ['enter-initrd', 'leave-initrd', 'sysinit', 'ready', 'shutdown', 'final'] as const

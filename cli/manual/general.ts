@@ -2,8 +2,11 @@
 
 export const EXIT_STATUSES: readonly (readonly [status: string, meaning: string])[] = [
   ['0', 'Done; what was asked is verified.'],
-  ['1', 'Denied, not verified, or it could not be carried out.'],
-  ['2', 'Wrong use, or input that is malformed or missing. Nothing was done.'],
+  [
+    '1',
+    'Denied, not verified, or it could not be carried out; what a command is asked to judge is malformed.',
+  ],
+  ['2', 'Wrong use, or other input that is malformed or missing. Nothing was done.'],
   ['other', "The program's own, of `writ run` alone; 128 + N if signal N ended it."],
 ]
 

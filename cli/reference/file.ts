@@ -18,7 +18,7 @@ export interface ReferenceFile {
 /**
  * Reads reference values: signed ones with the operator's key, or a captured document that nobody has signed yet.
  *
- * @throws CliError also for a signed file without a key, whose signature nobody would check
+ * @throws CliError `NOT_VERIFIED` for what is malformed or not by that key; also for a signed file without a key, whose signature nobody would check
  */
 export async function readReferenceFile(
   path: string,
@@ -32,6 +32,7 @@ export async function readReferenceFile(
       'reference values',
       bytes => openReferenceValues(bytes, [key]),
       maxBytes,
+      'NOT_VERIFIED',
     )
     return { values, signed: true }
   }
@@ -43,6 +44,7 @@ export async function readReferenceFile(
       return parseReferenceValues(bytes)
     },
     maxBytes,
+    'NOT_VERIFIED',
   )
   return { values, signed: false }
 }

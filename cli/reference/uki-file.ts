@@ -31,7 +31,7 @@ export function readUkiAddition(base: ReferenceDocument, path: string, options: 
   } catch (cause) {
     if (!(cause instanceof UkiError)) throw cause
     const what = `cannot use ${path} as a unified kernel image: ${cause.message} [${cause.code}]`
-    throw new CliError('FILE_MALFORMED', what, { at: path, cause })
+    throw new CliError('NOT_VERIFIED', what, { at: path, cause })
   }
 }
 

@@ -101,6 +101,54 @@ describe('writ quote verify', () => {
     expect(await verify(...history)).toMatchObject({ status: 2, found: null })
   })
 
+  test('appraises by reference values a host of which there is only the public key, as tpm2-tools write it', async () => {
+    await writ(['key', 'new', dir.in('operator')])
+    await writ(['key', 'new', dir.in('stranger')])
+    const evidence = [
+      '--attest',
+      file('quote.msg'),
+      '--signature',
+      file('quote.sig'),
+      '--quote-key',
+      file('ak.pem'),
+    ]
+    const logged = ['--event-log', file('eventlog.bin'), '--userspace-log', file('userspace.jsonseq')]
+    const captured = ['reference', 'capture', ...evidence, ...logged, '--ima-log', file('ima.bin')]
+    await writ([...captured, '--name', 'web', '--component', 'any', '--out', dir.in('captured.json')])
+    const values = dir.in('reference.json')
+    await writ([
+      'reference',
+      'sign',
+      dir.in('captured.json'),
+      '--key',
+      dir.in('operator.key'),
+      '--out',
+      values,
+    ])
+    const reference = ['--reference', values, '--operator-key', dir.in('operator.pub')]
+
+    const good = await verify(...logs(), ...reference)
+    expect(good.status).toBe(0)
+    const said = { property: 'reference values', status: 'VERIFIED' }
+    expect(good.found.properties).toContainEqual(expect.objectContaining(said))
+    const host = 'debian13-uki-secureboot'
+    const quote = ['--attest', file('quote.msg', host), '--signature', file('quote.sig', host)]
+    const other = await verify(...logs(host), ...reference, ...quote, '--key', file('ak.pem', host))
+    expect(other.status).toBe(1)
+    expect(other.found.reasons.map((r: { code: string }) => r.code)).toContain('SECURE_BOOT_MISMATCH')
+
+    // Whose values they are, and whether they are any, is part of the answer; what to appraise has to be there.
+    const refused = await verify(...logs(), ...reference, '--operator-key', dir.in('stranger.pub'))
+    expect(refused).toMatchObject({ status: 1, found: null })
+    writeFileSync(dir.in('half.json'), readFileSync(values).subarray(0, 100))
+    expect(await verify(...logs(), ...reference, '--reference', dir.in('half.json'))).toMatchObject({
+      status: 1,
+    })
+    expect(await verify(...reference)).toMatchObject({ status: 2, found: null })
+    const few = await verify(...logs(), ...reference, '--pcrs-selected', 'sha256:0,1')
+    expect(few).toMatchObject({ status: 2, found: null })
+  })
+
   test.each([
     [['--pcrs-selected', 'sha256:0,0']],
     [['--nonce', 'x']],

@@ -6,21 +6,23 @@ import {
   historyHost,
   MAX_PCR_FILE_BYTES,
   type PcrSelection,
+  QUOTED_SELECTION,
   type QuoteFinding,
   type QuoteKey,
+  type ReferenceValues,
   readClaimedPcrs,
   readQuoteKey,
   readSelectionText,
   readSignatureFormat,
   type SignatureFormat,
+  selectionText,
 } from '../../../attestation/index.ts'
 import { addCommand, addNote, setAction } from '../../command.ts'
 import { CliError, EXIT } from '../../error.ts'
 import { readAs, readDocument } from '../../files.ts'
-import { readTrustedKey } from '../../keys.ts'
 import { printable, styled } from '../../output.ts'
 import { openHistory } from '../../quote-history.ts'
-import { openReferenceValues } from '../../reference-values.ts'
+import { readReferenceFile } from '../../reference/file.ts'
 import { resultLine } from '../../verify/property.ts'
 
 interface Options {
@@ -116,9 +118,8 @@ export function addQuoteVerify(parent: Command): void {
     const extraData = readExtraData(options.nonce)
     const signatureFormat = readFormat(options.signatureFormat)
     const name = options.name === undefined ? null : readHex(options.name, '--name')
-    const keyBytes = await readDocument(options.key, 'the key of the quote')
     const key = await readAs(options.key, 'the key of the quote', readQuoteKey)
-    const reference = await readReference(options, key, keyBytes, selection)
+    const reference = await readReference(options, selection)
     const claimedPcrs = await readOptional(options.pcrs, 'PCR values', readClaimedPcrs, MAX_PCR_FILE_BYTES)
     const history =
       options.history === undefined ? null : await openHistory(options.history, historyHost(key))
@@ -233,25 +234,17 @@ async function readOptional<T>(
   return path === undefined ? null : await readAs(path, what, read, most)
 }
 
-/** The appraisal is of what the daemon asks for, so it needs the same of a quote. */
+/** The appraisal is of what the daemon asks for, so it needs the same PCRs and the log of what put them there. */
 async function readReference(
-  options: Options,
-  key: QuoteKey,
-  keyBytes: Buffer,
+  { reference, operatorKey, eventlog }: Options,
   selection: readonly PcrSelection[],
-) {
-  const { reference, operatorKey, nonce, eventlog } = options
+): Promise<ReferenceValues | null> {
   if (reference === undefined) return null
   if (operatorKey === undefined)
     throw new CliError('USAGE', '--reference needs --operator-key: whose values they are')
-  if (key.area === null || nonce === 'none' || eventlog === undefined || selection.length !== 1) {
-    throw new CliError(
-      'USAGE',
-      "--reference needs the key as TPM2B_PUBLIC or TPMT_PUBLIC, a nonce, the firmware's log, and one bank",
-    )
-  }
-  const operator = await readTrustedKey(operatorKey, "the operator's key")
-  const values = await readAs(reference, 'reference values', bytes => openReferenceValues(bytes, [operator]))
-  const publicArea = key.form === 'TPM2B_PUBLIC' ? keyBytes.subarray(2) : keyBytes
-  return { values, publicArea }
+  if (eventlog === undefined) throw new CliError('USAGE', "--reference needs --eventlog: the firmware's log")
+  const about = selectionText(QUOTED_SELECTION)
+  if (selectionText(selection) !== about)
+    throw new CliError('USAGE', `--reference needs a quote of ${about}, which reference values are about`)
+  return (await readReferenceFile(reference, operatorKey)).values
 }

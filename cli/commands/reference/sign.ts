@@ -35,6 +35,7 @@ export function addReferenceSign(parent: Command): void {
       'reference values',
       bytes => ({ payload: bytes, values: parseReferenceValues(bytes) }),
       MAX_REFERENCE_BYTES,
+      'NOT_VERIFIED',
     )
     const key = await readSigningKey(options.key, "the operator's key", options)
     await writeDocument(options.out, signEnvelope(REFERENCE_VALUES_TYPE, payload, [key]))

@@ -10,13 +10,13 @@ import {
 } from '../../../attestation/index.ts'
 import { addCommand, addNote, setAction } from '../../command.ts'
 import { CliError, EXIT } from '../../error.ts'
-import { readAs, readDocument } from '../../files.ts'
+import { readDocument } from '../../files.ts'
 import { PROPERTY } from '../../form.ts'
 import { readHostId } from '../../host-id.ts'
 import { readTrustedKey } from '../../keys.ts'
 import { MALFORMED, reportMalformed } from '../../malformed.ts'
 import { styled } from '../../output.ts'
-import { openReferenceValues } from '../../reference-values.ts'
+import { readReferenceFile } from '../../reference/file.ts'
 import { addEarOptions, type EarOptions, readEarKey, writeEar } from '../../report/ear.ts'
 import { HistoryDirectory } from '../../report/history.ts'
 import { formatKnown } from '../../report/known.ts'
@@ -121,10 +121,7 @@ async function readTrust(options: Options): Promise<ReportTrust> {
     hostId: options.host === undefined ? null : readHostId(options.host),
     operatorKey,
     ekRoots: await readRoots(options),
-    reference:
-      referencePath === undefined || operatorKey === null
-        ? null
-        : await readAs(referencePath, 'reference values', b => openReferenceValues(b, [operatorKey])),
+    reference: referencePath === undefined ? null : (await readReferenceFile(referencePath, keyPath)).values,
     governedDigests: new Set(options.governed ?? []),
     lineage: lineageJudge,
     history: null,
