@@ -25,6 +25,16 @@ export interface ConformanceCase extends CaseLine {
 /** What is answered: the members that the suite defines for the kind. */
 export type Answer = Readonly<Record<string, JsonValue>>
 
+/** That a case is refused, in the words of every kind. */
+export const REFUSAL: Answer = {
+  parse: 'error',
+  verdict: 'reject',
+  verify: false,
+  valid: false,
+  accept: false,
+  json: 'reject',
+}
+
 /** Answers every case of one kind. What a case contains never makes it throw. */
 export type Answerer = (given: ConformanceCase) => Answer | Promise<Answer>
 
