@@ -50,6 +50,8 @@ export function readClaims(claims: JsonObject): EarClaims {
       at: 'eat_profile',
     })
   const issuedAt = readTime(claims, 'iat')
+  // RFC 9711 section 4.3.1: this one is a whole number.
+  if (issuedAt !== undefined && !Number.isSafeInteger(issuedAt)) throw invalid('is not a whole number', 'iat')
   if (issuedAt === undefined) throw invalid('is missing', 'iat')
   if (!isObject(submods)) throw invalid('is missing', 'submods')
   const names = Object.keys(submods)
@@ -73,11 +75,12 @@ export function readClaims(claims: JsonObject): EarClaims {
   }
 }
 
-/** RFC 9711 section 4.3.1: times are whole numbers of seconds. */
+/** RFC 7519 section 2, "NumericDate": "non-integer values can be represented". */
 function readTime(claims: JsonObject, name: string): number | undefined {
   const value = claims[name]
   if (value === undefined) return undefined
-  if (typeof value !== 'number' || !Number.isSafeInteger(value)) throw invalid('is not a whole number', name)
+  if (typeof value !== 'number' || Math.abs(value) > Number.MAX_SAFE_INTEGER)
+    throw invalid('is not a number of seconds', name)
   return value
 }
 

@@ -71,6 +71,9 @@ export function isLegacy(log: Buffer, nameStart: number, nameEnd: number): boole
   )
 }
 
+/** PCRs of a TPM for PC clients (TCG PC Client Platform TPM Profile 1.05, section 4.6). */
+const PCR_COUNT = 24
+
 /**
  * Finds the end of the entry at `start`, or gives -1 when it is not there yet. No length is believed beyond its bound.
  *
@@ -86,6 +89,8 @@ export function frameEnd(
   const { bigEndian, columnBytes } = layout
   const nameStart = start + 8 + columnBytes
   if (nameStart > filled) return -1
+  const pcr = readU32(log, start, bigEndian)
+  if (pcr >= PCR_COUNT) throw malformed(index, `there is no PCR ${pcr}`, start)
   const nameLength = readU32(log, nameStart - 4, bigEndian)
   if (nameLength === 0 || nameLength > MAX_NAME_BYTES)
     throw malformed(index, `a template name of ${nameLength} bytes`, nameStart - 4)

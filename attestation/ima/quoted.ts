@@ -30,7 +30,7 @@ export interface QuotedImaLog {
  * its column says, and when there is one position at which every bank has its quoted value. No value fits a log of which it covers
  * nothing: the boot begins with `boot_aggregate`.
  *
- * @param quoted at least one bank; trusted
+ * @param quoted trusted; without any, nothing of the log is attested, and still its entries are looked at
  * @throws ImaLogError for bytes that are no IMA log
  */
 export function compareWithQuoted(
@@ -42,14 +42,15 @@ export function compareWithQuoted(
   const faults: ImaFault[] = []
   const attested: Partial<Record<HashAlgorithm, number>> = {}
   let extend: ImaExtend | null = null
-  let checked = false
+  const read = new ImaReplay()
+  read.append(log)
+  read.finish()
+  faults.push(...faultyEntries(read))
   for (const [bank, value] of quoted) {
     for (const how of bank === 'sha1' ? (['native'] as const) : (['native', 'padded'] as const)) {
       const replay = new ImaReplay({ bank, extend: how })
       replay.append(log)
       replay.finish()
-      if (!checked) faults.push(...faultyEntries(replay))
-      checked = true
       const position = replay.findPosition(pcr10 => pcr10.equals(value))
       if (position === null || (position === 0 && replay.length > 0)) continue
       attested[bank] = position

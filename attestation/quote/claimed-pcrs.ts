@@ -6,6 +6,9 @@ import type { BankValues } from './pcr-digest.ts'
 /** Most bytes of a file of PCR values: 24 PCRs of four banks are 12 kB in hexadecimal. */
 export const MAX_PCR_FILE_BYTES = 1 << 20
 
+/** Banks that TPMs have (TCG Algorithm Registry 1.34, table 3) and no quote here covers: their values are passed over. */
+const OTHER_BANKS = /^(?:sm3_256|sha3_(?:256|384|512))$/
+
 /**
  * Reads PCR values that somebody brought beside a quote: JSON `{"sha256": {"0": hex, …}, …}`, or what `tpm2_pcrread` prints. Nothing in
  * it is attested until a quote's digest covers it.
@@ -16,6 +19,7 @@ export function readClaimedPcrs(bytes: Uint8Array): BankValues {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
   const banks = new Map<HashAlgorithm, Map<number, Buffer>>()
   for (const [bank, pcr, hex] of /^\s*\{/.test(text) ? jsonValues(bytes) : printedValues(text)) {
+    if (OTHER_BANKS.test(bank)) continue
     if (!isHashAlgorithm(bank)) throw malformed(`no bank is called ${bank.slice(0, 32)}`)
     const value = Buffer.from(hex, 'hex')
     if (value.toString('hex') !== hex.toLowerCase() || value.length !== hashSize(bank)) {

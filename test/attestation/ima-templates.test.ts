@@ -184,6 +184,25 @@ describe('every bank', () => {
       { code: 'IMA_PCR_MISMATCH', bank: 'sha256' },
     ])
   })
+
+  it('or none: entries are looked at all the same', () => {
+    const lying = kernelEntry().binary
+    lying.writeUInt8(lying.readUInt8(5) ^ 1, 5)
+    expect(compareWithQuoted(log, new Map()).faults).toEqual([])
+    expect(compareWithQuoted(Buffer.concat([log, lying]), new Map()).faults).toMatchObject([
+      { code: 'IMA_TEMPLATE_HASH_MISMATCH', entry: 3 },
+    ])
+  })
+
+  it('have 24 PCRs', () => {
+    const entry = (number: number): Buffer => {
+      const { binary } = kernelEntry()
+      binary.writeUInt32LE(number)
+      return binary
+    }
+    expect(readImaLog(Buffer.concat([log, entry(23)])).length).toBe(4)
+    expect(() => readImaLog(Buffer.concat([log, entry(24)]))).toThrow('there is no PCR 24')
+  })
 })
 
 describe('the text form', () => {

@@ -285,6 +285,9 @@ describe('the claims', () => {
     expect(() => verify(claims({ nbf: NOW + 1 }))).toThrow(code('EAR_NOT_YET_VALID', 'nbf'))
     expect(() => verify(claims({ iat: NOW + 1 }))).toThrow(code('EAR_NOT_YET_VALID', 'iat'))
     expect(verify(claims({ exp: 1 }), { now: null }).expiresAt).toBe(1)
+    // RFC 7519 section 2: but for the time of issue (RFC 9711 section 4.3.1), fractions of a second are allowed.
+    expect(verify(claims({ exp: NOW + 0.5, nbf: NOW - 0.5 })).expiresAt).toBe(NOW + 0.5)
+    expect(() => verify(claims({ exp: NOW - 0.5 }))).toThrow(code('EAR_EXPIRED'))
   })
 
   it('have the nonce that was asked with', () => {
