@@ -126,7 +126,7 @@ describe('writ reference add --uki', () => {
       )
       return [status, stderr] as const
     }
-    expect(await add('--uki', 'base.json')).toEqual([2, expect.stringContaining('PE_NOT_AN_IMAGE')])
+    expect(await add('--uki', 'base.json')).toEqual([1, expect.stringContaining('PE_NOT_AN_IMAGE')])
     expect(await add('--uki', 'new.efi', '--profile', '1')).toEqual([
       2,
       expect.stringContaining('no profile 1'),
