@@ -1,4 +1,11 @@
-import { BOOT_AGGREGATE, IMA_PCR, type ImaEntry, ImaLogError, type ImaReplay } from '../ima/index.ts'
+import {
+  BOOT_AGGREGATE,
+  IMA_PCR,
+  type ImaEntry,
+  ImaLogError,
+  type ImaReplay,
+  namesFileFirst,
+} from '../ima/index.ts'
 import type { ReferenceValues } from '../reference/document.ts'
 import { isSignedFile } from '../reference/ima-list.ts'
 import type { PathPattern } from '../reference/ima-pattern.ts'
@@ -119,6 +126,14 @@ export class ImaJudgement {
       return failure(
         'IMA_TEMPLATE_HASH_MISMATCH',
         `${at} (${path}): its template hash is not that of its data`,
+        at,
+      )
+    }
+    if (!namesFileFirst(entry.template)) {
+      const what = `its template ${JSON.stringify(short(entry.template))} does not begin with one digest and one path`
+      return failure(
+        'IMA_TEMPLATE_UNSUPPORTED',
+        `${at}: ${what}, so that nothing tells which file it is of`,
         at,
       )
     }

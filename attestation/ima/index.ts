@@ -22,3 +22,4 @@ export {
   readImaKeys,
 } from './signature/keyring.ts'
 export { type SignatureCheck, type SignatureOutcome, verifyEntrySignature } from './signature/verify.ts'
+export { namesFileFirst } from './template.ts'

@@ -49,6 +49,22 @@ const known = new Map<string, readonly FieldName[]>(
 )
 
 /**
+ * Whether digest and path are the first two fields, and the only ones of their kind, as in every template that has a name. The template's name is bound by
+ * nothing: where the digest or the path might stand anywhere, a host could have what the owner of a file chose (its signature, the values of its
+ * attributes) read as the digest or the path.
+ */
+export function namesFileFirst(name: string): boolean {
+  const known = filesFirst.get(name)
+  if (known !== undefined) return known
+  const [digest, path, ...others] = templateFields(name) ?? []
+  const isFirst = digest !== undefined && path !== undefined && DIGESTS.has(digest) && PATHS.has(path)
+  return isFirst && !others.some(field => DIGESTS.has(field) || PATHS.has(field))
+}
+const DIGESTS: ReadonlySet<FieldName> = new Set(['d', 'd-ng', 'd-ngv2'])
+const PATHS: ReadonlySet<FieldName> = new Set(['n', 'n-ng'])
+const filesFirst: ReadonlyMap<string, boolean> = new Map(Object.keys(BUILTIN).map(name => [name, true]))
+
+/**
  * The fields of a template, in their order: of one with a name, or of a format given on the kernel's command line (`ima_template_fmt`), which
  * the log names by the format itself. Null for one that no kernel has.
  *

@@ -132,7 +132,7 @@ function withinRules(statements: BootStatements): BootStatements {
   const rules = new Map(statements.pcrs.map(rule => [rule.pcr, rule]))
   let document = statements
   for (;;) {
-    const unenforced = checkEnforced(document, pcr => rules.get(pcr)?.rule === 'described')
+    const unenforced = checkEnforced(document, pcr => rules.get(pcr)?.rule)
     if (unenforced === null) return document
     const { field } = unenforced
     const open = NOTHING[field as keyof BootStatements]

@@ -112,7 +112,7 @@ export function parseReferenceValues(payload: Uint8Array): ReferenceValues {
     throw malformed(what, at)
   })
   const components = readComponents(document, pcrs)
-  const unenforced = checkEnforced(document, pcr => pcrs.get(pcr)?.rule === 'described')
+  const unenforced = checkEnforced(document, pcr => pcrs.get(pcr)?.rule)
   if (unenforced !== null) throw malformed(`${unenforced.field}: ${unenforced.why}`, unenforced.field)
   return {
     digest: sha256Hex(payload),

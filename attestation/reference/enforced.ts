@@ -1,4 +1,5 @@
 import type { BootStatements } from './boot-statements.ts'
+import type { PcrRule } from './pcr-rule.ts'
 
 /** A statement that would be read and not be judged. */
 export interface Unenforced {
@@ -8,6 +9,8 @@ export interface Unenforced {
 
 /** The PCRs that a kernel's command line is measured into: GRUB, the kernel's stub, systemd-stub. */
 export const COMMAND_LINE_PCRS: readonly number[] = [8, 9, 12]
+/** Where nothing but command lines and what belongs to them is measured. */
+export const TEXT_PCRS: readonly number[] = [8, 12]
 
 /**
  * Finds a statement about a PCR that the document judges otherwise: whoever signs it would believe that it holds. `any` states nothing, and so does
@@ -15,8 +18,9 @@ export const COMMAND_LINE_PCRS: readonly number[] = [8, 9, 12]
  */
 export function checkEnforced(
   document: BootStatements,
-  isDescribed: (pcr: number) => boolean,
+  ruleOf: (pcr: number) => PcrRule['rule'] | undefined,
 ): Unenforced | null {
+  const isDescribed = (pcr: number): boolean => ruleOf(pcr) === 'described'
   const { firmware, secureBoot, bootImages, commandLines, bootFiles, ukis, events } = document
   const { pk, kek, db, dbx, authorities } = secureBoot
   const states = (...statements: readonly unknown[]): boolean => statements.some(said => said !== 'any')
@@ -35,6 +39,11 @@ export function checkEnforced(
   }
   if (states(commandLines) && !COMMAND_LINE_PCRS.some(isDescribed)) {
     return { field: 'commandLines', why: 'the rule of PCR 8, 9 or 12 has to be "described"' }
+  }
+  // The boot loader's own measurement of another one would be let pass there, and a listed one can be measured later by whoever is root.
+  const open = TEXT_PCRS.find(pcr => ruleOf(pcr) === 'any')
+  if (states(commandLines) && open !== undefined) {
+    return { field: 'commandLines', why: `the rule of PCR ${open} may not be "any"` }
   }
   return null
 }

@@ -138,8 +138,14 @@ export function isSignedFile(entry: ImaEntry, { keyring, signedPaths }: ImaList)
  * What a list leaves open, in words for whoever is about to sign it or looks at it: a line for each rule that accepts more than files with
  * known content.
  */
-export function imaListWarnings({ exclude = [], signers = [] }: ImaListDocument): string[] {
+export function imaListWarnings({ exclude = [], signers = [], violations }: ImaListDocument): string[] {
+  const tolerated = violations.length > 0 || exclude.length > 0
   return [
+    ...(tolerated
+      ? [
+          'ima: PCR 10 says that a file was changed while it was measured, and not which: with paths where that is tolerated, a host can say that it was one of them',
+        ]
+      : []),
     ...exclude.map(
       text =>
         `ima.exclude: nothing at ${text} is judged: whoever can write there can have any code run, or any configuration read, on a host that these values accept`,

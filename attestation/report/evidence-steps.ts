@@ -2,6 +2,7 @@ import { type AttestedLogs, matchQuote, readLogs } from '../appraisal/logs.ts'
 import type { AppraisalReason } from '../appraisal/reason.ts'
 import type { LogReplays } from '../appraisal/replays.ts'
 import { type Appraisal, appraise } from '../appraise.ts'
+import { isQuirkName } from '../eventlog/index.ts'
 import type { AttestationKey } from '../identity/index.ts'
 import { bindExtraData, REPORT_DOMAIN, type VerifiedQuote, verifyQuote } from '../quote/index.ts'
 import { QUOTED_SELECTION } from '../tpm2/structures/index.ts'
@@ -37,7 +38,8 @@ export function checkLogs(
   const before = imaBefore(report, trust, quote)
   if (typeof before === 'string') return failed(before)
   const reasons: AppraisalReason[] = []
-  const logs = readLogs(report.evidence, replays, reasons, before)
+  const quirks = (trust.reference?.document.quirks ?? []).filter(isQuirkName)
+  const logs = readLogs(report.evidence, replays, reasons, before, quirks)
   const attested = logs && matchQuote(quote, logs, undefined, reasons)
   if (attested === null || reasons.length > 0) return failed(reasons.map(({ message }) => message).join('; '))
   const { ima, imaEntries } = attested

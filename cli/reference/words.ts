@@ -58,6 +58,10 @@ export function openings(document: Document): string[] {
       bootFiles === 'any' && isDescribed(9),
       'bootFiles: any initial RAM disk is accepted, and whatever else is measured into PCR 9: it runs before IMA looks',
     ),
+    ...when(
+      commandLines !== 'any' && commandLines.length > 0 && bootFiles === 'any' && isDescribed(9),
+      'commandLines: in PCR 9 any other command line is accepted beside a listed one: of a kernel that the firmware starts without a boot loader it is measured there alone',
+    ),
     ...when(components === 'any', 'components: whatever code runs as the daemon is accepted'),
     ...pcrs
       .filter(({ rule }) => rule === 'any')

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { LogReplays, type QuirkName } from '../../attestation/index.ts'
+import { LogReplays, type QuirkName, verifyReport } from '../../attestation/index.ts'
 import { codes, host, judge } from './judged.ts'
+import { ReportingHost } from './made-up-report.ts'
 import { bootAggregate, EVENTS, type Parts, parts } from './synthetic-host.ts'
 import { EV_EFI_ACTION, event, specId } from './tcg-log.ts'
 
@@ -29,6 +30,27 @@ describe('a host whose firmware logs less than it measures', () => {
     const result = judge(real, { evidence, reference: reference('exit-boot-services-unlogged') })
     expect([result.verdict, codes(result)]).toEqual(['pass', ['EVENT_LOG_QUIRK']])
     expect(result.imaAttestedEntries).toBe(2)
+  })
+
+  it('is verified by its report in the same way', async () => {
+    const sender = await ReportingHost.make()
+    for (const [quirks, status] of [
+      [[], 'FAILED'],
+      [['exit-boot-services-unlogged'], 'VERIFIED'],
+    ] as const) {
+      const values = reference(...quirks)
+      const report = sender.report({
+        parts: real,
+        binding: { referenceValuesDigest: Buffer.from(values.digest, 'hex') },
+      })
+      const eventLog = Buffer.concat([specId(), ...logged])
+      const found = verifyReport(
+        { ...report, evidence: { ...report.evidence, eventLog } },
+        sender.trust({ reference: values }),
+      )
+      const logs = found.properties.find(({ name }) => name === 'logs')
+      expect(logs?.status).toBe(status)
+    }
   })
 
   it('is judged by what it then measured: other reference values fail', () => {

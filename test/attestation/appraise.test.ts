@@ -235,12 +235,12 @@ describe('the PCRs', () => {
 
   it('by any still have to be explained by the logs', () => {
     const any = host.reference(document => {
-      document.pcrs = document.pcrs.map(rule => (rule.pcr === 12 ? { pcr: 12, rule: 'any' } : rule))
+      document.pcrs = document.pcrs.map(rule => (rule.pcr === 13 ? { pcr: 13, rule: 'any' } : rule))
     })
-    expect(judge({ ...parts(), userspace: [{ pcr: 12, content: 'x' }] }, { reference: any }).verdict).toBe(
+    expect(judge({ ...parts(), userspace: [{ pcr: 13, content: 'x' }] }, { reference: any }).verdict).toBe(
       'pass',
     )
-    expect(judge({ ...parts(), unlogged: [12] }, { reference: any }).verdict).toBe('fail')
+    expect(judge({ ...parts(), unlogged: [13] }, { reference: any }).verdict).toBe('fail')
   })
 })
 

@@ -61,11 +61,14 @@ describe('what is excluded', () => {
     const document = host.document()
     document.ima.exclude = ['/tmp/**']
     document.ima.signers = [{ name: 'vendor', key: new FileSigner('prime256v1').spki.toString('base64') }]
+    const changed = expect.stringContaining('and not which')
     expect(imaListWarnings(document.ima)).toEqual([
+      changed,
       expect.stringContaining('nothing at /tmp/** is judged'),
       expect.stringContaining('whatever vendor has ever signed is accepted at any path'),
     ])
     expect(imaListWarnings(host.document().ima)).toEqual([])
+    expect(imaListWarnings({ files: [], violations: ['/x'] })).toEqual([changed])
   })
 })
 

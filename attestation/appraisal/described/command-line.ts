@@ -1,11 +1,9 @@
 import { hash } from 'node:crypto'
-import { COMMAND_LINE_PCRS } from '../../reference/enforced.ts'
+import { COMMAND_LINE_PCRS, TEXT_PCRS } from '../../reference/enforced.ts'
 import type { BootFiles, CommandLines } from '../../reference/statements.ts'
 import { type Ledger, oneOf } from './ledger.ts'
 
 const FILES_PCR = 9
-/** Where nothing but command lines and what belongs to them is measured. */
-const TEXT_PCRS: readonly number[] = [8, 12]
 
 /**
  * The digests that one command line is measured with: GRUB measures its text (grub-core/commands/efi/tpm.c), the kernel's stub and systemd-stub

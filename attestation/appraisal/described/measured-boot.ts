@@ -82,7 +82,8 @@ function secureBootFact(decoded: DecodedEvent, separated: boolean): Fact | null 
   if (decoded.kind === 'variable-authority') {
     const { name, contents, data } = decoded
     if (!data.bound || !contents.bound) return null
-    return { kind: 'authority', variable: oneLine(name.value), key: authorityKey(contents.value, data.value) }
+    const key = authorityKey(contents.value, data.value)
+    return key && { kind: 'authority', variable: oneLine(name.value), key }
   }
   if (decoded.kind !== 'variable' || separated || !isWhollyBound(decoded)) return null
   const { guid, name, contents } = decoded

@@ -16,13 +16,17 @@ export function keysOf(contents: VariableContents): readonly MeasuredKey[] | nul
   return contents.lists.flatMap(({ entries }) => entries.map(keyOf))
 }
 
-/** What an image was let in by: an entry of a database, or any other value (SBAT's level, a vendor's certificate). */
-export function authorityKey(contents: VariableContents, data: Buffer): MeasuredKey {
+/**
+ * What an image was let in by: an entry of a database, or SBAT's level. Null for what lets in no image: shim logs its switches as authorities too, and
+ * `MokListTrusted`, which is on as a rule, has the value of `MokSBState`, which says that shim verifies nothing (shim, mok.c). Only the whole event
+ * tells them apart, so they have to be listed as events.
+ */
+export function authorityKey(contents: VariableContents, data: Buffer): MeasuredKey | null {
   if (contents.form === 'signature') return keyOf(contents.entry)
-  const fingerprint = hash('sha256', data)
-  if (contents.form !== 'sbat') return { name: 'a value', fingerprint }
+  if (contents.form !== 'sbat') return null
   const [level] = contents.entries
-  return { name: `SBAT level ${[level?.generation, ...(level?.rest ?? [])].join(' ')}`, fingerprint }
+  const name = `SBAT level ${[level?.generation, ...(level?.rest ?? [])].join(' ')}`
+  return { name, fingerprint: hash('sha256', data) }
 }
 
 type Entry = SignatureEntry | Extract<VariableContents, { form: 'signature' }>['entry']
