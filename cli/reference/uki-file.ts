@@ -31,7 +31,8 @@ export function readUkiAddition(base: ReferenceDocument, path: string, options: 
   } catch (cause) {
     if (!(cause instanceof UkiError)) throw cause
     const what = `cannot use ${path} as a unified kernel image: ${cause.message} [${cause.code}]`
-    throw new CliError('NOT_VERIFIED', what, { at: path, cause })
+    const asked = cause.code === 'UKI_PROFILE_UNKNOWN' || cause.code === 'UKI_PHASE_MALFORMED'
+    throw new CliError(asked ? 'USAGE' : 'NOT_VERIFIED', what, { at: path, cause })
   }
 }
 
