@@ -12,6 +12,8 @@ export interface JsonLimits {
   maxBytes?: number
   /** Most levels of arrays and objects. */
   maxDepth?: number
+  /** Whether integers beyond 2^53-1 are read as the nearest double, for texts of other producers in which such numbers may stand. */
+  largeIntegers?: boolean
 }
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
@@ -37,11 +39,11 @@ const ESCAPES: Record<string, string> = {
  * @throws EncodingError with the character offset in `at`
  */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits = {}): JsonValue {
-  const { maxBytes = 1 << 20, maxDepth = 32 } = limits
+  const { maxBytes = 1 << 20, maxDepth = 32, largeIntegers = false } = limits
   if (bytes.length > maxBytes) {
     throw new EncodingError('TOO_LARGE', `JSON of ${bytes.length} bytes, at most ${maxBytes} are read`)
   }
-  return new Parser(utf8ToString(bytes, 'JSON'), maxDepth, true).document()
+  return new Parser(utf8ToString(bytes, 'JSON'), { maxDepth, unambiguous: true, largeIntegers }).document()
 }
 
 /**
@@ -55,7 +57,7 @@ export function checkJsonText(bytes: Uint8Array, limits: JsonLimits = {}): void 
   if (bytes.length > maxBytes) {
     throw new EncodingError('TOO_LARGE', `JSON of ${bytes.length} bytes, at most ${maxBytes} are read`)
   }
-  new Parser(utf8ToString(bytes, 'JSON'), maxDepth, false).document()
+  new Parser(utf8ToString(bytes, 'JSON'), { maxDepth, unambiguous: false, largeIntegers: true }).document()
 }
 
 class Parser {
@@ -63,12 +65,21 @@ class Parser {
   readonly #maxDepth: number
   /** Whether texts that readers may understand differently are refused. */
   readonly #unambiguous: boolean
+  readonly #largeIntegers: boolean
   #at = 0
 
-  constructor(text: string, maxDepth: number, unambiguous: boolean) {
+  constructor(
+    text: string,
+    {
+      maxDepth,
+      unambiguous,
+      largeIntegers,
+    }: { maxDepth: number; unambiguous: boolean; largeIntegers: boolean },
+  ) {
     this.#text = text
     this.#maxDepth = maxDepth
     this.#unambiguous = unambiguous
+    this.#largeIntegers = largeIntegers
   }
 
   document(): JsonValue {
@@ -122,7 +133,7 @@ class Parser {
 
   #checkNumber(value: number, text: string): void {
     if (!Number.isFinite(value)) this.#fail('BAD_NUMBER', 'number out of range')
-    if (Number.isInteger(value) && !Number.isSafeInteger(value))
+    if (!this.#largeIntegers && Number.isInteger(value) && !Number.isSafeInteger(value))
       this.#fail('BAD_NUMBER', 'integer beyond 2^53-1')
     if (value === 0 && /^[^eE]*[1-9]/.test(text)) this.#fail('BAD_NUMBER', 'number too small')
   }

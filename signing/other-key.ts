@@ -1,4 +1,4 @@
-import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { constants, createPublicKey, type KeyObject, verify, X509Certificate } from 'node:crypto'
 import { sha256Hex } from '../encoding/digest.ts'
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import { SigningError } from './error.ts'
@@ -27,7 +27,8 @@ const CURVES: Readonly<Record<string, { readonly hash: string; readonly bytes: n
   secp521r1: { hash: 'sha512', bytes: 66 },
 }
 
-const PUBLIC_PEM = /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]{1,8192})-----END PUBLIC KEY-----\s*$/
+const PEM =
+  /^\s*-----BEGIN (PUBLIC KEY|CERTIFICATE)-----([A-Za-z0-9+/=\s]{1,16384})-----END (PUBLIC KEY|CERTIFICATE)-----\s*$/
 
 /**
  * Reads a public key: Ed25519, ECDSA on P-256, P-384 or P-521 with the hash of that size, or RSA of 2048 to 8192 bits with SHA-256.
@@ -35,15 +36,16 @@ const PUBLIC_PEM = /^\s*-----BEGIN PUBLIC KEY-----([A-Za-z0-9+/=\s]{1,8192})----
  * An ECDSA signature may be DER (RFC 3279 section 2.2.3) or r ‖ s (as in the test vector of the DSSE protocol); an RSA one PKCS #1 v1.5 or PSS
  * (RFC 8017 sections 8.2 and 8.1). The key says which algorithm is meant, never the signature's sender.
  *
- * @param key PEM text or DER bytes of one SubjectPublicKeyInfo
+ * @param key PEM text or DER bytes of one SubjectPublicKeyInfo; or PEM text of one X.509 certificate, of which the key is taken and nothing
+ *   else looked at: the verifier brings it, and trusts it as it stands
  * @throws SigningError `KEY_MALFORMED`, `KEY_WEAK`, `KEY_UNSUPPORTED`
  */
 export function readOtherKey(key: string | Uint8Array): OtherKey {
-  const der =
-    typeof key === 'string' ? Buffer.from(PUBLIC_PEM.exec(key)?.[1] ?? '', 'base64') : Buffer.from(key)
+  let der: Buffer
   let object: KeyObject
   let id: string
   try {
+    der = typeof key === 'string' ? spkiOf(key) : Buffer.from(key)
     object = createPublicKey({ key: der, format: 'der', type: 'spki' })
     id = sha256Hex(canonicalJsonBytes({ ...object.export({ format: 'jwk' }) }))
   } catch (cause) {
@@ -60,6 +62,15 @@ export function readOtherKey(key: string | Uint8Array): OtherKey {
       }
     },
   }
+}
+
+function spkiOf(text: string): Buffer {
+  const [, label, encoded = '', end] = PEM.exec(text) ?? []
+  const der = Buffer.from(encoded, 'base64')
+  if (label !== end) throw new Error('a PEM that ends as another kind')
+  return label === 'CERTIFICATE'
+    ? new X509Certificate(der).publicKey.export({ type: 'spki', format: 'der' })
+    : der
 }
 
 function checker(object: KeyObject, der: Buffer): OtherKey['verify'] {

@@ -7,6 +7,9 @@ import { EarError } from './error.ts'
 /** Most characters of a token: an EAR may carry the evidence that it is about. */
 export const MAX_TOKEN_LENGTH = 8 << 20
 
+/** Most levels of the claims: evidence and what policies said of it have a handful. */
+const MAX_TOKEN_DEPTH = 128
+
 /** A JWS in compact form (RFC 7515 section 7.1), taken apart. Nothing is verified. */
 export interface CompactJws {
   readonly header: JsonObject
@@ -28,10 +31,17 @@ function decode(part: string, at: string): Buffer {
   }
 }
 
-/** Reads a part that is a JSON object with each member once (RFC 7515 section 4, RFC 7519 section 4). */
+/**
+ * Reads a part that is a JSON object with each member once (RFC 7515 section 4, RFC 7519 section 4). Claims that are not looked at may have
+ * integers of 64 bits, as evidence in annotations has.
+ */
 export function readObject(bytes: Uint8Array, at: string): JsonObject {
   try {
-    const value = parseJson(bytes, { maxBytes: MAX_TOKEN_LENGTH })
+    const value = parseJson(bytes, {
+      maxBytes: MAX_TOKEN_LENGTH,
+      maxDepth: MAX_TOKEN_DEPTH,
+      largeIntegers: true,
+    })
     if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value
   } catch (cause) {
     if (!(cause instanceof EncodingError)) throw cause

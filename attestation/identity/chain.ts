@@ -8,7 +8,7 @@ import type { Revocations } from './revocation.ts'
 /** Most certificates of a list that comes with evidence; of one of the verifier's (all makers of TPMs together have some hundred); of a path. */
 export const MAX_CERTIFICATES = 64
 export const MAX_OWN_CERTIFICATES = 4096
-export const MAX_PATH = 8
+export const MAX_PATH = 16
 /** Most signatures checked in one search: intermediates are the sender's and may be made to loop. */
 const MAX_SIGNATURE_CHECKS = 64
 

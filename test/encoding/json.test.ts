@@ -27,6 +27,12 @@ describe('parseJson', () => {
     }
   })
 
+  it('reads larger integers as the nearest double, where that is asked for', () => {
+    const large = (text: string) => parseJson(Buffer.from(text), { largeIntegers: true })
+    expect(large('18446744073709551615')).toBe(2 ** 64)
+    expect(() => large('1e400')).toThrow('out of range')
+  })
+
   it('has one zero', () => {
     for (const zero of ['-0', '-0.0', '0e5', '-0E-3']) expect(Object.is(parse(zero), 0)).toBe(true)
   })

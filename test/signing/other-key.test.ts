@@ -1,7 +1,8 @@
-import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
+import { constants, generateKeyPairSync, type KeyObject, sign, X509Certificate } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { checkOtherSignatures, parseOtherEnvelope, preAuthenticationEncoding } from '../../signing/dsse.ts'
 import { readOtherKey } from '../../signing/other-key.ts'
+import { forge } from '../attestation/identity/certificate-forge.ts'
 
 const TYPE = 'application/x'
 const payload = Buffer.from([0xfb, 0xff, 0xbe, 1])
@@ -44,6 +45,16 @@ describe('readOtherKey', () => {
     expect(() => readOtherKey('no key')).toThrow(code('KEY_MALFORMED'))
     const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString()
     expect(() => readOtherKey(pem + pem)).toThrow(code('KEY_MALFORMED'))
+  })
+
+  it('takes the key of a certificate', async () => {
+    const pem = (der: Buffer, end = 'CERTIFICATE') =>
+      `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END ${end}-----\n`
+    const { der } = await forge({})
+    const { publicKey } = new X509Certificate(der)
+    expect(readOtherKey(pem(der)).id).toBe(readOtherKey(spki(publicKey)).id)
+    expect(() => readOtherKey(pem(der, 'PUBLIC KEY'))).toThrow(code('KEY_MALFORMED'))
+    expect(() => readOtherKey(pem(spki(publicKey)))).toThrow(code('KEY_MALFORMED'))
   })
 
   it('gives one id to one key, however its point is spelt', () => {

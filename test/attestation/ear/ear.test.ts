@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { createHmac, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { TRUST_CLAIMS, type TrustVector } from '../../../attestation/appraisal/claims.ts'
+import { signWith } from '../../../attestation/ear/algorithm.ts'
 import {
   EAR_ALGORITHMS,
   type EarAlgorithm,
@@ -277,6 +278,18 @@ describe('the claims', () => {
     expect(verify(token(ES256, draft), { nonce: null }).submods.get('PSA')?.status).toBe('contraindicated')
     const mixed = { ...draft, submods: { PSA: { 'ear.status': 'affirming' } } }
     expect(() => verify(token(ES256, mixed), { nonce: null })).toThrow(code('EAR_CLAIMS_INVALID'))
+  })
+
+  it('that are not known may be deep and have integers of 64 bits', () => {
+    const payload = JSON.stringify({ ...good, evidence: [1] }).replace(
+      '[1]',
+      `${'['.repeat(60)}${2n ** 64n - 1n}${']'.repeat(60)}`,
+    )
+    const input = [JSON.stringify(ES256), payload]
+      .map(part => Buffer.from(part).toString('base64url'))
+      .join('.')
+    const signature = signWith('ES256', key.object, Buffer.from(input)).toString('base64url')
+    expect(verify(`${input}.${signature}`).submods.get(HOST)?.status).toBe('affirming')
   })
 
   it('hold only in their time, at its very edge', () => {

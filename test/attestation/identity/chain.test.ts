@@ -9,7 +9,7 @@ import {
 } from '../../../attestation/identity/index.ts'
 import { Extension } from '../../../attestation/identity/x509.ts'
 import { RECORDED_EVIDENCE } from '../../support/recorded-evidence.ts'
-import { AT, type Forge, forge, forgeEkChain, TPM_SAN } from './certificate-forge.ts'
+import { AT, type Forge, type Forged, forge, forgeEkChain, TPM_SAN } from './certificate-forge.ts'
 
 const code = (value: string) => expect.objectContaining({ name: 'IdentityError', code: value })
 
@@ -114,6 +114,23 @@ describe('verifyEkChain', () => {
     expect(() =>
       verifyEkChain(ek.der, { ...base, hardwareRoots: [root.der], otherRoots: [root.der] }),
     ).toThrow(code('ROOT_AMBIGUOUS'))
+  })
+
+  it('takes long paths, and none without an end', async () => {
+    const root = await forge({ subject: 'Root', ca: true })
+    const between = [root]
+    for (let i = 0; i < 15; i++)
+      between.push(await forge({ subject: `CA ${i}`, ca: true, issuer: between[i] as Forged }))
+    const verify = async (issuer: Forged | undefined) => {
+      const leaf = await forge({ subject: 'Leaf', issuer: issuer as Forged })
+      return verifyChain(leaf.der, {
+        roots: [root.der],
+        intermediates: between.map(({ der }) => der),
+        at: AT,
+      })
+    }
+    expect((await verify(between[14])).path).toHaveLength(16)
+    await expect(verify(between[15])).rejects.toThrow(code('ISSUER_NOT_FOUND'))
   })
 
   it('ends in bounded time when intermediates sign each other in circles', async () => {
