@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { lstat, readdir, realpath } from 'node:fs/promises'
+import { lstat, open, readdir, realpath } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { loggedPath } from '../attestation/index.ts'
 import { installedPaths } from './debian-packages.ts'
@@ -17,6 +16,7 @@ export interface MeasuredFile {
 
 /** Files that are hashed at one time. */
 const AT_ONCE = 8
+const newPiece = (): Buffer => Buffer.allocUnsafeSlow(1 << 20)
 
 /** Where the files of a list come from. */
 export interface FileSources {
@@ -65,7 +65,7 @@ export async function measureSources({
 export async function measureFile(file: string): Promise<MeasuredFile> {
   return attempt(file, async () => {
     const path = await realpath(file)
-    return { path: loggedPath(path), digest: `sha256:${await hashFile(path)}` }
+    return { path: loggedPath(path), digest: `sha256:${await hashFile(path, newPiece())}` }
   })
 }
 
@@ -85,7 +85,8 @@ async function hashAll(files: ReadonlyMap<string, string>): Promise<MeasuredFile
   const measured: MeasuredFile[] = []
   const queue = files.entries()
   const worker = async () => {
-    for (const [file, path] of queue) measured.push({ path, digest: `sha256:${await hashFile(file)}` })
+    const piece = newPiece()
+    for (const [file, path] of queue) measured.push({ path, digest: `sha256:${await hashFile(file, piece)}` })
   }
   await Promise.all(Array.from({ length: AT_ONCE }, worker))
   return measured.sort((a, b) => (a.path < b.path ? -1 : 1))
@@ -119,8 +120,17 @@ function isMeasured(mode: number): boolean {
   return (mode & 0o111) !== 0 || (mode & 0o004) !== 0
 }
 
-async function hashFile(path: string): Promise<string> {
+/** @param piece overwritten; one for many files, since most are small and a stream for each costs more than its hash */
+async function hashFile(path: string, piece: Buffer): Promise<string> {
   const hash = createHash('sha256')
-  for await (const piece of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(piece)
-  return hash.digest('hex')
+  const file = await open(path)
+  try {
+    for (;;) {
+      const { bytesRead } = await file.read(piece, 0, piece.length)
+      if (bytesRead === 0) return hash.digest('hex')
+      hash.update(piece.subarray(0, bytesRead))
+    }
+  } finally {
+    await file.close()
+  }
 }
