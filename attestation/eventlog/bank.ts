@@ -60,7 +60,22 @@ export function isHashAlgorithm(name: BankName): name is HashAlgorithm {
 
 /** What a bank's hash makes of data. @throws TypeError for a bank that is not `replayable` */
 export function bankDigest(name: BankName, data: Uint8Array): Buffer {
-  return hash(OTHER_BY_NAME.get(name)?.openssl ?? name, data, 'buffer')
+  return Buffer.from(bankDigestText(name, data), 'latin1')
+}
+
+/**
+ * {@link bankDigest} with a character for each byte: a one-shot hash gives a string in a third of the time that it takes to give a Buffer.
+ *
+ * @throws TypeError for a bank that is not `replayable`
+ */
+export function bankDigestText(name: BankName, data: Uint8Array): string {
+  const openssl = QUOTED.has(name) ? name : (OTHER_BY_NAME.get(name)?.openssl ?? name)
+  return hash(openssl, data, 'latin1')
+}
+
+/** Whether a digest is what a bank's hash makes of data. @throws TypeError for a bank that is not `replayable` */
+export function isBankDigest(digest: Buffer, name: BankName, data: Uint8Array): boolean {
+  return bankDigestText(name, data) === digest.toString('latin1')
 }
 
 /** The bytes of a digest of a bank, null when its hash is not known. */

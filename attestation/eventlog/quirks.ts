@@ -1,4 +1,4 @@
-import { type BankName, bankDigest } from './bank.ts'
+import { type BankName, bankDigest, isBankDigest } from './bank.ts'
 import { EVENT_TYPE } from './event-type.ts'
 import type { EventLog, TcgEvent } from './parse.ts'
 import { beginsWith } from './spec-id.ts'
@@ -152,7 +152,7 @@ function isPadding(data: Buffer): boolean {
 }
 
 function isDigestOf(digest: Buffer | undefined, bank: BankName, data: Buffer): boolean {
-  return digest !== undefined && bankDigest(bank, data).equals(digest)
+  return digest !== undefined && isBankDigest(digest, bank, data)
 }
 
 function isStartupLocality({ type, pcr, data }: TcgEvent): boolean {

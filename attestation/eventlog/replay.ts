@@ -1,5 +1,6 @@
 import type { HashAlgorithm } from '../tpm2/structures/index.ts'
-import { type BankName, bankDigest, bankDigestBytes } from './bank.ts'
+import { type BankName, bankDigestBytes, bankDigestText, isBankDigest } from './bank.ts'
+import { hasDataDigest } from './data-digest.ts'
 import { EVENT_TYPE, eventTypeName } from './event-type.ts'
 import type { EventLog, EventLogFormat, TcgEvent } from './parse.ts'
 import { type Quirk, type QuirkName, quirkOf } from './quirks.ts'
@@ -70,6 +71,7 @@ const STARTUP_LOCALITIES: readonly number[] = [0, 3, 4]
 const HCRTM_LOCALITY = 4
 /** PFP 1.06, section 10.4.1: normal, or "Windows" (the other allowed value). 1, an error of the firmware, is none of them. */
 const SEPARATORS: readonly string[] = ['00000000', 'ffffffff']
+const SEPARATOR_DATA: readonly Buffer[] = SEPARATORS.map(value => Buffer.from(value, 'hex'))
 /** PFP 1.06, section 10.4.4. */
 export const EXIT_BOOT_SERVICES = 'Exit Boot Services Returned with Success'
 
@@ -183,10 +185,7 @@ class Replay<Bank extends BankName> {
   #isHiddenSeparator({ type, pcr, digests }: TcgEvent): boolean {
     if (type === EVENT_TYPE.EV_SEPARATOR || pcr !== this.#registers.secureBoot) return false
     const digest = digests.get(this.#bank)
-    return (
-      digest !== undefined &&
-      SEPARATORS.some(value => bankDigest(this.#bank, Buffer.from(value, 'hex')).equals(digest))
-    )
+    return digest !== undefined && SEPARATOR_DATA.some(value => isBankDigest(digest, this.#bank, value))
   }
 
   /** Whether a quirk explains the digest. The data is still bound by nothing, so that nothing is read from it. */
@@ -213,19 +212,22 @@ class Replay<Bank extends BankName> {
     if (event.type === EVENT_TYPE.EV_EFI_HCRTM_EVENT && event.pcr === startupLocality) this.#readHcrtm()
     this.#extended.add(event.pcr)
     // The PCRs of a dynamic launch have been reset to 0 if anything was extended into them at all.
-    const value = this.#pcrs.get(event.pcr) ?? Buffer.alloc(this.#size)
-    value.copy(this.#scratch)
-    digest.copy(this.#scratch, this.#size)
-    this.#pcrs.set(event.pcr, bankDigest(this.#bank, this.#scratch))
+    let value = this.#pcrs.get(event.pcr)
+    if (value === undefined) {
+      value = Buffer.alloc(this.#size)
+      this.#pcrs.set(event.pcr, value)
+    }
+    this.#scratch.set(value)
+    this.#scratch.set(digest, this.#size)
+    value.write(bankDigestText(this.#bank, this.#scratch), 'latin1')
   }
 
-  #isDataBound({ digests, type, data }: TcgEvent): boolean {
-    const digest = digests.get(this.#bank)
-    if (digest === undefined) return false
-    if (bankDigest(this.#bank, data).equals(digest)) return true
+  #isDataBound(event: TcgEvent): boolean {
+    if (hasDataDigest(event, this.#bank)) return true
     // shim up to 15.4 logs one byte more than it measures (tpm.c, tpm_measure_variable).
-    const isShims = type === EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY
-    return isShims && bankDigest(this.#bank, data.subarray(0, -1)).equals(digest)
+    const isShims = event.type === EVENT_TYPE.EV_EFI_VARIABLE_AUTHORITY
+    const digest = event.digests.get(this.#bank)
+    return isShims && digest !== undefined && isBankDigest(digest, this.#bank, event.data.subarray(0, -1))
   }
 
   /**
@@ -236,7 +238,7 @@ class Replay<Bank extends BankName> {
     if (this.#format !== 'sha1' || !VARIABLE_TYPES.has(type)) return false
     const variable = readUefiVariable(data)
     const digest = digests.get(this.#bank)
-    return variable !== null && digest !== undefined && bankDigest(this.#bank, variable.value).equals(digest)
+    return variable !== null && digest !== undefined && isBankDigest(digest, this.#bank, variable.value)
   }
 
   /** StartupLocality changes the value that PCR 0 starts from, so it counts once and before PCR 0 is first extended. */

@@ -10,10 +10,11 @@ const SHA1 = 20
 export function matchesColumn(column: Buffer, data: Uint8Array): boolean {
   if (!isColumnBytes(column.length)) return false
   const name = COLUMN_HASH[column.length satisfies ColumnBytes]
-  if (column.equals(hash(name, data, 'buffer'))) return true
+  // latin1 strings: a one-shot hash gives one in a third of the time of a Buffer.
+  if (column.toString('latin1') === hash(name, data, 'latin1')) return true
   return (
     column.length > SHA1 &&
     column.subarray(SHA1).every(byte => byte === 0) &&
-    column.subarray(0, SHA1).equals(hash('sha1', data, 'buffer'))
+    column.toString('latin1', 0, SHA1) === hash('sha1', data, 'latin1')
   )
 }

@@ -1,4 +1,5 @@
-import { type BankName, bankDigest } from '../bank.ts'
+import { type BankName, isBankDigest } from '../bank.ts'
+import { hasDataDigest } from '../data-digest.ts'
 import { EVENT_TYPE } from '../event-type.ts'
 import type { TcgEvent } from '../parse.ts'
 import type { Coverage } from './field.ts'
@@ -17,12 +18,12 @@ export interface Measured {
 export function measured(event: TcgEvent, bank: BankName): Measured {
   const extended = event.type !== EVENT_TYPE.EV_NO_ACTION && !bank.startsWith('0x')
   const digest = (extended ? event.digests.get(bank) : undefined) ?? null
-  return { bank, digest, data: isMeasured(event.data, { bank, digest }) }
+  return { bank, digest, data: digest !== null && hasDataDigest(event, bank) }
 }
 
 /** Whether these bytes are what was measured. */
 export function isMeasured(bytes: Uint8Array, { bank, digest }: Pick<Measured, 'bank' | 'digest'>): boolean {
-  return digest !== null && bankDigest(bank, bytes).equals(digest)
+  return digest !== null && isBankDigest(digest, bank, bytes)
 }
 
 /**

@@ -145,8 +145,10 @@ function measuredWhat(by: Measured, part: boolean): MeasuredWhat {
 
 /** The digest of an image is bound by itself: it covers nothing of the data. */
 function hasBoundField(body: Body): boolean {
-  return Object.entries(body).some(
-    ([name, value]) =>
-      name !== 'digest' && typeof value === 'object' && value !== null && 'bound' in value && value.bound,
-  )
+  for (const name in body) {
+    const value = (body as Readonly<Record<string, unknown>>)[name]
+    if (name !== 'digest' && typeof value === 'object' && value !== null && 'bound' in value && value.bound)
+      return true
+  }
+  return false
 }

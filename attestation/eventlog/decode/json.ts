@@ -13,7 +13,7 @@ export type JsonValue =
  * it is. Each field is `{ "value": …, "bound": true | false }`.
  */
 export function decodedEventJson(event: DecodedEvent): { readonly [name: string]: JsonValue } {
-  return Object.fromEntries(Object.entries(event).map(([name, value]) => [name, toJson(value)]))
+  return objectToJson(event)
 }
 
 /** What decoders give is trees of a few levels: nesting is bounded by their types, not by the log. */
@@ -22,7 +22,16 @@ function toJson(value: unknown): JsonValue {
     return value
   if (typeof value === 'bigint') return value.toString()
   if (value instanceof Uint8Array)
-    return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('hex')
+    return (
+      Buffer.isBuffer(value) ? value : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+    ).toString('hex')
   if (Array.isArray(value)) return value.map(toJson)
-  return Object.fromEntries(Object.entries(value as object).map(([name, item]) => [name, toJson(item)]))
+  return objectToJson(value as object)
+}
+
+/** The names are those of decoders' types, so that none of them is `__proto__`. */
+function objectToJson(value: object): Record<string, JsonValue> {
+  const json: Record<string, JsonValue> = {}
+  for (const name in value) json[name] = toJson((value as Record<string, unknown>)[name])
+  return json
 }
