@@ -1,9 +1,10 @@
-import { X509Certificate as NodeCertificate, randomBytes, webcrypto } from 'node:crypto'
+import { randomBytes, webcrypto } from 'node:crypto'
 import type { PrivateKey, PublicKey } from '../../signing/key.ts'
 import type { AttestationKey } from './ak.ts'
 import { type Certificate, KEY_USAGE, parseCertificate } from './certificate.ts'
 import { checkCriticalExtensions, checkValidity } from './chain.ts'
 import { IdentityError } from './error.ts'
+import { uris } from './name-constraints.ts'
 import * as x509 from './x509.ts'
 
 /** tcg-kp-AIKCertificate (TCG OID Registry; TCG AIK Certificate Profile 1.0, section 3.2). */
@@ -98,7 +99,7 @@ export function verifyAkCertificate(
 function checkOperatorSignature(certificate: Certificate, operator: PublicKey): void {
   let valid = false
   try {
-    valid = new NodeCertificate(certificate.der).verify(operator.object)
+    valid = certificate.node.verify(operator.object)
   } catch {
     // The signature's algorithm is not one of the operator's key.
   }
@@ -116,9 +117,8 @@ function checkAkProfile(certificate: Certificate): void {
 }
 
 function tagged(certificate: Certificate, tag: string): string {
-  const values =
-    certificate.subjectAltName?.filter(({ type, value }) => type === 'url' && value.startsWith(tag)) ?? []
-  const value = values[0]?.value.slice(tag.length)
+  const values = uris(certificate.alternatives).filter(uri => uri.startsWith(tag))
+  const value = values[0]?.slice(tag.length)
   if (values.length !== 1 || value === undefined || !/^(?:[0-9a-f]{4})?[0-9a-f]{64}$/.test(value)) {
     throw new IdentityError('CERTIFICATE_MALFORMED', `the AK certificate does not carry one ${tag}`)
   }

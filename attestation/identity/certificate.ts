@@ -1,6 +1,12 @@
 import { type KeyObject, X509Certificate as NodeCertificate } from 'node:crypto'
-import { DER_TAG, derElement, derElements, derSequence } from '../../encoding/der.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
+import {
+  type Extension,
+  readBasicConstraints,
+  readCertificateFields,
+  readExtendedKeyUsage,
+  readKeyUsage,
+} from './certificate-fields.ts'
 import { type DistinguishedName, nameKey, readName } from './distinguished-name.ts'
 import { IdentityError } from './error.ts'
 import {
@@ -9,9 +15,8 @@ import {
   readGeneralNames,
   readNameConstraints,
 } from './name-constraints.ts'
-import { readSignatureAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts'
+import type { SignatureAlgorithm } from './signature-algorithm.ts'
 import { readSpki } from './spki.ts'
-import * as x509 from './x509.ts'
 
 /** Object identifiers of the extensions that are read here (RFC 5280 section 4.2.1). */
 export const OID = {
@@ -27,7 +32,7 @@ export const OID = {
   inhibitAnyPolicy: '2.5.29.54',
 } as const
 
-/** Key usage bits in the form of @peculiar/x509: bit n of RFC 5280 section 4.2.1.3 is `1 << n`. */
+/** Key usage bits: bit n of RFC 5280 section 4.2.1.3 is `1 << n`. */
 export const KEY_USAGE = {
   digitalSignature: 1,
   keyEncipherment: 4,
@@ -62,7 +67,7 @@ export interface Certificate {
   /** Bits of {@link KEY_USAGE}; null when the extension is absent. */
   readonly keyUsage: number | null
   readonly extendedKeyUsage: readonly string[] | null
-  readonly subjectAltName: readonly { readonly type: string; readonly value: string }[] | null
+  /** Subject alternative names. */
   readonly alternatives: readonly GeneralName[]
   /** Null when there are none; `unknown` when they are in a form that is not read. */
   readonly nameConstraints: NameConstraints | 'unknown' | null
@@ -100,60 +105,43 @@ function malformed(what: string, why: string, cause?: unknown): IdentityError {
 }
 
 function read(der: Buffer, what: string): Certificate {
-  const parsed = new x509.X509Certificate(der)
   const node = new NodeCertificate(der)
-  // The signature is checked by OpenSSL and the fields are read by @peculiar/x509: both have to mean the same bytes.
+  // The signature is checked by OpenSSL and the fields are read here: both have to mean the same bytes.
   if (!node.raw.equals(der)) throw malformed(what, 'is not in its canonical form')
-  const types = parsed.extensions.map(e => e.type)
-  // RFC 5280 section 4.2: not more than one instance of an extension.
-  if (new Set(types).size !== types.length) throw malformed(what, 'repeats an extension')
-  const basic = parsed.getExtension(x509.BasicConstraintsExtension)
-  const value = (oid: string): Buffer | null => {
-    const extension = parsed.getExtension(oid)
-    return extension && Buffer.from(extension.value)
+  const fields = readCertificateFields(der)
+  const { version, serial, signatureAlgorithm, extensions } = fields
+  const subject = readName(fields.subject)
+  const issuer = readName(fields.issuer)
+  const value = <T>(oid: string, readValue: (value: Buffer) => T): T | null => {
+    const extension = extensions.get(oid)
+    return extension === undefined ? null : readValue(extension.value)
   }
-  const subject = readName(Buffer.from(parsed.subjectName.toArrayBuffer()))
-  const issuer = readName(Buffer.from(parsed.issuerName.toArrayBuffer()))
-  const names = value(OID.subjectAltName)
-  const constraints = value(OID.nameConstraints)
   return {
     der,
     sha256: sha256Hex(der),
-    ...readOutside(der),
+    version,
+    serial,
+    signatureAlgorithm,
     subject,
     issuer,
     subjectKey: nameKey(subject),
     issuerKey: nameKey(issuer),
-    notBefore: parsed.notBefore,
-    notAfter: parsed.notAfter,
-    publicKey: readSpki(Buffer.from(parsed.publicKey.rawData)),
-    critical: new Set(parsed.extensions.filter(e => e.critical).map(e => e.type)),
-    basicConstraints: basic ? { ca: basic.ca, pathLength: basic.pathLength ?? null } : null,
-    keyUsage: parsed.getExtension(x509.KeyUsagesExtension)?.usages ?? null,
-    extendedKeyUsage: parsed.getExtension(x509.ExtendedKeyUsageExtension)?.usages.map(String) ?? null,
-    subjectAltName:
-      parsed
-        .getExtension(x509.SubjectAlternativeNameExtension)
-        ?.names.items.map(({ type, value }) => ({ type, value })) ?? null,
-    alternatives: names === null ? [] : readGeneralNames(names),
-    nameConstraints: constraints && (readNameConstraints(constraints) ?? 'unknown'),
-    directoryAttributes: value(OID.subjectDirectoryAttributes),
+    notBefore: fields.notBefore,
+    notAfter: fields.notAfter,
+    publicKey: readSpki(fields.spki),
+    critical: criticalOf(extensions),
+    basicConstraints: value(OID.basicConstraints, readBasicConstraints),
+    keyUsage: value(OID.keyUsage, readKeyUsage),
+    extendedKeyUsage: value(OID.extendedKeyUsage, readExtendedKeyUsage),
+    alternatives: value(OID.subjectAltName, readGeneralNames) ?? [],
+    nameConstraints: value(OID.nameConstraints, bytes => readNameConstraints(bytes) ?? 'unknown'),
+    directoryAttributes: value(OID.subjectDirectoryAttributes, bytes => bytes),
     node,
   }
 }
 
-/** What stands around the fields: version, serial number, and how it is signed (RFC 5280 section 4.1). */
-function readOutside(der: Buffer): Pick<Certificate, 'version' | 'serial' | 'signatureAlgorithm'> {
-  const [tbs, algorithm] = derSequence(der)
-  const fields = derElements(derElement(tbs?.bytes ?? Buffer.alloc(0), DER_TAG.sequence).content)
-  const [first] = fields
-  const version = first?.tag === 0xa0 ? derElement(first.content, DER_TAG.integer).content.readUInt8() + 1 : 1
-  const serial = fields.find(({ tag }) => tag === DER_TAG.integer)?.content.toString('hex') ?? ''
-  return {
-    version,
-    serial,
-    signatureAlgorithm: algorithm === undefined ? null : readSignatureAlgorithm(algorithm),
-  }
+function criticalOf(extensions: ReadonlyMap<string, Extension>): ReadonlySet<string> {
+  return new Set(Array.from(extensions).flatMap(([oid, { critical }]) => (critical ? [oid] : [])))
 }
 
 /** Whole length that the first DER element of `bytes` declares; 0 when it is not a sequence of sensible length. */

@@ -75,6 +75,11 @@ export function isWithin(name: DistinguishedName, subtree: DistinguishedName): b
   })
 }
 
+/** The attributes of a kind, wherever they stand; null for one that is no text. */
+export function attributesOf(name: DistinguishedName, oid: string): (string | null)[] {
+  return name.flatMap(rdn => rdn.filter(attribute => attribute.oid === oid).map(({ text }) => text))
+}
+
 /** A Name for a person, the most general part first. */
 export function nameText(name: DistinguishedName): string {
   const text = ({ oid, text: value, key }: NameAttribute): string =>

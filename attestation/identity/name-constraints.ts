@@ -19,9 +19,21 @@ export interface NameConstraints {
 /** Most subtrees that are compared with each name. */
 const MAX_SUBTREES = 256
 
-/** The names of a subject alternative name extension's value. @throws EncodingError `BAD_DER` */
+/** The names of a subject alternative name extension's value. @throws EncodingError `BAD_DER`, also for a directory name that is none */
 export function readGeneralNames(der: Uint8Array): GeneralName[] {
-  return derSequence(der).map(({ tag, content }) => ({ kind: tag & 0x1f, content }))
+  const names = derSequence(der).map(({ tag, content }) => ({ kind: tag & 0x1f, content }))
+  directoryNames(names)
+  return names
+}
+
+/** The directory names among them. @throws EncodingError `BAD_DER` */
+export function directoryNames(names: readonly GeneralName[]): DistinguishedName[] {
+  return names.filter(({ kind }) => kind === KIND.directory).map(subtreeName)
+}
+
+/** The URIs among them, as they stand. */
+export function uris(names: readonly GeneralName[]): string[] {
+  return names.filter(({ kind }) => kind === KIND.uri).map(({ content }) => content.toString('latin1'))
 }
 
 /** Reads the extension's value; null when it says what no verifier has to understand. @throws EncodingError `BAD_DER` */

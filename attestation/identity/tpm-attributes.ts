@@ -9,8 +9,9 @@ import {
 } from '../../encoding/der.ts'
 import { EncodingError } from '../../encoding/error.ts'
 import type { Certificate } from './certificate.ts'
+import { attributesOf } from './distinguished-name.ts'
 import { IdentityError } from './error.ts'
-import { Name } from './x509.ts'
+import { directoryNames } from './name-constraints.ts'
 
 /** What an EK certificate says of its TPM. The issuer's claims: true as far as the issuer is trusted. */
 export interface TpmAttributes {
@@ -38,15 +39,14 @@ const ATTRIBUTES = { manufacturer: '2.23.133.2.1', model: '2.23.133.2.2', versio
  * @throws IdentityError `CERTIFICATE_MALFORMED` when they are incomplete, repeated or not in the profile's form
  */
 export function readTpmAttributes(ek: Certificate): TpmAttributes | null {
-  const names =
-    ek.subjectAltName?.filter(({ type }) => type === 'dn').map(({ value }) => new Name(value)) ?? []
-  const all = (oid: string) => names.flatMap(name => name.getField(oid))
+  const names = directoryNames(ek.alternatives)
+  const all = (oid: string) => names.flatMap(name => attributesOf(name, oid))
   const fields = Object.entries(ATTRIBUTES).map(([field, oid]) => [field, all(oid)] as const)
   if (fields.every(([, values]) => values.length === 0)) return null
   const one = (field: keyof typeof ATTRIBUTES): string => {
     const values = all(ATTRIBUTES[field])
     const [value] = values
-    if (value === undefined || values.length !== 1 || value.length > 256) throw malformed(ek, field)
+    if (value == null || values.length !== 1 || value.length > 256) throw malformed(ek, field)
     return value
   }
   const id = (field: 'manufacturer' | 'version', form: RegExp): string => {
