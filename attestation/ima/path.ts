@@ -11,11 +11,25 @@ export function pathText(bytes: Buffer): string {
   const text = bytes.toString('utf8')
   // A replacement character stands for any bad byte.
   if (!text.includes('\uFFFD') && !(text.includes('\\x') && LOOKS_ESCAPED.test(text))) return text
-  return Array.from(bytes, byte =>
-    byte >= 0x20 && byte < 0x7f && byte !== 0x5c
-      ? String.fromCharCode(byte)
-      : `\\x${byte.toString(16).padStart(2, '0')}`,
-  ).join('')
+  return escaped(bytes)
+}
+
+const HEX = Buffer.from('0123456789abcdef')
+
+/** Written as bytes: a text for each byte of a long path would take a hundred times its memory. */
+function escaped(bytes: Buffer): string {
+  const text = Buffer.allocUnsafe(4 * bytes.length)
+  let at = 0
+  for (const byte of bytes) {
+    if (byte >= 0x20 && byte < 0x7f && byte !== 0x5c) text[at++] = byte
+    else {
+      text[at++] = 0x5c
+      text[at++] = 0x78
+      text[at++] = HEX[byte >> 4] ?? 0
+      text[at++] = HEX[byte & 15] ?? 0
+    }
+  }
+  return text.toString('latin1', 0, at)
 }
 
 /**
