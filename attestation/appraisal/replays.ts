@@ -80,8 +80,14 @@ export class LogReplays {
       replay = new ImaReplay({ extend, ...(before === null ? {} : { from: before }) })
       this.#ima.set(extend, replay)
     }
-    replay.append(bytes.subarray(replay.bytes.length))
-    replay.finish()
+    try {
+      replay.append(bytes.subarray(replay.bytes.length))
+      replay.finish()
+    } catch (error) {
+      // A refused replay stays so; another log that begins alike is to be judged by itself.
+      this.#ima.delete(extend)
+      throw error
+    }
     return replay
   }
 

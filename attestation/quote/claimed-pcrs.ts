@@ -2,6 +2,7 @@ import { type JsonValue, parseJson } from '../../encoding/json.ts'
 import { type HashAlgorithm, hashSize, isHashAlgorithm } from '../tpm2/structures/index.ts'
 import { QuoteInputError } from './error.ts'
 import type { BankValues } from './pcr-digest.ts'
+import { isPcrsFile, parsePcrsFile } from './pcrs-file.ts'
 
 /** Most bytes of a file of PCR values: 24 PCRs of four banks are 12 kB in hexadecimal. */
 export const MAX_PCR_FILE_BYTES = 1 << 20
@@ -10,12 +11,13 @@ export const MAX_PCR_FILE_BYTES = 1 << 20
 const OTHER_BANKS = /^(?:sm3_256|sha3_(?:256|384|512))$/
 
 /**
- * Reads PCR values that somebody brought beside a quote: JSON `{"sha256": {"0": hex, …}, …}`, or what `tpm2_pcrread` prints. Nothing in
- * it is attested until a quote's digest covers it.
+ * Reads PCR values that somebody brought beside a quote: JSON `{"sha256": {"0": hex, …}, …}`, what `tpm2_pcrread`
+ * prints, or the file of `tpm2_quote --pcr`. Nothing in it is attested until a quote's digest covers it.
  *
  * @throws QuoteInputError `QUOTE_PCRS_MALFORMED`
  */
 export function readClaimedPcrs(bytes: Uint8Array): BankValues {
+  if (isPcrsFile(bytes)) return parsePcrsFile(bytes)
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
   const banks = new Map<HashAlgorithm, Map<number, Buffer>>()
   for (const [bank, pcr, hex] of /^\s*\{/.test(text) ? jsonValues(bytes) : printedValues(text)) {

@@ -36,6 +36,7 @@ export {
   type PcrValues,
   pcrDigestMatcher,
 } from './pcr-digest.ts'
+export { encodePcrsFile, parsePcrsFile } from './pcrs-file.ts'
 export { bankName, readSelectionText, selectionText } from './selection-text.ts'
 export { readSignatureFormat, type SignatureFormat } from './signature.ts'
 export {

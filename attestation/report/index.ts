@@ -26,7 +26,6 @@ export {
 export { imaEntryOffset } from './ima-part.ts'
 export { LAYOUT, REPORT_TYPE, type ReportLabel } from './layout.ts'
 export { parseReport } from './parse.ts'
-export { encodePcrsFile } from './pcrs-file.ts'
 export type { ReportProperty } from './property.ts'
 export {
   type BoundTree,

@@ -1,10 +1,9 @@
 import { WritError } from '../../encoding/error.ts'
 import { matchQuote, readLogs } from '../appraisal/logs.ts'
 import { LogReplays } from '../appraisal/replays.ts'
-import { encodeBinding, REPORT_DOMAIN } from '../quote/index.ts'
+import { encodeBinding, encodePcrsFile, REPORT_DOMAIN } from '../quote/index.ts'
 import { parseQuoteAttest, parseSignature } from '../tpm2/structures/index.ts'
 import { reportFiles } from './encode.ts'
-import { encodePcrsFile } from './pcrs-file.ts'
 import type { Report } from './report.ts'
 
 /**

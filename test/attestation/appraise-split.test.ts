@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { type Appraisal, appraise, LogReplays, replayImaLog } from '../../attestation/index.ts'
+import {
+  type Appraisal,
+  appraise,
+  LogReplays,
+  MAX_IMA_LOG_BYTES,
+  replayImaLog,
+} from '../../attestation/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { type ImaFields, imaEntry } from './ima-log.ts'
 import { type Parts, parts, SyntheticHost } from './synthetic-host.ts'
@@ -72,5 +78,17 @@ describe('an appraisal that goes on from a position in the IMA log', () => {
     const replays = new LogReplays()
     const whole = judged(good, null, replays)
     for (const split of [5, 4, null, 6, 5]) expect(judged(good, split, replays)).toEqual(whole)
+  })
+
+  it('is not refused for a log before it that was too large', () => {
+    const log = host.evidence(listed).imaLog ?? Buffer.alloc(0)
+    const replays = new LogReplays()
+    expect(replays.imaLog(log, 'native').length).toBe(listed.ima.length)
+    const large = Buffer.alloc(MAX_IMA_LOG_BYTES + 1)
+    large.set(log)
+    expect(() => replays.imaLog(large, 'native')).toThrow(
+      expect.objectContaining({ code: 'IMA_LOG_TOO_LARGE' }),
+    )
+    expect(replays.imaLog(log, 'native').length).toBe(listed.ima.length)
   })
 })

@@ -246,7 +246,9 @@ describe('readers of what is beside a quote', () => {
     ...[evidence.quote.attest, evidence.quote.signature, expected.ak.publicArea].map(bytes =>
       Buffer.from(bytes),
     ),
-    ...['ak.pem', 'ek-rsa.der', 'ek-ecc.der', 'pcrread.txt'].map(name => fixture('debian13-uki', name)),
+    ...['ak.pem', 'ek-rsa.der', 'ek-ecc.der', 'pcrread.txt', 'quote.pcrs'].map(name =>
+      fixture('debian13-uki', name),
+    ),
   ]
   const onlyOwnErrors = (read: () => unknown): void => {
     try {

@@ -8,6 +8,7 @@ import {
   readSelectionText,
   selectionText,
 } from '../../attestation/index.ts'
+import { encodePcrsFile } from '../../attestation/quote/index.ts'
 import { QUOTED_SELECTION } from '../../attestation/tpm2/structures/index.ts'
 import { fixture, recordedHost } from './recorded-host.ts'
 import { AK_ATTRIBUTES, SoftwareKey } from './software-quote.ts'
@@ -191,6 +192,33 @@ describe('PCR values from a file', () => {
   it('reads what tpm2_pcrread printed', () => {
     const banks = readClaimedPcrs(fixture('debian13-uki', 'pcrread.txt'))
     expect(banks.get('sha256')?.size).toBe(24)
+  })
+
+  it('reads the file of tpm2_quote --pcr', () => {
+    const file = fixture('debian13-uki', 'quote.pcrs')
+    const quoted = readClaimedPcrs(file).get('sha256')
+    const printed = readClaimedPcrs(fixture('debian13-uki', 'pcrread.txt')).get('sha256')
+    expect([...(quoted?.keys() ?? [])]).toEqual([...Array(16).keys()])
+    for (const pcr of [0, 4, 7, 9, 11, 15]) expect(quoted?.get(pcr)).toEqual(printed?.get(pcr))
+    expect(encodePcrsFile(quoted ?? new Map())).toEqual(file)
+    const { verified } = examineQuote({ ...QUESTION, logs: NO_LOGS, claimedPcrs: readClaimedPcrs(file) })
+    expect(verified).toBe(true)
+  })
+
+  it.each<[string, (file: Buffer) => unknown]>([
+    ['more banks than there are', file => file.writeUInt32LE(17, 0)],
+    ['a selection longer than its field', file => file.writeUInt8(5, 6)],
+    ['one PCR more than values', file => file.writeUInt8(1, 9)],
+    ['one PCR less than values', file => file.writeUInt8(0xfe, 7)],
+    ['a value of another length', file => file.writeUInt16LE(20, 140)],
+    ['a value longer than its place', file => file.writeUInt16LE(65, 140)],
+    ['more values than a list has', file => file.writeUInt32LE(9, 136)],
+    ['more lists than bytes', file => file.writeUInt32LE(3, 132)],
+  ])('refuses %s', (_, change) => {
+    const file = Buffer.from(fixture('debian13-uki', 'quote.pcrs'))
+    change(file)
+    const wrong = expect.objectContaining({ name: 'QuoteInputError', code: 'QUOTE_PCRS_MALFORMED' })
+    expect(() => readClaimedPcrs(file)).toThrow(wrong)
   })
 
   it.each<[string, string]>([

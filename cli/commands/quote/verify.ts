@@ -97,7 +97,10 @@ export function addQuoteVerify(parent: Command): void {
     )
     .option('--signature-format <form>', 'auto, tpmt, raw, or for example rsassa-sha256-raw', 'auto')
     .option('--name <hex>', "the key's Name, as enrolment showed it")
-    .option('--pcrs <file>', 'PCR values: JSON by bank and PCR, or the output of tpm2_pcrread')
+    .option(
+      '--pcrs <file>',
+      'PCR values: JSON by bank and PCR, what tpm2_pcrread prints, or the file of tpm2_quote --pcr',
+    )
     .option('--eventlog <file>', "the firmware's log, replayed in each quoted bank")
     .option('--userspace <file>', "systemd's log of what user space measured")
     .option('--ima <file>', 'the IMA log, binary or ASCII')
