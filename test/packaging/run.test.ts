@@ -63,9 +63,10 @@ describe('the test runner', () => {
 
   // Fails the first time only.
   const unsteady = `import { existsSync, writeFileSync } from 'node:fs'
+    const seen = new URL('seen', import.meta.url)
     it('unsteady', () => {
-      const before = existsSync('seen')
-      writeFileSync('seen', '')
+      const before = existsSync(seen)
+      writeFileSync(seen, '')
       expect(before).toBe(true)
     })\n`
   it('runs once more, alone, what failed', () => {
