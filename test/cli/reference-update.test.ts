@@ -10,8 +10,7 @@ const at = (name: string): string => join(dir, name)
 
 /** Evidence of a recorded boot, as options. */
 function recorded(name: 'debian13-uki' | 'debian13-uki-secureboot'): string[] {
-  const file = (part: string): string =>
-    new URL(`../fixtures/hosts/${name}/${part}`, import.meta.url).pathname
+  const file = (part: string): string => join(import.meta.dirname, '../fixtures/hosts', name, part)
   return [
     ...['--attest', file('quote.msg'), '--signature', file('quote.sig'), '--quote-key', file('ak.pem')],
     ...['--nonce', '0011223344556677', '--cmdline', file('cmdline.txt')],

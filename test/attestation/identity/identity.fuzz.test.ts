@@ -74,8 +74,8 @@ describe('readers of certificates and keys', () => {
     fc.assert(
       fc.property(field, fc.oneof(fc.jsonValue(), fc.constant(undefined)), (name, value) => {
         fc.pre(name !== 'more' || value !== undefined)
-        // An empty text is hexadecimal.
-        fc.pre(value !== '')
+        // The key's length is not fixed, so any hexadecimal will do, the empty text too.
+        fc.pre(typeof value !== 'string' || !/^(?:[0-9a-f]{2})*$/.test(value))
         expect(() => parse({ ...whole, [name]: value })).toThrow(IdentityError)
       }),
       { numRuns: 300 },
