@@ -1,5 +1,10 @@
 import { hash } from 'node:crypto'
-import type { HashAlgorithm } from '../../attestation/index.ts'
+import {
+  EventLogError,
+  type HashAlgorithm,
+  type ParseEventLogOptions,
+  parseEventLog,
+} from '../../attestation/index.ts'
 import { hashId, hashSize } from '../../attestation/tpm2/structures/index.ts'
 
 export const EV_NO_ACTION = 0x3
@@ -92,4 +97,15 @@ export function extend(start: Uint8Array, ...digests: Uint8Array[]): Buffer {
     (value, digest) => hash('sha256', Buffer.concat([value, digest]), 'buffer'),
     Buffer.from(start),
   )
+}
+
+/** What is wrong with a log that does not parse. */
+export function errorOf(bytes: Buffer, options?: ParseEventLogOptions): EventLogError {
+  try {
+    parseEventLog(bytes, options)
+  } catch (error) {
+    if (error instanceof EventLogError) return error
+    throw error
+  }
+  throw new Error('it parsed')
 }

@@ -5,7 +5,7 @@ import { WritError } from '../../encoding/error.ts'
 import { mutateBytes } from './bytes.ts'
 import type { Coverage } from './coverage.ts'
 import { Random } from './random.ts'
-import { type FuzzTarget, onTypedErrors } from './targets.ts'
+import { type FuzzTarget, onTypedErrors } from './target.ts'
 
 /** What no execution may do: throw what is not typed, take longer, or need more memory. */
 export type FaultKind = 'crash' | 'hang' | 'memory'

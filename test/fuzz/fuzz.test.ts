@@ -4,7 +4,8 @@ import { Coverage } from './coverage.ts'
 import { Fuzzer } from './engine.ts'
 import { Random } from './random.ts'
 import { derElements, eventsOf, jsonMembers, tcgEvents } from './structures.ts'
-import { type FuzzTarget, TARGETS } from './targets.ts'
+import type { FuzzTarget } from './target.ts'
+import { TARGETS } from './targets.ts'
 
 /** Executions of each target; `npm run fuzz` goes on for as long as it is told. */
 const EXECUTIONS = Number(process.env.WRIT_FUZZ_EXECUTIONS ?? 40)
