@@ -23,6 +23,17 @@ export { type GovernanceDocument, openDocument, signDocument } from './document.
 export { AuthorizationError, type AuthorizationErrorCode } from './error.ts'
 export type { CheckOutcome, CheckResult, DeterminingPolicies } from './explain.ts'
 export type { GateSnapshot } from './gate-snapshot.ts'
+export {
+  checkLabelsSuccessor,
+  HOST_LABELS_PAYLOAD_TYPE,
+  type HostLabels,
+  type HostLabelsFields,
+  labelsInForce,
+  openHostLabels,
+  parseHostLabels,
+  readHostLabels,
+  signHostLabels,
+} from './host-labels.ts'
 export type { DecisionInput, ParentState, PlainInput } from './input.ts'
 export { issueArtifact, type SubjectDigest, statementBytes } from './issue.ts'
 export { mintArtifact } from './mint.ts'

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { gateSchema } from './gate-snapshot.ts'
+import type { HostLabels } from './host-labels.ts'
 import type { PolicyBundle } from './policy/compiled.ts'
 import { type Caller, callerSchema, type ExecutionRequest, requestSchema } from './request.ts'
 import type { RevocationSet } from './revocation.ts'
@@ -9,7 +10,7 @@ import type { TrustRoots } from './trust.ts'
 import type { UseLedger } from './uses.ts'
 
 const shortText = v.pipe(v.string(), v.maxLength(300))
-const milliseconds = integer(0, Number.MAX_SAFE_INTEGER)
+const count = integer(0, Number.MAX_SAFE_INTEGER)
 
 /** The inputs that a record holds as they are; all others it holds by digest. */
 export const plainInputSchema = v.strictObject({
@@ -52,6 +53,12 @@ export interface ParentState {
   /** Whether it is running, and not about to end. */
   readonly live: boolean
   readonly childrenStarted: number
+  /** Of them, those that have not ended. */
+  readonly childrenRunning: number
+  /** Of them, those that were started in the last sixty seconds, by the boot clock. */
+  readonly childrenLastMinute: number
+  /** Its own parent, that one's, and so on. */
+  readonly ancestors: readonly string[]
   /** Digest of the record of the decision that permitted it. */
   readonly decisionRecord: string
   /** The terms of that decision. */
@@ -61,7 +68,10 @@ export interface ParentState {
 export const parentSchema = v.strictObject({
   executionId,
   live: v.boolean(),
-  childrenStarted: milliseconds,
+  childrenStarted: count,
+  childrenRunning: count,
+  childrenLastMinute: count,
+  ancestors: list(executionId, 16),
   decisionRecord: digest,
 })
 
@@ -72,6 +82,8 @@ export interface DecisionInput extends PlainInput {
   /** The DSSE envelope as it was sent; null if none was. */
   readonly artifact: Uint8Array | null
   readonly trustRoots: TrustRoots | null
+  /** What the operator calls this host; null if nothing was said. */
+  readonly hostLabels: HostLabels | null
   readonly policy: PolicyBundle | null
   readonly revocations: RevocationSet
   readonly uses: UseLedger

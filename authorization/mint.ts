@@ -67,14 +67,21 @@ export function mintArtifact(input: DecisionInput, decision: Decision, key: Priv
   const predicate: Authorization = {
     id: `mint-${request.executionId}`,
     issuer: `host:${host.id}`,
-    audience: { hosts: [host.id] },
+    audience: { hosts: [host.id], labels: 'any' },
     validity: { notBefore: clock.now, notAfter: terms.notAfter, maxUses: 1 },
-    initiator: { uids: [caller.uid], units: caller.unit === null ? 'any' : [caller.unit] },
+    initiator: {
+      uids: [caller.uid],
+      gids: [caller.gid],
+      units: caller.unit === null ? 'any' : [caller.unit],
+      cgroups: 'any',
+      programs: 'any',
+    },
     scope: exactScope(terms, names),
     environment: {
       referenceValues: gate.referenceValuesDigest ?? 'any',
       maxEvidenceAge: 'any',
       simulated: gate.tier === 'hardware' ? 'deny' : 'allow',
+      resetCount: gate.resetCount ?? 'any',
     },
     policy: { digest: policy.digest },
     parent: { execution: caller.parentExecution ?? 'none' },

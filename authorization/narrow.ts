@@ -61,7 +61,9 @@ function narrowerLapse({ onLapse: child }: LaunchTerms, { onLapse: parent }: Lau
 function narrowerChildren({ children: child }: LaunchTerms, { children: parent }: LaunchTerms): boolean {
   if (child === 'none') return true
   if (parent === 'none' || child.depth >= parent.depth) return false
-  if (parent.max !== 'any' && (child.max === 'any' || child.max > parent.max)) return false
+  const within = (name: 'max' | 'atOnce' | 'perMinute') =>
+    parent[name] === 'any' || (child[name] !== 'any' && child[name] <= parent[name])
+  if (!within('max') || !within('atOnce') || !within('perMinute')) return false
   if (parent.programs === 'any') return true
   const allowed = parent.programs
   return child.programs !== 'any' && child.programs.every(digest => allowed.includes(digest))
@@ -74,10 +76,21 @@ export function checkNarrower(child: LaunchTerms, parent: ParentState): Reason[]
   if (children === 'none') {
     out.push(reason('SCOPE_EXCEEDED', 'the parent may have no children', 'parent.children'))
   } else {
-    if (children.max !== 'any' && parent.childrenStarted >= children.max) {
-      out.push(
-        reason('SCOPE_EXCEEDED', `the parent may start ${children.max} children`, 'parent.children.max'),
-      )
+    const limits = [
+      ['max', parent.childrenStarted, 'in its life'],
+      ['atOnce', parent.childrenRunning, 'at one time'],
+      ['perMinute', parent.childrenLastMinute, 'within a minute'],
+    ] as const
+    for (const [name, count, when] of limits) {
+      const most = children[name]
+      if (most !== 'any' && count >= most)
+        out.push(
+          reason(
+            'SCOPE_EXCEEDED',
+            `the parent may start ${most} children ${when}`,
+            `parent.children.${name}`,
+          ),
+        )
     }
     if (children.programs !== 'any' && !children.programs.includes(child.program.sha256)) {
       out.push(reason('SCOPE_EXCEEDED', 'the parent may not start this program', 'parent.children.programs'))

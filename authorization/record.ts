@@ -20,6 +20,7 @@ const inputs = v.strictObject({
   artifact: v.nullable(v.strictObject({ digest, size: integer(0, Number.MAX_SAFE_INTEGER) })),
   /** Digests of the envelopes in force. */
   trustRoots: v.nullable(digest),
+  hostLabels: v.nullable(digest),
   policy: v.nullable(digest),
   /** Digest of the manifest of revocations. */
   revocations: digest,
@@ -60,9 +61,9 @@ export type RecordInputs = NonNullable<DecisionRecord['inputs']>
 /** Digests of the blobs that a record refers to, in their order. An artifact too long to be read is not among them. */
 export function recordReferences({ inputs }: DecisionRecord): string[] {
   if (inputs === null) return []
-  const { artifact, trustRoots, policy, revocations, parent } = inputs
+  const { artifact, trustRoots, hostLabels, policy, revocations, parent } = inputs
   const kept = artifact === null || artifact.size > MAX_ARTIFACT_BYTES ? null : artifact.digest
-  const all = [kept, trustRoots, policy, revocations, parent?.decisionRecord ?? null]
+  const all = [kept, trustRoots, hostLabels, policy, revocations, parent?.decisionRecord ?? null]
   return [...new Set(all.filter(digest => digest !== null))]
 }
 

@@ -5,6 +5,7 @@ import { decideSent, unreadable } from './decision.ts'
 import { AuthorizationError } from './error.ts'
 import { begin } from './evaluation.ts'
 import { type CheckResult, type DeterminingPolicies, policyOf, trace } from './explain.ts'
+import { type HostLabels, openHostLabels, readHostLabels } from './host-labels.ts'
 import type { DecisionInput, ParentState } from './input.ts'
 import { type PolicyBundle, PolicyCache, readPolicyBundle } from './policy/compiled.ts'
 import { type DecisionRecord, parseRecord, type RecordInputs } from './record.ts'
@@ -95,10 +96,21 @@ export class Reevaluator {
   async #inputs(
     inputs: RecordInputs,
   ): Promise<{ input: Omit<DecisionInput, 'artifact'>; artifact: SentArtifact | null }> {
-    const { artifact, trustRoots, policy, revocations, uses, parent, observed: _, ...plain } = inputs
+    const {
+      artifact,
+      trustRoots,
+      hostLabels,
+      policy,
+      revocations,
+      uses,
+      parent,
+      observed: _,
+      ...plain
+    } = inputs
     const input: Omit<DecisionInput, 'artifact'> = {
       ...plain,
       trustRoots: trustRoots === null ? null : await this.#trustRoots(trustRoots),
+      hostLabels: hostLabels === null ? null : await this.#hostLabels(hostLabels),
       policy: policy === null ? null : await this.#policy(policy),
       revocations: await this.#revocationSet(revocations),
       uses: {
@@ -110,6 +122,12 @@ export class Reevaluator {
       parent: parent === null ? null : await this.#parent(parent),
     }
     return { input, artifact: await this.#artifact(artifact) }
+  }
+
+  async #hostLabels(digest: string): Promise<HostLabels> {
+    const { governance } = this.#anchors
+    const bytes = await this.#blob(digest)
+    return governance === null ? readHostLabels(bytes) : openHostLabels(bytes, governance)
   }
 
   async #policy(digest: string): Promise<PolicyBundle> {

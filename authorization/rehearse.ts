@@ -82,7 +82,7 @@ export async function rehearse(
 function inputOf({ request, caller, now, hostId, trustRoots, policy, tier }: Known): Evaluation['input'] {
   return {
     request,
-    caller: { ...caller, cgroup: '', unit: null, parentExecution: null },
+    caller: { ...caller, cgroup: '', unit: null, program: null, parentExecution: null },
     host: { id: hostId ?? '', enforces: { controllers: [], devices: [] } },
     gate: {
       state: 'ATTESTED',
@@ -91,6 +91,8 @@ function inputOf({ request, caller, now, hostId, trustRoots, policy, tier }: Kno
       deadlineInMs: null,
       referenceValuesDigest: null,
       tier,
+      resetCount: null,
+      claims: null,
       appraisalIndex: null,
       reasons: [],
     },
@@ -99,6 +101,7 @@ function inputOf({ request, caller, now, hostId, trustRoots, policy, tier }: Kno
     clock: { now, trusted: true },
     minting: { enabled: false, sessionKeySpki: '' },
     trustRoots,
+    hostLabels: null,
     policy,
     revocations: RevocationSet.empty,
     uses: new UseTable(),

@@ -84,6 +84,8 @@ export const callerSchema = v.strictObject({
   cgroup: v.pipe(v.string(), v.maxLength(4096)),
   /** The systemd unit of that cgroup. */
   unit: v.nullable(unitName),
+  /** SHA-256 of the program that the caller runs, where it could be hashed. Advisory: its user can change it in memory. */
+  program: v.nullable(digest),
   /** The execution whose own socket the caller came through. */
   parentExecution: v.nullable(executionId),
 })

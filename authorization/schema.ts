@@ -18,6 +18,15 @@ export const authorityName = text(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'not the 
 /** A systemd unit name (systemd.unit(5): at most 255 characters of this alphabet). */
 export const unitName = text(/^[A-Za-z0-9:_.\\@-]{1,255}$/, 'not a unit name')
 
+/** What a fleet calls some of its hosts; signed by the operator (`host-labels.ts`). */
+export const hostLabel = text(/^[A-Za-z0-9][A-Za-z0-9._:=/-]{0,127}$/, 'not a label')
+/** A cgroup as the kernel writes it in /proc/PID/cgroup (cgroups(7)): PATH_MAX with its NUL. */
+export const cgroupPath = v.pipe(
+  v.string(),
+  v.maxLength(4095),
+  v.check(value => value.startsWith('/') && !/\p{Cc}/u.test(value) && value.isWellFormed(), 'not a cgroup'),
+)
+
 /** RFC 3339 in UTC with milliseconds: one instant has one spelling. */
 export const time = v.pipe(
   text(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/, 'not a time of the form 2026-11-21T02:00:00.000Z'),
@@ -84,6 +93,18 @@ export function list<T extends v.GenericSchema>(
     v.check(items => new Set(items.map(key)).size === items.length, 'something is listed twice'),
   )
 }
+
+/** What an execution may start: in its life, at one time and within any minute; how deep; which programs. */
+export const children = v.union([
+  v.literal('none'),
+  v.strictObject({
+    max: orAny(integer(1, 1_000_000)),
+    atOnce: orAny(integer(1, 1_000_000)),
+    perMinute: orAny(integer(1, 1_000_000)),
+    depth: integer(1, 16),
+    programs: orAny(list(digest, 256)),
+  }),
+])
 
 /** A field path such as `predicate.scope.argv[2]`. */
 function issuePath(issue: v.BaseIssue<unknown>): string {

@@ -4,10 +4,13 @@ import {
   any,
   argument,
   authorityName,
+  cgroupPath,
+  children,
   deviceName,
   digest,
   executionId,
   hostId,
+  hostLabel,
   id,
   integer,
   list,
@@ -41,6 +44,9 @@ const file = v.strictObject({
 })
 const stream = v.picklist(['pipe', 'null', 'terminal'])
 const bound = (least: number) => orAny(integer(least, Number.MAX_SAFE_INTEGER))
+/** `any`, or a list that is not empty: nothing would fit an empty one. */
+const some = <T extends v.GenericSchema>(schema: T, most: number) =>
+  orAny(v.pipe(list(schema, most), v.minLength(1)))
 /** A hundred years; more is a mistake. */
 const seconds = integer(1, 3_155_760_000)
 
@@ -80,34 +86,35 @@ const scope = v.strictObject({
   devices: list(deviceName, 16),
   /** Whether it may outlive the call that starts it. Left out: it may not. */
   detach: v.exactOptional(v.boolean()),
-  children: v.union([
-    v.literal('none'),
-    v.strictObject({
-      max: orAny(integer(1, 1_000_000)),
-      depth: integer(1, 16),
-      programs: orAny(list(digest, 256)),
-    }),
-  ]),
+  children,
 })
 
 const predicate = v.strictObject({
   id,
   issuer: v.union([authorityName, v.pipe(v.string(), v.regex(/^host:000b[0-9a-f]{64}$/))]),
-  audience: v.strictObject({ hosts: orAny(v.pipe(list(hostId, 1024), v.minLength(1))) }),
+  /** Both have to fit: the host is one of `hosts`, and carries one of `labels`. */
+  audience: v.strictObject({ hosts: some(hostId, 1024), labels: some(hostLabel, 64) }),
   validity: v.strictObject({
     notBefore: time,
     notAfter: time,
     maxUses: orAny(integer(1, 1_000_000_000)),
   }),
   initiator: v.strictObject({
-    uids: orAny(v.pipe(list(userId, 256), v.minLength(1))),
-    units: orAny(v.pipe(list(unitName, 256), v.minLength(1))),
+    uids: some(userId, 256),
+    gids: some(userId, 256),
+    units: some(unitName, 256),
+    /** The caller is in one of them or below it. */
+    cgroups: some(cgroupPath, 64),
+    /** The caller's own program, by digest. Advisory: whoever runs it can change it in memory. */
+    programs: some(digest, 256),
   }),
   scope,
   environment: v.strictObject({
     referenceValues: orAny(digest),
     maxEvidenceAge: orAny(seconds),
     simulated: v.picklist(['allow', 'deny']),
+    /** The TPM's count of resets: an artifact for one boot of one host. TPMS_CLOCK_INFO.resetCount is a UINT32 (TPM 2.0 Part 2, 10.11.1). */
+    resetCount: orAny(integer(0, 0xffff_ffff)),
   }),
   policy: v.strictObject({ digest: orAny(digest) }),
   parent: v.strictObject({ execution: v.union([any, v.literal('none'), executionId]) }),
@@ -172,11 +179,14 @@ function checkConsistent({ subject, predicate }: Statement): void {
   const fail = (at: string, what: string): never => {
     throw new AuthorizationError('STATEMENT_MALFORMED', `${at}: ${what}`, { at })
   }
-  const { validity, scope, onLapse } = predicate
+  const { validity, scope, onLapse, initiator } = predicate
   if (validity.notAfter <= validity.notBefore) fail('predicate.validity', 'it ends before it begins')
   if (onLapse !== 'kill' && scope.devices.length > 0) {
     fail('predicate.onLapse', 'an execution with devices cannot be frozen: a device goes on without it')
   }
+  const { programs, ...others } = initiator
+  if (programs !== 'any' && Object.values(others).every(limit => limit === 'any'))
+    fail('predicate.initiator.programs', "the caller's program is advisory and cannot be the only limit")
   if (scope.stdio !== 'any' && !oneTerminal(scope.stdio)) {
     fail('predicate.scope.stdio', 'a terminal is all three streams or none')
   }

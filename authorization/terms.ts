@@ -1,12 +1,12 @@
 import * as v from 'valibot'
 import {
   argument,
+  children,
   deviceName,
   digest,
   integer,
   list,
   network,
-  orAny,
   path,
   seccomp,
   time,
@@ -46,14 +46,7 @@ export const termsSchema = v.strictObject({
   devices: list(deviceName, 16),
   /** Whether it outlives the call that starts it. */
   detach: v.optional(v.boolean(), false),
-  children: v.union([
-    v.literal('none'),
-    v.strictObject({
-      max: orAny(integer(1, 1_000_000)),
-      depth: integer(1, 16),
-      programs: orAny(list(digest, 256)),
-    }),
-  ]),
+  children,
   onLapse: v.union([
     v.literal('kill'),
     v.strictObject({ freeze: v.strictObject({ graceMs: integer(1, 86_400_000) }) }),

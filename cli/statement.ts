@@ -20,6 +20,11 @@ export interface IssueOptions extends WorkloadOptions {
   id?: string
   notBefore?: string
   unit?: string[]
+  label?: string[]
+  gid?: string[]
+  cgroup?: string[]
+  callerProgram?: string[]
+  resetCount?: number
   maxEvidenceAge?: number
   simulated: 'allow' | 'deny'
   parent: string
@@ -154,14 +159,23 @@ export async function buildStatement(
   const predicate: Authorization = {
     id: options.id ?? randomBytes(16).toString('hex'),
     issuer: options.issuer,
-    audience: { hosts: anyOr('--host', options.host, text => text) },
+    audience: {
+      hosts: anyOr('--host', options.host, text => text),
+      labels: options.label === undefined ? 'any' : anyOr('--label', options.label, text => text),
+    },
     validity: {
       ...validity,
       maxUses: options.uses === 'any' ? 'any' : whole('--uses')(options.uses),
     },
     initiator: {
       uids: anyOr('--uid', options.uid, whole('--uid')),
+      gids: options.gid === undefined ? 'any' : anyOr('--gid', options.gid, whole('--gid')),
       units: options.unit === undefined ? 'any' : anyOr('--unit', options.unit, text => text),
+      cgroups: options.cgroup === undefined ? 'any' : anyOr('--cgroup', options.cgroup, text => text),
+      programs:
+        options.callerProgram === undefined
+          ? 'any'
+          : anyOr('--caller-program', options.callerProgram, text => text),
     },
     scope: {
       program: { subject: basename(program), path: program },
@@ -188,12 +202,16 @@ export async function buildStatement(
       },
       devices: options.device ?? [],
       ...(options.detach === true ? { detach: true } : {}),
-      children: options.children === true ? { max: 'any', depth: 1, programs: 'any' } : 'none',
+      children:
+        options.children === true
+          ? { max: 'any', atOnce: 'any', perMinute: 'any', depth: 1, programs: 'any' }
+          : 'none',
     },
     environment: {
       referenceValues: options.referenceValues,
       maxEvidenceAge: options.maxEvidenceAge ?? 'any',
       simulated: options.simulated,
+      resetCount: options.resetCount ?? 'any',
     },
     policy: { digest: options.policy },
     parent: { execution: options.parent },

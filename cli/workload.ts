@@ -46,6 +46,14 @@ export function positive(option: string): (value: string) => number {
   }
 }
 
+/** A whole number, zero included. @throws CliError */
+export function wholeNumber(option: string): (value: string) => number {
+  return value => {
+    if (/^[0-9]{1,15}$/.test(value)) return Number(value)
+    throw new CliError('USAGE', `${option} takes a whole number, not ${JSON.stringify(value)}`)
+  }
+}
+
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
 
 /** A number of bytes, with K, M or G for powers of 1024. @throws CliError */

@@ -175,7 +175,14 @@ export class Attestor {
           ])
         }
         gate.renew(
-          { instantNs, referenceValuesDigest: reference.digest, tier: this.#o.tier, appraisalIndex },
+          {
+            instantNs,
+            referenceValuesDigest: reference.digest,
+            tier: this.#o.tier,
+            resetCount: appraisal.clock?.resetCount ?? null,
+            claims: appraisal.claims,
+            appraisalIndex,
+          },
           appraisal.reasons,
         )
       }

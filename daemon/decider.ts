@@ -164,6 +164,7 @@ export class Decider {
       artifact,
       host: this.#host,
       trustRoots: history.trustRoots,
+      hostLabels: history.hostLabels,
       policy: history.policy,
       revocations: history.revocations,
       uses: history.uses,
@@ -209,6 +210,8 @@ export class Decider {
       executionId: parent.executionId,
       live: parent.state === 'RUNNING',
       childrenStarted: parent.childrenStarted,
+      ...this.#o.registry.childrenOf(parent.executionId),
+      ancestors: this.#o.registry.lineOf(parent.executionId).slice(1),
       decisionRecord: parent.decisionRecord,
       terms: parent.terms,
     }
@@ -300,7 +303,7 @@ function stageFault(error: unknown): DecisionInput['fault'] {
 
 /** The kernel's words about the caller. The unit is that of the cgroup, as systemd lays them out. */
 export function describeCaller({ uid, gid, pid, cgroup, parentExecution }: Caller): AuthorizationCaller {
-  return { uid, gid, pid, cgroup: cgroup ?? '', unit: unitOf(cgroup), parentExecution }
+  return { uid, gid, pid, cgroup: cgroup ?? '', unit: unitOf(cgroup), program: null, parentExecution }
 }
 
 /**
@@ -322,6 +325,8 @@ function describeGate(gate: GateSnapshot, nowNs: bigint): DecisionInput['gate'] 
     deadlineInMs: deadlineNs === null ? null : Math.max(0, ms(deadlineNs - nowNs)),
     referenceValuesDigest: facts?.referenceValuesDigest ?? null,
     tier: facts?.tier ?? 'unknown',
+    resetCount: facts?.resetCount ?? null,
+    claims: facts?.claims ?? null,
     appraisalIndex: facts && String(facts.appraisalIndex),
     reasons: gate.reasons.slice(0, 64).map(({ code, message }) => ({ code, message: message.slice(0, 300) })),
   }

@@ -113,6 +113,12 @@ export class ExecutionRegistry {
     return line
   }
 
+  /** Of the executions that one started: those that have not ended, and those that were started in the last minute. */
+  childrenOf(executionId: string): { childrenRunning: number; childrenLastMinute: number } {
+    const running = this.live().filter(({ parentExecutionId }) => parentExecutionId === executionId).length
+    return { childrenRunning: running, childrenLastMinute: running }
+  }
+
   /** Those that have not ended, oldest first. */
   live(): TrackedExecution[] {
     return [...this.#liveById.values()]

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import type { TrustVector } from '../attestation/index.ts'
 
 /** `UNATTESTED → ATTESTED ⇄ STALE, any → FAILED`. */
 export type TrustState = 'UNATTESTED' | 'ATTESTED' | 'STALE' | 'FAILED'
@@ -16,6 +17,10 @@ export interface AttestedFacts {
   /** SHA-256 (hex) of the reference values it was judged by. */
   readonly referenceValuesDigest: string
   readonly tier: 'hardware' | 'simulated' | 'unknown'
+  /** The TPM's count of resets in the quote; null when the quote proves nothing. */
+  readonly resetCount: number | null
+  /** The appraisal's trustworthiness vector (AR4SI). */
+  readonly claims: TrustVector | null
   /** Index of the appraisal's entry in the lineage. */
   readonly appraisalIndex: bigint
 }

@@ -7,6 +7,7 @@ import {
 } from '../attestation/index.ts'
 import {
   type Clearance,
+  type HostLabels,
   openClearance,
   openPolicyBundle,
   openTrustRoots,
@@ -53,6 +54,8 @@ export class History {
   readonly uses = new UseTable()
   revocations = RevocationSet.empty
   trustRoots: TrustRoots | null = null
+  /** What the operator calls this host. */
+  hostLabels: HostLabels | null = null
   policy: PolicyBundle | null = null
   newestTrustRoots: NewestVersion | null = null
   newestPolicy: NewestVersion | null = null

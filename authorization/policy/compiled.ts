@@ -61,7 +61,7 @@ function sampleQuestions(): PolicyQuestion[] {
     maxEvidenceAgeMs: null,
     notAfter: '2026-01-01T00:00:00.000Z',
   }
-  const caller = { uid: 0, gid: 0, pid: 1, cgroup: '/', unit: 'sample.service' }
+  const caller = { uid: 0, gid: 0, pid: 1, cgroup: '/', unit: 'sample.service', program: null }
   const gate = {
     state: 'ATTESTED',
     epoch: 1,
@@ -69,6 +69,8 @@ function sampleQuestions(): PolicyQuestion[] {
     deadlineInMs: 1,
     referenceValuesDigest: zeros,
     tier: 'simulated',
+    resetCount: 0,
+    claims: null,
     appraisalIndex: '0',
     reasons: [],
   } as const

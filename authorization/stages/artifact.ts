@@ -1,11 +1,13 @@
 import { OPENING, type Opening } from '../artifact.ts'
 import { type Check, type Compared, NO_REASONS, type StageChecks } from '../check.ts'
 import { asksToMint, type Evaluation } from '../evaluation.ts'
+import { labelsInForce } from '../host-labels.ts'
 import type { DecisionInput } from '../input.ts'
 import { type Reason, reason } from '../reason.ts'
+import { isBelow } from '../scope.ts'
 import type { Authorization } from '../statement.ts'
 
-type Circumstances = Pick<DecisionInput, 'clock' | 'host' | 'caller' | 'parent' | 'gate'>
+type Circumstances = Pick<DecisionInput, 'clock' | 'host' | 'hostLabels' | 'caller' | 'parent' | 'gate'>
 
 /** A check of what the artifact says; there is nothing to look at unless it could be read. */
 function ofArtifact(
@@ -90,21 +92,38 @@ function minted({ validity, audience }: Authorization, { clock, gate, host }: Ci
   return out
 }
 
-function audience({ audience }: Authorization, { host }: Circumstances): readonly Reason[] {
-  if (audience.hosts === 'any' || audience.hosts.includes(host.id)) return NO_REASONS
-  return [reason('AUDIENCE_MISMATCH', 'the artifact is for other hosts', 'predicate.audience.hosts')]
+function audience(
+  { audience }: Authorization,
+  { host, hostLabels, clock }: Circumstances,
+): readonly Reason[] {
+  const out: Reason[] = []
+  const refuse = (what: string, at: string) => out.push(reason('AUDIENCE_MISMATCH', what, at))
+  if (audience.hosts !== 'any' && !audience.hosts.includes(host.id))
+    refuse('the artifact is for other hosts', 'predicate.audience.hosts')
+  const labels = labelsInForce(hostLabels, clock.now)
+  if (audience.labels !== 'any' && !audience.labels.some(label => labels.includes(label)))
+    refuse('the artifact is for hosts with other labels', 'predicate.audience.labels')
+  return out
 }
 
 function initiator({ initiator, parent }: Authorization, { caller }: Circumstances): readonly Reason[] {
   if (caller === null) return NO_REASONS
   const out: Reason[] = []
-  if (initiator.uids !== 'any' && !initiator.uids.includes(caller.uid)) {
-    out.push(reason('INITIATOR_MISMATCH', `not for uid ${caller.uid}`, 'predicate.initiator.uids'))
-  }
-  if (initiator.units !== 'any' && (caller.unit === null || !initiator.units.includes(caller.unit))) {
-    const unit = caller.unit ?? 'a caller in no unit'
-    out.push(reason('INITIATOR_MISMATCH', `not for ${unit}`, 'predicate.initiator.units'))
-  }
+  const refuse = (what: string, at: string) => out.push(reason('INITIATOR_MISMATCH', what, at))
+  const { uids, gids, units, cgroups, programs } = initiator
+  if (uids !== 'any' && !uids.includes(caller.uid))
+    refuse(`not for uid ${caller.uid}`, 'predicate.initiator.uids')
+  if (gids !== 'any' && !gids.includes(caller.gid))
+    refuse(`not for gid ${caller.gid}`, 'predicate.initiator.gids')
+  if (units !== 'any' && (caller.unit === null || !units.includes(caller.unit)))
+    refuse(`not for ${caller.unit ?? 'a caller in no unit'}`, 'predicate.initiator.units')
+  if (cgroups !== 'any' && !cgroups.some(top => isBelow(caller.cgroup, top)))
+    refuse(`not for ${caller.cgroup || 'a caller in no known cgroup'}`, 'predicate.initiator.cgroups')
+  if (programs !== 'any' && (caller.program === null || !programs.includes(caller.program)))
+    refuse(
+      caller.program === null ? "the caller's program is not known" : `not for the program ${caller.program}`,
+      'predicate.initiator.programs',
+    )
   const wanted = parent.execution
   const fits =
     wanted === 'any' ||
@@ -182,16 +201,16 @@ export const ARTIFACT_STAGE: StageChecks = {
               wanted: `one use, for ${input.host.id}, within the ${input.gate.deadlineInMs ?? 0} ms that the evidence still counts`,
             },
     },
-    ofArtifact('audience', audience, ({ audience }, { host }) => ({
-      found: `host ${host.id}`,
-      wanted: listed(audience.hosts),
+    ofArtifact('audience', audience, ({ audience }, { host, hostLabels, clock }) => ({
+      found: `host ${host.id}, labels ${labelsInForce(hostLabels, clock.now).join(', ') || 'none'}`,
+      wanted: `host ${listed(audience.hosts)}; label ${listed(audience.labels)}`,
     })),
     ofArtifact('initiator', initiator, ({ initiator, parent }, { caller }) =>
       caller === null
         ? null
         : {
-            found: `uid ${caller.uid}, unit ${caller.unit ?? 'none'}, parent ${caller.parentExecution ?? 'none'}`,
-            wanted: `uid ${listed(initiator.uids)}; unit ${listed(initiator.units)}; parent ${parent.execution}`,
+            found: `uid ${caller.uid}, gid ${caller.gid}, unit ${caller.unit ?? 'none'}, cgroup ${caller.cgroup || 'not known'}, program ${caller.program ?? 'not known'}, parent ${caller.parentExecution ?? 'none'}`,
+            wanted: `uid ${listed(initiator.uids)}; gid ${listed(initiator.gids)}; unit ${listed(initiator.units)}; cgroup ${listed(initiator.cgroups)}; program ${listed(initiator.programs)}; parent ${parent.execution}`,
           },
     ),
     {

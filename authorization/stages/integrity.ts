@@ -133,6 +133,18 @@ export const INTEGRITY_STAGE: StageChecks = {
       },
       ({ simulated }, { tier }) => ({ found: tier, wanted: simulated === 'deny' ? 'hardware' : 'any' }),
     ),
+    ofHost(
+      'boot',
+      ({ resetCount: wanted }, { resetCount }) => {
+        if (wanted === 'any' || wanted === resetCount) return NO_REASONS
+        const what = `the host is in another boot: reset count ${resetCount ?? 'not known'}`
+        return [reason('ENVIRONMENT_MISMATCH', what, 'predicate.environment.resetCount')]
+      },
+      ({ resetCount: wanted }, { resetCount }) => ({
+        found: resetCount === null ? 'not known' : `reset count ${resetCount}`,
+        wanted: wanted === 'any' ? 'any' : `reset count ${wanted}`,
+      }),
+    ),
     {
       name: 'enforceable',
       reasons: unenforceable,

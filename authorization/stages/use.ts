@@ -24,12 +24,16 @@ function usedByOthers({ input, view }: Evaluation): number {
   return Math.max(0, (view?.used ?? 0) - own)
 }
 
-function revocable({ input: { request, caller }, opened, terms }: Evaluation): Revocable {
+function revocable({ input: { request, caller, parent }, opened, terms }: Evaluation): Revocable {
   if (terms === null) throw new TypeError('revocations come after subjects')
   return {
     artifactDigest: opened.digest,
     subjectDigests: [terms.program, ...terms.files].map(file => file.sha256),
-    executionIds: [request.executionId, ...(caller?.parentExecution ? [caller.parentExecution] : [])],
+    executionIds: [
+      request.executionId,
+      ...(caller?.parentExecution ? [caller.parentExecution] : []),
+      ...(parent?.ancestors ?? []),
+    ],
   }
 }
 

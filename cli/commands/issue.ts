@@ -8,7 +8,7 @@ import { SIGNED_FILE } from '../form.ts'
 import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../keys.ts'
 import { printable } from '../output.ts'
 import { buildStatement, type IssueOptions, type StatementParts } from '../statement.ts'
-import { addWorkloadOptions, collect, duration } from '../workload.ts'
+import { addWorkloadOptions, collect, duration, wholeNumber } from '../workload.ts'
 
 interface Options extends IssueOptions, PassphraseOptions {
   key: string[]
@@ -48,6 +48,23 @@ export function addIssue(program: Command): void {
     .option('--id <id>', 'names the artifact; an id is never issued twice (default: random)')
     .option('--not-before <time>', 'start of validity, such as 2026-11-21T02:00:00Z (default: now)')
     .option('--unit <name>', 'systemd unit from which it may be used (repeatable; default: any)', collect)
+    .option('--gid <n>', 'group from which it may be used (repeatable; default: any)', collect)
+    .option('--cgroup <path>', 'cgroup in or below which it may be used (repeatable; default: any)', collect)
+    .option(
+      '--caller-program <digest>',
+      'program that may use it, by SHA-256; advisory, so not as the only limit (repeatable; default: any)',
+      collect,
+    )
+    .option(
+      '--label <label>',
+      'label that the host has to have, one of these (repeatable; default: any)',
+      collect,
+    )
+    .option(
+      '--reset-count <n>',
+      "the TPM's reset count: one boot of the host (default: any)",
+      wholeNumber('--reset-count'),
+    )
     .option(
       '--max-evidence-age <duration>',
       "oldest evidence of the host (default: the host's own rule)",

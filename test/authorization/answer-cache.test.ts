@@ -96,7 +96,7 @@ function question(memoryBytes: number | null): PolicyQuestion {
     operation: 'execute',
     now: '2026-01-01T00:00:00.000Z',
     hostId: `000b${zeros}`,
-    caller: { uid: 1, gid: 1, pid: 1, cgroup: '/', unit: null, parentExecution: null },
+    caller: { uid: 1, gid: 1, pid: 1, cgroup: '/', unit: null, program: null, parentExecution: null },
     gate: {
       state: 'ATTESTED',
       epoch: 1,
@@ -104,6 +104,8 @@ function question(memoryBytes: number | null): PolicyQuestion {
       deadlineInMs: 1,
       referenceValuesDigest: zeros,
       tier: 'simulated',
+      resetCount: 0,
+      claims: null,
       appraisalIndex: '0',
       reasons: [],
     },

@@ -14,7 +14,7 @@ const PARENT = 'f'.repeat(32)
 const parentDecision = decideAfterOpen(
   world.input({
     artifact: world.artifact(it => {
-      it.scope.children = { max: 2, depth: 2, programs: 'any' }
+      it.scope.children = { max: 2, atOnce: 'any', perMinute: 'any', depth: 2, programs: 'any' }
     }),
     request: world.request({ executionId: PARENT, children: true }),
   }),
@@ -33,6 +33,9 @@ function parent(
     executionId: PARENT,
     live: true,
     childrenStarted: 0,
+    childrenRunning: 0,
+    childrenLastMinute: 0,
+    ancestors: [],
     decisionRecord: sha256Hex(record),
     terms: copy,
     ...fields,
@@ -92,7 +95,10 @@ describe('a child', () => {
 
   const WIDER: [at: string, parent: (terms: LaunchTerms) => void, child?: (it: Authorization) => void][] = [
     ['children', it => (it.children = 'none')],
-    ['children.programs', it => (it.children = { max: 1, depth: 1, programs: ['0'.repeat(64)] })],
+    [
+      'children.programs',
+      it => (it.children = { max: 1, atOnce: 'any', perMinute: 'any', depth: 1, programs: ['0'.repeat(64)] }),
+    ],
     ['user', () => {}, it => (it.scope.user = { uid: 5, gid: 5, groups: [] })],
     [
       'user',
@@ -127,9 +133,49 @@ describe('a child', () => {
     })
   }
 
-  it('is the last one that its parent may start', () => {
-    expect(child(parent(undefined, { childrenStarted: 1 })).outcome).toBe('permit')
-    expect(codes(child(parent(undefined, { childrenStarted: 2 })))).toEqual(['SCOPE_EXCEEDED'])
+  it.each([
+    ['max', 'childrenStarted'],
+    ['atOnce', 'childrenRunning'],
+    ['perMinute', 'childrenLastMinute'],
+  ] as const)('is the last one that its parent may start (%s)', (limit, count) => {
+    const limited = (started: number) =>
+      child(
+        parent(
+          it => {
+            it.children = {
+              max: 'any',
+              atOnce: 'any',
+              perMinute: 'any',
+              depth: 2,
+              programs: 'any',
+              [limit]: 2,
+            }
+          },
+          { [count]: started },
+        ),
+      )
+    expect(limited(1).outcome).toBe('permit')
+    expect(limited(2).reasons.map(({ code, at }) => [code, at])).toEqual([
+      ['SCOPE_EXCEEDED', `parent.children.${limit}`],
+    ])
+  })
+
+  it('is denied when an ancestor of any degree is revoked', () => {
+    const ancestors = ['a'.repeat(32), 'b'.repeat(32)]
+    const decision = (id: string) =>
+      decideAfterOpen(
+        world.input({
+          artifact: world.artifact(it => {
+            it.parent.execution = PARENT
+          }),
+          caller: world.caller({ parentExecution: PARENT }),
+          parent: parent(undefined, { ancestors }),
+          revocations: world.revoked({ kind: 'execution', id }),
+        }),
+        world.observed(),
+      )
+    for (const id of [...ancestors, PARENT]) expect(codes(decision(id))).toEqual(['REVOKED'])
+    expect(decision('c'.repeat(32)).outcome).toBe('permit')
   })
 
   const grandchildren = (
@@ -149,17 +195,32 @@ describe('a child', () => {
   }
 
   it('may have children of its own one level less deep, and no more of them', () => {
-    const of = { max: 2, depth: 2, programs: 'any' } as const
-    expect(grandchildren({ max: 2, depth: 1, programs: 'any' }, of).reasons).toEqual([])
+    const of = { max: 2, atOnce: 'any', perMinute: 'any', depth: 2, programs: 'any' } as const
+    expect(
+      grandchildren({ max: 2, atOnce: 'any', perMinute: 'any', depth: 1, programs: 'any' }, of).reasons,
+    ).toEqual([])
     for (const wider of [
-      { max: 2, depth: 2, programs: 'any' },
-      { max: 3, depth: 1, programs: 'any' },
-      { max: 'any', depth: 1, programs: 'any' },
+      { max: 2, atOnce: 'any', perMinute: 'any', depth: 2, programs: 'any' },
+      { max: 3, atOnce: 'any', perMinute: 'any', depth: 1, programs: 'any' },
+      { max: 'any', atOnce: 'any', perMinute: 'any', depth: 1, programs: 'any' },
     ] as const) {
       expect(grandchildren(wider, of).reasons.map(({ at }) => at)).toEqual(['parent.children'])
     }
+    for (const limit of ['atOnce', 'perMinute'] as const) {
+      const limited = { ...of, [limit]: 2 }
+      expect(grandchildren({ ...of, depth: 1, [limit]: 2 }, limited).reasons).toEqual([])
+      for (const wider of [3, 'any'] as const)
+        expect(grandchildren({ ...of, depth: 1, [limit]: wider }, limited).outcome).toBe('deny')
+    }
     const limited = { ...of, programs: [world.PROGRAM_DIGEST] }
-    expect(grandchildren({ max: 1, depth: 1, programs: [world.PROGRAM_DIGEST] }, limited).reasons).toEqual([])
-    expect(grandchildren({ max: 1, depth: 1, programs: 'any' }, limited).outcome).toBe('deny')
+    expect(
+      grandchildren(
+        { max: 1, atOnce: 'any', perMinute: 'any', depth: 1, programs: [world.PROGRAM_DIGEST] },
+        limited,
+      ).reasons,
+    ).toEqual([])
+    expect(
+      grandchildren({ max: 1, atOnce: 'any', perMinute: 'any', depth: 1, programs: 'any' }, limited).outcome,
+    ).toBe('deny')
   })
 })

@@ -2,14 +2,19 @@ import { ECDH } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import {
   AuthorizationError,
+  checkLabelsSuccessor,
   checkTrustSuccessor,
+  labelsInForce,
   openClearance,
+  openHostLabels,
   openRevocation,
   openTrustRoots,
+  parseHostLabels,
   parseRevocation,
   parseTrustRoots,
   RevocationSet,
   signClearance,
+  signHostLabels,
   signRevocation,
   signTrustRoots,
   TRUST_PAYLOAD_TYPE,
@@ -44,6 +49,53 @@ function compressed(key: typeof world.bob): string {
   const header = Buffer.from('3039301306072a8648ce3d020106082a8648ce3d030107032200', 'hex')
   return Buffer.concat([header, point as Buffer]).toString('base64')
 }
+
+describe('the labels of a host', () => {
+  const fields = { version: 2, host: world.HOST, labels: ['gpu', 'pool=a'], notAfter: world.NOW }
+
+  it('are read as they were signed, and have no force from their end on', () => {
+    const labels = openHostLabels(signHostLabels(fields, world.governance), governance)
+    expect(labels).toMatchObject(fields)
+    expect(labelsInForce(labels, '2026-11-21T01:59:59.999Z')).toEqual(['gpu', 'pool=a'])
+    expect(labelsInForce(labels, world.NOW)).toEqual([])
+    expect(labelsInForce(null, world.NOW)).toEqual([])
+  })
+
+  it('are taken only with the signature of a governance key that the reader has', () => {
+    const envelope = signHostLabels(fields, world.mallory)
+    expect(failure(() => openHostLabels(envelope, governance))).toBe('DOCUMENT_UNSIGNED')
+  })
+
+  it.each([
+    ['version', 0],
+    ['host', 'any'],
+    ['labels', ['a', 'a']],
+    ['labels', ['a b']],
+    ['labels', 'any'],
+    ['notAfter', '2026'],
+    ['more', 1],
+  ])('are refused with %s %j', (name, value) => {
+    const payload = canonicalJsonBytes({ ...fields, [name]: value })
+    expect(failure(() => parseHostLabels(payload))).toBe('LABELS_MALFORMED')
+  })
+
+  it('are for one host, and never go back on it', () => {
+    const known = openHostLabels(signHostLabels(fields, world.governance), governance)
+    const next = (change: Partial<typeof fields>) =>
+      failure(() =>
+        checkLabelsSuccessor(
+          known,
+          openHostLabels(signHostLabels({ ...fields, ...change }, world.governance), governance),
+          world.HOST,
+        ),
+      )
+    expect(next({})).toBe('none')
+    expect(next({ version: 3, labels: [] })).toBe('none')
+    expect(next({ labels: [] })).toBe('ROLLED_BACK')
+    expect(next({ version: 1 })).toBe('ROLLED_BACK')
+    expect(next({ version: 3, host: world.OTHER_HOST })).toBe('WRONG_HOST')
+  })
+})
 
 describe('trust roots', () => {
   const keys = [spki(world.alice), spki(world.bob)]

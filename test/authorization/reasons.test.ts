@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MAX_ARTIFACT_BYTES, REASON_CODES } from '../../authorization/index.ts'
+import { type Authorization, MAX_ARTIFACT_BYTES, REASON_CODES } from '../../authorization/index.ts'
 import { parseEnvelope, signEnvelope } from '../../signing/dsse.ts'
 import * as world from './scenario.ts'
 import { changed, codes, decide, payloadDigest, revoked, usedBefore } from './scenario.ts'
@@ -173,11 +173,63 @@ const ALONE: readonly [
     { artifact: world.artifact(it => (it.audience.hosts = [world.OTHER_HOST])) },
   ],
   [
+    'AUDIENCE_MISMATCH',
+    'a host without labels',
+    { artifact: world.artifact(it => (it.audience.labels = ['pool=a'])) },
+  ],
+  [
+    'AUDIENCE_MISMATCH',
+    'a host with other labels',
+    { artifact: world.artifact(it => (it.audience.labels = ['pool=a'])), hostLabels: world.labels('pool=b') },
+  ],
+  [
+    'AUDIENCE_MISMATCH',
+    'a host whose labels have ended',
+    {
+      artifact: world.artifact(it => (it.audience.labels = ['pool=a'])),
+      hostLabels: world.labels('pool=a', { notAfter: world.NOW }),
+    },
+  ],
+  [
     'SCOPE_EXCEEDED',
     'another argument',
     { request: world.request({ argv: [world.PROGRAM, '--other', '7'] }) },
   ],
   ['INITIATOR_MISMATCH', 'another uid', { caller: world.caller({ uid: 1001 }) }],
+  [
+    'INITIATOR_MISMATCH',
+    'another gid',
+    { artifact: world.artifact(it => (it.initiator.gids = [999])), caller: world.caller({ gid: 998 }) },
+  ],
+  [
+    'INITIATOR_MISMATCH',
+    'beside the cgroup',
+    {
+      artifact: world.artifact(it => (it.initiator.cgroups = ['/jobs.slice'])),
+      caller: world.caller({ cgroup: '/jobs.slicey' }),
+    },
+  ],
+  [
+    'INITIATOR_MISMATCH',
+    'in no cgroup that is known',
+    {
+      artifact: world.artifact(it => (it.initiator.cgroups = ['/'])),
+      caller: world.caller({ cgroup: '' }),
+    },
+  ],
+  [
+    'INITIATOR_MISMATCH',
+    'from another program',
+    {
+      artifact: world.artifact(it => (it.initiator.programs = ['1'.repeat(64)])),
+      caller: world.caller({ program: '2'.repeat(64) }),
+    },
+  ],
+  [
+    'INITIATOR_MISMATCH',
+    'from a program that is not known',
+    { artifact: world.artifact(it => (it.initiator.programs = ['1'.repeat(64)])) },
+  ],
   [
     'INITIATOR_MISMATCH',
     'in no unit',
@@ -195,6 +247,19 @@ const ALONE: readonly [
     'INITIATOR_MISMATCH',
     'no child of the parent it is for',
     { artifact: world.artifact(it => (it.parent.execution = 'e'.repeat(32))) },
+  ],
+  [
+    'ENVIRONMENT_MISMATCH',
+    'another boot',
+    { artifact: world.artifact(it => (it.environment.resetCount = 6)) },
+  ],
+  [
+    'ENVIRONMENT_MISMATCH',
+    'a boot that is not known',
+    {
+      artifact: world.artifact(it => (it.environment.resetCount = 5)),
+      gate: { ...world.attested, resetCount: null },
+    },
   ],
   ['CALLER_UNKNOWN', 'no peer credentials', { caller: null }],
   ['PARENT_ENDED', 'a parent that nobody knows', { ...child, ...anyParent }],
@@ -223,6 +288,19 @@ const ALONE: readonly [
 ]
 
 describe('a denial for one reason', () => {
+  it.each([
+    ['a label of the host', it => (it.audience.labels = ['pool=a', 'pool=b'])],
+    ['its gid', it => (it.initiator.gids = [999, 1000])],
+    ['a cgroup around it', it => (it.initiator.cgroups = ['/system.slice', '/user.slice'])],
+    ['its own cgroup', it => (it.initiator.cgroups = ['/user.slice/session.scope'])],
+    ['its program', it => (it.initiator.programs = ['1'.repeat(64)])],
+    ['this boot', it => (it.environment.resetCount = 5)],
+  ] as [string, (it: Authorization) => void][])('is none for %s', (_, change) => {
+    const caller = world.caller({ cgroup: '/user.slice/session.scope', program: '1'.repeat(64) })
+    const decision = decide({ artifact: world.artifact(change), caller, hostLabels: world.labels('pool=b') })
+    expect(decision.reasons).toEqual([])
+  })
+
   it('is a permit when nothing is wrong', () => {
     const decision = decide()
     expect(decision.reasons).toEqual([])

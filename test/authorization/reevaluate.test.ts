@@ -125,7 +125,7 @@ describe('a decision is made again to the same bytes', () => {
     const parentExecution = 'f'.repeat(32)
     const parent = decide({
       artifact: world.artifact(it => {
-        it.scope.children = { max: 'any', depth: 1, programs: 'any' }
+        it.scope.children = { max: 'any', atOnce: 'any', perMinute: 'any', depth: 1, programs: 'any' }
       }),
       request: world.request({ executionId: parentExecution, children: true }),
     })
@@ -137,7 +137,16 @@ describe('a decision is made again to the same bytes', () => {
         it.parent.execution = 'any'
       }),
       caller: world.caller({ parentExecution }),
-      parent: { executionId: parentExecution, live: true, childrenStarted: 0, decisionRecord, terms },
+      parent: {
+        executionId: parentExecution,
+        live: true,
+        childrenStarted: 0,
+        childrenRunning: 0,
+        childrenLastMinute: 0,
+        ancestors: [],
+        decisionRecord,
+        terms,
+      },
     })
     expect(child.outcome).toBe('permit')
     expect(await auditor().reevaluate(child.record)).toMatchObject({ same: true })

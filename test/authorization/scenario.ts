@@ -6,8 +6,11 @@ import {
   type DecisionInput,
   decideAfterOpen,
   type ExecutionRequest,
+  type HostLabels,
+  type HostLabelsFields,
   issueArtifact,
   type ObservedSubject,
+  openHostLabels,
   openPolicyBundle,
   openRevocation,
   openTrustRoots,
@@ -16,6 +19,7 @@ import {
   RevocationSet,
   type RevocationTarget,
   type SubjectDigest,
+  signHostLabels,
   signPolicyBundle,
   signRevocation,
   signTrustRoots,
@@ -59,6 +63,14 @@ export function trustRoots(fields: Partial<TrustRootsFields> = {}): TrustRoots {
   ])
 }
 
+export function labels(label: string, fields: Partial<HostLabelsFields> = {}): HostLabels {
+  const envelope = signHostLabels(
+    { version: 1, host: HOST, labels: [label], notAfter: 'any', ...fields },
+    governance,
+  )
+  return openHostLabels(envelope, [governance.public])
+}
+
 export const PERMIT_ALL = 'permit(principal, action, resource);'
 
 export function policyEnvelope(fields: Partial<PolicyBundleFields> = {}): Buffer {
@@ -89,9 +101,9 @@ export function authorization(change: (it: Authorization) => void = () => {}): A
   const it: Authorization = {
     id: 'job-1',
     issuer: 'release',
-    audience: { hosts: [HOST] },
+    audience: { hosts: [HOST], labels: 'any' },
     validity: { notBefore: '2026-11-20T00:00:00.000Z', notAfter: '2026-11-22T00:00:00.000Z', maxUses: 1 },
-    initiator: { uids: [1000], units: 'any' },
+    initiator: { uids: [1000], gids: 'any', units: 'any', cgroups: 'any', programs: 'any' },
     scope: {
       program: { subject: 'infer', path: PROGRAM },
       files: [{ subject: 'weights', path: MODEL, role: 'other' }],
@@ -114,7 +126,7 @@ export function authorization(change: (it: Authorization) => void = () => {}): A
       devices: [],
       children: 'none',
     },
-    environment: { referenceValues: REFERENCE, maxEvidenceAge: 30, simulated: 'allow' },
+    environment: { referenceValues: REFERENCE, maxEvidenceAge: 30, simulated: 'allow', resetCount: 'any' },
     policy: { digest: defaultPolicy.digest },
     parent: { execution: 'none' },
     onLapse: 'kill',
@@ -167,6 +179,7 @@ export function caller(fields: Partial<Caller> = {}): Caller {
     pid: 4242,
     cgroup: '/user.slice',
     unit: null,
+    program: null,
     parentExecution: null,
     ...fields,
   }
@@ -179,6 +192,8 @@ export const attested: DecisionInput['gate'] = {
   deadlineInMs: 26_000,
   referenceValuesDigest: REFERENCE,
   tier: 'simulated',
+  resetCount: 5,
+  claims: null,
   appraisalIndex: '17',
   reasons: [],
 }
@@ -197,6 +212,7 @@ export function input(fields: Partial<TestInput> = {}): TestInput {
     minting: { enabled: false, sessionKeySpki: spki(session) },
     artifact: artifact(),
     trustRoots: defaultTrust,
+    hostLabels: null,
     policy: defaultPolicy,
     revocations: RevocationSet.empty,
     uses: new UseTable(),

@@ -184,10 +184,16 @@ describe('a gate behind which no evidence counts', () => {
     deadlineInMs: null,
     referenceValuesDigest: null,
     tier: 'unknown' as const,
+    resetCount: null,
   }
   const strict = () =>
     world.artifact(it => {
-      it.environment = { referenceValues: world.REFERENCE, maxEvidenceAge: 1, simulated: 'deny' }
+      it.environment = {
+        referenceValues: world.REFERENCE,
+        maxEvidenceAge: 1,
+        simulated: 'deny',
+        resetCount: 9,
+      }
     })
 
   it.each([
@@ -202,6 +208,7 @@ describe('a gate behind which no evidence counts', () => {
   it('that says it is open is still held against all that the artifact asks for', () => {
     const gate = { ...world.attested, ...nothing, deadlineInMs: 26_000 }
     expect(codes(decide({ gate, artifact: strict() }))).toEqual([
+      'ENVIRONMENT_MISMATCH',
       'ENVIRONMENT_MISMATCH',
       'ENVIRONMENT_MISMATCH',
     ])

@@ -76,9 +76,13 @@ describe('a statement', () => {
   it('says `any` where it does not limit, and no other word', () => {
     for (const path of [
       'predicate.audience.hosts',
+      'predicate.audience.labels',
       'predicate.validity.maxUses',
       'predicate.initiator.uids',
+      'predicate.initiator.gids',
       'predicate.initiator.units',
+      'predicate.initiator.cgroups',
+      'predicate.initiator.programs',
       'predicate.scope.argv',
       'predicate.scope.env',
       'predicate.scope.cwd',
@@ -87,6 +91,7 @@ describe('a statement', () => {
       'predicate.scope.limits.runTime',
       'predicate.environment.referenceValues',
       'predicate.environment.maxEvidenceAge',
+      'predicate.environment.resetCount',
       'predicate.policy.digest',
       'predicate.scope.program.path',
       'predicate.parent.execution',
@@ -119,7 +124,12 @@ describe('a statement', () => {
     ],
     ['predicate.validity.maxUses', 0, -1, 1.5, '1', 2 ** 53],
     ['predicate.initiator.uids', [], [-1], [2 ** 32 - 1], ['1000'], [1, 1]],
+    ['predicate.initiator.gids', [], [-1], [2 ** 32 - 1], ['1000'], [1, 1]],
     ['predicate.initiator.units', [], ['a/b'], ['']],
+    ['predicate.initiator.cgroups', [], ['a'], [''], ['/a\n'], ['/a', '/a'], [`/${'x'.repeat(4095)}`]],
+    ['predicate.initiator.programs', [], ['x'], ['AB'.repeat(32)]],
+    ['predicate.audience.labels', [], ['any label'], [''], ['-a'], ['gpu', 'gpu'], ['x'.repeat(129)]],
+    ['predicate.environment.resetCount', -1, 2 ** 32, '1', 1.5],
     [
       'predicate.scope.program.path',
       'infer',
@@ -166,9 +176,13 @@ describe('a statement', () => {
     [
       'predicate.scope.children',
       'any',
-      { max: 0, depth: 1, programs: 'any' },
-      { max: 1, depth: 0, programs: 'any' },
-      { max: 1, depth: 1 },
+      { max: 0, atOnce: 'any', perMinute: 'any', depth: 1, programs: 'any' },
+      { max: 1, atOnce: 0, perMinute: 'any', depth: 1, programs: 'any' },
+      { max: 1, atOnce: 'any', perMinute: 0, depth: 1, programs: 'any' },
+      { max: 1, atOnce: 'any', perMinute: 'any', depth: 0, programs: 'any' },
+      { max: 1, atOnce: 'any', perMinute: 'any', depth: 17, programs: 'any' },
+      { max: 1, atOnce: 'any', perMinute: 'any', depth: 1 },
+      { max: 1, depth: 1, programs: 'any' },
     ],
     ['predicate.environment.simulated', 'any', true],
     ['predicate.environment.maxEvidenceAge', 0, '30'],
@@ -193,6 +207,11 @@ describe('a statement', () => {
         })
       }
     }
+    it("a caller's program as the only limit: it is advisory", () => {
+      const nothingElse = { uids: 'any', gids: 'any', units: 'any', cgroups: 'any' }
+      const bytes = set('predicate.initiator', { ...nothingElse, programs: ['0'.repeat(64)] })
+      expect(fault(bytes)).toBe('predicate.initiator.programs')
+    })
     it('a subject that no path is given for', () => {
       const bytes = statement(it =>
         (it.subject as unknown as unknown[]).push({ name: 'x', digest: { sha256: '0'.repeat(64) } }),

@@ -177,9 +177,9 @@ describe('writ issue', () => {
     expect(predicate).toMatchObject({
       id: 'job-1',
       issuer: 'release',
-      audience: { hosts: [HOST] },
+      audience: { hosts: [HOST], labels: 'any' },
       validity: { maxUses: 3 },
-      initiator: { uids: [1000], units: 'any' },
+      initiator: { uids: [1000], gids: 'any', units: 'any', cgroups: 'any', programs: 'any' },
       environment: { referenceValues: 'any', simulated: 'allow' },
       policy: { digest: DIGEST },
       parent: { execution: 'none' },

@@ -23,6 +23,8 @@ function setup(initial?: { state: 'UNATTESTED' | 'FAILED'; reasons: [] }) {
     instantNs,
     referenceValuesDigest,
     tier: 'simulated',
+    resetCount: 1,
+    claims: null,
     appraisalIndex: 0n,
   })
   return { gate, page, transitions, facts, advance: (ns: bigint) => (now += ns), now: () => now }

@@ -237,6 +237,8 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
       instantNs: time.bootNs,
       referenceValuesDigest: REFERENCE,
       tier: 'simulated',
+      resetCount: 1,
+      claims: null,
       appraisalIndex: 0n,
     })
   }
