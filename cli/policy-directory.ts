@@ -16,7 +16,10 @@ const ENTITIES_FILE = 'entities.json'
  *
  * @throws CliError
  */
-export async function parsePolicyDirectory(directory: string, version: number): Promise<PolicyBundleFields> {
+export async function parsePolicyDirectory(
+  directory: string,
+  { version, notBefore, notAfter }: Pick<PolicyBundleFields, 'version' | 'notBefore' | 'notAfter'>,
+): Promise<PolicyBundleFields> {
   let names: string[]
   try {
     names = (await readdir(directory)).filter(name => !name.startsWith('.')).sort()
@@ -43,6 +46,8 @@ export async function parsePolicyDirectory(directory: string, version: number): 
   for (const name of policyFiles) policies[name.slice(0, -'.cedar'.length)] = await text(name, 'a policy')
   return {
     version,
+    notBefore,
+    notAfter,
     cedarVersion: policyLanguageVersion(),
     policies,
     schema: names.includes(SCHEMA_FILE) ? await text(SCHEMA_FILE, 'the schema') : DEFAULT_SCHEMA,

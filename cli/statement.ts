@@ -6,6 +6,7 @@ import type { Authorization, SubjectDigest } from '../authorization/index.ts'
 import { CliError } from './error.ts'
 import { systemReason } from './files.ts'
 import { treeOf } from './tree.ts'
+import { readValidity } from './validity.ts'
 import { programPath, readEnvironment, readUser, TERMINAL, type WorkloadOptions } from './workload.ts'
 
 /** What `writ issue` is told beside the workload. */
@@ -117,21 +118,6 @@ async function readClosure(program: string, options: IssueOptions) {
     ],
     files: files.map(({ subject, path, role }) => ({ subject, path, role })),
   }
-}
-
-/** The years that a time of an artifact can be written with: four digits (RFC 3339 section 5.6). */
-const FIRST_MS = Date.parse('0000-01-01T00:00:00.000Z')
-const LAST_MS = Date.parse('9999-12-31T23:59:59.999Z')
-
-/** @throws CliError */
-function readValidity({ notBefore, valid }: IssueOptions): { notBefore: string; notAfter: string } {
-  const start = notBefore === undefined ? Date.now() : Date.parse(notBefore)
-  if (!(start >= FIRST_MS && start <= LAST_MS)) {
-    throw new CliError('USAGE', `--not-before takes a time, not ${JSON.stringify(notBefore)}`)
-  }
-  const end = start + valid * 1000
-  if (end > LAST_MS) throw new CliError('USAGE', '--valid reaches beyond the year 9999')
-  return { notBefore: new Date(start).toISOString(), notAfter: new Date(end).toISOString() }
 }
 
 /** What is frozen is frozen for a time that is named. @throws CliError */

@@ -4,7 +4,7 @@ import { canonicalJsonBytes, type JsonValue } from '../../encoding/json.ts'
 import type { PrivateKey } from '../../signing/key.ts'
 import { signDocument } from '../document.ts'
 import { AuthorizationError } from '../error.ts'
-import { checkShape, integer, parseDocument } from '../schema.ts'
+import { checkShape, integer, orAny, parseDocument, time } from '../schema.ts'
 
 export const POLICY_PAYLOAD_TYPE = 'application/vnd.writ.policy-bundle.v1+json'
 /** Deepest nesting of brackets in a policy or schema. Cedar 4.13 runs out of stack at about 150. */
@@ -51,6 +51,9 @@ const entity = v.strictObject({
 const bundleSchema = v.strictObject({
   /** Never goes back on one host. */
   version: integer(1, Number.MAX_SAFE_INTEGER),
+  /** From when until when it may decide; outside of that nothing is permitted. */
+  notBefore: orAny(time),
+  notAfter: orAny(time),
   /** The version of the Cedar language that the policies are written in. */
   cedarVersion: v.pipe(v.string(), v.regex(/^[0-9]{1,4}\.[0-9]{1,4}$/)),
   policies,
@@ -68,6 +71,12 @@ function nesting(source: string): number {
     else if (')]}'.includes(token)) depth--
   }
   return deepest
+}
+
+function checkValidity({ notBefore, notAfter }: PolicyBundleFields): void {
+  // One instant has one spelling, and its text sorts as the instant does.
+  if (notBefore === 'any' || notAfter === 'any' || notBefore < notAfter) return
+  throw new AuthorizationError('POLICY_MALFORMED', 'notAfter: it ends before it begins', { at: 'notAfter' })
 }
 
 function checkEntities({ entities }: PolicyBundleFields): void {
@@ -98,6 +107,7 @@ function checkEntities({ entities }: PolicyBundleFields): void {
 export function parsePolicyBundle(payload: Uint8Array): PolicyBundleFields {
   const limits = { maxBytes: 1 << 20, maxDepth: 24 }
   const bundle = parseDocument(bundleSchema, payload, 'POLICY_MALFORMED', limits)
+  checkValidity(bundle)
   checkEntities(bundle)
   return bundle
 }

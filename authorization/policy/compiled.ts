@@ -12,6 +12,9 @@ import { contextKey } from './usage.ts'
 /** A bundle in force: parsed, strictly validated, ready to decide. */
 export interface PolicyBundle {
   readonly version: number
+  /** From when until when it may decide: RFC 3339 in UTC with milliseconds, or `any`. */
+  readonly notBefore: string
+  readonly notAfter: string
   /** Digest of the bundle, which artifacts name. */
   readonly digest: string
   readonly envelope: Buffer
@@ -157,7 +160,22 @@ function fromDocument(document: Omit<GovernanceDocument, 'signer'>): PolicyBundl
   const evaluate =
     (latest?.digest === digest ? latest.evaluate.deref() : undefined) ?? compileBundle(bundle).evaluate
   latest = { digest, evaluate: new WeakRef(evaluate) }
-  return { version: bundle.version, digest, envelope, envelopeDigest, evaluate }
+  const { version, notBefore, notAfter } = bundle
+  return { version, notBefore, notAfter, digest, envelope, envelopeDigest, evaluate }
+}
+
+/**
+ * Why a bundle may not decide at this time, in words; null when it may.
+ *
+ * @param now RFC 3339 in UTC with milliseconds
+ */
+export function lapseOf(
+  { notBefore, notAfter }: Pick<PolicyBundle, 'notBefore' | 'notAfter'>,
+  now: string,
+): string | null {
+  if (notBefore !== 'any' && now < notBefore) return `the policy is valid from ${notBefore}`
+  if (notAfter !== 'any' && now >= notAfter) return `the policy was valid until ${notAfter}`
+  return null
 }
 
 /** Whether `next` may follow `current`: the version only goes up. @throws AuthorizationError `ROLLED_BACK` */

@@ -1,5 +1,6 @@
 import { NO_REASONS, type StageChecks } from '../check.ts'
 import type { Evaluation } from '../evaluation.ts'
+import { lapseOf } from '../policy/compiled.ts'
 import { principalOf } from '../policy/request.ts'
 import { type Reason, reason } from '../reason.ts'
 
@@ -8,7 +9,8 @@ function ask(evaluation: Evaluation): void {
   const { input, opened, terms } = evaluation
   const { policy, caller, request } = input
   if (terms === null || caller === null) throw new TypeError('policy comes after subjects')
-  if (policy === null) return
+  // What is not valid has no say.
+  if (policy === null || lapseOf(policy, input.clock.now) !== null) return
   const predicate = opened.statement?.predicate
   evaluation.answer = policy.evaluate({
     // What goes on is judged as what starts.
@@ -55,6 +57,17 @@ export const POLICY_STAGE: StageChecks = {
         found: policy === null ? 'none' : `version ${policy.version}, ${policy.digest}`,
         wanted: 'a policy',
       }),
+    },
+    {
+      name: 'policy validity',
+      reasons: ({ input: { policy, clock } }) => {
+        const lapse = policy === null ? null : lapseOf(policy, clock.now)
+        return lapse === null ? NO_REASONS : [reason('POLICY_ERROR', lapse, 'policy')]
+      },
+      compared: ({ input: { policy, clock } }) =>
+        policy === null
+          ? null
+          : { found: clock.now, wanted: `from ${policy.notBefore} to ${policy.notAfter}` },
     },
     {
       name: 'policy digest',

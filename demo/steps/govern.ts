@@ -55,7 +55,7 @@ export async function govern(
     ...['key', 'trust', 'sign', '--version', '1', ...signed, '--out', at('trust.json')],
     ...['--authority', `release=${at('release.pub')}`],
   )
-  screen.command('writ policy sign policies/ --version 1 --key operator.key --out policy.json')
+  screen.command('writ policy sign policies/ --version 1 --valid 90d --key operator.key --out policy.json')
   const policy = await writJson<{ digest: string; policies: string[] }>([
     ...[
       'policy',
@@ -63,6 +63,8 @@ export async function govern(
       join(REPOSITORY, 'demo/policies'),
       '--version',
       '1',
+      '--valid',
+      '90d',
       ...signed,
       '--out',
       at('policy.json'),

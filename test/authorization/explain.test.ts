@@ -120,6 +120,15 @@ describe('an explained decision', () => {
     ['a closed gate', ['gate'], () => decide({ gate: { ...world.attested, state: 'STALE' } })],
     ['no policy that permits', ['policy digest', 'policy'], () => decide({ policy: noPolicy })],
     ['a policy that forbids', ['policy digest', 'policy'], () => decide({ policy: forbidding })],
+    [
+      'a policy that is over',
+      ['policy validity'],
+      () =>
+        decide({
+          artifact: world.artifact(it => (it.policy.digest = 'any')),
+          policy: world.policy({ notAfter: world.NOW }),
+        }),
+    ],
     ['no policy', ['policy in force'], () => decide({ policy: null })],
     ['a use that was used', ['uses'], () => decide({ artifact: other, uses: world.usedBefore(other) })],
     [

@@ -175,6 +175,8 @@ describe('a trap of Cedar', () => {
   it('integers beyond 2^53 lose digits on the way in: no such number gets there', () => {
     const payload = canonicalJsonBytes({
       version: 1,
+      notBefore: 'any',
+      notAfter: 'any',
       cedarVersion: '4.5',
       policies: {},
       schema: DEFAULT_SCHEMA,
@@ -273,6 +275,37 @@ describe('a bundle is refused', () => {
     )
     expect(failure(() => checkPolicySuccessor(one, two))).toBe('none')
     expect(failure(() => checkPolicySuccessor(one, one))).toBe('none')
+  })
+})
+
+describe('a bundle has its time', () => {
+  const [before, now, after] = ['2026-11-21T01:59:59.999Z', world.NOW, '2026-11-21T02:00:00.001Z']
+  it.each<[what: string, notBefore: string, notAfter: string, message: string | null]>([
+    ['open', 'any', 'any', null],
+    ['from this instant', now, 'any', null],
+    ['until the next', 'any', after, null],
+    ['not begun', after, 'any', `the policy is valid from ${after}`],
+    ['over', 'any', now, `the policy was valid until ${now}`],
+    ['long over', before, now, `the policy was valid until ${now}`],
+  ])('%s', (_, notBefore, notAfter, message) => {
+    const { outcome, reasons } = under({ all: world.PERMIT_ALL }, {}, { notBefore, notAfter })
+    expect(outcome).toBe(message === null ? 'permit' : 'deny')
+    expect(reasons).toEqual(message === null ? [] : [{ code: 'POLICY_ERROR', message, at: 'policy' }])
+  })
+
+  it('outside of which it says nothing, not even no, and it is still not the one that the artifact names', () => {
+    const fields = { policies: { no: 'forbid(principal, action, resource);' }, notAfter: world.NOW }
+    expect(codes(decide({ policy: world.policy(fields) }))).toEqual(['POLICY_ERROR', 'POLICY_MISMATCH'])
+  })
+
+  it.each([
+    ['that is left out', { notAfter: undefined }],
+    ['that ends before it begins', { notBefore: after, notAfter: now }],
+    ['that ends when it begins', { notBefore: now, notAfter: now }],
+    ['that is another spelling', { notAfter: '2027-11-21T02:00:00Z' }],
+    ['that is no instant', { notAfter: '2026-02-30T00:00:00.000Z' }],
+  ])('and none %s', (_, fields) => {
+    expect(failure(load(fields as Partial<PolicyBundleFields>))).toBe('POLICY_MALFORMED')
   })
 })
 

@@ -76,6 +76,8 @@ export const PERMIT_ALL = 'permit(principal, action, resource);'
 export function policyEnvelope(fields: Partial<PolicyBundleFields> = {}): Buffer {
   const bundle = {
     version: 1,
+    notBefore: 'any',
+    notAfter: 'any',
     cedarVersion: '4.5',
     policies: { all: PERMIT_ALL },
     schema: DEFAULT_SCHEMA,

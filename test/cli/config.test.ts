@@ -55,7 +55,7 @@ beforeAll(async () => {
       ['key', 'trust', 'sign', '--authority', 'release=operator.pub', ...signed, `${prefix}trust.json`],
       at,
     )
-    await writ(['policy', 'sign', 'policies', ...signed, `${prefix}policy.json`], at)
+    await writ(['policy', 'sign', 'policies', '--valid', 'any', ...signed, `${prefix}policy.json`], at)
   }
   mkdirSync(dir.in('state/identity'), { recursive: true, mode: 0o750 })
   writeFileSync(dir.in('state/identity/identity.json'), '{}')

@@ -78,7 +78,19 @@ describe('writ key trust', () => {
 
 describe('writ policy', () => {
   const sign = (directory: string, out: string) => [
-    ...['policy', 'sign', directory, '--version', '3', '--key', 'operator.key', '--out', out],
+    ...[
+      'policy',
+      'sign',
+      directory,
+      '--version',
+      '3',
+      '--valid',
+      '30d',
+      '--key',
+      'operator.key',
+      '--out',
+      out,
+    ],
   ]
 
   test('signs a directory, and shows it only under the operator’s key', async () => {
@@ -86,6 +98,9 @@ describe('writ policy', () => {
     const shown = JSON.parse(
       await must(['policy', 'show', 'policy.json', '--operator-key', 'operator.pub', '--json']),
     )
+    const left = Date.parse(shown.notAfter) - Date.now()
+    expect(shown.notBefore).toBe('any')
+    expect(Math.abs(left / 86_400_000 - 30)).toBeLessThan(1)
     expect(shown).toMatchObject({ version: 3, policies: { all: 'permit (principal, action, resource);\n' } })
     expect(await wrong(['policy', 'show', 'policy.json', '--operator-key', 'bob.pub'])).toContain(
       'DOCUMENT_UNSIGNED',

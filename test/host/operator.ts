@@ -30,7 +30,14 @@ export class Operator {
       ...signed('trust.json'),
     )
     writeFileSync(operator.path('policies/start.cedar'), 'permit (principal, action, resource);\n')
-    await operator.writ('policy', 'sign', operator.path('policies'), ...signed('policy.json'))
+    await operator.writ(
+      'policy',
+      'sign',
+      operator.path('policies'),
+      '--valid',
+      'any',
+      ...signed('policy.json'),
+    )
     return operator
   }
 

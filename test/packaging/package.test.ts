@@ -50,7 +50,19 @@ describe('the executable', () => {
       'permit (principal, action, resource) when { context.nothing };\n',
     )
     const sign = (from: string) =>
-      built.writ(['policy', 'sign', from, '--version', '1', '--key', 'operator.key', '--out', `${from}.json`])
+      built.writ([
+        'policy',
+        'sign',
+        from,
+        '--version',
+        '1',
+        '--valid',
+        'any',
+        '--key',
+        'operator.key',
+        '--out',
+        `${from}.json`,
+      ])
     expect(sign('good')).toMatchObject({ status: 0 })
     expect(built.writ(['policy', 'show', 'good.json', '--operator-key', 'operator.pub'])).toMatchObject({
       status: 0,

@@ -74,7 +74,7 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
       'forbid (principal, action, resource) when { context.request.argv.contains("/bin/sh") };\n',
     )
     const out = host.path('forbidding.json')
-    const key = ['--key', host.path('operator.key')]
+    const key = ['--valid', 'any', '--key', host.path('operator.key')]
     await host.ok('policy', 'sign', host.path('forbidding'), '--version', '2', ...key, '--out', out)
     await host.ok('policy', 'load', out)
     expect(await frozen?.ended).not.toBe(0)

@@ -5,6 +5,7 @@ import { addCommand, setAction } from '../../command.ts'
 import { readAs } from '../../files.ts'
 import { readTrustedKey } from '../../keys.ts'
 import { printable, styled } from '../../output.ts'
+import { validityLine } from '../../validity.ts'
 
 export function addPolicyShow(parent: Command): void {
   const command = addCommand(
@@ -15,6 +16,8 @@ export function addPolicyShow(parent: Command): void {
     {
       digest: 'digest',
       version: 'number',
+      notBefore: 'text: time or any',
+      notAfter: 'text: time or any',
       cedarVersion: 'text',
       policies: { '*': 'text: a policy, by its id' },
       schema: 'text',
@@ -30,6 +33,7 @@ export function addPolicyShow(parent: Command): void {
     }))
     output.result({ digest, ...bundle }, () => [
       `policy bundle, version ${bundle.version}, Cedar ${bundle.cedarVersion}, signed by the operator`,
+      validityLine(bundle),
       ...Object.entries(bundle.policies).flatMap(([id, text]) => [
         styled('bold', id),
         ...text

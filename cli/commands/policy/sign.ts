@@ -6,9 +6,10 @@ import { writeDocument } from '../../files.ts'
 import { SIGNED_FILE } from '../../form.ts'
 import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../keys.ts'
 import { parsePolicyDirectory } from '../../policy-directory.ts'
+import { durationOrAny, type OpenValidityOptions, readOpenValidity, validityLine } from '../../validity.ts'
 import { positive } from '../../workload.ts'
 
-interface Options extends SigningOptions, PassphraseOptions {
+interface Options extends SigningOptions, PassphraseOptions, OpenValidityOptions {
   version: number
 }
 
@@ -17,22 +18,40 @@ export function addPolicySign(parent: Command): void {
     parent,
     'sign <directory>',
     'Make a signed bundle from a directory: *.cedar (one policy each), schema.cedarschema and entities.json, both optional.',
-    'writ policy sign policies/ --version 3 --key operator.key --out policy.json',
-    { ...SIGNED_FILE, version: 'number', policies: ['text: id'] },
-  ).requiredOption('--version <n>', 'version; a host never goes back to a lower one', positive('--version'))
+    'writ policy sign policies/ --version 3 --valid 90d --key operator.key --out policy.json',
+    {
+      ...SIGNED_FILE,
+      version: 'number',
+      notBefore: 'text: time or any',
+      notAfter: 'text: time or any',
+      policies: ['text: id'],
+    },
+  )
+    .requiredOption('--version <n>', 'version; a host never goes back to a lower one', positive('--version'))
+    .requiredOption(
+      '--valid <duration|any>',
+      'how long it may decide, such as 90d; then nothing is permitted until another one is in force',
+      durationOrAny('--valid'),
+    )
+    .option('--not-before <time|any>', 'when it may begin to decide (default: any)')
   addSigningOptions(command)
   addPassphraseOptions(command)
   setAction<Options>(command, async ({ args, options, output }) => {
     const [directory = ''] = args
-    const bundle = await parsePolicyDirectory(directory, options.version)
+    const bundle = await parsePolicyDirectory(directory, {
+      version: options.version,
+      ...readOpenValidity(options),
+    })
     const key = await readSigningKey(options.key, "the operator's key", options)
     const envelope = signPolicyBundle(bundle, key)
     // What the daemon would refuse is refused here: parsed, validated against the schema, tried.
     const { digest } = openPolicyBundle(envelope, [key.public])
     await writeDocument(options.out, envelope)
     const policies = Object.keys(bundle.policies)
-    output.result({ file: options.out, digest, version: bundle.version, policies }, () => [
-      `${options.out}  policy bundle, version ${bundle.version}, ${policies.length} policies, ${bundle.entities.length} entities`,
+    const { version, notBefore, notAfter } = bundle
+    output.result({ file: options.out, digest, version, notBefore, notAfter, policies }, () => [
+      `${options.out}  policy bundle, version ${version}, ${policies.length} policies, ${bundle.entities.length} entities`,
+      validityLine(bundle),
       `digest ${digest}`,
     ])
     return undefined
