@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events'
 import { closeSync } from 'node:fs'
-import type { Readable, Writable } from 'node:stream'
 import { type LeasePage, SeqpacketChannel, sealedMemfd } from '../native.ts'
 import {
   decodeEmpty,
@@ -30,7 +29,7 @@ import {
   idBytes,
 } from './encode.ts'
 import { LauncherError } from './error.ts'
-import { exactly, openStreams } from './streams.ts'
+import { exactly, openStreams, splitSocket } from './streams.ts'
 import type {
   KillOrder,
   LaunchEnded,
@@ -68,8 +67,8 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
   readonly #waiting = new Map<bigint, Waiting>()
   /** Executions that may have processes. */
   readonly #live = new Set<string>()
-  /** Streams of executions that have not been started. */
-  readonly #streams = new Map<string, (Readable | Writable)[]>()
+  /** Streams and sockets of executions that have not been started. */
+  readonly #streams = new Map<string, { destroy(): unknown }[]>()
   #next = 1n
   #over: LauncherError | null = null
   #connected = false
@@ -196,13 +195,14 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
         MESSAGE.prepare,
         body,
         (message, descriptors) => {
-          const streams = openStreams(stdio, descriptors)
+          const { ends, socket } = splitSocket(order, descriptors)
+          const streams = openStreams(stdio, ends)
           const { stdin, stdout, stderr } = streams
           this.#streams.set(
             executionId,
-            [stdin, stdout, stderr].filter(stream => stream !== null),
+            [stdin, stdout, stderr, socket].filter(end => end !== null),
           )
-          return { ...decodePrepared(message.body), ...streams }
+          return { ...decodePrepared(message.body), ...streams, socket }
         },
         { strings },
       )
@@ -267,7 +267,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
     this.#send('ABANDON', MESSAGE.abandon, idBytes(executionId))
   }
 
-  /** Closes the streams of what was prepared and not started. */
+  /** Closes the streams and the socket of what was prepared and not started. */
   #letGo(executionId: string): void {
     for (const stream of this.#streams.get(executionId) ?? []) stream.destroy()
     this.#streams.delete(executionId)

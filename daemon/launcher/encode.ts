@@ -119,6 +119,8 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
     .u32(PROFILES[order.seccomp ?? 'default'])
     .u32(Number(limit(limits.cpuPercent, NONE)))
     .u32(devices.length)
+    .u32(order.children === true ? 1 : 0)
+    .u32(0)
   for (const digest of order.digests) {
     if (!/^[0-9a-f]{64}$/.test(digest))
       throw new LauncherError('INVALID_ORDER', 'not a SHA-256 digest', { at: 'digests' })

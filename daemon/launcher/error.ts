@@ -37,6 +37,7 @@ export const LAUNCHER_STATUSES = [
   'ENDED',
   'INTERNAL',
   'DEVICE_REFUSED',
+  'CHILDREN_REFUSED',
 ] as const
 
 /** What the launcher can answer, and what can go wrong on the way to it. */
@@ -62,6 +63,7 @@ export const SANDBOX_STEPS = [
   'seccomp',
   'files',
   'timeout',
+  'own socket',
 ] as const
 
 /** An order that was not carried out. `errno` and `index` (of a subject, path or step) are there when they say more. */

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import { LauncherError } from './error.ts'
+import { HeldDescriptor } from './held-descriptor.ts'
 import { openTerminal } from './terminal.ts'
 import type { LaunchOrder, Prepared } from './types.ts'
 
@@ -15,6 +16,17 @@ export function exactly(descriptors: number[], count: number): number[] {
 }
 
 type Streams = Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize'>
+
+/** The descriptors of the streams, and that of the execution's own socket, which is the last, if it has one. */
+export function splitSocket(
+  { children }: Pick<LaunchOrder, 'children'>,
+  descriptors: number[],
+): { ends: number[]; socket: HeldDescriptor | null } {
+  if (children !== true) return { ends: descriptors, socket: null }
+  const socket = descriptors.at(-1)
+  if (socket === undefined) throw new LauncherError('PROTOCOL', 'the launcher sent no socket')
+  return { ends: descriptors.slice(0, -1), socket: new HeldDescriptor(socket) }
+}
 
 /** The descriptors in the order stdin, stdout, stderr, as far as each was asked for; of a terminal its one master. */
 export function openStreams(stdio: LaunchOrder['stdio'], descriptors: number[]): Streams {

@@ -1,5 +1,6 @@
 import type { Readable, Writable } from 'node:stream'
 import type { LauncherError } from './error.ts'
+import type { HeldDescriptor } from './held-descriptor.ts'
 
 /** What a subject is, as `execve(2)` would see it. Neither data nor a tree can be a program. */
 export type SubjectFormat = 'data' | 'elf-static' | 'elf-dynamic' | 'script' | 'tree'
@@ -110,6 +111,8 @@ export interface LaunchOrder {
       }
     | 'terminal'
   readonly limits: LaunchLimits
+  /** Whether it may be a parent: it then has a socket of its own, on which it asks for children. */
+  readonly children?: boolean
 }
 
 /** Characters that a terminal shows. */
@@ -130,6 +133,8 @@ export interface Prepared {
   readonly stderr: Readable | null
   /** Sets the size of its terminal. Null: it has none; `stdout` carries all that a terminal shows. */
   readonly resize: ((size: TerminalSize) => void) | null
+  /** Its own socket, which listens; closed if nobody takes it before it starts. Null: it may not be a parent. */
+  readonly socket: HeldDescriptor | null
 }
 
 /** An execution that stands still: all of it was frozen, and nothing but a thaw lets it go on. */

@@ -10,7 +10,7 @@ export const ANSWER = 0x8000
 export const NONE = 0xffff_ffff
 export const GROUPS_MAX = 16
 export const INTERPRETER_BYTES = 256
-export const CGROUP_BYTES = 256
+export const CGROUP_BYTES = 1024
 export const DEVICES_MAX = 16
 export const DEVICE_NAME_BYTES = 32
 

@@ -81,19 +81,31 @@ static bool leave_base(int base, const char *base_path)
   return write_file(base, "launchd/cgroup.procs", pid);
 }
 
+static const struct {
+  const char *enable;
+  uint32_t bit;
+} CONTROLLERS[] = {{"+memory", CONTROLLER_MEMORY}, {"+pids", CONTROLLER_PIDS}, {"+cpu", CONTROLLER_CPU}};
+
+#define CONTROLLERS_COUNT (sizeof CONTROLLERS / sizeof *CONTROLLERS)
+
 static uint32_t enable_controllers(int base, int executions)
 {
-  static const struct {
-    const char *file, *enable;
-    uint32_t bit;
-  } wanted[] = {{"memory.max", "+memory", CONTROLLER_MEMORY}, {"pids.max", "+pids", CONTROLLER_PIDS},
-                {"cpu.max", "+cpu", CONTROLLER_CPU}};
   uint32_t enabled = 0;
-  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-    if (write_file(base, "cgroup.subtree_control", wanted[i].enable) &&
-        write_file(executions, "cgroup.subtree_control", wanted[i].enable))
-      enabled |= wanted[i].bit;
+  for (size_t i = 0; i < CONTROLLERS_COUNT; i++)
+    if (write_file(base, "cgroup.subtree_control", CONTROLLERS[i].enable) &&
+        write_file(executions, "cgroup.subtree_control", CONTROLLERS[i].enable))
+      enabled |= CONTROLLERS[i].bit;
   return enabled;
+}
+
+/* What leaves can be limited by, children's can be too. */
+static bool hand_down_controllers(const struct interior *interior, int below)
+{
+  for (size_t i = 0; i < CONTROLLERS_COUNT; i++)
+    if ((interior->controllers & CONTROLLERS[i].bit) != 0 &&
+        !write_file(below, "cgroup.subtree_control", CONTROLLERS[i].enable))
+      return false;
+  return true;
 }
 
 bool interior_open(const char *configured, struct interior *interior)
@@ -134,12 +146,13 @@ bool interior_open(const char *configured, struct interior *interior)
   return true;
 }
 
-static bool leaf_open(const struct interior *interior, const char *name, struct leaf *leaf)
+static bool leaf_open(int above, const char *name, struct leaf *leaf)
 {
   *leaf = (struct leaf)LEAF_CLOSED;
-  leaf->dir = openat(interior->dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (leaf->dir >= 0) {
-    leaf->freeze = openat(leaf->dir, "cgroup.freeze", O_WRONLY | O_CLOEXEC);
+  leaf->above = fcntl(above, F_DUPFD_CLOEXEC, 0);
+  leaf->dir = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (leaf->above >= 0 && leaf->dir >= 0) {
+    leaf->freeze = openat(leaf->dir, "cgroup.freeze", O_RDWR | O_CLOEXEC);
     leaf->kill = openat(leaf->dir, "cgroup.kill", O_WRONLY | O_CLOEXEC);
     leaf->events = openat(leaf->dir, "cgroup.events", O_RDONLY | O_CLOEXEC);
     leaf->cpu = openat(leaf->dir, "cpu.stat", O_RDONLY | O_CLOEXEC);
@@ -178,16 +191,38 @@ static bool set_limits(const struct leaf *leaf, const struct leaf_limits *limits
   return true;
 }
 
-bool leaf_create(const struct interior *interior, const char *name, const struct leaf_limits *limits, struct leaf *leaf)
+/* No cgroup has both processes and controllers for those below it (no internal processes, cgroups(7)). */
+static bool make_parent(const struct interior *interior, struct leaf *leaf)
 {
-  *leaf = (struct leaf)LEAF_CLOSED;
-  if (mkdirat(interior->dir, name, 0755) != 0) /* EEXIST too: a leaf is never used twice */
+  if (mkdirat(leaf->dir, OWN_LEAF, 0755) != 0)
     return false;
-  if (leaf_open(interior, name, leaf) && set_limits(leaf, limits))
+  leaf->below = leaf->dir;
+  leaf->dir = openat(leaf->below, OWN_LEAF, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  return leaf->dir >= 0 && hand_down_controllers(interior, leaf->below);
+}
+
+static bool remove_at(int above, const char *name)
+{
+  char own[LEAF_NAME_SIZE + sizeof OWN_LEAF];
+  snprintf(own, sizeof own, "%s/" OWN_LEAF, name);
+  if (unlinkat(above, own, AT_REMOVEDIR) != 0 && errno != ENOENT)
+    return false;
+  return unlinkat(above, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+bool leaf_create(const struct interior *interior, const struct leaf *parent, const char *name,
+                 const struct leaf_limits *limits, bool children, struct leaf *leaf)
+{
+  int above = parent == NULL ? interior->dir : parent->below;
+  *leaf = (struct leaf)LEAF_CLOSED;
+  if (mkdirat(above, name, 0755) != 0) /* EEXIST too: a leaf is never used twice */
+    return false;
+  /* The limits first: they are those of the cgroup that has its children in it as well. */
+  if (leaf_open(above, name, leaf) && set_limits(leaf, limits) && (!children || make_parent(interior, leaf)))
     return true;
   int saved = errno;
   leaf_close(leaf);
-  leaf_remove(interior, name);
+  remove_at(above, name);
   errno = saved;
   return false;
 }
@@ -201,6 +236,8 @@ void leaf_name(const uint8_t id[WIRE_ID_SIZE], char name[LEAF_NAME_SIZE])
 void leaf_close(struct leaf *leaf)
 {
   close_fd(&leaf->dir);
+  close_fd(&leaf->above);
+  close_fd(&leaf->below);
   close_fd(&leaf->freeze);
   close_fd(&leaf->kill);
   close_fd(&leaf->events);
@@ -211,6 +248,12 @@ void leaf_close(struct leaf *leaf)
 bool leaf_freeze(const struct leaf *leaf, bool frozen)
 {
   return pwrite(leaf->freeze, frozen ? "1" : "0", 1, 0) == 1;
+}
+
+bool leaf_is_frozen(const struct leaf *leaf)
+{
+  char text[8];
+  return read_file(leaf->freeze, text, sizeof text) && text[0] == '1';
 }
 
 bool leaf_kill(const struct leaf *leaf)
@@ -250,16 +293,29 @@ bool leaf_out_of_memory(const struct leaf *leaf)
   return leaf->memory >= 0 && read_file(leaf->memory, text, sizeof text) && stat_value(text, "oom_group_kill ") > 0;
 }
 
-bool leaf_remove(const struct interior *interior, const char *name)
+bool leaf_remove(const struct leaf *leaf, const char *name)
 {
-  return unlinkat(interior->dir, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+  return remove_at(leaf->above, name);
 }
 
-/* Kills one leaf of an earlier run and waits for its end; `budget_ms` is shared by all. */
+/* Removes a cgroup in which nobody is left, with all below it. */
+static bool remove_all(int above, const char *name)
+{
+  int dir = openat(above, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  DIR *directory = dir < 0 ? NULL : fdopendir(dir);
+  for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;)
+    if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+      remove_all(dirfd(directory), entry->d_name);
+  if (directory != NULL)
+    closedir(directory);
+  return unlinkat(above, name, AT_REMOVEDIR) == 0 || errno == ENOENT;
+}
+
+/* Kills what an earlier run has in one of its cgroups, children included, and waits for its end; `budget_ms` is shared by all. */
 static bool sweep_leaf(const struct interior *interior, const char *name, unsigned *budget_ms)
 {
   struct leaf leaf;
-  if (!leaf_open(interior, name, &leaf))
+  if (!leaf_open(interior->dir, name, &leaf))
     return errno == ENOENT;
   leaf_kill(&leaf);
   while (leaf_populated(&leaf) && *budget_ms > 0) {
@@ -269,7 +325,7 @@ static bool sweep_leaf(const struct interior *interior, const char *name, unsign
   bool dead = !leaf_populated(&leaf);
   leaf_close(&leaf);
   log_line(dead ? "ended what an earlier run left in %s" : "what an earlier run left in %s does not end", name);
-  return leaf_remove(interior, name) && dead;
+  return dead && remove_all(interior->dir, name);
 }
 
 bool interior_sweep(const struct interior *interior, unsigned timeout_ms)

@@ -14,12 +14,17 @@ void release_execution(struct launcher *launcher, struct execution *execution)
   if (execution->has_leaf) {
     char name[LEAF_NAME_SIZE];
     leaf_name(execution->id, name);
-    if (!leaf_remove(&launcher->interior, name)) {
+    if (!leaf_remove(&execution->leaf, name)) {
       execution->state = EXECUTION_DEAD; /* tend() tries again */
       return;
     }
   }
+  struct execution *parent =
+      execution->has_parent ? executions_find(&launcher->executions, execution->parent) : NULL;
   executions_release(&launcher->executions, execution);
+  /* Its own cgroup may have been the last that was in the way of its parent's. */
+  if (parent != NULL && parent->state == EXECUTION_DEAD)
+    release_execution(launcher, parent);
 }
 
 /* An order that waits for an answer gets one; afterwards only events speak of the execution. */
@@ -45,8 +50,26 @@ static void end_children(struct launcher *launcher, const struct execution *pare
   }
 }
 
+/*
+ * Whether it was killed with one above it: whoever ends an execution freezes it first, with all below it. The supervisors speak of it each for
+ * itself, and the one of a child may be the first.
+ */
+static bool was_taken_along(const struct launcher *launcher, const struct execution *execution)
+{
+  while (execution->has_parent) {
+    execution = executions_find(&launcher->executions, execution->parent);
+    if (execution == NULL || execution->state >= EXECUTION_ENDING)
+      return true;
+    if ((execution->state != EXECUTION_HELD && leaf_is_frozen(&execution->leaf)) || leaf_out_of_memory(&execution->leaf))
+      return true;
+  }
+  return false;
+}
+
 void note_ending(struct launcher *launcher, struct execution *execution, enum wire_cause cause, uint64_t boot_ns)
 {
+  if (cause == CAUSE_INIT_LOST && was_taken_along(launcher, execution))
+    cause = CAUSE_PARENT;
   uint16_t order = execution->state == EXECUTION_PREPARING ? WIRE_PREPARE
                    : execution->state == EXECUTION_HELD    ? WIRE_THAW
                                                            : WIRE_START;

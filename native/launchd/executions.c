@@ -21,7 +21,7 @@ struct execution *executions_take(struct executions *table, const uint8_t id[WIR
     if (execution->state != EXECUTION_FREE)
       continue;
     *execution = (struct execution){
-        .channel = -1, .leaf = LEAF_CLOSED, .pipes = {-1, -1, -1}, .keeping = {.reading = -1}};
+        .channel = -1, .leaf = LEAF_CLOSED, .pipes = {-1, -1, -1, -1}, .keeping = {.reading = -1}};
     memcpy(execution->id, id, WIRE_ID_SIZE);
     table->live++;
     return execution;
@@ -84,7 +84,7 @@ void executions_release(struct executions *table, struct execution *execution)
   execution->pins = NULL;
   execution->pin_count = 0;
   close_fd(&execution->channel);
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < 4; i++)
     close_fd(&execution->pipes[i]);
   if (execution->has_leaf)
     leaf_close(&execution->leaf);

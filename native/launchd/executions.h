@@ -42,6 +42,7 @@ struct execution {
   uint8_t id[WIRE_ID_SIZE];
   uint8_t parent[WIRE_ID_SIZE];
   bool has_parent;
+  uint32_t generation; /* 0: nobody's child */
   uid_t uid;
   gid_t gid;
   bool uid_is_own;
@@ -61,7 +62,7 @@ struct execution {
   uint64_t request;  /* the order that waits for an answer; 0: none */
   struct failure refusal; /* the answer to a PREPARE that failed, for when nobody is left */
   uint64_t waits_by; /* STAGING, STAGED: boot-clock instant of giving up */
-  int pipes[3];      /* writd's ends, until PREPARE is answered */
+  int pipes[4];      /* writd's ends, until PREPARE is answered; the last is its own socket */
   bool announced; /* writd knows of it: its PREPARE was answered, so its end is told by events */
   enum wire_cause cause;
 };

@@ -39,7 +39,8 @@ static bool prepare_read(struct cursor *cursor, struct order *order)
          prepare->writable_count <= WIRE_WRITABLE_MAX && prepare->argument_count >= 1 &&
          prepare->argument_count <= WIRE_STRINGS_MAX && prepare->environment_count <= WIRE_STRINGS_MAX &&
          prepare->network <= NETWORK_LOOPBACK && prepare->profile <= PROFILE_STRICT &&
-         prepare->device_count <= WIRE_DEVICES_MAX && (prepare->stdio <= STDIO_ALL || prepare->stdio == STDIO_TERMINAL) &&
+         prepare->device_count <= WIRE_DEVICES_MAX && prepare->children <= 1 && prepare->zero == 0 &&
+         (prepare->stdio <= STDIO_ALL || prepare->stdio == STDIO_TERMINAL) &&
          take(cursor, order->digests, (size_t)prepare->subject_count * WIRE_DIGEST_SIZE);
 }
 

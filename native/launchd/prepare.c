@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../shared/cleanup.h"
@@ -73,12 +74,22 @@ static struct failure check_limits(const struct launcher *launcher, const struct
   return lease && cpu && memory && pids && rlimits && order->pids < UINT32_MAX ? OK : failed(STATUS_LIMIT_UNENFORCEABLE, 0, WIRE_NONE);
 }
 
-static struct failure check_parent(const struct launcher *launcher, const uint8_t parent[WIRE_ID_SIZE])
+static const struct execution *parent_of(const struct launcher *launcher, const struct wire_prepare *order)
 {
-  if (memcmp(parent, NO_PARENT, WIRE_ID_SIZE) == 0)
+  return memcmp(order->parent, NO_PARENT, WIRE_ID_SIZE) == 0 ? NULL : executions_find(&launcher->executions, order->parent);
+}
+
+/* One that runs, was made to be a parent, and is not the last of so many generations that their cgroups would have no name. */
+static struct failure check_parent(const struct launcher *launcher, const struct wire_prepare *order)
+{
+  if (memcmp(order->parent, NO_PARENT, WIRE_ID_SIZE) == 0)
     return OK;
-  const struct execution *found = executions_find(&launcher->executions, parent);
-  return found != NULL && found->state == EXECUTION_RUNNING ? OK : failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
+  const struct execution *parent = parent_of(launcher, order);
+  if (parent == NULL || parent->state != EXECUTION_RUNNING)
+    return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
+  return parent->leaf.below >= 0 && parent->generation < WIRE_GENERATIONS_MAX
+             ? OK
+             : failed(STATUS_CHILDREN_REFUSED, 0, WIRE_NONE);
 }
 
 static struct failure check_paths(const struct wire_prepare *order, const struct strings *strings)
@@ -115,7 +126,7 @@ static struct failure check(const struct launcher *launcher, struct execution *e
   if (failure.status == STATUS_OK)
     failure = check_limits(launcher, execution, &order->prepare);
   if (failure.status == STATUS_OK)
-    failure = check_parent(launcher, order->prepare.parent);
+    failure = check_parent(launcher, &order->prepare);
   if (failure.status == STATUS_OK)
     failure = failed(lease_status(lease_read(launcher->page), deadlines, boot_time_ns()), 0, WIRE_NONE);
   return failure;
@@ -158,6 +169,16 @@ static bool make_streams(struct execution *execution, uint32_t wanted, struct pl
 {
   return wanted == STDIO_TERMINAL ? make_terminal(execution, execution->pipes, plan)
                                   : make_pipes(execution, wanted, execution->pipes, plan->stdio);
+}
+
+/* Here, so that writd can be given it; where the execution finds it, it is bound by init (mounts.c). */
+static bool make_socket(const struct wire_prepare *order, struct execution *execution, struct plan *plan)
+{
+  if (order->children == 0)
+    return true;
+  execution->pipes[3] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  plan->socket = execution->pipes[3] < 0 ? -1 : fcntl(execution->pipes[3], F_DUPFD_CLOEXEC, 0);
+  return plan->socket >= 0;
 }
 
 /* argv and the environment need a NULL each, which the table has no place for. */
@@ -206,7 +227,9 @@ static struct failure make_leaf(struct launcher *launcher, struct execution *exe
   struct leaf_limits limits = {.memory = order->memory_bytes,
                                .pids = (launcher->interior.controllers & CONTROLLER_PIDS) != 0 ? order->pids : 0,
                                .cpu_percent = order->cpu_percent};
-  execution->has_leaf = leaf_create(&launcher->interior, name, &limits, &execution->leaf);
+  const struct execution *parent = parent_of(launcher, order);
+  execution->has_leaf = leaf_create(&launcher->interior, parent == NULL ? NULL : &parent->leaf, name, &limits,
+                                    order->children != 0, &execution->leaf);
   if (!execution->has_leaf)
     return failed(STATUS_INTERNAL, errno, WIRE_NONE);
   bool filtered = nodes->count == 0 || !launcher->interior.device_filter || device_filter_leaf(execution->leaf.dir, nodes);
@@ -235,7 +258,7 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   struct failure failure = check(launcher, execution, order, &deadlines);
   if (failure.status == STATUS_OK)
     failure = check_paths(body, strings);
-  struct plan plan = {.own_network = -1, .stdio = {-1, -1, -1}, .terminal = -1};
+  struct plan plan = {.own_network = -1, .stdio = {-1, -1, -1}, .terminal = -1, .socket = -1};
   if (failure.status == STATUS_OK)
     failure = check_devices(launcher, body, strings, &plan.devices);
   if (failure.status != STATUS_OK)
@@ -245,7 +268,8 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   if (body->network != NETWORK_HOST)
     plan.own_network = spares_take(&launcher->spares);
   failure = make_leaf(launcher, execution, body, &plan.devices);
-  if (failure.status == STATUS_OK && (!make_streams(execution, body->stdio, &plan) || !make_vectors(body, strings, &plan)))
+  if (failure.status == STATUS_OK && (!make_streams(execution, body->stdio, &plan) || !make_socket(body, execution, &plan) ||
+                                      !make_vectors(body, strings, &plan)))
     failure = failed(STATUS_INTERNAL, errno, WIRE_NONE);
   if (failure.status == STATUS_OK)
     failure = launch(launcher, execution, &plan, &deadlines);
@@ -253,6 +277,7 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
     close_fd(&plan.stdio[i]);
   close_fd(&plan.terminal);
   close_fd(&plan.own_network);
+  close_fd(&plan.socket);
   free(plan.arguments);
   free(plan.environment);
   if (failure.status != STATUS_OK)
@@ -278,6 +303,8 @@ struct failure prepare(struct launcher *launcher, const struct order *order, int
     execution->may_be_held = order->prepare.grace_ns != 0;
     execution->has_parent = memcmp(order->prepare.parent, NO_PARENT, WIRE_ID_SIZE) != 0;
     memcpy(execution->parent, order->prepare.parent, WIRE_ID_SIZE);
+    const struct execution *parent = parent_of(launcher, &order->prepare);
+    execution->generation = parent == NULL ? 0 : parent->generation + 1;
   }
   strings_free(&strings);
   return failure;

@@ -49,17 +49,34 @@ bool send_command(const struct execution *execution, struct command command)
 
 /* ------------------------------------------------------------------ reports */
 
+/* As /proc/PID/cgroup shows it: the interior, one cgroup for each generation, and the leaf of one that may be a parent. */
+static void write_cgroup(const struct launcher *launcher, const struct execution *execution, char path[WIRE_CGROUP_SIZE])
+{
+  const struct execution *line[WIRE_GENERATIONS_MAX + 1];
+  size_t count = 0;
+  /* None is released before those below it (leaf_remove); their number was bounded when each was made. */
+  for (const struct execution *at = execution; at != NULL && count <= WIRE_GENERATIONS_MAX;
+       at = at->has_parent ? executions_find(&launcher->executions, at->parent) : NULL)
+    line[count++] = at;
+  int length = snprintf(path, WIRE_CGROUP_SIZE, "%s", launcher->interior.path);
+  for (size_t i = count; i > 0; i--) {
+    char name[LEAF_NAME_SIZE];
+    leaf_name(line[i - 1]->id, name);
+    length += snprintf(path + length, WIRE_CGROUP_SIZE - (size_t)length, "/%s", name);
+  }
+  if (execution->leaf.below >= 0)
+    snprintf(path + length, WIRE_CGROUP_SIZE - (size_t)length, "/" OWN_LEAF);
+}
+
 static void on_ready(struct launcher *launcher, struct execution *execution, const struct report *report)
 {
-  char name[LEAF_NAME_SIZE];
   struct wire_prepared_answer body = {.pid = report->pid, .uid = execution->uid};
-  int fds[3];
+  int fds[4];
   size_t count = 0;
   if (execution->state != EXECUTION_PREPARING)
     return;
-  leaf_name(execution->id, name);
-  snprintf(body.cgroup, sizeof body.cgroup, "%s/%s", launcher->interior.path, name);
-  for (int i = 0; i < 3; i++)
+  write_cgroup(launcher, execution, body.cgroup);
+  for (int i = 0; i < 4; i++)
     if (execution->pipes[i] >= 0)
       fds[count++] = steal_fd(&execution->pipes[i]);
   execution->state = EXECUTION_READY;

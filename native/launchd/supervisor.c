@@ -297,6 +297,7 @@ static void keep_own(const struct supervisor *self)
     keep[count++] = plan->stdio[i];
   keep[count++] = plan->terminal;
   keep[count++] = plan->own_network;
+  keep[count++] = plan->socket;
   const struct leaf *leaf = self->leaf;
   const int others[] = {leaf->dir, leaf->freeze, leaf->kill, leaf->events, leaf->cpu,
                         leaf->memory, self->control, STDERR_FILENO};

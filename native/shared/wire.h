@@ -24,7 +24,8 @@
 #define WIRE_STRINGS_MAX 16384         /* strings in one table */
 #define WIRE_TABLE_MAX (2u << 20)      /* bytes of one table; ARG_MAX of execve(2) with the default stack */
 #define WIRE_INTERPRETER_SIZE 256      /* BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h */
-#define WIRE_CGROUP_SIZE 256
+#define WIRE_GENERATIONS_MAX 16        /* executions that are each below the one before, the first not counted */
+#define WIRE_CGROUP_SIZE 1024
 #define WIRE_LIST_MAX 256
 #define WIRE_UID_ALLOCATE UINT32_MAX   /* -1 is no user id */
 #define WIRE_NONE UINT32_MAX
@@ -82,6 +83,7 @@ enum wire_status {
   STATUS_ENDED,
   STATUS_INTERNAL,
   STATUS_DEVICE_REFUSED,
+  STATUS_CHILDREN_REFUSED, /* of that parent, or of so deep a generation */
 };
 
 /* Why an execution ended. The first group is decided in C, the second is what writd may say in a KILL. */
@@ -210,9 +212,12 @@ struct wire_prepare {
   uint32_t profile;
   uint32_t cpu_percent;  /* of one processor, of the whole execution; needs the cpu controller */
   uint32_t device_count; /* their names follow the writable paths in the table of strings */
+  uint32_t children;     /* 1: it may be a parent, and has a socket of its own to ask for children on */
+  uint32_t zero;
   /* subject_count × digest: what the authorization names, compared with what was hashed here */
 };
 
+/* + the streams that were asked for, or the one terminal; + its own socket, which listens, if it may be a parent */
 struct wire_prepared_answer {
   uint32_t pid; /* of the execution's init, as the host sees it */
   uint32_t uid;
@@ -303,8 +308,8 @@ static_assert(sizeof(struct wire_stage) == 32, "wire");
 static_assert(sizeof(struct wire_stage_item) == 16, "wire");
 static_assert(sizeof(struct wire_staged) == 312, "wire");
 static_assert(sizeof(struct wire_hello_answer) == 24, "wire");
-static_assert(sizeof(struct wire_prepare) == 224, "wire");
-static_assert(sizeof(struct wire_prepared_answer) == 264, "wire");
+static_assert(sizeof(struct wire_prepare) == 232, "wire");
+static_assert(sizeof(struct wire_prepared_answer) == 1032, "wire");
 static_assert(sizeof(struct wire_start) == 24, "wire");
 static_assert(sizeof(struct wire_kill) == 24, "wire");
 static_assert(sizeof(struct wire_signal) == 24, "wire");

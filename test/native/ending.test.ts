@@ -169,8 +169,8 @@ describe.skipIf(!isRoot)('an execution ends', () => {
   })
 
   it('when its parent does, down all generations', async () => {
-    const parent = await writd.start(SLEEP)
-    const child = await writd.start(SLEEP, { parentExecution: parent.executionId })
+    const parent = await writd.start(SLEEP, { children: true })
+    const child = await writd.start(SLEEP, { parentExecution: parent.executionId, children: true })
     const grandchild = await writd.start(SLEEP, { parentExecution: child.executionId })
     const ready = await writd.prepare(SLEEP, { parentExecution: parent.executionId })
     writd.client.kill(parent.executionId, 'TERMINATED')

@@ -257,7 +257,7 @@ describe.skipIf(!isRoot)('with descendants of every kind, an execution ends when
   })
 
   it('its parent ends', async () => {
-    const parent = await writd.start(SLEEP)
+    const parent = await writd.start(SLEEP, { children: true })
     const clan = await Clan.start(host, writd, program, { parentExecution: parent.executionId })
     writd.client.kill(parent.executionId, 'TERMINATED')
     await clan.leaf.emptied(SLACK_MS)

@@ -196,14 +196,14 @@ describe.skipIf(!isRoot)('an execution that may be held', () => {
   })
 
   it('holds its children, and ends those that may not be held; a child goes on after its parent', async () => {
-    const parent = await writd.start(COUNT, GRACE)
-    const child = await writd.start(COUNT, { ...GRACE, parentExecution: parent.executionId })
+    const parent = await writd.start(COUNT, { ...GRACE, children: true })
+    const child = await writd.start(COUNT, { ...GRACE, parentExecution: parent.executionId, children: true })
     const grandchild = await writd.start(COUNT, { ...GRACE, parentExecution: child.executionId })
     const mortal = await writd.start(COUNT, { parentExecution: child.executionId })
     const ready = await writd.prepare(COUNT, { ...GRACE, parentExecution: parent.executionId })
     // Only the parent's own supervisor sees something: its evidence is too old for it alone.
     writd.page.renew(1n, bootTimeNs())
-    const strict = await writd.start(COUNT, { ...GRACE, maxEvidenceAgeNs: SECOND })
+    const strict = await writd.start(COUNT, { ...GRACE, maxEvidenceAgeNs: SECOND, children: true })
     const below = await writd.start(COUNT, { ...GRACE, parentExecution: strict.executionId })
     await until(() => writd.events.includes(`held ${below.executionId} PARENT`), 2000)
     expect(writd.events).toContain(`held ${strict.executionId} LEASE`)

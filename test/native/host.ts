@@ -139,15 +139,23 @@ export class TestHost {
       .map(entry => entry.name)
   }
 
-  /** Host process ids in the leaf of an execution. */
+  /** Host process ids of an execution itself, in its leaf. */
   processes(executionId: string): number[] {
-    const file = join(this.cgroup, 'executions', executionId, 'cgroup.procs')
-    if (!existsSync(file)) return []
-    return readFileSync(file, 'utf8').split('\n').filter(Boolean).map(Number)
+    const cgroup = this.#cgroupOf(executionId)
+    const own = ['own/cgroup.procs', 'cgroup.procs'].map(file => join(cgroup, file)).find(existsSync)
+    return own === undefined ? [] : readFileSync(own, 'utf8').split('\n').filter(Boolean).map(Number)
   }
 
+  /** A file of an execution's cgroup, in which those of its children are. */
   leafFile(executionId: string, file: string): string {
-    return readFileSync(join(this.cgroup, 'executions', executionId, file), 'utf8')
+    return readFileSync(join(this.#cgroupOf(executionId), file), 'utf8')
+  }
+
+  /** It may be a child's, below its parent's. */
+  #cgroupOf(executionId: string): string {
+    const executions = join(this.cgroup, 'executions')
+    const all = existsSync(executions) ? readdirSync(executions, { recursive: true, encoding: 'utf8' }) : []
+    return join(executions, all.find(path => path.endsWith(executionId)) ?? executionId)
   }
 
   /** Connects as writd, with a page of fresh evidence unless another is given. */

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "../../shared/cleanup.h"
@@ -19,6 +21,8 @@
 
 #define STORE "/run/writ-subjects"
 #define OVERHEAD (UINT64_C(4) << 20) /* inodes, directories and rounding to pages */
+#define PARENT_DIRECTORY "/run/writ"
+#define PARENT_SOCKET PARENT_DIRECTORY "/parent.sock" /* proto/client.ts has it too */
 #define RESOLVER "/run/systemd/resolve" /* /etc/resolv.conf often points here */
 
 struct copy {
@@ -32,6 +36,7 @@ struct build {
   struct own_filesystems own;
   struct copy copies[WIRE_SUBJECTS_MAX];
   int stored[WIRE_SUBJECTS_MAX]; /* the store's entries that subjects are, as far as they are */
+  struct copy socket;
   int resolver;
 };
 
@@ -122,6 +127,38 @@ static bool make_store(struct build *build)
     if (is_placed(staging, i) && staging->subjects[i].stored == NULL && !copy_subject(build, i))
       return false;
   return true;
+}
+
+/*
+ * The execution's own socket, in a directory of the private /run that nobody can change: it is in no other mount namespace, and gone with this one.
+ * Only its own user may connect; whoever else has that uid is told apart by writd, by the cgroup.
+ */
+static bool bind_socket(struct build *build)
+{
+  const struct plan *plan = build->plan;
+  const struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = PARENT_SOCKET};
+  struct stat status;
+  if (plan->socket < 0)
+    return true;
+  /* Modes before the owner: for what belongs to another there would have to be CAP_FOWNER. */
+  if (mkdir(PARENT_DIRECTORY, 0755) != 0 || bind(plan->socket, (const struct sockaddr *)&address, sizeof address) != 0 ||
+      chmod(PARENT_SOCKET, 0600) != 0 || chown(PARENT_SOCKET, plan->uid, plan->gid) != 0 ||
+      stat(PARENT_SOCKET, &status) != 0 || listen(plan->socket, SOMAXCONN) != 0)
+    return false;
+  build->socket = (struct copy){.device = status.st_dev, .inode = status.st_ino};
+  return true;
+}
+
+/* A subject or a writable path may have come to lie over it: then what is signed asks for two things at one place. */
+static bool socket_shown(const struct build *build)
+{
+  struct stat status;
+  if (build->plan->socket < 0)
+    return true;
+  if (lstat(PARENT_SOCKET, &status) != 0)
+    return false;
+  errno = EEXIST;
+  return status.st_dev == build->socket.device && status.st_ino == build->socket.inode;
 }
 
 static bool shows_copy(const struct build *build, int fd, uint32_t index)
@@ -257,9 +294,10 @@ bool mounts_build(const struct plan *plan, struct failure *failure)
   built = &build;
   umask(0);
   return open_stored(&build) && writable_open(plan, failure) && step(&build, STEP_PRIVATE, make_private()) &&
-         step(&build, STEP_STORE, make_store(&build)) && place_subjects(&build) &&
+         step(&build, STEP_STORE, make_store(&build)) && step(&build, STEP_SOCKET, bind_socket(&build)) && place_subjects(&build) &&
          writable_place(plan, &build.own, failure) &&
          step(&build, STEP_PLACE, place_resolver(&build)) && step(&build, STEP_READ_ONLY, make_read_only()) &&
          step(&build, STEP_DEVICES, nodes_make(plan)) && step(&build, STEP_PROC, make_proc()) &&
-         writable_bind(plan, failure) && verify_subjects(&build) && writable_verify(plan, failure) && enter_directory(&build);
+         writable_bind(plan, failure) && verify_subjects(&build) && writable_verify(plan, failure) &&
+         step(&build, STEP_SOCKET, socket_shown(&build)) && enter_directory(&build);
 }

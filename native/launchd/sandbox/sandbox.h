@@ -39,6 +39,7 @@ struct plan {
   uint32_t profile; /* wire_profile */
   struct device_nodes devices;
   int stdio[3];  /* the workload's ends; -1 for /dev/null */
+  int socket;    /* on which it may ask for children, to be bound; -1: it may not */
   int terminal;  /* the devpts that all three are in; -1: they are no terminal */
   struct limits limits;
   uint64_t tmp_bytes;
@@ -56,7 +57,7 @@ struct failure {
 
 /* Steps, for STATUS_SANDBOX_FAILED; daemon/launcher/error.ts names them. */
 enum step { STEP_CLONE, STEP_PRIVATE, STEP_STORE, STEP_PLACE, STEP_READ_ONLY, STEP_DEVICES, STEP_PROC, STEP_NETWORK,
-            STEP_IDENTITY, STEP_LANDLOCK, STEP_SECCOMP, STEP_FILES, STEP_TIMEOUT };
+            STEP_IDENTITY, STEP_LANDLOCK, STEP_SECCOMP, STEP_FILES, STEP_TIMEOUT, STEP_SOCKET };
 
 /* identity.c */
 /* Becomes uid, gid and groups for good, with no capability left, none to be gained, and no_new_privs. */
