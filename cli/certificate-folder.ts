@@ -1,9 +1,10 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
+  holdsPemCrl,
   MAX_CRL_BYTES,
   parseCertificate,
-  parseCrl,
+  parseCrls,
   type RevocationList,
   splitCertificateFile,
 } from '../attestation/index.ts'
@@ -24,9 +25,10 @@ export interface CertificateFolder {
 
 /**
  * Reads a file of certificates (PEM with any number of them, DER), or every such file of a folder and its folders: what makers of TPMs
- * publish lies about in all forms, so that what is neither certificate nor revocation list is left out and named.
+ * publish lies about in all forms, so that what is neither certificate nor revocation list is left out and named. What says that it is a
+ * revocation list has to be one: left out, it would let pass what it revokes.
  *
- * @throws CliError when there is nothing to use
+ * @throws CliError when there is nothing to use, or a revocation list cannot be read
  */
 export async function readCertificateFolder(path: string, what: string): Promise<CertificateFolder> {
   const isFolder = await stat(path).then(
@@ -40,9 +42,9 @@ export async function readCertificateFolder(path: string, what: string): Promise
     const bytes = await readDocument(file, what, MAX_CRL_BYTES)
     const found = usableCertificates(bytes)
     certificates.push(...found)
-    const list = found.length > 0 ? null : usableList(bytes)
-    if (list !== null) lists.push(list)
-    else if (found.length === 0) skipped.push(file)
+    const listed = listsOf(file, bytes, found.length > 0)
+    lists.push(...listed)
+    if (found.length === 0 && listed.length === 0) skipped.push(file)
   }
   if (certificates.length === 0 && lists.length === 0) {
     throw new CliError('FILE_MALFORMED', `cannot use ${path} as ${what}: it holds no certificate`, {
@@ -52,15 +54,21 @@ export async function readCertificateFolder(path: string, what: string): Promise
   return { certificates, lists, skipped }
 }
 
-/** Reads a certificate revocation list. @throws CliError */
-export function readCrlFile(path: string): Promise<RevocationList> {
-  return readAs(path, 'a revocation list', bytes => parseCrl(bytes), MAX_CRL_BYTES)
+/** Reads the certificate revocation lists of a file. @throws CliError */
+export function readCrlFile(path: string): Promise<readonly RevocationList[]> {
+  return readAs(path, 'a revocation list', bytes => parseCrls(bytes), MAX_CRL_BYTES)
 }
 
 async function filesBelow(folder: string): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true, recursive: true })
-    const files = entries.filter(entry => entry.isFile()).map(entry => join(entry.parentPath, entry.name))
+    const named = entries
+      .filter(entry => !entry.isDirectory())
+      .map(entry => join(entry.parentPath, entry.name))
+    // Folders that c_rehash(1) made are full of links to files. One to a folder is not followed: it may lead round in a circle.
+    const isFile = async (path: string) => (await stat(path)).isFile()
+    const files = []
+    for (const path of named) if (await isFile(path)) files.push(path)
     if (files.length > MAX_FILES)
       throw new Error(`it has ${files.length} files, at most ${MAX_FILES} are read`)
     return files.sort()
@@ -76,8 +84,21 @@ function usableCertificates(bytes: Buffer): Buffer[] {
   return splitCertificateFile(bytes).filter(der => attempt(() => parseCertificate(der)) !== null)
 }
 
-function usableList(bytes: Buffer): RevocationList | null {
-  return attempt(() => parseCrl(bytes))
+/** A name that says so: `.crl`, or a hash with `.r0` (c_rehash(1)). */
+const LIST_NAME = /\.(?:crl|r[0-9]+)$/i
+
+function listsOf(file: string, bytes: Buffer, hasCertificates: boolean): readonly RevocationList[] {
+  if (!holdsPemCrl(bytes) && (hasCertificates || !LIST_NAME.test(file)))
+    return hasCertificates ? [] : (attempt(() => parseCrls(bytes)) ?? [])
+  try {
+    return parseCrls(bytes)
+  } catch (cause) {
+    if (!(cause instanceof WritError)) throw cause
+    throw new CliError('FILE_MALFORMED', `cannot use ${file} as a revocation list: ${cause.message}`, {
+      at: file,
+      cause,
+    })
+  }
 }
 
 function attempt<T>(read: () => T): T | null {

@@ -28,21 +28,39 @@ const REMOVE_FROM_CRL = 8
 
 /** Reads a list: DER, or PEM as `X509 CRL`. @throws IdentityError `CRL_MALFORMED` */
 export function parseCrl(bytes: Uint8Array, what = 'revocation list'): RevocationList {
+  const [list, ...others] = parseCrls(bytes, what)
+  if (list !== undefined && others.length === 0) return list
+  throw new IdentityError('CRL_MALFORMED', `${what}: ${others.length + 1} lists where one is meant`, {
+    at: what,
+  })
+}
+
+/** Reads all lists of a file: one in DER, or any number in PEM, none of which is passed over. @throws IdentityError `CRL_MALFORMED` */
+export function parseCrls(bytes: Uint8Array, what = 'revocation list'): RevocationList[] {
   try {
     if (bytes.length > MAX_CRL_BYTES) throw new EncodingError('TOO_LARGE', `${bytes.length} bytes`)
-    return read(derOf(bytes))
+    return dersOf(bytes).map(read)
   } catch (cause) {
     if (!(cause instanceof EncodingError)) throw cause
     throw new IdentityError('CRL_MALFORMED', `${what}: ${cause.message}`, { at: what, cause })
   }
 }
 
-function derOf(bytes: Uint8Array): Buffer {
+/** Whether a text says that it holds a list, readable or not (RFC 7468 section 6). */
+export function holdsPemCrl(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes('-----BEGIN X509 CRL-----')
+}
+
+function dersOf(bytes: Uint8Array): Buffer[] {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  if (view[0] === DER_TAG.sequence) return view
-  const text = view.toString('latin1')
-  const [, body = ''] = /-----BEGIN X509 CRL-----([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/.exec(text) ?? []
-  return Buffer.from(body, 'base64')
+  if (view[0] === DER_TAG.sequence) return [view]
+  const [, ...blocks] = view.toString('latin1').split('-----BEGIN X509 CRL-----')
+  if (blocks.length === 0) throw notAList()
+  return blocks.map(block => {
+    const [, body] = /^([A-Za-z0-9+/=\s]+)-----END X509 CRL-----/.exec(block) ?? []
+    if (body === undefined) throw new EncodingError('BAD_DER', 'a PEM block without its end, or not base64')
+    return Buffer.from(body, 'base64')
+  })
 }
 
 function read(der: Buffer): RevocationList {

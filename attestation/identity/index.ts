@@ -16,7 +16,7 @@ export {
 } from './certificate.ts'
 export { type ChainOptions, type VerifiedChain, verifyChain } from './chain.ts'
 export { type Credential, type EndorsementKey, endorsementKey, makeCredential } from './credential.ts'
-export { MAX_CRL_BYTES, parseCrl, type RevocationList } from './crl.ts'
+export { holdsPemCrl, MAX_CRL_BYTES, parseCrl, parseCrls, type RevocationList } from './crl.ts'
 export { EK_PURPOSE, type EkChainOptions, type VerifiedEk, verifyEkChain } from './ek.ts'
 export {
   beginEnrollment,

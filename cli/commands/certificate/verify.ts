@@ -87,7 +87,7 @@ export function addCertificateVerify(parent: Command): void {
     const at = readInstant(options.at)
     const roots = await readAll(options.roots, 'a root')
     const known = await readAll(options.intermediates ?? [], 'an intermediate certificate')
-    const lists = await Promise.all((options.crl ?? []).map(readCrlFile))
+    const lists = (await Promise.all((options.crl ?? []).map(readCrlFile))).flat()
     const denied =
       options.revoked === undefined
         ? new Set<string>()
