@@ -1,4 +1,5 @@
 import { sha256Hex } from '../encoding/digest.ts'
+import { WritError } from '../encoding/error.ts'
 import { base64ToBytes } from '../encoding/text.ts'
 import { checkSignatures, type Envelope, parseEnvelope } from '../signing/dsse.ts'
 import { type PublicKey, readPublicKey } from '../signing/key.ts'
@@ -93,8 +94,11 @@ export function openArtifact(sent: SentArtifact | null, roots: Roots): OpenedArt
   }
 }
 
+/** Only in words of this project: those of a runtime differ between its releases, and a record must not. */
 function malformed(cause: unknown, at?: string): Reason {
-  return reason('ARTIFACT_MALFORMED', cause instanceof Error ? cause.message : String(cause), at)
+  const what =
+    typeof cause === 'string' ? cause : cause instanceof WritError ? cause.message : 'it cannot be read'
+  return reason('ARTIFACT_MALFORMED', what, at)
 }
 
 function readEnvelope(sent: SentArtifact): Envelope | Reason {

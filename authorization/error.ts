@@ -15,6 +15,7 @@ export type AuthorizationErrorCode =
   | 'DOCUMENT_UNSIGNED'
   | 'ROLLED_BACK'
   | 'RECORD_MALFORMED'
+  | 'RECORD_VERSION_UNKNOWN'
   | 'RECORD_INCOMPLETE'
   | 'BLOB_MISSING'
   | 'BLOB_ALTERED'

@@ -48,8 +48,15 @@ export function reason(code: ReasonCode, message: string, at?: string): Reason {
   return at === undefined ? { code, message: text } : { code, message: text, at: printable(at) }
 }
 
+/**
+ * Cc, Cf, Zl and Zp of Unicode 17 (UnicodeData.txt): control characters, direction overrides and line separators. Spelt out, since what
+ * `\p{Cf}` matches grows with the Unicode version of whoever evaluates a decision again.
+ */
+const UNPRINTABLE =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a terminal would act upon.
+  /[\0-\x1F\x7F-\x9F\xAD\u0600-\u0605\u061C\u06DD\u070F\u0890\u0891\u08E2\u180E\u200B-\u200F\u2028-\u202E\u2060-\u2064\u2066-\u206F\uFEFF\uFFF9-\uFFFB\u{110BD}\u{110CD}\u{13430}-\u{1343F}\u{1BCA0}-\u{1BCA3}\u{1D173}-\u{1D17A}\u{E0001}\u{E0020}-\u{E007F}]/gu
+
 function printable(text: string): string {
   const cut = text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE - 1)}…` : text
-  // Cc, Cf, Zl and Zp: control characters, direction overrides and line separators.
-  return cut.toWellFormed().replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD')
+  return cut.toWellFormed().replace(UNPRINTABLE, '\uFFFD')
 }

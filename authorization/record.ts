@@ -1,10 +1,11 @@
 import * as v from 'valibot'
-import { canonicalJsonBytes } from '../encoding/json.ts'
+import { canonicalJsonBytes, type JsonValue, parseJson } from '../encoding/json.ts'
 import { MAX_ARTIFACT_BYTES } from './artifact.ts'
+import { AuthorizationError } from './error.ts'
 import { parentSchema, plainInputSchema } from './input.ts'
 import { REASON_CODES } from './reason.ts'
 import { observedSchema } from './request.ts'
-import { digest, integer, parseDocument } from './schema.ts'
+import { checkShape, digest, integer } from './schema.ts'
 import { termsSchema } from './terms.ts'
 import { useViewSchema } from './uses.ts'
 
@@ -72,12 +73,39 @@ export function recordBytes(record: DecisionRecord): Buffer {
   return canonicalJsonBytes(record)
 }
 
+/** Most bytes and levels of a record. */
+const LIMITS = { maxBytes: 4 << 20, maxDepth: 8 }
+
 /**
  * Parses a record. What it claims is not checked here: see `reevaluate.ts`.
  *
  * @param bytes controlled by whoever brings the record
- * @throws AuthorizationError `RECORD_MALFORMED`
+ * @throws AuthorizationError `RECORD_MALFORMED`; `RECORD_VERSION_UNKNOWN` for one of another version, which is never read as if it were of
+ *   this one
  */
 export function parseRecord(bytes: Uint8Array): DecisionRecord {
-  return parseDocument(recordSchema, bytes, 'RECORD_MALFORMED', { maxBytes: 4 << 20, maxDepth: 8 })
+  let value: JsonValue
+  try {
+    value = parseJson(bytes, LIMITS)
+  } catch (cause) {
+    throw new AuthorizationError('RECORD_MALFORMED', cause instanceof Error ? cause.message : 'not JSON', {
+      cause,
+    })
+  }
+  checkVersion(value)
+  return checkShape(recordSchema, value, 'RECORD_MALFORMED')
+}
+
+/** The version is looked at before anything else: another one may have other fields. */
+function checkVersion(value: JsonValue): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return
+  const { v: version, type } = value
+  const known = (version === undefined || version === 1) && (type === undefined || type === RECORD_TYPE)
+  if (known) return
+  const said = `${JSON.stringify(version ?? null)} of ${JSON.stringify(type ?? null)}`.slice(0, 200)
+  throw new AuthorizationError(
+    'RECORD_VERSION_UNKNOWN',
+    `a decision record of version ${said}; this build reads version 1 of ${RECORD_TYPE}`,
+    { at: version === undefined || version === 1 ? 'type' : 'v' },
+  )
 }

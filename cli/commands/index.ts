@@ -60,6 +60,7 @@ export const COMMANDS: Commands = {
     prove: async p => (await import('./lineage/prove.ts')).addLineageProve(p),
   }),
   verify: async p => (await import('./verify.ts')).addVerify(p),
+  replay: async p => (await import('./replay.ts')).addReplay(p),
   key: loadGroup('key', 'Make and show keys, name the authorities, enroll a host.', {
     new: async p => (await import('./key/new.ts')).addKeyNew(p),
     show: async p => (await import('./key/show.ts')).addKeyShow(p),
