@@ -1,0 +1,107 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { reasonOf, staleEquivalents } from './equivalent.ts'
+import { ROOT } from './loader.ts'
+import type { Mutant } from './mutant.ts'
+import { mutantsOf } from './mutants.ts'
+import type { TestFile } from './protocol.ts'
+import { roomOf, VERIFYING } from './rooms.ts'
+import { Trial } from './trial.ts'
+
+const USAGE = `usage: npm run mutate -- [--file FILE]... [--line N] [--every N] [--list] [--verbose]
+
+  --file FILE   only mutants of this file (default: all files that verify)
+  --line N      only mutants of this line
+  --every N     only each Nth mutant
+  --list        show the mutants, try none
+  --verbose     show also what killed a mutant
+
+The exit status is 0 when no mutant survived but those that are listed as equivalent.`
+
+const { values } = parseArgs({
+  options: {
+    file: { type: 'string', multiple: true },
+    line: { type: 'string' },
+    every: { type: 'string', default: '1' },
+    list: { type: 'boolean', default: false },
+    verbose: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+})
+
+/** How many mutants of one file each file of tests has killed so far. */
+type Kills = Map<string, number>
+
+/** Which tests to run for a mutant: those first that killed the most of the same file, then those that are done soonest. */
+function plan(survey: readonly TestFile[], position: number, kills: Kills) {
+  return survey
+    .map(({ file, loaded, tests }) => {
+      const all = loaded.includes(position)
+      const wanted = [...tests.entries()].filter(([, test]) => all || test.mutants.includes(position))
+      return { file, tests: wanted.map(([i]) => i), ms: wanted.reduce((sum, [, test]) => sum + test.ms, 0) }
+    })
+    .filter(({ tests }) => tests.length > 0)
+    .sort((a, b) => (kills.get(b.file) ?? 0) - (kills.get(a.file) ?? 0) || a.ms - b.ms)
+    .map(({ file, tests }) => ({ file, tests }))
+}
+
+function say(mutant: Mutant, what: string): void {
+  process.stdout.write(`${mutant.file}:${mutant.line}  ${mutant.change}\n    ${what}\n`)
+}
+
+async function main(): Promise<number> {
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`)
+    return 0
+  }
+  const files = values.file ?? VERIFYING
+  const all = files.flatMap(file => mutantsOf(file, readFileSync(join(ROOT, file), 'utf8')))
+  for (const stale of staleEquivalents(all, files)) {
+    process.stdout.write(`listed as equivalent, and no mutant at all: ${stale}\n`)
+  }
+  const mutants = all.filter(
+    (mutant, i) =>
+      i % Number(values.every) === 0 && (values.line === undefined || mutant.line === Number(values.line)),
+  )
+  if (values.list) {
+    for (const mutant of mutants) process.stdout.write(`${mutant.file}:${mutant.line}  ${mutant.change}\n`)
+    return 0
+  }
+  const begun = performance.now()
+  const trial = new Trial()
+  const count = { killed: 0, hung: 0, equivalent: 0, survived: 0, uncovered: 0 }
+  try {
+    for (const [tests, group] of Map.groupBy(mutants, ({ file }) => roomOf(file))) {
+      const survey = await trial.survey(tests, group)
+      const killers = new Map<string, Kills>()
+      for (const [position, mutant] of group.entries()) {
+        const why = reasonOf(mutant)
+        if (why !== null) {
+          count.equivalent += 1
+          if (values.verbose) say(mutant, `equivalent: ${why}`)
+          continue
+        }
+        const kills = killers.get(mutant.file) ?? new Map<string, number>()
+        killers.set(mutant.file, kills)
+        const fate = await trial.try(mutant, plan(survey, position, kills))
+        count[fate.kind] += 1
+        if (fate.kind === 'killed') kills.set(fate.file, (kills.get(fate.file) ?? 0) + 1)
+        if (fate.kind === 'survived') say(mutant, `SURVIVED ${fate.tests} tests`)
+        else if (fate.kind === 'uncovered') say(mutant, 'SURVIVED: no test runs it')
+        else if (values.verbose)
+          say(mutant, fate.kind === 'killed' ? `killed by ${fate.file}: ${fate.by}` : 'never ends')
+      }
+    }
+  } finally {
+    trial.end()
+  }
+  const { killed, hung, equivalent, survived, uncovered } = count
+  const seconds = Math.round((performance.now() - begun) / 1000)
+  process.stdout.write(
+    `${mutants.length} mutants in ${seconds} s: ${killed} killed, ${hung} never end, ${equivalent} equivalent, ${survived + uncovered} survived (${uncovered} of them run by no test)\n`,
+  )
+  return survived + uncovered === 0 ? 0 : 1
+}
+
+process.exitCode = await main()
