@@ -5,7 +5,9 @@ import { checkSignatures, type Envelope, parseEnvelope } from '../signing/dsse.t
 import { type PublicKey, readPublicKey } from '../signing/key.ts'
 import type { DecisionInput } from './input.ts'
 import { type Reason, reason } from './reason.ts'
+import { type ArtifactSigner, NOT_SIGNED, type Signed } from './signers.ts'
 import { ARTIFACT_PAYLOAD_TYPE, parseStatement, type Statement } from './statement.ts'
+import type { Authority } from './trust.ts'
 
 /** Most bytes of an artifact's envelope; what is longer is not read. */
 export const MAX_ARTIFACT_BYTES = 160 * 1024
@@ -27,10 +29,8 @@ export interface OpenedArtifact {
   /** SHA-256 of the decoded payload: what names the artifact everywhere. */
   readonly digest: string | null
   readonly statement: Statement | null
-  /** Ids of the issuer's keys that signed. */
-  readonly keyIds: readonly string[]
-  /** How many of them are needed. */
-  readonly threshold: number
+  /** Who signed it for its issuer, whenever their keys count. */
+  readonly signed: Signed
   /** Made by the daemon itself. */
   readonly minted: boolean
   /** What was trusted when it was opened. */
@@ -60,7 +60,7 @@ export type Roots = Pick<DecisionInput, 'trustRoots' | 'minting' | 'host'>
  * @param sent controlled by the caller; null if no artifact was sent
  */
 export function openArtifact(sent: SentArtifact | null, roots: Roots): OpenedArtifact {
-  const nothing = { sent, digest: null, statement: null, keyIds: [], threshold: 1, minted: false, roots }
+  const nothing = { sent, digest: null, statement: null, signed: NOT_SIGNED, minted: false, roots }
   const none = { envelope: [], signatures: [], statement: [], issuer: [] }
   if (sent === null) {
     const missing = [reason('ARTIFACT_MISSING', 'the request has no artifact')]
@@ -79,19 +79,27 @@ export function openArtifact(sent: SentArtifact | null, roots: Roots): OpenedArt
 
   const { issuer } = statement.predicate
   const authority = authorityOf(issuer, roots)
-  const keyIds = signers.keys.filter(key => authority?.ids.has(key.id)).map(key => key.id)
-  const threshold = authority?.threshold ?? 1
-  const counted = signatures.length > 0 ? [] : countSigners(issuer, keyIds, authority)
+  const signed = { rule: authority, by: signersOf(authority, signers.keys) }
+  const unknown = signatures.length > 0 ? [] : nobodyOf(issuer, signed)
   return {
     sent,
     digest,
     statement,
-    keyIds,
-    threshold,
+    signed,
     minted: issuer.startsWith('host:'),
     roots,
-    faults: { ...none, signatures, issuer: counted },
+    faults: { ...none, signatures, issuer: unknown },
   }
+}
+
+/**
+ * Who of an authority's keys signed these bytes, with what the authority asks: for whoever checks an artifact beside a decision.
+ *
+ * @param authority from trust roots that were verified
+ */
+export function signedBy(envelope: Envelope, authority: Authority): Signed {
+  const keys = authority.keys.map(({ key }) => key)
+  return { rule: authority, by: signersOf(authority, checkSignatures(envelope, keys, 1).signers) }
 }
 
 /** Only in words of this project: those of a runtime differ between its releases, and a record must not. */
@@ -150,27 +158,26 @@ function findSigners(envelope: Envelope, roots: Roots): { keys: readonly PublicK
   return { keys, reasons: [found] }
 }
 
-interface Signers {
-  readonly ids: ReadonlySet<string>
-  readonly threshold: number
-}
-
 /** The keys that may sign for an issuer: those of the authority of that name, or this host's session key for this host. */
-function authorityOf(issuer: string, roots: Roots): Signers | null {
-  if (issuer === `host:${roots.host.id}`) {
-    const session = sessionKey(roots)
-    return session === null ? null : { ids: new Set([session.id]), threshold: 1 }
-  }
-  const authority = roots.trustRoots?.authorities.get(issuer)
-  if (authority === undefined) return null
-  return { ids: new Set(authority.keys.map(key => key.id)), threshold: authority.threshold }
+function authorityOf(issuer: string, roots: Roots): Authority | null {
+  if (issuer !== `host:${roots.host.id}`) return roots.trustRoots?.authorities.get(issuer) ?? null
+  const key = sessionKey(roots)
+  if (key === null) return null
+  const own = { key, holder: issuer, role: 'approver', notBefore: 'any', notAfter: 'any' } as const
+  return { name: issuer, authority: issuer, threshold: 1, requester: 'none', keys: [own] }
 }
 
-function countSigners(issuer: string, keyIds: readonly string[], authority: Signers | null): Reason[] {
+function signersOf(authority: Authority | null, keys: readonly PublicKey[]): ArtifactSigner[] {
+  const signed = new Set(keys.map(key => key.id))
+  return (authority?.keys ?? [])
+    .filter(({ key }) => signed.has(key.id))
+    .map(({ key, ...terms }) => ({ keyId: key.id, ...terms }))
+}
+
+/** Whether anybody at all signed for the issuer. Whether they are enough depends on the moment: {@link signersMissing}. */
+function nobodyOf(issuer: string, { rule, by }: Signed): Reason[] {
   const at = 'predicate.issuer'
-  if (authority === null) return [reason('SIGNER_UNTRUSTED', `${issuer} may not sign artifacts here`, at)]
-  if (keyIds.length === 0) return [reason('SIGNER_UNTRUSTED', `no key of ${issuer} signed the artifact`, at)]
-  if (keyIds.length >= authority.threshold) return []
-  const needed = `${keyIds.length} keys of ${issuer} signed, ${authority.threshold} are needed`
-  return [reason('THRESHOLD_NOT_MET', needed, 'signatures')]
+  if (rule === null) return [reason('SIGNER_UNTRUSTED', `${issuer} may not sign artifacts here`, at)]
+  if (by.length === 0) return [reason('SIGNER_UNTRUSTED', `no key of ${issuer} signed the artifact`, at)]
+  return []
 }

@@ -8,6 +8,7 @@ import { type DecisionRecord, RECORD_TYPE, recordBytes, recordReferences, type S
 import { checkedRequest, type ObservedSubject } from './request.ts'
 import { checkShape } from './schema.ts'
 import type { SubjectToOpen } from './scope.ts'
+import { NOT_SIGNED, type Signed } from './signers.ts'
 import { STEPS } from './stages.ts'
 import type { Statement } from './statement.ts'
 import type { LaunchTerms } from './terms.ts'
@@ -23,9 +24,8 @@ export interface Decision {
   readonly artifactDigest: string | null
   /** Only of a permit under an artifact. */
   readonly statement: Statement | null
-  /** Ids of the issuer's keys that signed, and how many of them are needed: what a later revocation is held against. */
-  readonly keyIds: readonly string[]
-  readonly threshold: number
+  /** Who signed for the issuer, and what it asks: what a later revocation is held against. */
+  readonly signed: Signed
   /** Only of a permit. */
   readonly terms: LaunchTerms | null
   /** What the permit consumes. Null for a denial, and for `authorize`, which consumes nothing. */
@@ -258,8 +258,7 @@ function denied(stage: Stage, reasons: readonly Reason[]): Omit<Decision, 'recor
     reasons,
     artifactDigest: null,
     statement: null,
-    keyIds: [],
-    threshold: 1,
+    signed: NOT_SIGNED,
     terms: null,
     use: null,
   }
@@ -276,8 +275,7 @@ function conclude(evaluation: Evaluation, stage: Stage | null, reasons: readonly
           reasons,
           artifactDigest,
           statement: opened.statement,
-          keyIds: opened.keyIds,
-          threshold: opened.threshold,
+          signed: opened.signed,
           terms,
           use,
         }

@@ -3,7 +3,7 @@
  * bytes; needs no daemon and no TPM. What it says to other rooms is exported here.
  */
 
-export { MAX_ARTIFACT_BYTES, type OpenedArtifact, sentArtifact } from './artifact.ts'
+export { MAX_ARTIFACT_BYTES, type OpenedArtifact, sentArtifact, signedBy } from './artifact.ts'
 export {
   CLEARANCE_PAYLOAD_TYPE,
   type Clearance,
@@ -95,6 +95,18 @@ export {
 } from './revocation.ts'
 export type { SubjectToOpen } from './scope.ts'
 export {
+  type ArtifactSigner,
+  countSigners,
+  type KeyTerms,
+  NOT_SIGNED,
+  type Signed,
+  type SignersFound,
+  type SigningRule,
+  shortOf,
+  signersMissing,
+  windowAt,
+} from './signers.ts'
+export {
   ARTIFACT_PAYLOAD_TYPE,
   type Authorization,
   PREDICATE_TYPE,
@@ -107,6 +119,7 @@ export type { LaunchTerms } from './terms.ts'
 export { MAX_TREE_DEPTH, MAX_TREE_ENTRIES, type TreeEntry, treeDigest, treeManifest } from './tree.ts'
 export {
   type Authority,
+  type AuthorityKey,
   checkTrustSuccessor,
   openTrustRoots,
   parseTrustRoots,

@@ -10,6 +10,7 @@ import type { DecisionInput, ParentState } from './input.ts'
 import { type PolicyBundle, PolicyCache, readPolicyBundle } from './policy/compiled.ts'
 import { type DecisionRecord, parseRecord, type RecordInputs } from './record.ts'
 import { openRevocation, parseRevocationManifest, RevocationSet, readRevocation } from './revocation.ts'
+import { NOT_SIGNED, type Signed } from './signers.ts'
 import type { Statement } from './statement.ts'
 import { openTrustRoots, readTrustRoots, type TrustRoots } from './trust.ts'
 
@@ -33,13 +34,13 @@ export interface Explanation extends Reevaluation {
   readonly checks: readonly CheckResult[]
   /** What the artifact says, if it could be read; signed only as far as its checks passed. */
   readonly statement: Statement | null
-  /** Ids of the issuer's keys that signed it. */
-  readonly keyIds: readonly string[]
+  /** Who signed it for its issuer. */
+  readonly signed: Signed
   /** Null when no policy was in force. */
   readonly policy: DeterminingPolicies | null
 }
 
-const UNREADABLE = { checks: [], statement: null, keyIds: [], policy: null }
+const UNREADABLE = { checks: [], statement: null, signed: NOT_SIGNED, policy: null }
 
 /** Gives the bytes of a blob. They are hashed here, so the source need not be trusted. */
 export type BlobSource = (digest: string) => Uint8Array | Promise<Uint8Array>
@@ -83,8 +84,8 @@ export class Reevaluator {
     const { input, artifact } = await this.#inputs(record.inputs)
     const evaluation = begin(input, artifact, record.inputs.observed)
     const checks = trace(evaluation)
-    const { statement, keyIds } = evaluation.opened
-    return { same, record, expected, checks, statement, keyIds, policy: policyOf(evaluation) }
+    const { statement, signed } = evaluation.opened
+    return { same, record, expected, checks, statement, signed, policy: policyOf(evaluation) }
   }
 
   async #decide(inputs: RecordInputs): Promise<Buffer> {

@@ -160,11 +160,14 @@ function missingOfArtifact(
   if (name === 'envelope') return null
   if (faults.envelope.length > 0) return 'earlier'
   if (name === 'statement') return null
-  if (name === 'signatures' || name === 'issuer') {
+  if (name === 'trust roots') return trustRoots === null ? 'trust roots' : null
+  if (name === 'signatures' || name === 'issuer' || name === 'signers') {
     // Its own session key signs what a daemon mints, and no document names that key.
     if (minted) return 'daemon'
     if (trustRoots === null) return 'trust roots'
-    return name === 'issuer' && (statement === null || faults.signatures.length > 0) ? 'earlier' : null
+    const unsigned = statement === null || faults.signatures.length > 0
+    if (name === 'signers') return unsigned || faults.issuer.length > 0 ? 'earlier' : null
+    return name === 'issuer' && unsigned ? 'earlier' : null
   }
   if (statement === null) return 'earlier'
   if (name === 'minted') return 'daemon'

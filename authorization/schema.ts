@@ -4,7 +4,7 @@ import { AuthorizationError, type AuthorizationErrorCode } from './error.ts'
 
 /** The fields that the project's documents share. Lengths are bounded here, so that no reader has to. */
 
-const text = (pattern: RegExp, what: string) => v.pipe(v.string(), v.regex(pattern, what))
+export const text = (pattern: RegExp, what: string) => v.pipe(v.string(), v.regex(pattern, what))
 
 /** Lower-case hexadecimal SHA-256. */
 export const digest = text(/^[0-9a-f]{64}$/, 'not a lower-case hexadecimal SHA-256')

@@ -1,4 +1,4 @@
-import type { LaunchTerms } from '../authorization/index.ts'
+import type { LaunchTerms, Signed } from '../authorization/index.ts'
 import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { Changes } from './changes.ts'
@@ -22,10 +22,8 @@ export interface PermittedExecution {
   readonly parentExecutionId: string | null
   readonly artifactDigest: string
   readonly issuer: string
-  /** Ids of the keys whose signatures counted. */
-  readonly signerKeyIds: readonly string[]
-  /** How many of them are needed. */
-  readonly threshold: number
+  /** Who signed the artifact, and what its issuer asks. */
+  readonly signed: Signed
   readonly terms: LaunchTerms
   readonly epoch: bigint
   readonly decisionIndex: bigint

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { LaunchTerms, Reason, RevocationSet } from '../authorization/index.ts'
+import { countSigners, type LaunchTerms, type Reason, type RevocationSet } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { Controls } from './controls.ts'
@@ -180,8 +180,11 @@ export class Executor {
         subjectDigests: [execution.terms.program, ...execution.terms.files].map(file => file.sha256),
         executionIds: this.#o.registry.lineOf(execution.executionId),
       }
-      const goodKeys = revocations.goodKeys(execution.signerKeyIds).length
-      return revocations.hits(revocable).length > 0 || goodKeys < execution.threshold
+      // Windows as they were: what a key that has left means for what runs is for a new decision to say.
+      const { met } = countSigners(execution.signed, execution.permittedTime, key =>
+        revocations.has('key', key),
+      )
+      return revocations.hits(revocable).length > 0 || !met
     })
     for (const { executionId } of hit) this.kill(executionId, 'REVOKED')
     return hit.map(execution => execution.executionId)
@@ -208,8 +211,7 @@ export class Executor {
       parentExecutionId: parent,
       artifactDigest: decision.artifactDigest ?? '',
       issuer: decision.statement?.predicate.issuer ?? '',
-      signerKeyIds: decision.keyIds,
-      threshold: decision.threshold,
+      signed: decision.signed,
       terms,
       epoch: BigInt(input.gate.epoch),
       decisionIndex: index,

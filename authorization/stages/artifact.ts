@@ -1,10 +1,11 @@
 import { OPENING, type Opening } from '../artifact.ts'
-import { type Check, type Compared, NO_REASONS, type StageChecks } from '../check.ts'
+import { type Check, type Compared, NO_REASONS, type NothingToCompare, type StageChecks } from '../check.ts'
 import { asksToMint, type Evaluation } from '../evaluation.ts'
 import { labelsInForce } from '../host-labels.ts'
 import type { DecisionInput } from '../input.ts'
 import { type Reason, reason } from '../reason.ts'
 import { isBelow } from '../scope.ts'
+import { countSigners, signersMissing, windowAt } from '../signers.ts'
 import type { Authorization } from '../statement.ts'
 
 type Circumstances = Pick<DecisionInput, 'clock' | 'host' | 'hostLabels' | 'caller' | 'parent' | 'gate'>
@@ -37,7 +38,10 @@ const OPENED: Readonly<Record<Opening, (evaluation: Evaluation) => Compared | nu
     sent === null || opened.faults.envelope.length > 0
       ? null
       : {
-          found: opened.keyIds.length === 0 ? 'no key of the issuer' : `keys ${opened.keyIds.join(', ')}`,
+          found:
+            opened.signed.by.length === 0
+              ? 'no key of the issuer'
+              : `keys ${opened.signed.by.map(({ keyId }) => keyId).join(', ')}`,
           wanted:
             input.trustRoots === null
               ? 'a trusted key, and no trust roots are in force'
@@ -51,8 +55,8 @@ const OPENED: Readonly<Record<Opening, (evaluation: Evaluation) => Compared | nu
     opened.statement === null || opened.faults.signatures.length > 0
       ? null
       : {
-          found: `${opened.keyIds.length} keys of ${opened.statement.predicate.issuer}`,
-          wanted: `at least ${opened.threshold}`,
+          found: `${opened.signed.by.length} keys of ${opened.statement.predicate.issuer}`,
+          wanted: 'a signature by a key that may sign for it',
         },
 }
 
@@ -62,6 +66,36 @@ function opening(name: Opening): Check {
     reasons: evaluation => (asksToMint(evaluation) ? NO_REASONS : evaluation.opened.faults[name]),
     compared: evaluation => (asksToMint(evaluation) ? 'not applicable' : OPENED[name](evaluation)),
   }
+}
+
+/** Who signed is enough of the issuer's people, at this moment. */
+function signers({ opened, input: { clock } }: Evaluation): readonly Reason[] {
+  if (opened.statement === null || opened.faults.signatures.length > 0 || opened.faults.issuer.length > 0)
+    return NO_REASONS
+  return signersMissing(opened.signed, clock.now)
+}
+
+function saySigners({ opened, sent, input }: Evaluation): Compared | NothingToCompare {
+  const { rule } = opened.signed
+  if (asksToMint({ sent, input })) return 'not applicable'
+  if (opened.statement === null || rule === null || opened.signed.by.length === 0) return null
+  const { requester, approvers } = countSigners(opened.signed, input.clock.now)
+  const asks = rule.requester === 'required'
+  return {
+    found: `approved by ${listed(approvers) || 'nobody'}${asks ? `, asked for by ${requester ?? 'nobody'}` : ''}`,
+    wanted: `approvals of ${rule.threshold}${asks ? ', and a requester who is none of them' : ''}`,
+  }
+}
+
+/** Trust roots that have ended permit nothing: whoever keeps newer ones from a host must not keep old keys in force by it. */
+function trustRoots({ input: { trustRoots, clock } }: Evaluation): readonly Reason[] {
+  if (
+    trustRoots === null ||
+    windowAt({ notBefore: 'any', notAfter: trustRoots.notAfter }, clock.now) === 'open'
+  )
+    return NO_REASONS
+  const what = `the trust roots, version ${trustRoots.version}, count only until ${trustRoots.notAfter}`
+  return [reason('SIGNER_UNTRUSTED', what, 'trustRoots.notAfter')]
 }
 
 function validity({ validity }: Authorization, { clock }: Circumstances): readonly Reason[] {
@@ -172,6 +206,15 @@ export const ARTIFACT_STAGE: StageChecks = {
       }),
     },
     ...OPENING.map(opening),
+    { name: 'signers', reasons: signers, compared: saySigners },
+    {
+      name: 'trust roots',
+      reasons: trustRoots,
+      compared: ({ input: { trustRoots, clock } }) =>
+        trustRoots === null
+          ? 'not applicable'
+          : { found: clock.now, wanted: `before ${trustRoots.notAfter}, when the trust roots end` },
+    },
     {
       name: 'clock',
       reasons: ({ input: { clock } }) =>

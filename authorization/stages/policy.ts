@@ -3,6 +3,7 @@ import type { Evaluation } from '../evaluation.ts'
 import { lapseOf } from '../policy/compiled.ts'
 import { principalOf } from '../policy/request.ts'
 import { type Reason, reason } from '../reason.ts'
+import { countSigners } from '../signers.ts'
 
 /** Asks Cedar, if a policy is in force. */
 function ask(evaluation: Evaluation): void {
@@ -24,7 +25,7 @@ function ask(evaluation: Evaluation): void {
       issuer: predicate?.issuer ?? '',
       id: predicate?.id ?? '',
       digest: opened.digest ?? '',
-      keyIds: opened.keyIds,
+      keyIds: countSigners(opened.signed, input.clock.now).keyIds,
     },
     terms,
   })

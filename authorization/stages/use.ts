@@ -2,6 +2,7 @@ import { NO_REASONS, type StageChecks } from '../check.ts'
 import type { Evaluation } from '../evaluation.ts'
 import { type Reason, reason } from '../reason.ts'
 import type { Revocable } from '../revocation.ts'
+import { countSigners, type SignersFound, shortOf } from '../signers.ts'
 
 /** Looks into the table of uses, if there is an artifact that is used. */
 function look(evaluation: Evaluation): void {
@@ -43,11 +44,19 @@ function revoked(evaluation: Evaluation): readonly Reason[] {
     .map(({ kind, id }) => reason('REVOKED', `the ${kind} ${id} is revoked`, kind))
 }
 
-function keys({ input: { revocations }, opened }: Evaluation): readonly Reason[] {
-  const good = revocations.goodKeys(opened.keyIds).length
-  if (opened.statement === null || good >= opened.threshold) return NO_REASONS
-  const what = `${good} of the keys that signed are not revoked, ${opened.threshold} are needed`
-  return [reason('REVOKED', what, 'key')]
+/** What is left of the signatures when those of revoked keys count no more. */
+function unrevoked({ input: { revocations, clock }, opened }: Evaluation): SignersFound {
+  return countSigners(opened.signed, clock.now, id => revocations.has('key', id))
+}
+
+function keys(evaluation: Evaluation): readonly Reason[] {
+  const { rule } = evaluation.opened.signed
+  if (evaluation.opened.statement === null || rule === null) return NO_REASONS
+  const found = unrevoked(evaluation)
+  if (found.met) return NO_REASONS
+  return shortOf(rule, found, false).map(({ message }) =>
+    reason('REVOKED', `without the revoked keys, ${message}`, 'key'),
+  )
 }
 
 /** Nothing of it is revoked, and a use is left. */
@@ -70,12 +79,12 @@ export const USE_STAGE: StageChecks = {
     {
       name: 'keys',
       reasons: keys,
-      compared: ({ opened, input }) =>
-        opened.statement === null
+      compared: evaluation =>
+        evaluation.opened.statement === null
           ? 'not applicable'
           : {
-              found: `${input.revocations.goodKeys(opened.keyIds).length} of the keys that signed are not revoked`,
-              wanted: `at least ${opened.threshold}`,
+              found: `${unrevoked(evaluation).keyIds.length} of the keys that signed are not revoked`,
+              wanted: `approvals of ${evaluation.opened.signed.rule?.threshold ?? 1} by them`,
             },
     },
     {

@@ -47,7 +47,7 @@ export function revocableOf({ decision }: FoundRequest, { record, again }: Recor
     ...(artifact === null ? [] : [['artifact', artifact] as const]),
     ...(terms ? [terms.program, ...terms.files] : []).map(({ sha256 }) => ['program', sha256] as const),
     ...[executionId, parent].flatMap(id => (id ? [['execution', id] as const] : [])),
-    ...(again?.keyIds ?? []).map(id => ['key', id] as const),
+    ...(again?.signed.by ?? []).map(({ keyId }) => ['key', keyId] as const),
   ]
 }
 

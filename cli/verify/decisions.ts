@@ -1,10 +1,13 @@
 import {
+  type Authority,
+  countSigners,
   type DecisionRecord,
   openTrustRoots,
   parseRecord,
   parseStatement,
   Reevaluator,
   recordReferences,
+  signedBy,
 } from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { base64ToBytes } from '../../encoding/text.ts'
@@ -151,11 +154,13 @@ export async function checkArtifacts(
       if (digest !== event.artifact)
         throw new StepFailure('the artifact in the evidence is not the one that the entry names')
       const { issuer } = parseStatement(envelope.payload).predicate
-      const { keys, threshold } = issuer.startsWith('host:')
-        ? { keys: [sessionKeyOf(inputs, entries)], threshold: 1 }
-        : await authority(issuer, inputs.trustRoots, operators, blob)
-      if (!checkSignatures(envelope, keys, threshold).met) {
-        throw new StepFailure(`the artifact is not signed by ${threshold} of ${issuer}'s keys`)
+      if (issuer.startsWith('host:')) {
+        if (!checkSignatures(envelope, [sessionKeyOf(inputs, entries)], 1).met)
+          throw new StepFailure('the artifact is not signed by the session key of its host')
+      } else {
+        const rule = await authority(issuer, inputs.trustRoots, operators, blob)
+        if (!countSigners(signedBy(envelope, rule), inputs.clock.now).met)
+          throw new StepFailure(`the artifact is not signed as ${issuer} has to sign`)
       }
       seen.add(digest)
     })
@@ -168,7 +173,7 @@ async function authority(
   trustRoots: string | null,
   operators: readonly PublicKey[],
   blob: ReadBlob,
-) {
+): Promise<Authority> {
   if (trustRoots === null) throw new StepFailure('there were no trust roots')
   const found = openTrustRoots(await blob(trustRoots), operators).authorities.get(issuer)
   if (found === undefined) throw new StepFailure(`the trust roots know no ${issuer}`)

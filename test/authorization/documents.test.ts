@@ -22,7 +22,7 @@ import {
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import { signEnvelope } from '../../signing/dsse.ts'
 import * as world from './scenario.ts'
-import { spki } from './scenario.ts'
+import { held, LASTING } from './scenario.ts'
 
 const failure = (work: () => unknown): string => {
   try {
@@ -35,7 +35,7 @@ const failure = (work: () => unknown): string => {
 }
 const governance = [world.governance.public]
 const trust = (...authorities: object[]) =>
-  failure(() => parseTrustRoots(canonicalJsonBytes({ version: 1, authorities })))
+  failure(() => parseTrustRoots(canonicalJsonBytes({ ...LASTING, version: 1, authorities })))
 
 /** The same key with its point compressed (SEC 1 section 2.3.3). */
 function compressed(key: typeof world.bob): string {
@@ -98,7 +98,8 @@ describe('the labels of a host', () => {
 })
 
 describe('trust roots', () => {
-  const keys = [spki(world.alice), spki(world.bob)]
+  const keys = [held('alice', world.alice), held('bob', world.bob)]
+  const none = { requester: 'none' }
 
   it('name the keys and the threshold of each authority', () => {
     const roots = world.trustRoots()
@@ -107,7 +108,7 @@ describe('trust roots', () => {
   })
 
   it('are taken only with the signature of a governance key that the reader has', () => {
-    const envelope = signTrustRoots({ version: 1, authorities: [] }, world.mallory)
+    const envelope = signTrustRoots({ ...LASTING, version: 1, authorities: [] }, world.mallory)
     expect(failure(() => openTrustRoots(envelope, governance))).toBe('DOCUMENT_UNSIGNED')
     expect(failure(() => openTrustRoots(envelope, []))).toBe('DOCUMENT_UNSIGNED')
     const other = signEnvelope('text/plain', Buffer.from('{}'), [world.governance])
@@ -119,28 +120,88 @@ describe('trust roots', () => {
 
   it('are refused when a threshold is none', () => {
     for (const threshold of [0, -1, 3, 1.5, '1']) {
-      expect([threshold, trust({ name: 'a', threshold, keys })]).toEqual([threshold, 'TRUST_MALFORMED'])
+      expect([threshold, trust({ name: 'a', threshold, ...none, keys })]).toEqual([
+        threshold,
+        'TRUST_MALFORMED',
+      ])
     }
-    expect(trust({ name: 'a', threshold: 2, keys })).toBe('none')
-    expect(trust({ name: 'a', threshold: 1, keys: [] })).toBe('TRUST_MALFORMED')
+    expect(trust({ name: 'a', threshold: 2, ...none, keys })).toBe('none')
+    expect(trust({ name: 'a', threshold: 1, ...none, keys: [] })).toBe('TRUST_MALFORMED')
   })
 
   it('count no key twice, in whatever spelling', () => {
-    expect(trust({ name: 'a', threshold: 2, keys: [keys[1], keys[1]] })).toBe('TRUST_MALFORMED')
-    expect(trust({ name: 'a', threshold: 2, keys: [keys[1], compressed(world.bob)] })).toBe('TRUST_MALFORMED')
+    const other = (key: string) => ({ ...held('other', world.bob), key })
+    expect(trust({ name: 'a', threshold: 1, ...none, keys: [keys[1], keys[1]] })).toBe('TRUST_MALFORMED')
+    expect(trust({ name: 'a', threshold: 1, ...none, keys: [keys[1], other(compressed(world.bob))] })).toBe(
+      'TRUST_MALFORMED',
+    )
     const trailing = Buffer.concat([world.bob.public.spki, Buffer.of(0)]).toString('base64')
-    expect(trust({ name: 'a', threshold: 1, keys: [trailing] })).toBe('TRUST_MALFORMED')
+    expect(trust({ name: 'a', threshold: 1, ...none, keys: [other(trailing)] })).toBe('TRUST_MALFORMED')
   })
 
   it('are refused when an authority could be taken for a host, or is there twice', () => {
-    expect(trust({ name: `host:${world.HOST}`, threshold: 1, keys })).toBe('TRUST_MALFORMED')
-    const a = { name: 'a', threshold: 1, keys }
+    expect(trust({ name: `host:${world.HOST}`, threshold: 1, ...none, keys })).toBe('TRUST_MALFORMED')
+    const a = { name: 'a', threshold: 1, ...none, keys }
     expect(trust(a, a)).toBe('TRUST_MALFORMED')
   })
 
   it('are refused with an unknown field or a key that is none', () => {
-    expect(trust({ name: 'a', threshold: 1, keys, x: 1 })).toBe('TRUST_MALFORMED')
-    expect(trust({ name: 'a', threshold: 1, keys: ['AAAA'] })).toBe('TRUST_MALFORMED')
+    expect(trust({ name: 'a', threshold: 1, ...none, keys, x: 1 })).toBe('TRUST_MALFORMED')
+    expect(
+      trust({ name: 'a', threshold: 1, ...none, keys: [{ ...held('a', world.alice), key: 'AAAA' }] }),
+    ).toBe('TRUST_MALFORMED')
+  })
+
+  it('say of each key who has it, in which part and when it counts', () => {
+    const a = (...of: object[]) => trust({ name: 'a', threshold: 1, ...none, keys: of })
+    const alice = held('alice', world.alice)
+    const [early, late] = ['2026-01-01T00:00:00.000Z', '2027-01-01T00:00:00.000Z']
+    expect(a({ ...alice, notBefore: early, notAfter: late })).toBe('none')
+    for (const wrong of [
+      { notBefore: late, notAfter: early },
+      { notBefore: early, notAfter: early },
+      { notAfter: '2026-01-01' },
+      { notAfter: null },
+      { role: 'owner' },
+      { holder: '' },
+      { holder: 'alice b' },
+      { holder: `host:${world.HOST}` },
+      { holder: 'a'.repeat(129) },
+    ])
+      expect([wrong, a({ ...alice, ...wrong })]).toEqual([wrong, 'TRUST_MALFORMED'])
+    for (const field of ['key', 'holder', 'role', 'notBefore', 'notAfter'])
+      expect([field, a({ ...alice, [field]: undefined })]).toEqual([field, 'TRUST_MALFORMED'])
+  })
+
+  it('are refused when a threshold counts voices that are not there', () => {
+    const [alice, bob] = [held('alice', world.alice), held('bob', world.bob)]
+    const asks = (holder: string, key: typeof world.alice) => held(holder, key, { role: 'requester' })
+    const a = (threshold: number, requester: string, ...of: object[]) =>
+      trust({ name: 'a', threshold, requester, keys: of })
+    expect(a(2, 'none', alice, held('alice', world.bob))).toBe('TRUST_MALFORMED')
+    expect(a(1, 'none', alice, asks('bob', world.bob))).toBe('TRUST_MALFORMED')
+    expect(a(1, 'required', alice, bob)).toBe('TRUST_MALFORMED')
+    expect(a(1, 'required', alice, asks('alice', world.bob))).toBe('TRUST_MALFORMED')
+    expect(a(1, 'required', asks('alice', world.alice))).toBe('TRUST_MALFORMED')
+    expect(a(1, 'required', alice, asks('bob', world.bob))).toBe('none')
+    expect(a(2, 'required', alice, bob, asks('bob', world.carol))).toBe('TRUST_MALFORMED')
+    expect(a(2, 'required', alice, bob, asks('carol', world.carol))).toBe('none')
+    expect(a(1, 'maybe', alice)).toBe('TRUST_MALFORMED')
+  })
+
+  it('give one key to one holder, in all authorities', () => {
+    const named = (name: string, holder: string) => ({
+      ...{ name, threshold: 1, ...none, keys: [held(holder, world.alice)] },
+    })
+    expect(trust(named('a', 'alice'), named('b', 'alice'))).toBe('none')
+    expect(trust(named('a', 'alice'), named('b', 'eve'))).toBe('TRUST_MALFORMED')
+  })
+
+  it('end, or say that they do not', () => {
+    const payload = (fields: object) => canonicalJsonBytes({ version: 1, authorities: [], ...fields })
+    expect(parseTrustRoots(payload({ notAfter: world.NOW })).notAfter).toBe(world.NOW)
+    expect(failure(() => parseTrustRoots(payload({})))).toBe('TRUST_MALFORMED')
+    expect(failure(() => parseTrustRoots(payload({ notAfter: 'never' })))).toBe('TRUST_MALFORMED')
   })
 
   it('only go up in version', () => {

@@ -53,7 +53,7 @@ const forbidding = world.policy({
 
 describe('an explained decision', () => {
   it('that permits passed every check that there was something to look at for', async () => {
-    const { same, checks, statement, policy, keyIds } = await explain(decide())
+    const { same, checks, statement, policy, signed } = await explain(decide())
     expect(same).toBe(true)
     expect(
       checks.filter(check => check.outcome !== 'passed').map(({ name, outcome }) => [name, outcome]),
@@ -64,7 +64,7 @@ describe('an explained decision', () => {
       ["parent's scope", 'not applicable'],
     ])
     expect(statement?.predicate.issuer).toBe('release')
-    expect(keyIds).toEqual([world.alice.public.id])
+    expect(signed.by.map(({ keyId }) => keyId)).toEqual([world.alice.public.id])
     expect(policy).toMatchObject({ outcome: 'allow', policies: [{ id: 'all', text: world.PERMIT_ALL }] })
     expect(find(checks, 'validity').compared).toEqual({
       found: world.NOW,
@@ -90,7 +90,7 @@ describe('an explained decision', () => {
           caller: world.caller({ uid: 7 }),
         }),
     ],
-    ['too few keys', ['issuer'], () => decide({ artifact: world.artifact(it => (it.issuer = 'board')) })],
+    ['too few keys', ['signers'], () => decide({ artifact: world.artifact(it => (it.issuer = 'board')) })],
     ['a payload of anything', ['envelope'], () => decide({ artifact: Buffer.from('{}') })],
     [
       'another program, argument and device',

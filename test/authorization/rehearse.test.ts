@@ -70,7 +70,7 @@ describe('a denial for what can be told is foretold with the same reasons', () =
 
 describe('what is not known is unknown, never passed', () => {
   test.each<[keyof Known, readonly string[]]>([
-    ['trustRoots', ['signatures', 'issuer']],
+    ['trustRoots', ['signatures', 'issuer', 'signers', 'trust roots']],
     ['policy', ['policy in force', 'policy validity', 'policy digest', 'policy']],
     ['hostId', ['audience']],
     ['artifact', ['envelope', 'signatures', 'statement', 'issuer', 'validity', 'audience', 'scope.argv']],

@@ -9,6 +9,7 @@ import {
   type HostLabels,
   type HostLabelsFields,
   issueArtifact,
+  type KeyTerms,
   type ObservedSubject,
   openHostLabels,
   openPolicyBundle,
@@ -53,12 +54,26 @@ export const session = generateKey('ed25519')
 
 export const spki = (key: PrivateKey): string => key.public.spki.toString('base64')
 
+/** A key of an authority; by itself an approver's, at any time. */
+export const held = (holder: string, key: PrivateKey, terms: Partial<KeyTerms> = {}) => ({
+  ...{ key: spki(key), holder, role: 'approver' as const, notBefore: 'any', notAfter: 'any' },
+  ...terms,
+})
+
+/** An authority that asks for so many of its holders, and for no requester. */
+export const authority = (name: string, ...keys: ReturnType<typeof held>[]) => ({
+  ...{ name, threshold: 1, requester: 'none' as const, keys },
+})
+
+/** Trust roots that do not end. */
+export const LASTING = { notAfter: 'any' } as const
+
 export function trustRoots(fields: Partial<TrustRootsFields> = {}): TrustRoots {
   const authorities = [
-    { name: 'release', threshold: 1, keys: [spki(alice)] },
-    { name: 'board', threshold: 2, keys: [spki(alice), spki(bob), spki(carol)] },
+    authority('release', held('alice', alice)),
+    { ...authority('board', held('alice', alice), held('bob', bob), held('carol', carol)), threshold: 2 },
   ]
-  return openTrustRoots(signTrustRoots({ version: 1, authorities, ...fields }, governance), [
+  return openTrustRoots(signTrustRoots({ ...LASTING, version: 1, authorities, ...fields }, governance), [
     governance.public,
   ])
 }
@@ -233,6 +248,7 @@ export function observed(): ObservedSubject[] {
 export const decide = (fields: Partial<TestInput> = {}, seen = observed()): Decision =>
   decideAfterOpen(input(fields), seen)
 export const codes = (decision: Decision) => decision.reasons.map(({ code }) => code)
+export const digestOf = (bytes: Buffer) => sha256Hex(bytes)
 export const payloadDigest = (artifact: Buffer) => sha256Hex(parseEnvelope(artifact).payload)
 
 export function revoked(...revoke: RevocationTarget[]): RevocationSet {

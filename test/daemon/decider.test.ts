@@ -4,7 +4,16 @@ import { DeniedError } from '../../daemon/core.ts'
 import { unitOf } from '../../daemon/decider.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
 import { inlineBlob } from '../../lineage/index.ts'
-import { artifact, governance, mallory, PROGRAM, payloadDigest, spki } from '../authorization/scenario.ts'
+import {
+  artifact,
+  authority,
+  governance,
+  held,
+  LASTING,
+  mallory,
+  PROGRAM,
+  payloadDigest,
+} from '../authorization/scenario.ts'
 import { faultyIo } from '../lineage/support/faulty-io.ts'
 import { ofType, peer, type World, workload, world } from './support/world.ts'
 
@@ -239,7 +248,7 @@ describe('what changes while the subjects are opened', () => {
   ]
   const one = artifact()
   const roots = signTrustRoots(
-    { version: 2, authorities: [{ name: 'release', threshold: 1, keys: [spki(mallory)] }] },
+    { ...LASTING, version: 2, authorities: [authority('release', held('mallory', mallory))] },
     governance,
   )
   test.each(changes)('counts: %s', async (_, change, code) => {
@@ -259,7 +268,7 @@ test('an artifact that was verified before is judged by the trust that is in for
   await execute(w, many)
   await execute(w, many)
   const other = signTrustRoots(
-    { version: 2, authorities: [{ name: 'release', threshold: 1, keys: [spki(mallory)] }] },
+    { ...LASTING, version: 2, authorities: [authority('release', held('mallory', mallory))] },
     governance,
   )
   await w.governance.loadTrustRoots(other)

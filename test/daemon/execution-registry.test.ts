@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { NOT_SIGNED } from '../../authorization/index.ts'
 import { ENDED_KEPT, ExecutionRegistry, type PermittedExecution } from '../../daemon/execution-registry.ts'
 import { decide } from '../authorization/scenario.ts'
 
@@ -10,8 +11,7 @@ const permitted = (n: number): PermittedExecution => ({
   parentExecutionId: null,
   artifactDigest: '',
   issuer: 'release',
-  signerKeyIds: [],
-  threshold: 1,
+  signed: NOT_SIGNED,
   terms,
   epoch: 1n,
   decisionIndex: 0n,

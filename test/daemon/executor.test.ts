@@ -369,7 +369,7 @@ describe('an end', () => {
     const { id, done } = await running(w)
     await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
     expect(w.executor.endRevoked()).toEqual([])
-    const [key = ''] = w.registry.get(id)?.signerKeyIds ?? []
+    const key = w.registry.get(id)?.signed.by[0]?.keyId ?? ''
     // Not in force yet: an end does not wait for that.
     const envelope = signRevocation({ version: 1, epoch: 2, revoke: [{ kind: 'key', id: key }] }, governance)
     expect(w.executor.endRevoked(w.history.revocations.with(readRevocation(envelope)))).toEqual([id])

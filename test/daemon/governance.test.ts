@@ -3,19 +3,21 @@ import { signClearance, signPolicyBundle, signRevocation, signTrustRoots } from 
 import { sha256Hex } from '../../encoding/digest.ts'
 import {
   alice,
+  authority,
   governance,
   HOST,
+  held,
+  LASTING,
   mallory,
   OTHER_HOST,
   policyEnvelope,
-  spki,
 } from '../authorization/scenario.ts'
 import { faultyIo } from '../lineage/support/faulty-io.ts'
 import { referenceEnvelope } from './support/reference.ts'
 import { ofType, type World, world } from './support/world.ts'
 
 const roots = (version: number, key = governance) =>
-  signTrustRoots({ version, authorities: [{ name: 'release', threshold: 1, keys: [spki(alice)] }] }, key)
+  signTrustRoots({ ...LASTING, version, authorities: [authority('release', held('alice', alice))] }, key)
 const revocation = (epoch: number, key = governance) =>
   signRevocation({ version: 1, epoch, revoke: [{ kind: 'key', id: 'ab'.repeat(32) }] }, key)
 const foreignPolicy = () => {

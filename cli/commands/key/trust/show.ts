@@ -13,26 +13,53 @@ export function addTrustShow(parent: Command): void {
     {
       digest: 'digest',
       version: 'number',
-      authorities: [{ name: 'text', threshold: 'number', keys: [{ id: 'digest', algorithm: 'text' }] }],
+      notAfter: 'text: time, or any',
+      authorities: [
+        {
+          name: 'text',
+          threshold: 'number',
+          requester: 'text: required or none',
+          keys: [
+            {
+              id: 'digest',
+              algorithm: 'text',
+              holder: 'text',
+              role: 'text: approver or requester',
+              notBefore: 'text: time, or any',
+              notAfter: 'text: time, or any',
+            },
+          ],
+        },
+      ],
     },
   ).requiredOption('--operator-key <file>', "the operator's public key")
   setAction<{ operatorKey: string }>(command, async ({ args, options, output }) => {
     const [path = ''] = args
     const operator = await readTrustedKey(options.operatorKey, "the operator's key")
     const roots = await readAs(path, 'trust roots', bytes => openTrustRoots(bytes, [operator]))
-    const authorities = [...roots.authorities.values()].map(({ name, threshold, keys }) => ({
-      name,
-      threshold,
-      keys: keys.map(key => ({ id: key.id, algorithm: key.algorithm })),
+    const authorities = [...roots.authorities.values()].map(({ name, threshold, requester, keys }) => ({
+      ...{ name, threshold, requester },
+      keys: keys.map(({ key, ...terms }) => ({ id: key.id, algorithm: key.algorithm, ...terms })),
     }))
-    output.result({ digest: roots.digest, version: roots.version, authorities }, () => [
-      `trust roots, version ${roots.version}, signed by the operator`,
-      ...authorities.flatMap(({ name, threshold, keys }) => [
-        `  ${name}: ${threshold} of ${keys.length}`,
-        ...keys.map(key => `    ${key.id}  ${key.algorithm}`),
+    const { digest, version, notAfter } = roots
+    output.result({ digest, version, notAfter, authorities }, () => [
+      `trust roots, version ${version}, signed by the operator; ${until(notAfter)}`,
+      ...authorities.flatMap(({ name, threshold, requester, keys }) => [
+        `  ${name}: ${threshold} of ${approvers(keys)}${requester === 'required' ? ', and a requester who is none of them' : ''}`,
+        ...keys.map(
+          ({ id, algorithm, holder, role, notBefore, notAfter }) =>
+            `    ${id}  ${algorithm}  ${role} ${holder}  ${from(notBefore)}${until(notAfter)}`,
+        ),
       ]),
-      `digest ${roots.digest}`,
+      `digest ${digest}`,
     ])
     return undefined
   })
+}
+
+const until = (notAfter: string) => (notAfter === 'any' ? 'no end' : `until ${notAfter}`)
+const from = (notBefore: string) => (notBefore === 'any' ? '' : `from ${notBefore} `)
+
+function approvers(keys: readonly { holder: string; role: string }[]): number {
+  return new Set(keys.filter(({ role }) => role === 'approver').map(({ holder }) => holder)).size
 }

@@ -7,62 +7,85 @@ import { addSigningOptions, type SigningOptions } from '../../../documents.ts'
 import { CliError } from '../../../error.ts'
 import { writeDocument } from '../../../files.ts'
 import { SIGNED_FILE } from '../../../form.ts'
-import {
-  addPassphraseOptions,
-  type PassphraseOptions,
-  readSigningKey,
-  readTrustedKey,
-} from '../../../keys.ts'
-import { collect, positive } from '../../../workload.ts'
+import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../../keys.ts'
+import { addRequester, readAuthority, readTrustFile, type TrustFile } from '../../../trust-file.ts'
+import { collect, duration, positive } from '../../../workload.ts'
 
 interface Options extends SigningOptions, PassphraseOptions {
-  authority: string[]
-  version: number
+  authority?: string[]
+  requester?: string[]
+  from?: string
+  version?: number
+  valid?: number | 'any'
 }
+
+/** A year, unless something else is said: trust roots that nobody renews come to an end. */
+const USUAL_SECONDS = 365 * 86_400
 
 export function addTrustSign(parent: Command): void {
   const command = addCommand(
     parent,
     'sign',
-    'Name the authorities that may sign artifacts, and how many of their keys it takes.',
+    'Name the authorities that may sign artifacts, and how many of their people it takes.',
     `writ key trust sign --authority release=alice.pub --version 1 --key operator.key --out trust.json
-     writ key trust sign --authority release:2=alice.pub,bob.pub,carol.pub --version 2 --key operator.key --out trust2.json`,
-    { ...SIGNED_FILE, version: 'number', signer: 'digest: id of the key' },
+     writ key trust sign --authority release:2=alice.pub,bob.pub,carol.pub --requester release=dave.pub
+     --version 2 --valid 180d --key operator.key --out trust2.json
+     writ key trust sign --from authorities.toml --version 3 --key operator.key --out trust3.json`,
+    { ...SIGNED_FILE, version: 'number', notAfter: 'text: time, or any', signer: 'digest: id of the key' },
   )
-    .requiredOption(
+    .option(
       '--authority <name[:threshold]=file,…>',
-      'an authority with its public keys (repeatable; threshold 1 if not given)',
+      "an authority with its approvers' public keys, each of the holder that its file is named after (repeatable; threshold 1 if not given)",
       collect,
     )
-    .requiredOption('--version <n>', 'version; a host never goes back to a lower one', positive('--version'))
+    .option(
+      '--requester <name=file,…>',
+      'keys that have to ask for artifacts of that authority, and may not approve them (repeatable)',
+      collect,
+    )
+    .option('--from <file>', 'TOML file of authorities, with holders, roles and windows of keys')
+    .option('--version <n>', 'version; a host never goes back to a lower one', positive('--version'))
+    .option('--valid <duration|any>', 'how long they count, such as 180d (default: 365d)', lifetime)
   addSigningOptions(command)
   addPassphraseOptions(command)
   setAction<Options>(command, async ({ options, output }) => {
-    const authorities = await Promise.all(options.authority.map(readAuthority))
+    const fields = await readFields(options)
     const key = await readSigningKey(options.key, "the operator's key", options)
-    const envelope = signTrustRoots({ version: options.version, authorities }, key)
+    const envelope = signTrustRoots(fields, key)
     await writeDocument(options.out, envelope)
     const digest = sha256Hex(parseEnvelope(envelope).payload)
-    output.result({ file: options.out, digest, version: options.version, signer: key.public.id }, () => [
-      `${options.out}  trust roots, version ${options.version}, signed by ${key.public.id.slice(0, 16)}`,
+    const { version, notAfter, authorities } = fields
+    output.result({ file: options.out, digest, version, notAfter, signer: key.public.id }, () => [
+      `${options.out}  trust roots, version ${version}, signed by ${key.public.id.slice(0, 16)}`,
       ...authorities.map(a => `  ${a.name}: ${a.threshold} of ${a.keys.length} keys`),
+      `  count until ${notAfter}`,
       `digest ${digest}`,
     ])
     return undefined
   })
 }
 
-/** Reads `NAME[:THRESHOLD]=FILE,FILE`. @throws CliError */
-async function readAuthority(text: string): Promise<TrustRootsFields['authorities'][number]> {
-  const [, name, threshold = '1', files] = /^([^:=]+)(?::([0-9]{1,2}))?=(.+)$/.exec(text) ?? []
-  if (name === undefined || files === undefined) {
-    throw new CliError(
-      'USAGE',
-      `--authority takes NAME=FILE or NAME:THRESHOLD=FILE,FILE, not ${JSON.stringify(text)}`,
-    )
-  }
-  const keys = await Promise.all(
-    files.split(',').map(file => readTrustedKey(file, `a key of the authority ${name}`)),
-  )
-  return { name, threshold: Number(threshold), keys: keys.map(key => key.spki.toString('base64')) }
+function lifetime(value: string): number | 'any' {
+  return value === 'any' ? value : duration('--valid')(value)
+}
+
+async function readFields(options: Options): Promise<TrustRootsFields> {
+  if ((options.from === undefined) === (options.authority === undefined))
+    throw new CliError('USAGE', 'name the authorities with --authority or --from, one of the two')
+  const file: TrustFile =
+    options.from === undefined
+      ? { version: undefined, notAfter: undefined, authorities: [] }
+      : await readTrustFile(options.from)
+  let authorities = [
+    ...file.authorities,
+    ...(await Promise.all((options.authority ?? []).map(readAuthority))),
+  ]
+  for (const text of options.requester ?? []) authorities = await addRequester(authorities, text)
+  const version = options.version ?? file.version
+  if (version === undefined) throw new CliError('USAGE', 'give the --version, one above that in force')
+  const { valid } = options
+  const until = (seconds: number) => new Date(Date.now() + seconds * 1000).toISOString()
+  const notAfter =
+    valid === undefined ? (file.notAfter ?? until(USUAL_SECONDS)) : valid === 'any' ? valid : until(valid)
+  return { version, notAfter, authorities }
 }
