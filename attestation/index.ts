@@ -25,6 +25,7 @@ export * from './quote/index.ts'
 export * from './quoted/index.ts'
 export * from './reference/index.ts'
 export * from './report/index.ts'
+export * from './sealed/index.ts'
 export {
   type ClockInfo,
   type HashAlgorithm,

@@ -1,24 +1,8 @@
-import {
-  constants,
-  createCipheriv,
-  createHmac,
-  diffieHellman,
-  generateKeyPairSync,
-  type KeyObject,
-  publicEncrypt,
-  randomBytes,
-} from 'node:crypto'
-import { type HashAlgorithm, hashSize, isName } from '../tpm2/structures/index.ts'
+import { createCipheriv, createHmac, type KeyObject } from 'node:crypto'
+import { hashSize, isName } from '../tpm2/structures/index.ts'
 import { IdentityError } from './error.ts'
-import { kdfA, kdfE } from './kdf.ts'
-
-/** What of an EK's public area matters to MakeCredential. */
-export interface EndorsementKey {
-  readonly publicKey: KeyObject
-  readonly nameAlg: HashAlgorithm
-  /** Bits of the EK's AES key. */
-  readonly aesBits: 128 | 256
-}
+import { kdfA } from './kdf.ts'
+import { type EndorsementKey, shareSecret } from './secret-sharing.ts'
 
 /** What the TPM gets: both go into TPM2_ActivateCredential as they are. */
 export interface Credential {
@@ -68,7 +52,7 @@ export function makeCredential(ek: EndorsementKey, akName: Uint8Array, secret: U
     )
   }
   if (!isName(akName)) throw new IdentityError('AK_UNFIT', 'the AK has no Name')
-  const { seed, encryptedSecret } = ek.publicKey.asymmetricKeyType === 'rsa' ? rsaSeed(ek) : eccSeed(ek)
+  const { secret: seed, encryptedSecret } = shareSecret(ek, 'IDENTITY')
 
   // The IV is zero, which is safe because the key is used once (Part 1, section 24.4).
   const none = Buffer.alloc(0)
@@ -81,37 +65,6 @@ export function makeCredential(ek: EndorsementKey, akName: Uint8Array, secret: U
     credentialBlob: sized(Buffer.concat([sized(hmac), encIdentity])),
     encryptedSecret: sized(encryptedSecret),
   }
-}
-
-/** Annex B.10.4: a random seed under OAEP, whose label is `IDENTITY` with its zero byte. */
-function rsaSeed(ek: EndorsementKey): { seed: Buffer; encryptedSecret: Buffer } {
-  const seed = randomBytes(hashSize(ek.nameAlg))
-  const encryptedSecret = publicEncrypt(
-    {
-      key: ek.publicKey,
-      padding: constants.RSA_PKCS1_OAEP_PADDING,
-      oaepHash: ek.nameAlg,
-      oaepLabel: Buffer.from('IDENTITY\0'),
-    },
-    seed,
-  )
-  return { seed, encryptedSecret }
-}
-
-/** Annex C.6.4: one-pass ECDH with an ephemeral key; what travels is its TPMS_ECC_POINT. */
-function eccSeed(ek: EndorsementKey): { seed: Buffer; encryptedSecret: Buffer } {
-  const namedCurve = ek.publicKey.asymmetricKeyDetails?.namedCurve ?? ''
-  const ephemeral = generateKeyPairSync('ec', { namedCurve })
-  const z = diffieHellman({ privateKey: ephemeral.privateKey, publicKey: ek.publicKey })
-  const mine = point(ephemeral.publicKey)
-  const seed = kdfE(ek.nameAlg, z, 'IDENTITY', mine.x, point(ek.publicKey).x, hashSize(ek.nameAlg) * 8)
-  return { seed, encryptedSecret: Buffer.concat([sized(mine.x), sized(mine.y)]) }
-}
-
-/** Coordinates as long as the field: a JWK pads them (RFC 7518 section 6.2.1.2), and KDFe wants them so. */
-function point(key: KeyObject): { x: Buffer; y: Buffer } {
-  const { x = '', y = '' } = key.export({ format: 'jwk' })
-  return { x: Buffer.from(x, 'base64url'), y: Buffer.from(y, 'base64url') }
 }
 
 /** A TPM2B: 16-bit size, then the bytes (TPM 2.0 Part 2, section 10.4). */

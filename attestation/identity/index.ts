@@ -15,7 +15,7 @@ export {
   trimCertificatePadding,
 } from './certificate.ts'
 export { type ChainOptions, type VerifiedChain, verifyChain } from './chain.ts'
-export { type Credential, type EndorsementKey, endorsementKey, makeCredential } from './credential.ts'
+export { type Credential, endorsementKey, makeCredential } from './credential.ts'
 export { holdsPemCrl, MAX_CRL_BYTES, parseCrl, parseCrls, type RevocationList } from './crl.ts'
 export { EK_PURPOSE, type EkChainOptions, type VerifiedEk, verifyEkChain } from './ek.ts'
 export {
@@ -36,6 +36,7 @@ export {
 } from './examine-certificate.ts'
 export { manufacturerName } from './manufacturer.ts'
 export { type RevocationStatus, Revocations, readDenyList } from './revocation.ts'
+export type { EndorsementKey } from './secret-sharing.ts'
 export { type Tier, tier } from './tier.ts'
 export {
   readTpmAttributes,

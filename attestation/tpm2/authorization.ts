@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { TPM_RH } from './constants.ts'
 import { TpmError } from './error.ts'
-import { sized, u8, u32 } from './integers.ts'
+import { sized, u8, u32 } from './structures/integers.ts'
 
 /** TPMS_AUTH_RESPONSE (TPM 2.0 Part 2, section 10.13.3). */
 export interface ResponseAuthorization {
@@ -12,6 +12,10 @@ export interface ResponseAuthorization {
 
 /** Authorizes one handle of a command, and checks the TPM's answer to that. */
 export interface Authorization {
+  /** Encrypts the first parameter of a command, if this session does that; called before {@link authorizeCommand}. */
+  protectCommand?(parameters: Buffer): Buffer
+  /** Decrypts the first parameter of a response, if this session does that; called after {@link checkResponse}. */
+  openResponse?(title: string, parameters: Buffer): Buffer
   /** TPMS_AUTH_COMMAND for a command with this cpHash. */
   authorizeCommand(cpHash: Buffer): Buffer
   /** @throws TpmError `TPM_UNAUTHENTIC` unless the answer is from the holder of the same authValue */
@@ -108,7 +112,7 @@ export class HmacSession implements Authorization {
 }
 
 /** The TPM drops trailing zeros of an authValue when it stores it (Part 1, section 19.6.4.3). */
-function withoutTrailingZeros(auth: Buffer): Buffer {
+export function withoutTrailingZeros(auth: Buffer): Buffer {
   let end = auth.length
   while (end > 0 && auth[end - 1] === 0) end--
   return Buffer.from(auth.subarray(0, end))

@@ -15,6 +15,16 @@ export const TPM_CC = {
   GetCapability: 0x17a,
   GetRandom: 0x17b,
   PCR_Read: 0x17e,
+  PolicyNV: 0x149,
+  Import: 0x156,
+  Load: 0x157,
+  Unseal: 0x15e,
+  LoadExternal: 0x167,
+  PolicyAuthorize: 0x16a,
+  PolicyAuthValue: 0x16b,
+  VerifySignature: 0x177,
+  PolicyPCR: 0x17f,
+  PolicyGetDigest: 0x189,
   ReadClock: 0x181,
   PCR_Extend: 0x182,
   Startup: 0x144,
@@ -37,6 +47,9 @@ export const TPM_HR = {
   TRANSIENT: 0x80000000,
   PERSISTENT: 0x81000000,
 } as const
+
+/** Comparisons of TPM2_PolicyNV (Part 2, section 6.8). */
+export const TPM_EO = { UNSIGNED_LE: 0x0009 } as const
 
 /** Session types (Part 2, section 6.11). */
 export const TPM_SE = { HMAC: 0x00, POLICY: 0x01 } as const

@@ -4,8 +4,8 @@ import { EncodingError } from '../../encoding/error.ts'
 import type { Authorization, ResponseAuthorization } from './authorization.ts'
 import { TPM_ST } from './constants.ts'
 import { TpmError } from './error.ts'
-import { u32 } from './integers.ts'
 import { StructureError } from './structures/index.ts'
+import { u32 } from './structures/integers.ts'
 
 /** Most bytes of one command or response: TPM_PT_MAX_COMMAND_SIZE of all TPMs met, and TPM_BUFSIZE of the kernel. */
 export const MAX_FRAME = 4096
@@ -36,7 +36,7 @@ export interface TpmCommand<T> {
 }
 
 /** cpHash with SHA-256 (Part 1, section 16.7): command code, Name of each handle, parameters. */
-export function commandHash(command: TpmCommand<unknown>): Buffer {
+export function commandHash(command: Pick<TpmCommand<unknown>, 'code' | 'handles' | 'parameters'>): Buffer {
   return sha256(Buffer.concat([u32(command.code), ...command.handles.map(h => h.name), command.parameters]))
 }
 
@@ -44,12 +44,15 @@ export function commandHash(command: TpmCommand<unknown>): Buffer {
 export function marshalCommand(command: TpmCommand<unknown>, auths: readonly Authorization[]): Buffer {
   const handles = command.handles.map(h => u32(h.handle))
   let authArea: Buffer[] = []
+  let { parameters } = command
   if (auths.length > 0) {
-    const cpHash = commandHash(command)
+    // The hash is over what goes over the wire (Part 1, section 21.1).
+    for (const auth of auths) parameters = auth.protectCommand?.(parameters) ?? parameters
+    const cpHash = commandHash({ ...command, parameters })
     const area = Buffer.concat(auths.map(a => a.authorizeCommand(cpHash)))
     authArea = [u32(area.length), area]
   }
-  const body = Buffer.concat([...handles, ...authArea, command.parameters])
+  const body = Buffer.concat([...handles, ...authArea, parameters])
   const frame = Buffer.allocUnsafe(HEADER_SIZE + body.length)
   frame.writeUInt16BE(auths.length > 0 ? TPM_ST.SESSIONS : TPM_ST.NO_SESSIONS, 0)
   frame.writeUInt32BE(frame.length, 2)
@@ -112,7 +115,9 @@ function read<T>(command: TpmCommand<T>, auths: readonly Authorization[], respon
   answers.forEach((answer, i) => {
     auths[i]?.checkResponse(command.title, rpHash, answer)
   })
-  const inner = new ByteReader(parameters, 'parameters')
+  let opened: Buffer = parameters
+  for (const auth of auths) opened = auth.openResponse?.(command.title, opened) ?? opened
+  const inner = new ByteReader(opened, 'parameters')
   const value = command.parse(inner, handle)
   inner.end()
   return value

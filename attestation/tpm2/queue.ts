@@ -6,17 +6,21 @@ export type Requester =
   | { readonly kind: 'checkpoint' }
   | { readonly kind: 'counter' }
   | { readonly kind: 'maintenance' }
+  | { readonly kind: 'unseal'; readonly uid: number }
   | { readonly kind: 'report'; readonly uid: number }
 
 /** Who goes first. The lease hangs on the attestor, so it waits for nothing but the command that runs now. */
-const ORDER = ['attestor', 'checkpoint', 'counter', 'maintenance', 'report'] as const
+const ORDER = ['attestor', 'checkpoint', 'counter', 'maintenance', 'unseal', 'report'] as const
 
 export interface QueueLimits {
-  /** Most reports that wait, over all uids. */
+  /** Most reports, and most unsealings, that wait, over all uids. */
   maxReports: number
   /** Longest wait for one's turn, in milliseconds. */
   maxWaitMs: number
 }
+
+/** Most that wait of one uid. An unsealing belongs to an execution that was permitted, and a caller may start several at once. */
+const OF_ONE_UID = { report: 1, unseal: 8 } as const
 
 interface Waiting {
   start(): void
@@ -24,13 +28,14 @@ interface Waiting {
 }
 
 /**
- * Gives one job at a time the TPM: attestor, checkpoint, counter, maintenance, reports, each in order of arrival. Of
- * each uid at most one report waits, so that one caller can neither starve the lease nor another caller.
+ * Gives one job at a time the TPM: attestor, checkpoint, counter, maintenance, unsealings, reports, each in order of
+ * arrival. Of each uid at most one report and a few unsealings wait, so that one caller can neither starve the lease nor another caller.
  */
 export class TpmQueue {
   readonly #limits: QueueLimits
   readonly #waiting = new Map<(typeof ORDER)[number], Set<Waiting>>(ORDER.map(kind => [kind, new Set()]))
-  readonly #uids = new Set<number>()
+  /** How many wait, by kind and uid. */
+  readonly #ofUid = new Map<string, number>()
   #running = false
   #closed = false
   /** Called when the last job has ended and none waits. */
@@ -66,16 +71,12 @@ export class TpmQueue {
   #turn(requester: Requester): Promise<void> {
     const line = this.#waiting.get(requester.kind)
     if (!line) throw new Error(`no such requester: ${requester.kind}`)
-    if (requester.kind === 'report') {
-      if (this.#uids.has(requester.uid)) throw busy(`a report for uid ${requester.uid} waits already`)
-      if (line.size >= this.#limits.maxReports) throw busy(`${line.size} reports wait already`)
-      this.#uids.add(requester.uid)
-    }
+    const release = this.#admit(requester, line.size)
     return new Promise((resolve, reject) => {
       const leave = () => {
         clearTimeout(timer)
         line.delete(waiting)
-        if (requester.kind === 'report') this.#uids.delete(requester.uid)
+        release()
       }
       const waiting: Waiting = {
         start() {
@@ -94,6 +95,22 @@ export class TpmQueue {
       )
       line.add(waiting)
     })
+  }
+
+  /** @returns what gives the place up again */
+  #admit(requester: Requester, waiting: number): () => void {
+    if (!('uid' in requester)) return () => undefined
+    const { kind, uid } = requester
+    const key = `${kind} ${uid}`
+    const now = this.#ofUid.get(key) ?? 0
+    if (now >= OF_ONE_UID[kind]) throw busy(`a ${kind} for uid ${uid} waits already`)
+    if (waiting >= this.#limits.maxReports) throw busy(`${waiting} of kind ${kind} wait already`)
+    this.#ofUid.set(key, now + 1)
+    return () => {
+      const left = (this.#ofUid.get(key) ?? 1) - 1
+      if (left === 0) this.#ofUid.delete(key)
+      else this.#ofUid.set(key, left)
+    }
   }
 
   #next(): void {

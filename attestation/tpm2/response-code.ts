@@ -3,6 +3,8 @@ export const TPM_RC = {
   SUCCESS: 0x000,
   INITIALIZE: 0x100,
   FAILURE: 0x101,
+  POLICY: 0x126,
+  PCR_CHANGED: 0x128,
   NV_UNINITIALIZED: 0x14a,
   NV_DEFINED: 0x14c,
   // Format one: bits 0-5 are the error, bit 6 says parameter, bits 8-11 say which (0x8 and up: session).
@@ -14,6 +16,7 @@ export const TPM_RC = {
   SCHEME: 0x092,
   ATTRIBUTES: 0x082,
   POLICY_FAIL: 0x09d,
+  SIGNATURE: 0x09b,
   INTEGRITY: 0x09f,
   BAD_AUTH: 0x0a2,
   // Warnings.
@@ -33,6 +36,9 @@ export const TPM_RC = {
 const TEXT = new Map<number, string>([
   [TPM_RC.INITIALIZE, 'the TPM has been reset and not started up'],
   [TPM_RC.FAILURE, 'the TPM is in failure mode'],
+  [TPM_RC.POLICY, 'what the policy compares is not as it says'],
+  [TPM_RC.PCR_CHANGED, 'a PCR was extended meanwhile'],
+  [TPM_RC.SIGNATURE, 'the signature is not that of the key'],
   [TPM_RC.NV_UNINITIALIZED, 'the NV index was never written'],
   [TPM_RC.NV_DEFINED, 'the NV index or persistent handle exists already'],
   [TPM_RC.HASH, 'hash algorithm not supported'],

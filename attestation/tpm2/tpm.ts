@@ -1,3 +1,4 @@
+import { sha256Hex } from '../../encoding/digest.ts'
 import { EMPTY_PASSWORD, password, policySession } from './authorization.ts'
 import { banksCommand, handlesCommand, propertiesCommand } from './commands/capability.ts'
 import { readClockCommand } from './commands/clock.ts'
@@ -18,8 +19,9 @@ import { type PcrValues, readAllPcrs } from './pcr-values.ts'
 import { type HierarchyState, readHierarchies, readVendor, type TpmVendor } from './properties.ts'
 import { type Requester, TpmQueue } from './queue.ts'
 import { isExhausted, isLostSession } from './response-code.ts'
-import type { ClockInfo, HashAlgorithm, PcrSelection } from './structures/index.ts'
+import { type ClockInfo, type HashAlgorithm, type PcrSelection, publicAreaName } from './structures/index.ts'
 import type { TpmTransport } from './transport.ts'
+import { importObject, type UnsealRequest, unsealObject } from './unseal.ts'
 
 export interface TpmOptions {
   /** Longest wait for the answer to one command. A real TPM signs in 100 to 600 ms. Default 5,000. */
@@ -45,6 +47,9 @@ export interface QuoteRequest {
   readonly requester: Requester
 }
 
+/** Objects whose import is remembered; each takes about 300 bytes. */
+const MOST_IMPORTED = 256
+
 const MAINTENANCE: Requester = { kind: 'maintenance' }
 
 /**
@@ -58,6 +63,8 @@ export class Tpm {
   readonly #queue: TpmQueue
   readonly #lingerMs: number
   #linger: NodeJS.Timeout | undefined
+  /** Private areas of imported objects, encrypted by and for the TPM, by object. */
+  readonly #imported = new Map<string, Buffer>()
 
   constructor(transport: TpmTransport, options: TpmOptions = {}) {
     this.#transport = transport
@@ -232,6 +239,32 @@ export class Tpm {
         if (!ended) await tpm.flush(policy.handle)
       }
     })
+  }
+
+  /**
+   * Unseals a secret that was sealed for this TPM's endorsement key. Two turns in the queue, so that the attestor can go in between; the first is
+   * left out when this object was imported before.
+   *
+   * @throws TpmError; what the TPM itself refuses has its response code in `rc`
+   */
+  async unseal(request: UnsealRequest, requester: Requester): Promise<Buffer> {
+    const { ek, object } = request
+    const name = publicAreaName(object.publicArea).toString('hex')
+    const key = `${name} ${sha256Hex(Buffer.concat([object.duplicate, object.encryptedSeed]))}`
+    let imported = this.#imported.get(key)
+    if (imported === undefined) {
+      imported = await this.#repeatable(requester, tpm => importObject(tpm, ek, object))
+      if (this.#imported.size >= MOST_IMPORTED) this.#imported.clear()
+      this.#imported.set(key, imported)
+    }
+    const privateArea = imported
+    try {
+      return await this.#repeatable(requester, tpm => unsealObject(tpm, privateArea, request))
+    } catch (error) {
+      // It may not be this TPM's any more (another took its place).
+      this.#imported.delete(key)
+      throw error
+    }
   }
 
   /** Random bytes from the TPM, at most what one answer holds (32 to 64). */

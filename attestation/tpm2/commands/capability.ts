@@ -1,9 +1,9 @@
 import type { ByteReader } from '../../../encoding/byte-reader.ts'
 import { TPM_CAP, TPM_CC } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { u32 } from '../integers.ts'
 import type { TpmCommand } from '../marshal.ts'
 import { type PcrSelection, readPcrSelection } from '../structures/index.ts'
+import { u32 } from '../structures/integers.ts'
 
 /** One answer of TPM2_GetCapability; `more` says that the list goes on. */
 export interface CapabilityPage<T> {

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto'
 import { ByteReader } from '../../../encoding/byte-reader.ts'
 import { TPM_CC } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { u16 } from '../integers.ts'
 import { type Entity, permanent, type TpmCommand } from '../marshal.ts'
 import { hashFromId } from '../structures/index.ts'
+import { u16 } from '../structures/integers.ts'
 
 /** TPMS_NV_PUBLIC (TPM 2.0 Part 2, section 13.6). */
 export interface NvPublic {

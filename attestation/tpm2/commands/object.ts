@@ -1,8 +1,8 @@
 import { TPM_CC } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { u32 } from '../integers.ts'
 import { permanent, type TpmCommand } from '../marshal.ts'
 import { publicAreaName } from '../structures/index.ts'
+import { u32 } from '../structures/integers.ts'
 
 /** What is public about an object in the TPM. */
 export interface ObjectPublic {

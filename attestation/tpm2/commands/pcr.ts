@@ -1,7 +1,6 @@
 import type { ByteReader } from '../../../encoding/byte-reader.ts'
 import { TPM_CC } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { u16, u32 } from '../integers.ts'
 import { permanent, type TpmCommand } from '../marshal.ts'
 import {
   type HashAlgorithm,
@@ -12,6 +11,7 @@ import {
   readPcrSelection,
   writePcrSelection,
 } from '../structures/index.ts'
+import { u16, u32 } from '../structures/integers.ts'
 
 /** One TPM2_PCR_Read: at most eight PCRs of those asked for (TPML_DIGEST, Part 2, section 10.9.4). */
 export interface PcrReading {

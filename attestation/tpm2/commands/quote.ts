@@ -1,5 +1,4 @@
 import { TPM_CC } from '../constants.ts'
-import { sized, u16 } from '../integers.ts'
 import type { Entity, TpmCommand } from '../marshal.ts'
 import {
   ALG,
@@ -8,6 +7,7 @@ import {
   parseSignature,
   writePcrSelection,
 } from '../structures/index.ts'
+import { sized, u16 } from '../structures/integers.ts'
 
 /** A quote as the TPM gave it: TPMS_ATTEST and TPMT_SIGNATURE. Well-formed, and nothing more: verify it. */
 export interface Quote {

@@ -1,7 +1,7 @@
 import { TPM_CC } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { u16 } from '../integers.ts'
 import type { TpmCommand } from '../marshal.ts'
+import { u16 } from '../structures/integers.ts'
 
 /** TPM2_GetRandom (TPM 2.0 Part 3, section 16.1). The TPM may give fewer bytes than asked for, never more. */
 export function getRandomCommand(bytes: number): TpmCommand<Buffer> {

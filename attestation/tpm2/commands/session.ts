@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { TPM_CC, TPM_RH, type TPM_SE } from '../constants.ts'
 import { TpmError } from '../error.ts'
-import { sized, u8, u16, u32 } from '../integers.ts'
 import { type Entity, permanent, type TpmCommand } from '../marshal.ts'
 import { ALG } from '../structures/index.ts'
+import { sized, u8, u16, u32 } from '../structures/integers.ts'
 
 /** Bytes of a nonce: that of the session's hash, SHA-256. */
 const NONCE_SIZE = 32
@@ -31,6 +31,37 @@ export function startAuthSessionCommand(
       }
       return { handle, nonceTpm }
     },
+  }
+}
+
+/** The salt of a session, as the holder of the private part of `key` gets it. */
+export interface Salt {
+  readonly key: Entity
+  /** The whole TPM2B_ENCRYPTED_SECRET. */
+  readonly encryptedSalt: Buffer
+}
+
+/**
+ * TPM2_StartAuthSession of a session that encrypts parameters with AES-128-CFB, which every PC Client TPM has (PC Client Platform TPM
+ * Profile 1.05, section 4.5). SHA-256; not bound.
+ */
+export function startEncryptedSessionCommand(
+  type: (typeof TPM_SE)[keyof typeof TPM_SE],
+  salt: Salt,
+  nonceCaller: Buffer,
+): TpmCommand<{ handle: number; nonceTpm: Buffer }> {
+  return {
+    ...startAuthSessionCommand(type),
+    handles: [salt.key, permanent(TPM_RH.NULL)],
+    parameters: Buffer.concat([
+      sized(nonceCaller),
+      salt.encryptedSalt,
+      u8(type),
+      u16(ALG.AES),
+      u16(128),
+      u16(ALG.CFB),
+      u16(ALG.SHA256),
+    ]),
   }
 }
 

@@ -1,6 +1,6 @@
 import { TPM_CC } from '../constants.ts'
-import { u16 } from '../integers.ts'
 import type { TpmCommand } from '../marshal.ts'
+import { u16 } from '../structures/integers.ts'
 
 /** TPM_SU (TPM 2.0 Part 2, section 6.10). */
 const SU = { clear: 0x0000, state: 0x0001 } as const

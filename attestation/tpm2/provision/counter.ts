@@ -17,12 +17,12 @@ const OTHERS =
   TPMA_NV.POLICYWRITE
 
 /**
- * The lineage's counter at `index`. One that `auth` opens is taken as it is; anything else there is left alone.
+ * A counter of this host at `index`: the lineage's, or that of the secret policy. One that `auth` opens is taken as it is; anything else there is left alone.
  *
  * @returns its value, at least 1
  * @throws ProvisionError `HANDLE_IN_USE`, `TOOL_FAILED`
  */
-export async function lineageCounter(
+export async function ownCounter(
   tpm: Tpm,
   tools: TpmTools,
   request: { index: number; auth: Buffer; auths: HierarchyAuths },

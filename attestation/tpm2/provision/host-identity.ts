@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import * as v from 'valibot'
 import { WritError } from '../../../encoding/error.ts'
 import { canonicalJsonBytes, parseJson } from '../../../encoding/json.ts'
@@ -21,16 +21,25 @@ export interface HostIdentity {
   /** DER, what the vendor stored in the TPM between EK certificate and root. */
   readonly ekIntermediates: readonly Buffer[]
   readonly nvCounterIndex: number
+  /** The NV counter that versions of the secret policy are held against, and what it showed when it was made. */
+  readonly secretCounterIndex: number
+  readonly secretCounterBase: bigint
+  /** DER SubjectPublicKeyInfo of the daemon's X25519 key: authValues of sealed secrets come encrypted to it. */
+  readonly secretKeySpki: Buffer
   /** What the TPM says about itself; unsigned. */
   readonly vendor: TpmVendor
   /** The hierarchies when the host was provisioned. */
   readonly hierarchies: HierarchyState
 }
 
-/** The authValues of AK and counter: whoever has them and reaches the TPM attests as this host. */
+/** Whoever has these and reaches the TPM attests as this host, and opens what was sealed for it. */
 export interface HostSecrets {
+  /** authValues of the AK and the counters. */
   readonly akAuth: Buffer
   readonly nvCounterAuth: Buffer
+  readonly secretCounterAuth: Buffer
+  /** DER PKCS#8 of the X25519 key. */
+  readonly secretKey: Buffer
 }
 
 /** Bytes of an authValue: the most that an object with a SHA-256 Name takes (Part 1, section 19.6.4.3). */
@@ -41,9 +50,21 @@ export function hostId(identity: Pick<HostIdentity, 'akName'>): string {
   return identity.akName.toString('hex')
 }
 
-/** Fresh random authValues. */
+/** Fresh random authValues and key. */
 export function newSecrets(): HostSecrets {
-  return { akAuth: authValue(), nvCounterAuth: authValue() }
+  const { privateKey } = generateKeyPairSync('x25519')
+  return {
+    akAuth: authValue(),
+    nvCounterAuth: authValue(),
+    secretCounterAuth: authValue(),
+    secretKey: privateKey.export({ type: 'pkcs8', format: 'der' }),
+  }
+}
+
+/** The public half of the daemon's X25519 key, as DER SubjectPublicKeyInfo. */
+export function secretKeySpki({ secretKey }: Pick<HostSecrets, 'secretKey'>): Buffer {
+  const key = createPublicKey(createPrivateKey({ key: secretKey, format: 'der', type: 'pkcs8' }))
+  return key.export({ type: 'spki', format: 'der' })
 }
 
 /** The TPM drops trailing zeros, tpm2-tools do not all do the same: so there are none. */
@@ -56,6 +77,7 @@ function authValue(): Buffer {
 
 const uint32 = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0xffffffff))
 const base64 = v.pipe(v.string(), v.maxLength(32 << 10))
+const decimal = v.pipe(v.string(), v.regex(/^(?:0|[1-9][0-9]{0,19})$/))
 const identitySchema = v.strictObject({
   version: v.literal(1),
   akHandle: uint32,
@@ -66,10 +88,13 @@ const identitySchema = v.strictObject({
   ekCertificate: v.nullable(base64),
   ekIntermediates: v.pipe(v.array(base64), v.maxLength(16)),
   nvCounterIndex: uint32,
+  secretCounterIndex: uint32,
+  secretCounterBase: decimal,
+  secretKeySpki: base64,
   vendor: v.strictObject({
     manufacturer: v.pipe(v.string(), v.maxLength(4)),
     vendorString: v.pipe(v.string(), v.maxLength(16)),
-    firmwareVersion: v.pipe(v.string(), v.regex(/^(?:0|[1-9][0-9]{0,19})$/)),
+    firmwareVersion: decimal,
     revision: uint32,
   }),
   hierarchies: v.strictObject({
@@ -80,7 +105,13 @@ const identitySchema = v.strictObject({
   }),
 })
 const secretHex = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))
-const secretsSchema = v.strictObject({ version: v.literal(1), akAuth: secretHex, nvCounterAuth: secretHex })
+const secretsSchema = v.strictObject({
+  version: v.literal(1),
+  akAuth: secretHex,
+  nvCounterAuth: secretHex,
+  secretCounterAuth: secretHex,
+  secretKey: v.pipe(v.string(), v.regex(/^[0-9a-f]{96}$/)),
+})
 
 export function encodeIdentity(identity: HostIdentity): Buffer {
   const { vendor } = identity
@@ -94,6 +125,9 @@ export function encodeIdentity(identity: HostIdentity): Buffer {
     ekCertificate: identity.ekCertificate?.toString('base64') ?? null,
     ekIntermediates: identity.ekIntermediates.map(der => der.toString('base64')),
     nvCounterIndex: identity.nvCounterIndex,
+    secretCounterIndex: identity.secretCounterIndex,
+    secretCounterBase: identity.secretCounterBase.toString(),
+    secretKeySpki: identity.secretKeySpki.toString('base64'),
     vendor: { ...vendor, firmwareVersion: vendor.firmwareVersion.toString() },
     hierarchies: identity.hierarchies,
   })
@@ -115,6 +149,9 @@ export function decodeIdentity(bytes: Uint8Array): HostIdentity {
       ekCertificate: file.ekCertificate === null ? null : base64ToBytes(file.ekCertificate, 'ekCertificate'),
       ekIntermediates: file.ekIntermediates.map(der => base64ToBytes(der, 'ekIntermediates')),
       nvCounterIndex: file.nvCounterIndex,
+      secretCounterIndex: file.secretCounterIndex,
+      secretCounterBase: BigInt(file.secretCounterBase),
+      secretKeySpki: base64ToBytes(file.secretKeySpki, 'secretKeySpki'),
       vendor: { ...file.vendor, firmwareVersion: BigInt(file.vendor.firmwareVersion) },
       hierarchies: file.hierarchies,
     }
@@ -126,6 +163,8 @@ export function encodeSecrets(secrets: HostSecrets): Buffer {
     version: 1,
     akAuth: secrets.akAuth.toString('hex'),
     nvCounterAuth: secrets.nvCounterAuth.toString('hex'),
+    secretCounterAuth: secrets.secretCounterAuth.toString('hex'),
+    secretKey: secrets.secretKey.toString('hex'),
   })
 }
 
@@ -133,7 +172,14 @@ export function encodeSecrets(secrets: HostSecrets): Buffer {
 export function decodeSecrets(bytes: Uint8Array): HostSecrets {
   return decode('secrets', () => {
     const file = v.parse(secretsSchema, parseJson(bytes))
-    return { akAuth: hexToBytes(file.akAuth), nvCounterAuth: hexToBytes(file.nvCounterAuth) }
+    const secretKey = hexToBytes(file.secretKey)
+    secretKeySpki({ secretKey })
+    return {
+      akAuth: hexToBytes(file.akAuth),
+      nvCounterAuth: hexToBytes(file.nvCounterAuth),
+      secretCounterAuth: hexToBytes(file.secretCounterAuth),
+      secretKey,
+    }
   })
 }
 
@@ -143,11 +189,16 @@ function decode<T>(what: string, body: () => T): T {
   } catch (error) {
     // A schema issue can quote the value that it is about; only its path goes into the message.
     const why = error instanceof v.ValiError ? v.getDotPath(error.issues[0]) : (error as Error).message
-    if (!(error instanceof WritError || error instanceof TypeError || error instanceof v.ValiError))
-      throw error
+    const isOurs = error instanceof WritError || error instanceof TypeError || error instanceof v.ValiError
+    if (!isOurs && !isKeyError(error)) throw error
     throw new ProvisionError(
       'IDENTITY_MALFORMED',
       `the host's ${what} file is malformed: ${why ?? 'wrong form'}`,
     )
   }
+}
+
+/** What OpenSSL says of bytes that are no key; its message has nothing of them. */
+function isKeyError(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_OSSL')
 }

@@ -46,7 +46,7 @@ export async function writeIdentity(
 export async function writeSecrets(dir: string, secrets: HostSecrets): Promise<void> {
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const old = await readSecrets(dir)
-  if (old?.akAuth.equals(secrets.akAuth) && old.nvCounterAuth.equals(secrets.nvCounterAuth)) return
+  if (old && encodeSecrets(old).equals(encodeSecrets(secrets))) return
   await create(dir, SECRETS, encodeSecrets(secrets), 0o600)
 }
 

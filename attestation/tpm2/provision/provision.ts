@@ -1,10 +1,10 @@
 import { readAttestationKey } from '../../identity/ak.ts'
 import type { Tpm } from '../tpm.ts'
 import { attestationKey, opens as opensKey } from './attestation-key.ts'
-import { lineageCounter, opens as opensCounter } from './counter.ts'
+import { opens as opensCounter, ownCounter } from './counter.ts'
 import { endorsementKey, findCertificate, type HierarchyAuths, hex } from './endorsement-key.ts'
 import { ProvisionError } from './error.ts'
-import { type HostIdentity, type HostSecrets, hostId, newSecrets } from './host-identity.ts'
+import { type HostIdentity, type HostSecrets, hostId, newSecrets, secretKeySpki } from './host-identity.ts'
 import {
   readIdentity,
   readSecrets,
@@ -19,6 +19,8 @@ export interface ProvisionOptions extends HierarchyAuths {
   readonly akHandle?: number | undefined
   /** NV index of the lineage's counter, in the owner's range. */
   readonly nvCounterIndex?: number | undefined
+  /** NV index of the counter of secret policies; by default the one 0x100 above the lineage's. */
+  readonly secretCounterIndex?: number | undefined
 }
 
 const DEFAULT_AK_HANDLE = 0x81018001
@@ -37,6 +39,7 @@ export async function provision(
 ): Promise<HostIdentity> {
   const akHandle = options.akHandle ?? DEFAULT_AK_HANDLE
   const nvCounterIndex = options.nvCounterIndex ?? DEFAULT_COUNTER_INDEX
+  const secretCounterIndex = options.secretCounterIndex ?? nvCounterIndex + 0x100
   const vendor = await tpm.vendor()
   const hierarchies = await tpm.hierarchies()
   if (hierarchies.ownerAuthSet && !options.owner) throw authNeeded('owner')
@@ -51,7 +54,12 @@ export async function provision(
       auth: secrets.akAuth,
       auths,
     })
-    await lineageCounter(tpm, tools, { index: nvCounterIndex, auth: secrets.nvCounterAuth, auths })
+    await ownCounter(tpm, tools, { index: nvCounterIndex, auth: secrets.nvCounterAuth, auths })
+    const secretCounterBase = await ownCounter(tpm, tools, {
+      index: secretCounterIndex,
+      auth: secrets.secretCounterAuth,
+      auths,
+    })
     return {
       akHandle,
       akPublicArea: ak.publicArea,
@@ -61,6 +69,9 @@ export async function provision(
       ekCertificate: ek.certificate,
       ekIntermediates: ek.intermediates,
       nvCounterIndex,
+      secretCounterIndex,
+      secretCounterBase,
+      secretKeySpki: secretKeySpki(secrets),
       vendor,
       hierarchies,
     }
@@ -124,6 +135,11 @@ export async function checkIdentity(tpm: Tpm, identity: HostIdentity, secrets: H
   if (!(await opensCounter(tpm, identity.nvCounterIndex, secrets.nvCounterAuth))) {
     throw changed('its counter has another authValue')
   }
+  if (!(await tpm.nvReadPublic(identity.secretCounterIndex))) throw changed('its secret counter is gone')
+  if (!(await opensCounter(tpm, identity.secretCounterIndex, secrets.secretCounterAuth))) {
+    throw changed('its secret counter has another authValue')
+  }
+  if (!identity.secretKeySpki.equals(secretKeySpki(secrets))) throw changed('another key for secrets')
 }
 
 function authNeeded(hierarchy: string): ProvisionError {

@@ -1,5 +1,5 @@
 import { createConnection } from 'node:net'
-import { u8, u32 } from '../integers.ts'
+import { u8, u32 } from '../structures/integers.ts'
 import { SimulatorError } from './error.ts'
 
 /** Commands of swtpm's control channel (swtpm, include/swtpm/tpm_ioctl.h). */

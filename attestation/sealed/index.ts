@@ -1,0 +1,15 @@
+/** Secrets sealed to a host's TPM: what the sealer and the approver need, without a TPM. */
+export {
+  approvalMessage,
+  approvalSignature,
+  type CounterCeiling,
+  counterName,
+  counterOperand,
+  type HostState,
+  hostStatePolicy,
+  pcrDigest,
+  policyKeyName,
+  policyKeyPublicArea,
+  secretAuthPolicy,
+} from './policy-digest.ts'
+export { endorsementKeyOf, SEALED_BYTES, type SealedObject, sealFor } from './sealed-object.ts'
