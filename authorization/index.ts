@@ -114,6 +114,7 @@ export {
   type Scope,
   STATEMENT_TYPE,
   type Statement,
+  subjectDigest,
 } from './statement.ts'
 export type { LaunchTerms } from './terms.ts'
 export { MAX_TREE_DEPTH, MAX_TREE_ENTRIES, type TreeEntry, treeDigest, treeManifest } from './tree.ts'

@@ -13,6 +13,7 @@ export type ExitStatus = number
 
 export type CliErrorCode =
   | 'USAGE'
+  | 'NOT_CONFIRMED'
   | 'FILE_MISSING'
   | 'FILE_UNREADABLE'
   | 'FILE_TOO_LARGE'
@@ -31,6 +32,7 @@ export type CliErrorCode =
 
 /** Codes that mean that the input was right and the answer was no. */
 const REFUSALS: ReadonlySet<string> = new Set([
+  'NOT_CONFIRMED',
   'OUTPUT_UNWRITABLE',
   'DAEMON_UNREACHABLE',
   'REQUEST_FAILED',
@@ -42,6 +44,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
 /** What helps where whoever reports an error knows nothing better. */
 const NEXT: Readonly<Record<CliErrorCode, string>> = {
   USAGE: 'Add --help for the options and an example.',
+  NOT_CONFIRMED: 'Answer y to go on.',
   FILE_MISSING: 'Check the path.',
   FILE_UNREADABLE: 'Check the path, and whether you may read it.',
   FILE_TOO_LARGE: 'Check that it is the right file.',

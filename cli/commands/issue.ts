@@ -1,16 +1,24 @@
 import { type Command, Option } from 'commander'
-import { issueArtifact } from '../../authorization/index.ts'
+import { issueArtifact, parseStatement, statementBytes } from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
+import { artifactInWords } from '../artifact/words.ts'
 import { addCommand, handOn, setAction } from '../command.ts'
+import { confirm } from '../confirm.ts'
+import { CliError } from '../error.ts'
 import { writeDocument } from '../files.ts'
 import { SIGNED_FILE } from '../form.ts'
 import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../keys.ts'
 import { printable } from '../output.ts'
-import { buildStatement, type IssueOptions, type StatementParts } from '../statement.ts'
-import { addWorkloadOptions, collect, duration, wholeNumber } from '../workload.ts'
+import { type PlannedWorkload, readPlan } from '../plan-file.ts'
+import { addScopeOptions, type ScopeOptions, scopeOptionsGiven } from '../scope-options.ts'
+import { buildStatement, type IssueOptions, planWorkload, type StatementParts } from '../statement.ts'
+import { collect, duration, wholeNumber } from '../workload.ts'
 
-interface Options extends IssueOptions, PassphraseOptions {
+interface Options extends IssueOptions, ScopeOptions, PassphraseOptions {
+  fromPlan?: string
+  libraries?: boolean
+  yes?: boolean
   key: string[]
   out: string
 }
@@ -18,10 +26,12 @@ interface Options extends IssueOptions, PassphraseOptions {
 export function addIssue(program: Command): void {
   const command = addCommand(
     program,
-    'issue <program> [argument...]',
+    'issue [program] [argument...]',
     'Sign an artifact that allows a host to run exactly this program with exactly these arguments.',
     `writ issue --key alice.key --issuer release --out digits.artifact.json --host 000b9c… --valid 1h --uses 1
-     --uid 1000 --policy 3f7a… --reference-values 51c0… --file weights -- ./classifier infer weights`,
+     --uid 1000 --policy 3f7a… --reference-values 51c0… --file weights -- ./classifier infer weights
+     writ issue --from-plan digits.plan.json --key alice.key --issuer release --out digits.artifact.json --host 000b9c…
+     --valid 1h --uses 1 --uid 1000 --policy 3f7a… --reference-values 51c0…`,
     {
       ...SIGNED_FILE,
       subjects: [{ name: 'text', sha256: 'digest', 'kind?': 'text: tree, if it is a directory' }],
@@ -86,24 +96,27 @@ export function addIssue(program: Command): void {
       'how long it may stay frozen until the host is attested again, such as 5m; then it is killed',
       duration('--grace'),
     )
-    .option('--interpreter <file>', 'interpreter, if the program is a script (default: from its first line)')
-    .option(
-      '--tree <directory>',
-      'directory of the closure, with all that is in it, under one digest (repeatable)',
-      collect,
-    )
-    .option('--any-arguments', 'allow whatever arguments')
-  addWorkloadOptions(command)
-  command.option('--detach', 'allow it to go on without its caller (run --detach)')
-  command.option('--terminal', 'allow it a terminal (run --terminal); pipes stay allowed')
+    .option('--from-plan <file>', 'what `writ plan --out` found; it is shown, and signed after a yes')
+    .option('--libraries', 'sign loader and shared libraries of the program as well')
+    .option('--yes', 'show it, and ask nobody')
+  addScopeOptions(command)
   addPassphraseOptions(command)
   handOn(command)
   setAction<Options>(command, async ({ args, options, output }) => {
     const [program = '', ...rest] = args
+    if (options.fromPlan === undefined && program === '')
+      throw new CliError('USAGE', 'say which program, or --from-plan')
     const keys = await Promise.all(
       options.key.map(path => readSigningKey(path, "the authority's key", options)),
     )
-    const { subjects, predicate } = await buildStatement(program, rest, options)
+    const planned =
+      options.fromPlan === undefined
+        ? await planWorkload(program, rest, options, options.libraries === true)
+        : await fromPlan(options.fromPlan, args, options)
+    const { subjects, predicate } = buildStatement(planned, options)
+    const statement = parseStatement(statementBytes(subjects, predicate))
+    if (options.fromPlan !== undefined)
+      await confirm(artifactInWords(statement), 'Sign this?', options.yes === true)
     const envelope = issueArtifact(subjects, predicate, keys)
     await writeDocument(options.out, envelope)
     const digest = sha256Hex(parseEnvelope(envelope).payload)
@@ -112,6 +125,18 @@ export function addIssue(program: Command): void {
     )
     return undefined
   })
+}
+
+/** A plan says all that is signed of the workload. @throws CliError when something is said beside it */
+async function fromPlan(path: string, args: readonly string[], options: Options): Promise<PlannedWorkload> {
+  const beside = [
+    ...(args.length > 0 ? ['a program'] : []),
+    ...(options.libraries === true ? ['--libraries'] : []),
+    ...scopeOptionsGiven(options),
+  ]
+  if (beside.length > 0)
+    throw new CliError('USAGE', `--from-plan says what runs, and ${beside.join(', ')} says it again`)
+  return readPlan(path)
 }
 
 function summary(file: string, digest: string, { subjects, predicate }: StatementParts): string[] {

@@ -10,20 +10,27 @@ import {
   type RehearsedCheck,
   rehearse,
   type SubjectToOpen,
+  subjectDigest,
 } from '../../authorization/index.ts'
 import type { PublicKey } from '../../signing/key.ts'
+import { argumentHints, type ClosureItem } from '../closure/closure.ts'
+import { digestOf } from '../closure/digest.ts'
 import { addCommand, addNote, handOn, setAction } from '../command.ts'
 import { CliError, EXIT } from '../error.ts'
 import { readAs, readDocument } from '../files.ts'
 import { readHostId } from '../host-id.ts'
 import { readTrustedKey } from '../keys.ts'
 import { printable, styled } from '../output.ts'
-import { digestOf } from '../statement.ts'
+import { writePlan } from '../plan-file.ts'
+import { addScopeOptions, type ScopeOptions } from '../scope-options.ts'
+import { planWorkload } from '../statement.ts'
 import { treeOf } from '../tree.ts'
 import { resultLine, type Status } from '../verify/property.ts'
-import { addWorkloadOptions, collect, readWorkload, type WorkloadOptions } from '../workload.ts'
+import { collect, readWorkload } from '../workload.ts'
 
-interface Options extends WorkloadOptions {
+interface Options extends ScopeOptions {
+  out?: string
+  libraries: boolean
   artifact?: string
   trust?: string
   policy?: string
@@ -38,12 +45,24 @@ export function addPlan(program: Command): void {
   const command = addCommand(
     program,
     'plan <program> [argument...]',
-    'Say, without a daemon, what a run would ask for and which checks it would pass, as far as that can be told here.',
-    `writ plan --artifact digits.artifact.json -- ./classifier infer weights
+    'Find what would run, with digests, and say without a daemon which checks it would pass, as far as that can be told here.',
+    `writ plan --out digits.plan.json --file weights -- ./classifier infer weights   # then: writ issue --from-plan
+     writ plan --artifact digits.artifact.json -- ./classifier infer weights
      writ plan --artifact job.json --trust trust.json --policy policy.json --operator-key operator.pub -- /usr/bin/sort`,
     {
       passed: 'boolean: nothing failed; not that it would be permitted',
       'artifact|null': { digest: 'digest', id: 'text', issuer: 'text', notBefore: 'time', notAfter: 'time' },
+      closure: [
+        {
+          path: 'text',
+          role: 'text: program, interpreter, script, tree or other',
+          why: 'text: program, first line, named, loader or library',
+          sha256: 'digest',
+          size: 'number: bytes',
+          'signed|null': 'boolean: whether the artifact has it; null without one',
+        },
+      ],
+      hints: ['text: what may belong to it, or could not be found out'],
       request: 'json: the workload as a run asks for it; null where it is as the artifact has it',
       'terms|null': 'json: what would run, if everything that could be told holds',
       checks: [
@@ -68,6 +87,8 @@ export function addPlan(program: Command): void {
       "the operator's public key, which signed trust roots and policy (repeatable)",
       collect,
     )
+    .option('--out <file>', 'write what was found, for `writ issue --from-plan`; nothing is overwritten')
+    .option('--no-libraries', 'leave loader and shared libraries to the host')
     .option('--host <id>', 'the host that it would run on; `writ status` shows the id')
     .addOption(
       new Option('--tier <tier>', 'kind of TPM that the policy is told of')
@@ -75,7 +96,7 @@ export function addPlan(program: Command): void {
         .default('hardware'),
     )
   handOn(command)
-  addWorkloadOptions(command)
+  addScopeOptions(command)
   addNote(
     command,
     'Exit status: 1 if a check FAILED. Whether the host is attested, what is revoked and how often the artifact has been used\n' +
@@ -84,6 +105,9 @@ export function addPlan(program: Command): void {
   setAction<Options>(command, async ({ args, options, output }) => {
     const [name = '', ...rest] = args
     const asked = readWorkload(name, rest, options)
+    const { closure, ...planned } = await planWorkload(name, rest, options, options.libraries)
+    const hints = [...closure.hints, ...(await argumentHints(rest, closure.items))]
+    if (options.out !== undefined) await writePlan(options.out, planned)
     const artifact =
       options.artifact === undefined ? null : await readDocument(options.artifact, 'the artifact')
     const found = await rehearse(
@@ -104,11 +128,24 @@ export function addPlan(program: Command): void {
       observe,
     )
     const checks = found.checks.map(shownCheck)
+    const items = closure.items.map(item => ({ ...item, signed: isSigned(item, found) }))
     const passed = checks.every(({ status }) => status !== 'FAILED')
     output.result(
-      { passed, artifact: shownArtifact(found), request: asked, terms: found.terms, checks },
+      {
+        passed,
+        artifact: shownArtifact(found),
+        closure: items,
+        hints,
+        request: asked,
+        terms: found.terms,
+        checks,
+      },
       () => [
         `asks for  ${printable((asked.argv ?? [asked.program]).join(' '))}`,
+        ...items.map(closureLine),
+        ...hints.map(hint => `hint      ${printable(hint)}`),
+        ...(options.out === undefined ? [] : [`plan      ${options.out}`]),
+        '',
         ...checkLines(checks),
         '',
         passed
@@ -118,6 +155,15 @@ export function addPlan(program: Command): void {
     )
     return passed ? EXIT.done : EXIT.refused
   })
+}
+
+function isSigned({ sha256 }: ClosureItem, { statement }: Rehearsal): boolean | null {
+  return statement === null ? null : statement.subject.some(item => subjectDigest(item) === sha256)
+}
+
+function closureLine({ path, role, why, sha256, signed }: ClosureItem & { signed: boolean | null }): string {
+  const what = why === 'named' || why === 'program' ? role : why
+  return `${what.padEnd(12)} ${sha256}  ${printable(path)}${signed === false ? '  (not signed)' : ''}`
 }
 
 async function readGovernance({ trust, policy, operatorKey = [] }: Options) {
