@@ -1,0 +1,63 @@
+import {
+  type Decision,
+  type DecisionInput,
+  decideAfterOpen,
+  openRevocation,
+  openTrustRoots,
+  type PolicyBundle,
+  RevocationSet,
+  signRevocation,
+  signTrustRoots,
+  type TrustRoots,
+} from '../../authorization/index.ts'
+import { bytesOf, type Expected, type Given } from './form.ts'
+import { ed25519Key } from './source/keys.ts'
+
+/** Signs what of the inputs is a signed document on a host; vectors have the fields alone. */
+const governance = ed25519Key('governance')
+
+const opened = new Map<string, TrustRoots>()
+
+function trustRoots(fields: NonNullable<Given['trustRoots']>): TrustRoots {
+  const key = JSON.stringify(fields)
+  const known = opened.get(key) ?? openTrustRoots(signTrustRoots(fields, governance), [governance.public])
+  opened.set(key, known)
+  return known
+}
+
+function policy({ digest, answer }: NonNullable<Given['policy']>): PolicyBundle {
+  return { version: 1, digest, envelope: Buffer.alloc(0), envelopeDigest: digest, evaluate: () => answer }
+}
+
+function revocations(revoke: Given['revoked']): RevocationSet {
+  if (revoke.length === 0) return RevocationSet.empty
+  const envelope = signRevocation({ version: 1, epoch: 1, revoke: [...revoke] }, governance)
+  return RevocationSet.empty.with(openRevocation(envelope, [governance.public]))
+}
+
+/** The inputs of a decision as the code takes them. */
+export function inputOf(given: Given): DecisionInput {
+  const { request, caller, host, gate, lineage, fault, clock, minting, parent } = given
+  return {
+    ...{ request, caller, host, gate, lineage, fault, clock, minting },
+    artifact: given.artifact === null ? null : bytesOf(given.artifact),
+    trustRoots: given.trustRoots === null ? null : trustRoots(given.trustRoots),
+    policy: given.policy === null ? null : policy(given.policy),
+    revocations: revocations(given.revoked),
+    uses: { view: () => given.uses },
+    parent: parent === null ? null : { ...parent, decisionRecord: '0'.repeat(64) },
+  }
+}
+
+/** What this implementation answers. */
+export function answer(given: Given): Decision {
+  return decideAfterOpen(inputOf(given), given.observed)
+}
+
+export function expectedOf({ outcome, stage, reasons }: Decision): Expected {
+  return {
+    outcome,
+    stage,
+    reasons: reasons.map(({ code, at }) => (at === undefined ? { code } : { code, at })),
+  }
+}
