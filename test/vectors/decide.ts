@@ -2,10 +2,13 @@ import {
   type Decision,
   type DecisionInput,
   decideAfterOpen,
+  type HostLabels,
+  openHostLabels,
   openRevocation,
   openTrustRoots,
   type PolicyBundle,
   RevocationSet,
+  signHostLabels,
   signRevocation,
   signTrustRoots,
   type TrustRoots,
@@ -25,6 +28,10 @@ function trustRoots(fields: NonNullable<Given['trustRoots']>): TrustRoots {
   return known
 }
 
+function hostLabels(fields: NonNullable<Given['hostLabels']>): HostLabels {
+  return openHostLabels(signHostLabels(fields, governance), [governance.public])
+}
+
 function policy({ digest, answer }: NonNullable<Given['policy']>): PolicyBundle {
   return { version: 1, digest, envelope: Buffer.alloc(0), envelopeDigest: digest, evaluate: () => answer }
 }
@@ -42,6 +49,7 @@ export function inputOf(given: Given): DecisionInput {
     ...{ request, caller, host, gate, lineage, fault, clock, minting },
     artifact: given.artifact === null ? null : bytesOf(given.artifact),
     trustRoots: given.trustRoots === null ? null : trustRoots(given.trustRoots),
+    hostLabels: given.hostLabels === null ? null : hostLabels(given.hostLabels),
     policy: given.policy === null ? null : policy(given.policy),
     revocations: revocations(given.revoked),
     uses: { view: () => given.uses },

@@ -2,6 +2,7 @@ import type {
   Caller,
   DecisionInput,
   ExecutionRequest,
+  HostLabelsFields,
   LaunchTerms,
   ObservedSubject,
   ParentState,
@@ -26,6 +27,7 @@ export interface Given {
   /** The envelope as it is sent. */
   readonly artifact: Bytes | null
   readonly trustRoots: TrustRootsFields | null
+  readonly hostLabels: HostLabelsFields | null
   readonly request: ExecutionRequest
   readonly caller: Caller | null
   readonly host: DecisionInput['host']

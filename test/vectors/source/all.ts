@@ -2,11 +2,29 @@ import { isDeepStrictEqual } from 'node:util'
 import { answer, expectedOf } from '../decide.ts'
 import type { DecisionVector, VectorFile } from '../form.ts'
 import type { Case, Group } from './case.ts'
+import { AUDIENCE, INITIATORS, MINTED, PARENTS, VALIDITY } from './decisions/circumstances.ts'
 import { ENVELOPE } from './decisions/envelope.ts'
+import { ENVIRONMENT, POLICY, USE } from './decisions/host.ts'
+import { CHILDREN, SCOPE, SUBJECTS } from './decisions/scope.ts'
 import { SIGNATURE, THRESHOLD } from './decisions/signature.ts'
 import { defaults } from './world.ts'
 
-export const DECISIONS: readonly Group[] = [ENVELOPE, SIGNATURE, THRESHOLD]
+export const DECISIONS: readonly Group[] = [
+  ENVELOPE,
+  SIGNATURE,
+  THRESHOLD,
+  VALIDITY,
+  AUDIENCE,
+  INITIATORS,
+  PARENTS,
+  MINTED,
+  SUBJECTS,
+  SCOPE,
+  CHILDREN,
+  ENVIRONMENT,
+  POLICY,
+  USE,
+]
 
 /** One vector with the places that the code names; what the code decides otherwise than is written goes to `wrong`. */
 function decision([name, about, given, verdict]: Case, wrong: string[]): DecisionVector {

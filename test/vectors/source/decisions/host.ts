@@ -1,0 +1,403 @@
+import { sha256Hex } from '../../../../encoding/digest.ts'
+import type { Given } from '../../form.ts'
+import { asked, type Case, type Group, gate, uses } from '../case.ts'
+import {
+  alice,
+  artifact,
+  bob,
+  defaults,
+  EXECUTION,
+  MODEL_DIGEST,
+  OTHER_DIGEST,
+  PROGRAM_DIGEST,
+  payload,
+} from '../world.ts'
+import { asChild, parent } from './circumstances.ts'
+
+type Environment = Parameters<Parameters<typeof artifact>[0] & object>[0]['environment']
+const asking = (fields: Partial<Environment>) => ({
+  artifact: artifact(it => Object.assign(it.environment, fields)),
+})
+const STALE = ['integrity', 'ATTESTATION_STALE'] as const
+const OTHER = ['integrity', 'ENVIRONMENT_MISMATCH'] as const
+const enforcing = (fields: Partial<Given['host']['enforces']>) => ({
+  host: { ...defaults.host, enforces: { ...defaults.host.enforces, ...fields } },
+})
+const own = (pids: 'own' | 'any') =>
+  artifact(it => {
+    it.scope.user = pids === 'own' ? 'own' : { uid: 1000, gid: 1000, groups: [] }
+  })
+
+export const ENVIRONMENT: Group = {
+  file: 'environment',
+  description:
+    'The lineage, the trust gate, and what the artifact asks of the host. Nothing is known of a host without evidence.',
+  cases: [
+    ['broken lineage', 'it does not hold together', { lineage: 'broken' }, ['integrity', 'LINEAGE_BROKEN']],
+    [
+      'lineage unavailable',
+      'it cannot be written',
+      { lineage: 'unavailable' },
+      ['integrity', 'LINEAGE_UNAVAILABLE'],
+    ],
+    [
+      'unattested',
+      'no evidence so far',
+      gate({
+        state: 'UNATTESTED',
+        evidenceAgeMs: null,
+        deadlineInMs: null,
+        referenceValuesDigest: null,
+        resetCount: null,
+        tier: 'unknown',
+      }),
+      STALE,
+    ],
+    ['stale', 'the evidence is too old', gate({ state: 'STALE', deadlineInMs: null }), STALE],
+    [
+      'failed',
+      'the appraisal failed',
+      gate({ state: 'FAILED', deadlineInMs: null }),
+      ['integrity', 'ATTESTATION_FAILED'],
+    ],
+    ['no time left', 'attested, and the deadline is now', gate({ deadlineInMs: 0 }), STALE],
+    ['a millisecond left', 'attested', gate({ deadlineInMs: 1 }), 'permit'],
+    ['no deadline', 'attested without a deadline is not attested', gate({ deadlineInMs: null }), STALE],
+    ['evidence as old as it may be', '30 s of 30 s', gate({ evidenceAgeMs: 30_000 }), 'permit'],
+    ['evidence too old for the artifact', 'a millisecond more', gate({ evidenceAgeMs: 30_001 }), STALE],
+    [
+      'any age',
+      'as old as the host allows',
+      { ...asking({ maxEvidenceAge: 'any' }), ...gate({ evidenceAgeMs: 86_400_000 }) },
+      'permit',
+    ],
+    [
+      'other reference values',
+      'the host is judged by others',
+      gate({ referenceValuesDigest: OTHER_DIGEST }),
+      OTHER,
+    ],
+    [
+      'any reference values',
+      'whichever are in force',
+      { ...asking({ referenceValues: 'any' }), ...gate({ referenceValuesDigest: OTHER_DIGEST }) },
+      'permit',
+    ],
+    ['simulated TPM refused', 'a software TPM', asking({ simulated: 'deny' }), OTHER],
+    [
+      'unknown TPM refused',
+      'a TPM that is not known to be hardware',
+      { ...asking({ simulated: 'deny' }), ...gate({ tier: 'unknown' }) },
+      OTHER,
+    ],
+    [
+      'hardware TPM',
+      'nothing else is wanted',
+      { ...asking({ simulated: 'deny' }), ...gate({ tier: 'hardware' }) },
+      'permit',
+    ],
+    ['this boot', 'the reset count that is signed', asking({ resetCount: 41 }), 'permit'],
+    [
+      'the next boot',
+      'the TPM was reset since',
+      { ...asking({ resetCount: 41 }), ...gate({ resetCount: 42 }) },
+      OTHER,
+    ],
+    [
+      'boot not known',
+      'a boot is signed, and it is not known which this is',
+      { ...asking({ resetCount: 41 }), ...gate({ resetCount: null }) },
+      OTHER,
+    ],
+    [
+      'boot 0',
+      'zero is a count like others',
+      { ...asking({ resetCount: 0 }), ...gate({ resetCount: 0 }) },
+      'permit',
+    ],
+    [
+      'closed, and another host than is asked for',
+      'evidence that no longer counts still says what the host was',
+      {
+        ...asking({ resetCount: 40, simulated: 'deny' }),
+        ...gate({ state: 'STALE', deadlineInMs: null, referenceValuesDigest: OTHER_DIGEST }),
+      },
+      [
+        'integrity',
+        'ATTESTATION_STALE',
+        'ENVIRONMENT_MISMATCH',
+        'ENVIRONMENT_MISMATCH',
+        'ENVIRONMENT_MISMATCH',
+      ],
+    ],
+    [
+      'closed, and nothing is known',
+      'without evidence nothing can be another than what is asked for',
+      {
+        ...asking({ resetCount: 40, simulated: 'deny' }),
+        ...gate({
+          state: 'UNATTESTED',
+          evidenceAgeMs: null,
+          deadlineInMs: null,
+          referenceValuesDigest: null,
+          resetCount: null,
+          tier: 'unknown',
+        }),
+      },
+      STALE,
+    ],
+    [
+      'memory not limited here',
+      'the host cannot limit memory',
+      enforcing({ controllers: ['pids', 'cpu'] }),
+      OTHER,
+    ],
+    [
+      'processors not limited here',
+      'the host cannot limit processors',
+      {
+        ...enforcing({ controllers: ['memory', 'pids'] }),
+        artifact: artifact(it => (it.scope.limits.cpuPercent = 50)),
+      },
+      OTHER,
+    ],
+    [
+      'processes not limited here',
+      'those of a user of its own can be counted otherwise',
+      { ...enforcing({ controllers: ['memory', 'cpu'] }), artifact: own('own') },
+      'permit',
+    ],
+    [
+      'processes of a shared user',
+      'those of a shared user cannot',
+      { ...enforcing({ controllers: ['memory', 'cpu'] }), artifact: own('any') },
+      OTHER,
+    ],
+    [
+      'a device',
+      'the host has that class',
+      { artifact: artifact(it => (it.scope.devices = ['gpu'])) },
+      'permit',
+    ],
+    [
+      'a device that is not there',
+      'the host has no such class',
+      { artifact: artifact(it => (it.scope.devices = ['tpu'])) },
+      OTHER,
+    ],
+    [
+      'a device that is not asked for',
+      'the request wants none',
+      { artifact: artifact(it => (it.scope.devices = ['tpu'])), ...asked({ devices: [] }) },
+      'permit',
+    ],
+    [
+      'fault: no room',
+      'something outside of the decision is in the way',
+      { fault: { code: 'CAPACITY', message: 'no room' } },
+      ['artifact', 'CAPACITY'],
+    ],
+    [
+      'fault: no launcher, and expired',
+      'it comes first',
+      {
+        fault: { code: 'INTERNAL', message: 'no launcher' },
+        clock: { now: '2027-01-01T00:00:00.000Z', trusted: true },
+      },
+      ['artifact', 'INTERNAL', 'ARTIFACT_EXPIRED'],
+    ],
+  ],
+}
+
+const answer = (it: NonNullable<Given['policy']>['answer']) => ({
+  policy: { ...(defaults.policy as NonNullable<Given['policy']>), answer: it },
+})
+const anyPolicy = { artifact: artifact(it => (it.policy.digest = 'any')) }
+
+export const POLICY: Group = {
+  file: 'policy',
+  description:
+    'The policy in force: whether it is the one that is signed, and what its answer comes to. The answer is given: nobody needs Cedar.',
+  cases: [
+    ['allowed', 'a permit holds', {}, 'permit'],
+    [
+      'another bundle',
+      'another digest is signed',
+      { policy: { digest: OTHER_DIGEST, answer: { outcome: 'allow', determining: ['all'] } } },
+      ['policy', 'POLICY_MISMATCH'],
+    ],
+    [
+      'any bundle',
+      'whichever is in force',
+      { ...anyPolicy, policy: { digest: OTHER_DIGEST, answer: { outcome: 'allow', determining: ['all'] } } },
+      'permit',
+    ],
+    ['no bundle', 'nothing is in force', { policy: null }, ['policy', 'POLICY_ERROR']],
+    [
+      'no bundle, and any is signed',
+      'any is not none',
+      { ...anyPolicy, policy: null },
+      ['policy', 'POLICY_ERROR'],
+    ],
+    [
+      'forbidden',
+      'a forbid holds',
+      answer({ outcome: 'deny', determining: ['no-network'] }),
+      ['policy', 'POLICY_DENIED'],
+    ],
+    [
+      'not permitted',
+      'no permit holds',
+      answer({ outcome: 'deny', determining: [] }),
+      ['policy', 'POLICY_DENIED'],
+    ],
+    [
+      'not evaluated',
+      'an evaluation failed, also that of a forbid',
+      answer({ outcome: 'failed', failed: ['broken'], message: 'overflow' }),
+      ['policy', 'POLICY_ERROR'],
+    ],
+    [
+      'another bundle, and forbidden',
+      'both are said',
+      { policy: { digest: OTHER_DIGEST, answer: { outcome: 'deny', determining: [] } } },
+      ['policy', 'POLICY_MISMATCH', 'POLICY_DENIED'],
+    ],
+  ],
+}
+
+const name = sha256Hex(payload())
+const times = (maxUses: number | 'any') => ({ artifact: artifact(it => (it.validity.maxUses = maxUses)) })
+const REPLAYED = ['use', 'REPLAYED'] as const
+const REVOKED = ['use', 'REVOKED'] as const
+
+const use: Case[] = [
+  ['first use', 'of one', {}, 'permit'],
+  ['second use of one', 'none is left', uses({ used: 1 }), REPLAYED],
+  ['last of three', 'one is left', { ...times(3), ...uses({ used: 2 }) }, 'permit'],
+  ['fourth of three', 'none is left', { ...times(3), ...uses({ used: 3 }) }, REPLAYED],
+  ['any number', 'never used up', { ...times('any'), ...uses({ used: 1_000_000 }) }, 'permit'],
+  ['another payload under its id', 'an id is one artifact', uses({ otherPayload: OTHER_DIGEST }), REPLAYED],
+  [
+    'another payload, any number of uses',
+    'an id is one artifact all the same',
+    { ...times('any'), ...uses({ otherPayload: OTHER_DIGEST }) },
+    REPLAYED,
+  ],
+  [
+    'another payload, and used up',
+    'both are said',
+    uses({ used: 1, otherPayload: OTHER_DIGEST }),
+    ['use', 'REPLAYED', 'REPLAYED'],
+  ],
+  [
+    'after an unclean stop',
+    'a use of it may be missing in the log',
+    uses({ uncleanSince: '2026-11-21T01:00:00.000Z' }),
+    REPLAYED,
+  ],
+  [
+    'valid only since then',
+    'it cannot have been used before',
+    uses({ uncleanSince: '2026-11-20T00:00:00.000Z' }),
+    'permit',
+  ],
+  [
+    'after an unclean stop, any number',
+    'no use can be missing',
+    { ...times('any'), ...uses({ uncleanSince: '2026-11-21T01:00:00.000Z' }) },
+    'permit',
+  ],
+  [
+    'a question',
+    'asks whether it would be permitted: used up all the same',
+    { ...asked({ operation: 'authorize' }), ...uses({ used: 1 }) },
+    REPLAYED,
+  ],
+  [
+    'what goes on',
+    'has its use already',
+    { ...asked({ operation: 'continue' }), ...uses({ used: 1 }) },
+    'permit',
+  ],
+  [
+    'what goes on, and another use',
+    'that one counts',
+    { ...asked({ operation: 'continue' }), ...uses({ used: 2 }) },
+    REPLAYED,
+  ],
+  [
+    'artifact revoked',
+    'by the digest of its payload',
+    { revoked: [{ kind: 'artifact', digest: name }] },
+    REVOKED,
+  ],
+  [
+    'another artifact revoked',
+    'not this one',
+    { revoked: [{ kind: 'artifact', digest: OTHER_DIGEST }] },
+    'permit',
+  ],
+  ['key revoked', 'the only one that signed', { revoked: [{ kind: 'key', id: alice.public.id }] }, REVOKED],
+  [
+    'key of another revoked',
+    'one that did not sign',
+    { revoked: [{ kind: 'key', id: bob.public.id }] },
+    'permit',
+  ],
+  ['program revoked', 'by its digest', { revoked: [{ kind: 'program', digest: PROGRAM_DIGEST }] }, REVOKED],
+  [
+    'model revoked',
+    'any subject by its digest',
+    { revoked: [{ kind: 'program', digest: MODEL_DIGEST }] },
+    REVOKED,
+  ],
+  [
+    'a digest of another kind',
+    'a program is no artifact',
+    { revoked: [{ kind: 'artifact', digest: PROGRAM_DIGEST }] },
+    'permit',
+  ],
+  [
+    'execution revoked',
+    'itself, before it started',
+    { revoked: [{ kind: 'execution', id: EXECUTION }] },
+    REVOKED,
+  ],
+  [
+    'parent revoked',
+    'and with it its children',
+    { ...asChild, ...parent(), revoked: [{ kind: 'execution', id: parent().parent.executionId }] },
+    REVOKED,
+  ],
+  [
+    'ancestor revoked',
+    'and with it all its descendants',
+    {
+      ...asChild,
+      ...parent({ ancestors: ['9'.repeat(32)] }),
+      revoked: [{ kind: 'execution', id: '9'.repeat(32) }],
+    },
+    REVOKED,
+  ],
+  [
+    'all at once',
+    'every reason of the stage, in order: artifact, program, execution, key, id, uses, unclean stop',
+    {
+      ...uses({ used: 1, otherPayload: OTHER_DIGEST, uncleanSince: '2026-11-21T01:00:00.000Z' }),
+      revoked: [
+        { kind: 'key', id: alice.public.id },
+        { kind: 'execution', id: EXECUTION },
+        { kind: 'program', digest: PROGRAM_DIGEST },
+        { kind: 'artifact', digest: name },
+      ],
+    },
+    ['use', 'REVOKED', 'REVOKED', 'REVOKED', 'REVOKED', 'REPLAYED', 'REPLAYED', 'REPLAYED'],
+  ],
+]
+
+export const USE: Group = {
+  file: 'use',
+  description: 'What is revoked, and which uses are left.',
+  cases: use,
+}
