@@ -32,8 +32,15 @@ function hostLabels(fields: NonNullable<Given['hostLabels']>): HostLabels {
   return openHostLabels(signHostLabels(fields, governance), [governance.public])
 }
 
-function policy({ digest, answer }: NonNullable<Given['policy']>): PolicyBundle {
-  return { version: 1, digest, envelope: Buffer.alloc(0), envelopeDigest: digest, evaluate: () => answer }
+function policy({ answer, ...bundle }: NonNullable<Given['policy']>): PolicyBundle {
+  const { digest } = bundle
+  return {
+    ...bundle,
+    version: 1,
+    envelope: Buffer.alloc(0),
+    envelopeDigest: digest,
+    evaluate: () => answer,
+  }
 }
 
 function revocations(revoke: Given['revoked']): RevocationSet {

@@ -39,7 +39,12 @@ export interface Given {
   readonly parent: (Omit<ParentState, 'terms' | 'decisionRecord'> & { readonly terms: LaunchTerms }) | null
   readonly observed: readonly ObservedSubject[]
   /** The bundle that is in force, and what it says to this request: nobody needs Cedar for a vector. */
-  readonly policy: { readonly digest: string; readonly answer: PolicyAnswer } | null
+  readonly policy: {
+    readonly digest: string
+    readonly notBefore: string
+    readonly notAfter: string
+    readonly answer: PolicyAnswer
+  } | null
   readonly revoked: readonly RevocationTarget[]
   readonly uses: UseView
 }

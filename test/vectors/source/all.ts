@@ -7,12 +7,14 @@ import { ENVELOPE } from './decisions/envelope.ts'
 import { ENVIRONMENT, POLICY, USE } from './decisions/host.ts'
 import { CHILDREN, SCOPE, SUBJECTS } from './decisions/scope.ts'
 import { SIGNATURE, THRESHOLD } from './decisions/signature.ts'
+import { SIGNERS } from './decisions/signers.ts'
 import { defaults } from './world.ts'
 
 export const DECISIONS: readonly Group[] = [
   ENVELOPE,
   SIGNATURE,
   THRESHOLD,
+  SIGNERS,
   VALIDITY,
   AUDIENCE,
   INITIATORS,

@@ -139,15 +139,39 @@ export const request: Given['request'] = {
   files: [],
 }
 
+type TrustRoots = NonNullable<Given['trustRoots']>
+type Authority = TrustRoots['authorities'][number]
+type Key = Authority['keys'][number]
+
+/** A key of an authority: of an approver, without a window, unless it is said otherwise. */
+export const keyOf = (key: PrivateKey, holder: string, terms: Partial<Key> = {}): Key => ({
+  key: spki(key),
+  holder,
+  role: 'approver',
+  notBefore: 'any',
+  notAfter: 'any',
+  ...terms,
+})
+
+export const authority = (
+  name: string,
+  threshold: number,
+  keys: Key[],
+  requester: Authority['requester'] = 'none',
+): Authority => ({ name, threshold, requester, keys })
+
+export const roots = (authorities: Authority[], notAfter: TrustRoots['notAfter'] = 'any'): TrustRoots => ({
+  version: 1,
+  notAfter,
+  authorities,
+})
+
 export const defaults: Given = {
   artifact: artifact(),
-  trustRoots: {
-    version: 1,
-    authorities: [
-      { name: 'release', threshold: 1, keys: [spki(alice)] },
-      { name: 'board', threshold: 2, keys: [spki(alice), spki(bob), spki(carol)] },
-    ],
-  },
+  trustRoots: roots([
+    authority('release', 1, [keyOf(alice, 'alice')]),
+    authority('board', 2, [keyOf(alice, 'alice'), keyOf(bob, 'bob'), keyOf(carol, 'carol')]),
+  ]),
   hostLabels: null,
   request,
   caller: {
@@ -181,7 +205,12 @@ export const defaults: Given = {
     { path: PROGRAM, sha256: PROGRAM_DIGEST, size: 7 },
     { path: MODEL, sha256: MODEL_DIGEST, size: 5 },
   ],
-  policy: { digest: POLICY, answer: { outcome: 'allow', determining: ['all'] } },
+  policy: {
+    digest: POLICY,
+    notBefore: 'any',
+    notAfter: 'any',
+    answer: { outcome: 'allow', determining: ['all'] },
+  },
   revoked: [],
   uses: { used: 0, otherPayload: null, uncleanSince: null },
 }

@@ -2,7 +2,19 @@ import { MAX_ARTIFACT_BYTES } from '../../../../authorization/index.ts'
 import { asBytes, type Bytes } from '../../form.ts'
 import type { Case, Group } from '../case.ts'
 import { type Enveloped, enveloped } from '../keys.ts'
-import { alice, artifact, carol, HOST, OTHER_HOST, payload, spki, tampered, text } from '../world.ts'
+import {
+  alice,
+  artifact,
+  authority,
+  carol,
+  HOST,
+  keyOf,
+  OTHER_HOST,
+  payload,
+  roots,
+  tampered,
+  text,
+} from '../world.ts'
 
 const whole = artifact() as string
 const MALFORMED = ['artifact', 'ARTIFACT_MALFORMED'] as const
@@ -314,16 +326,11 @@ const cases: Case[] = [
     ['artifact', 'SIGNER_UNTRUSTED', 'ATTESTATION_STALE'],
   ],
   ['no trust roots', 'nobody is trusted', { trustRoots: null }, ['artifact', 'SIGNER_UNTRUSTED']],
-  [
-    'empty trust roots',
-    'no authority at all',
-    { trustRoots: { version: 1, authorities: [] } },
-    ['artifact', 'SIGNER_UNTRUSTED'],
-  ],
+  ['empty trust roots', 'no authority at all', { trustRoots: roots([]) }, ['artifact', 'SIGNER_UNTRUSTED']],
   [
     'authority of another name',
     'the key is trusted, for another issuer',
-    { trustRoots: { version: 1, authorities: [{ name: 'Release', threshold: 1, keys: [spki(alice)] }] } },
+    { trustRoots: roots([authority('Release', 1, [keyOf(alice, 'alice')])]) },
     ['artifact', 'SIGNER_UNTRUSTED'],
   ],
 ]

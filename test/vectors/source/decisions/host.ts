@@ -8,6 +8,7 @@ import {
   defaults,
   EXECUTION,
   MODEL_DIGEST,
+  NOW,
   OTHER_DIGEST,
   PROGRAM_DIGEST,
   payload,
@@ -209,9 +210,9 @@ export const ENVIRONMENT: Group = {
   ],
 }
 
-const answer = (it: NonNullable<Given['policy']>['answer']) => ({
-  policy: { ...(defaults.policy as NonNullable<Given['policy']>), answer: it },
-})
+type Bundle = NonNullable<Given['policy']>
+const bundle = (fields: Partial<Bundle>) => ({ policy: { ...(defaults.policy as Bundle), ...fields } })
+const answer = (answer: Bundle['answer']) => bundle({ answer })
 const anyPolicy = { artifact: artifact(it => (it.policy.digest = 'any')) }
 
 export const POLICY: Group = {
@@ -223,15 +224,10 @@ export const POLICY: Group = {
     [
       'another bundle',
       'another digest is signed',
-      { policy: { digest: OTHER_DIGEST, answer: { outcome: 'allow', determining: ['all'] } } },
+      { ...bundle({ digest: OTHER_DIGEST }) },
       ['policy', 'POLICY_MISMATCH'],
     ],
-    [
-      'any bundle',
-      'whichever is in force',
-      { ...anyPolicy, policy: { digest: OTHER_DIGEST, answer: { outcome: 'allow', determining: ['all'] } } },
-      'permit',
-    ],
+    ['any bundle', 'whichever is in force', { ...anyPolicy, ...bundle({ digest: OTHER_DIGEST }) }, 'permit'],
     ['no bundle', 'nothing is in force', { policy: null }, ['policy', 'POLICY_ERROR']],
     [
       'no bundle, and any is signed',
@@ -260,8 +256,28 @@ export const POLICY: Group = {
     [
       'another bundle, and forbidden',
       'both are said',
-      { policy: { digest: OTHER_DIGEST, answer: { outcome: 'deny', determining: [] } } },
+      { ...bundle({ digest: OTHER_DIGEST, answer: { outcome: 'deny', determining: [] } }) },
       ['policy', 'POLICY_MISMATCH', 'POLICY_DENIED'],
+    ],
+    ['first instant of the bundle', 'it may decide', bundle({ notBefore: NOW }), 'permit'],
+    [
+      'bundle not yet valid',
+      'what is not valid has no say',
+      bundle({ notBefore: '2026-11-21T02:00:00.001Z' }),
+      ['policy', 'POLICY_ERROR'],
+    ],
+    [
+      'last instant of the bundle',
+      'a millisecond is left',
+      bundle({ notAfter: '2026-11-21T02:00:00.001Z' }),
+      'permit',
+    ],
+    ['bundle expired', 'an expired bundle denies', bundle({ notAfter: NOW }), ['policy', 'POLICY_ERROR']],
+    [
+      'bundle expired, and another',
+      'both are said',
+      bundle({ notAfter: NOW, digest: OTHER_DIGEST }),
+      ['policy', 'POLICY_ERROR', 'POLICY_MISMATCH'],
     ],
   ],
 }

@@ -2,7 +2,19 @@ import { preAuthenticationEncoding } from '../../../../signing/dsse.ts'
 import type { PrivateKey } from '../../../../signing/key.ts'
 import type { Case, Group } from '../case.ts'
 import { derInteger, derSignature, ecdsaNumbers, P256_ORDER, scalarOf, signAlways } from '../keys.ts'
-import { alice, artifact, bob, carol, dave, mallory, payload, spki, tampered } from '../world.ts'
+import {
+  alice,
+  artifact,
+  authority,
+  bob,
+  carol,
+  dave,
+  keyOf,
+  mallory,
+  payload,
+  roots,
+  tampered,
+} from '../world.ts'
 
 const TYPE = 'application/vnd.in-toto+json'
 const INVALID = ['artifact', 'SIGNATURE_INVALID'] as const
@@ -11,7 +23,7 @@ const ED25519_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n
 
 /** In these vectors one ECDSA key is the issuer's only one. */
 const ecdsa = {
-  trustRoots: { version: 1, authorities: [{ name: 'release', threshold: 1, keys: [spki(bob)] }] },
+  trustRoots: roots([authority('release', 1, [keyOf(bob, 'bob')])]),
 }
 
 /** An artifact whose one signature is what is made of the right one. */
@@ -312,13 +324,10 @@ export const THRESHOLD: Group = {
       'one key of each of two authorities are not two of either',
       {
         artifact: artifact(undefined, [alice, dave]),
-        trustRoots: {
-          version: 1,
-          authorities: [
-            { name: 'release', threshold: 2, keys: [spki(alice), spki(bob)] },
-            { name: 'other', threshold: 1, keys: [spki(dave)] },
-          ],
-        },
+        trustRoots: roots([
+          authority('release', 2, [keyOf(alice, 'alice'), keyOf(bob, 'bob')]),
+          authority('other', 1, [keyOf(dave, 'dave')]),
+        ]),
       },
       ['artifact', 'THRESHOLD_NOT_MET'],
     ],
