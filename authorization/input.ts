@@ -59,6 +59,8 @@ export interface ParentState {
   readonly childrenLastMinute: number
   /** Its own parent, that one's, and so on. */
   readonly ancestors: readonly string[]
+  /** SHA-256 of the programs of those, in their order, as the records of their decisions have them. */
+  readonly ancestorPrograms?: readonly string[]
   /** Digest of the record of the decision that permitted it. */
   readonly decisionRecord: string
   /** The terms of that decision. */

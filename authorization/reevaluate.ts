@@ -12,6 +12,7 @@ import { type DecisionRecord, parseRecord, type RecordInputs } from './record.ts
 import { openRevocation, parseRevocationManifest, RevocationSet, readRevocation } from './revocation.ts'
 import { NOT_SIGNED, type Signed } from './signers.ts'
 import type { Statement } from './statement.ts'
+import type { LaunchTerms } from './terms.ts'
 import { openTrustRoots, readTrustRoots, type TrustRoots } from './trust.ts'
 
 /** What an auditor brings. Nothing of it may come from the evidence. */
@@ -191,8 +192,31 @@ export class Reevaluator {
   }
 
   async #parent(parent: NonNullable<RecordInputs['parent']>): Promise<ParentState> {
-    const { outcome, terms, inputs } = parseRecord(await this.#blob(parent.decisionRecord))
-    if (outcome !== 'permit' || terms === null || inputs?.request.executionId !== parent.executionId) {
+    const { terms, above } = await this.#permitOf(parent)
+    const ancestorPrograms: string[] = []
+    let next = above
+    for (const executionId of parent.ancestors) {
+      if (next?.executionId !== executionId) {
+        const what = `the record of the parent does not say that ${executionId} is above it`
+        throw new AuthorizationError('RECORD_INCOMPLETE', what, { at: 'inputs.parent.ancestors' })
+      }
+      const ancestor = await this.#permitOf(next)
+      ancestorPrograms.push(ancestor.terms.program.sha256)
+      next = ancestor.above
+    }
+    return { ...parent, ancestorPrograms, terms }
+  }
+
+  /** What an execution was permitted, and its own parent, from the record of its decision. */
+  async #permitOf({
+    executionId,
+    decisionRecord,
+  }: Pick<ParentState, 'executionId' | 'decisionRecord'>): Promise<{
+    terms: LaunchTerms
+    above: RecordInputs['parent']
+  }> {
+    const { outcome, terms, inputs } = parseRecord(await this.#blob(decisionRecord))
+    if (outcome !== 'permit' || terms === null || inputs?.request.executionId !== executionId) {
       throw new AuthorizationError(
         'RECORD_INCOMPLETE',
         "the parent's decision is not a permit of that execution",
@@ -201,6 +225,6 @@ export class Reevaluator {
         },
       )
     }
-    return { ...parent, terms }
+    return { terms, above: inputs.parent }
   }
 }

@@ -206,12 +206,14 @@ export class Decider {
     const parent = this.#o.registry.get(caller.parentExecution)
     // The decision itself denies a parent that is gone, and so the denial has a record.
     if (parent === undefined) return null
+    const ancestors = this.#o.registry.lineOf(parent.executionId).slice(1)
     return {
       executionId: parent.executionId,
       live: parent.state === 'RUNNING',
       childrenStarted: parent.childrenStarted,
       ...this.#o.registry.childrenOf(parent.executionId),
-      ancestors: this.#o.registry.lineOf(parent.executionId).slice(1),
+      ancestors,
+      ancestorPrograms: ancestors.flatMap(id => this.#o.registry.get(id)?.terms.program.sha256 ?? []),
       decisionRecord: parent.decisionRecord,
       terms: parent.terms,
     }

@@ -2,11 +2,19 @@ import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
 import type { PublicKey } from '../../signing/key.ts'
 import { type GovernanceDocument, openDocument, readDocument } from '../document.ts'
 import { AuthorizationError } from '../error.ts'
-import type { LaunchTerms } from '../terms.ts'
+import { windowAt } from '../signers.ts'
 import { AnswerCache, type PolicyAnswer } from './answer-cache.ts'
 import { cedarEntity, POLICY_PAYLOAD_TYPE, type PolicyBundleFields, parsePolicyBundle } from './bundle.ts'
 import { PolicyEngine } from './engine.ts'
-import { buildCall, others, type PolicyCall, type PolicyQuestion, uidKey } from './request.ts'
+import {
+  buildCall,
+  others,
+  type PolicyCall,
+  type PolicyQuestion,
+  PROGRAM_DEFAULTS,
+  uidKey,
+} from './request.ts'
+import { sampleQuestions } from './sample.ts'
 import { contextKey } from './usage.ts'
 
 /** A bundle in force: parsed, strictly validated, ready to decide. */
@@ -35,67 +43,19 @@ function checkLanguage(wanted: string, spoken: string): void {
   }
 }
 
-/** One request of each kind, to see at load that the bundle's schema takes what will be asked. */
-function sampleQuestions(): PolicyQuestion[] {
-  const zeros = '0'.repeat(64)
-  const terms: LaunchTerms = {
-    program: { path: '/bin/true', sha256: zeros },
-    files: [],
-    argv: ['true'],
-    env: [],
-    cwd: '/',
-    user: 'own',
-    stdio: { stdin: 'null', stdout: 'null', stderr: 'null' },
-    sandbox: { network: 'none', seccomp: 'default', writable: [] },
-    limits: {
-      runTimeMs: 1,
-      memoryBytes: 1,
-      pids: 1,
-      cpuSeconds: 1,
-      openFiles: 1,
-      outputBytes: 1,
-      cpuPercent: 1,
-      fileBytes: 1,
-    },
-    devices: [],
-    detach: false,
-    children: 'none',
-    onLapse: 'kill',
-    maxEvidenceAgeMs: null,
-    notAfter: '2026-01-01T00:00:00.000Z',
+/**
+ * What a caller can make up must not open anything: only a `forbid` may look at it. A `permit` that looks at the context as a whole looks
+ * at it too.
+ */
+function checkAdvisory({ permits }: PolicyEngine): void {
+  for (const { id, use } of permits) {
+    if (use.some(([first]) => first === undefined || first === 'advisory')) {
+      throw invalid(
+        `${id}: a permit may not rest on context.advisory, which the caller can make up`,
+        'policies',
+      )
+    }
   }
-  const caller = { uid: 0, gid: 0, pid: 1, cgroup: '/', unit: 'sample.service', program: null }
-  const gate = {
-    state: 'ATTESTED',
-    epoch: 1,
-    evidenceAgeMs: 0,
-    deadlineInMs: 1,
-    referenceValuesDigest: zeros,
-    tier: 'simulated',
-    resetCount: 0,
-    claims: null,
-    appraisalIndex: '0',
-    reasons: [],
-  } as const
-  const artifact = {
-    kind: 'none',
-    issuer: '',
-    id: '',
-    digest: '',
-    keyIds: [zeros],
-    limitedUses: true,
-  } as const
-  return (['execute', 'authorize'] as const).flatMap(operation =>
-    [null, '0'.repeat(32)].map(parentExecution => ({
-      operation,
-      now: terms.notAfter,
-      hostId: `000b${zeros}`,
-      caller: { ...caller, parentExecution },
-      gate: { ...gate, reasons: [] },
-      artifact,
-      terms,
-    })),
-  )
 }
 
 /** Compiles a bundle. @throws AuthorizationError `POLICY_INVALID` */
@@ -103,11 +63,13 @@ export function compileBundle(bundle: PolicyBundleFields): Pick<PolicyBundle, 'e
   const engine = PolicyEngine.create({ policies: Object.entries(bundle.policies), schema: bundle.schema })
   if (!(engine instanceof PolicyEngine)) throw invalid(engine.message, 'policies')
   checkLanguage(bundle.cedarVersion, engine.language)
+  checkAdvisory(engine)
   const entities = new Map<string, EntityJson>()
   for (const entity of bundle.entities) {
     const made = cedarEntity(entity)
     // The schema gives every program a path; one that is not being run has none to tell.
-    const attrs = entity.uid.type === 'Writ::Program' ? { ...made.attrs, path: '' } : made.attrs
+    const attrs =
+      entity.uid.type === 'Writ::Program' ? { ...PROGRAM_DEFAULTS, ...made.attrs, path: '' } : made.attrs
     entities.set(uidKey(entity.uid), { ...made, attrs })
   }
   const answers = new AnswerCache()
@@ -173,9 +135,9 @@ export function lapseOf(
   { notBefore, notAfter }: Pick<PolicyBundle, 'notBefore' | 'notAfter'>,
   now: string,
 ): string | null {
-  if (notBefore !== 'any' && now < notBefore) return `the policy is valid from ${notBefore}`
-  if (notAfter !== 'any' && now >= notAfter) return `the policy was valid until ${notAfter}`
-  return null
+  const window = windowAt({ notBefore, notAfter }, now)
+  if (window === 'open') return null
+  return window === 'early' ? `the policy is valid from ${notBefore}` : `the policy was valid until ${notAfter}`
 }
 
 /** Whether `next` may follow `current`: the version only goes up. @throws AuthorizationError `ROLLED_BACK` */

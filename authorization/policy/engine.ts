@@ -65,16 +65,25 @@ export class PolicyEngine {
   readonly language: string
   /** What the policies can see of a request's context. */
   readonly contextUse: ContextUse
+  /** The same of each policy that is not known to be a `forbid`. */
+  readonly permits: readonly { readonly id: string; readonly use: ContextUse }[]
 
   private constructor(source: PolicySource, cedar: Cedar) {
     this.#source = source
     this.shipped = source.schema === DEFAULT_SCHEMA
     this.#cedar = cedar
     this.language = cedar.getCedarLangVersion()
-    const parsed = source.policies.map(([, text]) => attempt(() => cedar.policyToJson(text)))
-    this.contextUse = contextUse(
-      parsed.map(answer => (answer.type === 'success' ? answer.json : { Var: 'context' })),
-    )
+    const parsed = source.policies.map(([id, text]) => {
+      const answer = attempt(() => cedar.policyToJson(text))
+      // What cannot be looked into may do anything.
+      return answer.type === 'success'
+        ? { id, forbids: answer.json.effect === 'forbid', json: answer.json as object }
+        : { id, forbids: false, json: { Var: 'context' } }
+    })
+    this.contextUse = contextUse(parsed.map(({ json }) => json))
+    this.permits = parsed
+      .filter(({ forbids }) => !forbids)
+      .map(({ id, json }) => ({ id, use: contextUse([json]) }))
   }
 
   /** Parses and validates strictly against the schema. */

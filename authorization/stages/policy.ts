@@ -1,7 +1,8 @@
 import { NO_REASONS, type StageChecks } from '../check.ts'
 import type { Evaluation } from '../evaluation.ts'
+import { labelsInForce } from '../host-labels.ts'
 import { lapseOf } from '../policy/compiled.ts'
-import { principalOf } from '../policy/request.ts'
+import { type PolicyQuestion, principalOf } from '../policy/request.ts'
 import { type Reason, reason } from '../reason.ts'
 import { countSigners } from '../signers.ts'
 
@@ -13,11 +14,13 @@ function ask(evaluation: Evaluation): void {
   // What is not valid has no say.
   if (policy === null || lapseOf(policy, input.clock.now) !== null) return
   const predicate = opened.statement?.predicate
+  const { keyIds, approvers, requester } = countSigners(opened.signed, input.clock.now)
   evaluation.answer = policy.evaluate({
     // What goes on is judged as what starts.
     operation: request.operation === 'authorize' ? 'authorize' : 'execute',
     now: input.clock.now,
     hostId: input.host.id,
+    hostLabels: labelsInForce(input.hostLabels, input.clock.now),
     caller,
     gate: input.gate,
     artifact: {
@@ -25,10 +28,22 @@ function ask(evaluation: Evaluation): void {
       issuer: predicate?.issuer ?? '',
       id: predicate?.id ?? '',
       digest: opened.digest ?? '',
-      keyIds: countSigners(opened.signed, input.clock.now).keyIds,
+      keyIds,
+      approvers,
+      requester: requester ?? '',
+      secrets: [],
     },
+    parents: parentsOf(evaluation),
     terms,
   })
+}
+
+/** The execution that asks and those above it, nearest first. */
+function parentsOf({ input: { parent } }: Evaluation): PolicyQuestion['parents'] {
+  if (parent === null) return []
+  const { executionId, ancestors, ancestorPrograms = [], terms } = parent
+  const above = ancestors.map((id, i) => ({ executionId: id, program: ancestorPrograms[i] ?? null }))
+  return [{ executionId, program: terms.program.sha256 }, ...above]
 }
 
 function judge({ answer }: Evaluation): readonly Reason[] {

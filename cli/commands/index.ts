@@ -47,6 +47,7 @@ export const COMMANDS: Commands = {
     verify: async p => (await import('./certificate/verify.ts')).addCertificateVerify(p),
   }),
   policy: loadGroup('policy', 'Make, show and load policy bundles.', {
+    schema: async p => (await import('./policy/schema.ts')).addPolicySchema(p),
     sign: async p => (await import('./policy/sign.ts')).addPolicySign(p),
     show: async p => (await import('./policy/show.ts')).addPolicyShow(p),
     load: async p => (await import('./policy/load.ts')).addPolicyLoad(p),

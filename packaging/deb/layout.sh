@@ -53,6 +53,7 @@ for page in README.md SECURITY.md docs/*.md docs/decisions/*.md; do
   node packaging/deb/page.ts "$page" >"$built/page"
   put 644 "$built/page" "usr/share/doc/writ/$page"
 done
+for schema in docs/schema/*; do put 644 "$schema" "usr/share/doc/writ/$schema"; done
 put 644 proto/examples/schedule.ts usr/share/doc/writ/examples/schedule.ts
 put 644 proto/examples/python/run.py usr/share/doc/writ/examples/run.py
 # For clients in other languages.

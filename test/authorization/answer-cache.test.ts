@@ -6,6 +6,11 @@ import { PolicyEngine } from '../../authorization/policy/engine.ts'
 import { contextKey } from '../../authorization/policy/usage.ts'
 import { policy } from './scenario.ts'
 
+const CLAIMS = [
+  ...['instanceIdentity', 'configuration', 'executables', 'fileSystem', 'hardware'],
+  ...['runtimeOpaque', 'storageOpaque', 'sourcedData'],
+]
+
 /** The engine over policies with these conditions. */
 const engine = (...conditions: string[]) => create(conditions, DEFAULT_SCHEMA)
 const checkedEngine = (...conditions: string[]) => create(conditions, `${DEFAULT_SCHEMA}\n`)
@@ -25,11 +30,11 @@ describe('what policies can see of the context', () => {
     ['nothing', 'principal == Writ::User::"1"', []],
     [
       'a record and a part of it',
-      'context.caller.uid == 1 && context.caller == {uid: 1, gid: 1}',
+      'context.caller.uid == 1 && context.caller == {uid: 1, gid: 1, cgroup: ""}',
       [['caller']],
     ],
     ['one attribute', 'context.caller.uid == 1', [['caller', 'uid']]],
-    ['a whole record', 'context.caller == {uid: 1, gid: 1}', [['caller']]],
+    ['a whole record', 'context.caller == {uid: 1, gid: 1, cgroup: ""}', [['caller']]],
     ['whether something is there', 'context.request.limits has pids', [['request', 'limits', 'pids']]],
     [
       'whether something is there, and it',
@@ -109,7 +114,18 @@ function question(memoryBytes: number | null): PolicyQuestion {
       appraisalIndex: '0',
       reasons: [],
     },
-    artifact: { kind: 'signed', issuer: 'r', id: 'i', digest: zeros, keyIds: [] },
+    artifact: {
+      kind: 'signed',
+      issuer: 'r',
+      id: 'i',
+      digest: zeros,
+      keyIds: [],
+      approvers: [],
+      requester: '',
+      secrets: [],
+    },
+    hostLabels: [],
+    parents: [],
     terms: {
       program: { path: '/bin/true', sha256: zeros },
       files: [],
@@ -148,29 +164,50 @@ describe('answers', () => {
 
   it('are what Cedar says without them, whatever is asked in whatever order', () => {
     const conditions = [
-      'context.caller.uid < 3',
+      'context.caller.uid < 3 && context.attestation.claims.hardware < 3',
+      'context.attestation has resetCount && context.attestation.resetCount == 1 || context.hostLabels.contains("gpu")',
+      'context.advisory.program == "p" || context.artifact.approvers.contains(context.artifact.requester)',
       'context.request.argv.contains("x") || context.request.network == "host"',
       'context.request.limits has pids && context.request.limits.pids > 1',
-      'context.request has limits.memoryBytes || context.attestation == {tier: "simulated", ageMs: 1, referenceValues: ""}',
+      'context.request has limits.memoryBytes || context.parents == {depth: 1, executions: ["e"], programs: ["p"]}',
       '!context.request.children && context.artifact.id like "a*"',
     ]
     const small = fc.integer({ min: 0, max: 4 })
     const context = fc.record({
       now: small,
       host: fc.constantFrom('h', 'i'),
-      caller: fc.record({ uid: small, gid: small }),
-      attestation: fc.record({
-        tier: fc.constantFrom('simulated', 'unknown'),
-        ageMs: small,
-        referenceValues: fc.constant(''),
-      }),
+      hostLabels: fc.subarray(['gpu', 'edge']),
+      caller: fc.record({ uid: small, gid: small, cgroup: fc.constant('/') }),
+      attestation: fc
+        .record({
+          tier: fc.constantFrom('simulated', 'unknown'),
+          ageMs: small,
+          referenceValues: fc.constant(''),
+          claims: fc.record({
+            ...Object.fromEntries(CLAIMS.map(name => [name, fc.constant(0)])),
+            hardware: small,
+          }),
+        })
+        .chain(attestation =>
+          fc.oneof(
+            fc.constant(attestation),
+            small.map(resetCount => ({ ...attestation, resetCount })),
+          ),
+        ),
       artifact: fc.record({
         kind: fc.constant('signed'),
         issuer: fc.constant('r'),
         id: fc.constantFrom('a1', 'b1'),
         digest: fc.constant(''),
         keys: fc.constant([]),
+        approvers: fc.subarray(['ann', 'bob']),
+        requester: fc.constantFrom('', 'ann'),
       }),
+      parents: fc.constantFrom(
+        { depth: 0, executions: [], programs: [] },
+        { depth: 1, executions: ['e'], programs: ['p'] },
+      ),
+      advisory: fc.record({ program: fc.constantFrom('', 'p') }),
       files: fc.constant([]),
       request: fc.record({
         argv: fc.subarray(['x', 'y']),
@@ -182,6 +219,8 @@ describe('answers', () => {
         seccomp: fc.constantFrom('default', 'strict'),
         writable: fc.constant([]),
         devices: fc.constant([]),
+        secrets: fc.constant([]),
+        detach: fc.boolean(),
         children: fc.boolean(),
         limits: fc.oneof(fc.constant({}), fc.record({ pids: small })),
       }),
@@ -202,7 +241,7 @@ describe('answers', () => {
               context: asked,
               entities: [
                 { uid: { type: 'Writ::User', id: '1' }, attrs: {}, parents: [] },
-                { uid: { type: 'Writ::Program', id: 'p' }, attrs: { path: '/p' }, parents: [] },
+                { uid: { type: 'Writ::Program', id: 'p' }, attrs: { path: '/p', labels: [] }, parents: [] },
               ],
             })
           const answers = new Map<string, unknown>()

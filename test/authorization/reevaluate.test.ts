@@ -7,6 +7,7 @@ import {
   MAX_ARTIFACT_BYTES,
   type ObservedSubject,
   openRevocation,
+  type ParentState,
   parseRecord,
   Reevaluator,
   RevocationSet,
@@ -15,6 +16,9 @@ import {
 import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import * as world from './scenario.ts'
+import { codes } from './scenario.ts'
+
+const TOOL = sha256Hex(Buffer.from('tool'))
 
 /** What another machine has: blobs by digest, and the governance key. */
 let blobs: Map<string, Buffer>
@@ -156,6 +160,68 @@ describe('a decision is made again to the same bytes', () => {
     const denied = keep(decide({ lineage: 'broken' }).record)
     const lie = canonicalJsonBytes(JSON.parse(child.record.toString().replace(decisionRecord, denied)))
     expect(await failure(auditor().reevaluate(lie))).toBe('RECORD_INCOMPLETE')
+  })
+
+  it('a grandchild, by the records of all that is above it', async () => {
+    const [top, above, asks] = ['a', 'b', 'c'].map(letter => letter.repeat(32)) as [string, string, string]
+    const forbidsTop = world.policy({
+      policies: {
+        all: world.PERMIT_ALL,
+        no: `forbid(principal, action, resource) when { context.parents.depth == 3 && context.parents.programs.contains("${TOOL}") };`,
+      },
+    })
+    keep(forbidsTop.envelope)
+    const parents: ParentState[] = []
+    const permit = (executionId: string, program = world.PROGRAM_DIGEST) => {
+      const [parent = null] = parents
+      const decision = decide(
+        {
+          artifact: world.artifact(
+            it => {
+              it.policy.digest = 'any'
+              it.parent.execution = 'any'
+              it.scope.children = {
+                max: 'any',
+                atOnce: 'any',
+                perMinute: 'any',
+                depth: 4 - parents.length,
+                programs: 'any',
+              }
+            },
+            [world.alice],
+            [{ name: 'infer', sha256: program }, ...world.SUBJECTS.slice(1)],
+          ),
+          request: world.request({ executionId, children: true }),
+          caller: world.caller({ parentExecution: parent?.executionId ?? null }),
+          parent,
+          policy: forbidsTop,
+        },
+        [{ path: world.PROGRAM, sha256: program, size: 7 }, ...world.observed().slice(1)],
+      )
+      const { terms } = decision
+      if (terms !== null)
+        parents.unshift({
+          executionId,
+          live: true,
+          childrenStarted: 0,
+          childrenRunning: 0,
+          childrenLastMinute: 0,
+          ancestors: parents.map(it => it.executionId),
+          ancestorPrograms: parents.map(it => it.terms.program.sha256),
+          decisionRecord: keep(decision.record),
+          terms,
+        })
+      return decision
+    }
+    for (const [id, program] of [[top, TOOL], [above], [asks]] as const)
+      expect(permit(id, program).reasons).toEqual([])
+    const denied = permit('d'.repeat(32))
+    expect(codes(denied)).toEqual(['POLICY_DENIED'])
+    expect(await auditor().reevaluate(denied.record)).toMatchObject({ same: true })
+    const elsewhere = denied.record
+      .toString()
+      .replace(`"ancestors":["${above}"`, `"ancestors":["${'e'.repeat(32)}"`)
+    expect(await failure(auditor().reevaluate(Buffer.from(elsewhere)))).toBe('RECORD_INCOMPLETE')
   })
 
   it('however long the record of its reasons', async () => {

@@ -137,6 +137,12 @@ describe('writ policy', () => {
     expect(await wrong(sign(what, `${what}.json`))).not.toBe('')
   })
 
+  test('prints the schema, which docs/schema/writ.cedarschema is', async () => {
+    const printed = await must(['policy', 'schema'])
+    expect(printed).toBe(readFileSync('docs/schema/writ.cedarschema', 'utf8'))
+    expect(JSON.parse(await must(['policy', 'schema', '--json'])).schema).toBe(printed)
+  })
+
   test('refuses a directory that is not there', async () => {
     expect(await wrong(sign('none', 'none.json'))).toContain('cannot read the directory none')
   })

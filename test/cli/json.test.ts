@@ -39,6 +39,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('key trust show', ...operator, 'trust.json')
     mkdirSync(dir.in('policies'))
     writeFileSync(dir.in('policies/all.cedar'), 'permit (principal, action, resource);')
+    await json('policy schema')
     await json('policy sign', '--valid', '1h', ...signed, '--out', 'policy.json', 'policies')
     await json('policy show', ...operator, 'policy.json')
     const any = [
