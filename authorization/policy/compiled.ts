@@ -137,7 +137,9 @@ export function lapseOf(
 ): string | null {
   const window = windowAt({ notBefore, notAfter }, now)
   if (window === 'open') return null
-  return window === 'early' ? `the policy is valid from ${notBefore}` : `the policy was valid until ${notAfter}`
+  return window === 'early'
+    ? `the policy is valid from ${notBefore}`
+    : `the policy was valid until ${notAfter}`
 }
 
 /** Whether `next` may follow `current`: the version only goes up. @throws AuthorizationError `ROLLED_BACK` */
