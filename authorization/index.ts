@@ -81,18 +81,27 @@ export {
 } from './rehearse.ts'
 export { type Caller, type ExecutionRequest, type ObservedSubject, parseRequest } from './request.ts'
 export {
+  MAX_REVOKED_AT_ONCE,
   openRevocation,
+  openRevocationInSteps,
   parseRevocation,
+  REVOCATION_KINDS,
   REVOCATION_PAYLOAD_TYPE,
-  type Revocable,
   type Revocation,
   type RevocationFields,
   type RevocationKind,
-  RevocationSet,
+  type RevocationOrder,
   type RevocationTarget,
   readRevocation,
   signRevocation,
 } from './revocation.ts'
+export {
+  MAX_REVOKED,
+  parseRevocationLink,
+  type Revocable,
+  RevocationSet,
+  type Revoked,
+} from './revocation-set.ts'
 export type { SubjectToOpen } from './scope.ts'
 export {
   type ArtifactSigner,

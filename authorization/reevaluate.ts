@@ -9,7 +9,8 @@ import { type HostLabels, openHostLabels, readHostLabels } from './host-labels.t
 import type { DecisionInput, ParentState } from './input.ts'
 import { type PolicyBundle, PolicyCache, readPolicyBundle } from './policy/compiled.ts'
 import { type DecisionRecord, parseRecord, type RecordInputs } from './record.ts'
-import { openRevocation, parseRevocationManifest, RevocationSet, readRevocation } from './revocation.ts'
+import { RevocationChain } from './revocation-chain.ts'
+import type { RevocationSet } from './revocation-set.ts'
 import { NOT_SIGNED, type Signed } from './signers.ts'
 import type { Statement } from './statement.ts'
 import type { LaunchTerms } from './terms.ts'
@@ -55,12 +56,18 @@ export class Reevaluator {
   readonly #anchors: ReevaluationAnchors
   readonly #policies: PolicyCache
   readonly #trust = new Map<string, TrustRoots>()
-  #revocations: RevocationSet = RevocationSet.empty
+  readonly #revocations: RevocationChain
 
   constructor(getBlob: BlobSource, anchors: ReevaluationAnchors) {
     this.#getBlob = getBlob
     this.#anchors = anchors
     this.#policies = new PolicyCache(anchors.governance ?? [])
+    this.#revocations = new RevocationChain(digest => this.#blob(digest), anchors.governance)
+  }
+
+  /** Takes revocations over that somebody has folded by himself, for records that name them. */
+  knows(revocations: RevocationSet): void {
+    this.#revocations.add(revocations)
   }
 
   /**
@@ -114,7 +121,7 @@ export class Reevaluator {
       trustRoots: trustRoots === null ? null : await this.#trustRoots(trustRoots),
       hostLabels: hostLabels === null ? null : await this.#hostLabels(hostLabels),
       policy: policy === null ? null : await this.#policy(policy),
-      revocations: await this.#revocationSet(revocations),
+      revocations: await this.#revocations.get(revocations),
       uses: {
         view: () => {
           if (uses !== null) return uses
@@ -170,25 +177,6 @@ export class Reevaluator {
     const roots = governance === null ? readTrustRoots(bytes) : openTrustRoots(bytes, governance)
     this.#trust.set(digest, roots)
     return roots
-  }
-
-  /** Records come in the order of the log, so the set that was needed last is mostly the one, or its successor. */
-  async #revocationSet(digest: string): Promise<RevocationSet> {
-    if (digest === this.#revocations.digest) return this.#revocations
-    if (digest === RevocationSet.empty.digest) return RevocationSet.empty
-    const documents = []
-    const { governance } = this.#anchors
-    for (const item of parseRevocationManifest(await this.#blob(digest))) {
-      const bytes = await this.#blob(item)
-      documents.push(governance === null ? readRevocation(bytes) : openRevocation(bytes, governance))
-    }
-    this.#revocations = RevocationSet.empty.with(...documents)
-    if (this.#revocations.digest !== digest) {
-      throw new AuthorizationError('RECORD_MALFORMED', 'a manifest of revocations is not canonical', {
-        at: digest,
-      })
-    }
-    return this.#revocations
   }
 
   async #parent(parent: NonNullable<RecordInputs['parent']>): Promise<ParentState> {

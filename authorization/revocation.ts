@@ -1,32 +1,61 @@
+import { setImmediate } from 'node:timers/promises'
 import * as v from 'valibot'
 import { sha256Hex } from '../encoding/digest.ts'
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import { parseEnvelope } from '../signing/dsse.ts'
 import type { PrivateKey, PublicKey } from '../signing/key.ts'
 import { openDocument, signDocument } from './document.ts'
-import { AuthorizationError } from './error.ts'
-import { checkShape, digest, executionId, integer, parseDocument } from './schema.ts'
+import { checkShape, digest, executionId, hostId, integer, parseDocument, readJson } from './schema.ts'
 
 export const REVOCATION_PAYLOAD_TYPE = 'application/vnd.writ.revocation.v1+json'
 
-const target = v.variant('kind', [
-  /** By the digest of its decoded payload. */
-  v.strictObject({ kind: v.literal('artifact'), digest }),
-  /** By the SHA-256 of its SubjectPublicKeyInfo. */
-  v.strictObject({ kind: v.literal('key'), id: digest }),
-  /** By the digest of any subject. */
-  v.strictObject({ kind: v.literal('program'), digest }),
-  v.strictObject({ kind: v.literal('execution'), id: executionId }),
-])
+/** What can be revoked. The order is that of a document's lists. */
+export const REVOCATION_KINDS = ['artifact', 'key', 'program', 'host', 'execution', 'policy'] as const
+export type RevocationKind = (typeof REVOCATION_KINDS)[number]
+
+/** Most that one document revokes: so much is read, checked and taken over without anybody waiting for it. A longer list is several documents. */
+export const MAX_REVOKED_AT_ONCE = 2048
+
+const ids = <T extends v.GenericSchema<unknown, string>>(id: T) =>
+  v.exactOptional(v.pipe(v.array(id), v.minLength(1), v.maxLength(MAX_REVOKED_AT_ONCE)))
+
 const revocationSchema = v.strictObject({
   version: v.literal(1),
   /** Above every earlier document's. */
   epoch: integer(1, Number.MAX_SAFE_INTEGER),
-  revoke: v.pipe(v.array(target), v.minLength(1), v.maxLength(4096)),
+  revoke: v.pipe(
+    v.strictObject({
+      /** By the digest of its decoded payload. */
+      artifact: ids(digest),
+      /** Of an authority, of governance, or a session key: by the SHA-256 of its SubjectPublicKeyInfo. */
+      key: ids(digest),
+      /** By the digest of any subject. */
+      program: ids(digest),
+      /** By the Name of its AK. */
+      host: ids(hostId),
+      execution: ids(executionId),
+      /** A bundle by the digest of its payload, which is what artifacts and records name; a version number can have several contents. */
+      policy: ids(digest),
+    }),
+    v.check(lists => {
+      const count = countOf(lists)
+      return count > 0 && count <= MAX_REVOKED_AT_ONCE
+    }, `has to name between 1 and ${MAX_REVOKED_AT_ONCE} things`),
+  ),
 })
 export type RevocationFields = v.InferOutput<typeof revocationSchema>
-export type RevocationTarget = v.InferOutput<typeof target>
-export type RevocationKind = RevocationTarget['kind']
+
+/** One thing to revoke. */
+export type RevocationTarget =
+  | { readonly kind: 'artifact' | 'program' | 'policy'; readonly digest: string }
+  | { readonly kind: 'key' | 'host' | 'execution'; readonly id: string }
+
+/** What somebody who signs a revocation says. */
+export interface RevocationOrder {
+  readonly version: 1
+  readonly epoch: number
+  readonly revoke: readonly RevocationTarget[]
+}
 
 /** A verified revocation document. */
 export interface Revocation extends RevocationFields {
@@ -35,105 +64,15 @@ export interface Revocation extends RevocationFields {
   readonly envelopeDigest: string
 }
 
-/** What a revocation can hit, keys apart. */
-export interface Revocable {
-  readonly artifactDigest: string | null
-  readonly subjectDigests: readonly string[]
-  /** The execution itself and its ancestors. */
-  readonly executionIds: readonly string[]
-}
+const LIMITS = { maxBytes: 1 << 20, maxDepth: 4 }
 
-function idOf(item: RevocationTarget): string {
-  return item.kind === 'artifact' || item.kind === 'program' ? item.digest : item.id
-}
-
-const EMPTY_MANIFEST = canonicalJsonBytes({ v: 1, documents: [] })
-
-/**
- * All that is revoked: the fold of the revocation documents in the order they came. Nothing is ever taken back.
- * Immutable: {@link with} gives a new set, so that a decision in progress keeps the one that it began with.
- */
-export class RevocationSet {
-  static readonly empty = new RevocationSet(new Map(), 0, [], EMPTY_MANIFEST)
-
-  /** `kind:id` → epoch of the document that revoked it first. */
-  readonly #items: ReadonlyMap<string, number>
-  readonly #documents: readonly string[]
-  /** Epoch of the newest document; 0 if there is none. */
-  readonly epoch: number
-  /** Canonical JSON that lists the envelopes by digest; decision records refer to it by {@link digest}. */
-  readonly manifest: Buffer
-  readonly digest: string
-
-  private constructor(
-    items: ReadonlyMap<string, number>,
-    epoch: number,
-    documents: readonly string[],
-    manifest: Buffer,
-  ) {
-    this.#items = items
-    this.#documents = documents
-    this.epoch = epoch
-    this.manifest = manifest
-    this.digest = sha256Hex(manifest)
-  }
-
-  /** The set with more documents, in order. @throws AuthorizationError `ROLLED_BACK` when an epoch is not above the last */
-  with(...added: readonly Revocation[]): RevocationSet {
-    const items = new Map(this.#items)
-    let epoch = this.epoch
-    for (const document of added) {
-      if (document.epoch <= epoch) {
-        const what = `a revocation of epoch ${document.epoch} cannot follow epoch ${epoch}`
-        throw new AuthorizationError('ROLLED_BACK', what, { at: 'epoch' })
-      }
-      epoch = document.epoch
-      for (const item of document.revoke) {
-        const key = `${item.kind}:${idOf(item)}`
-        if (!items.has(key)) items.set(key, epoch)
-      }
-    }
-    const documents = [...this.#documents, ...added.map(document => document.envelopeDigest)]
-    return new RevocationSet(items, epoch, documents, canonicalJsonBytes({ v: 1, documents }))
-  }
-
-  has(kind: RevocationKind, id: string): boolean {
-    return this.#items.has(`${kind}:${id}`)
-  }
-
-  /** All that is revoked, oldest first. */
-  list(): { readonly kind: RevocationKind; readonly id: string; readonly epoch: number }[] {
-    return [...this.#items].map(([key, epoch]) => {
-      const colon = key.indexOf(':')
-      return { kind: key.slice(0, colon) as RevocationKind, id: key.slice(colon + 1), epoch }
-    })
-  }
-
-  /** All of `it` that is revoked, keys apart: those count against a threshold (see {@link goodKeys}). */
-  hits(it: Revocable): { readonly kind: RevocationKind; readonly id: string }[] {
-    const named: [RevocationKind, readonly string[]][] = [
-      ['artifact', it.artifactDigest === null ? [] : [it.artifactDigest]],
-      ['program', it.subjectDigests],
-      ['execution', it.executionIds],
-    ]
-    return named.flatMap(([kind, ids]) => ids.filter(id => this.has(kind, id)).map(id => ({ kind, id })))
-  }
-
-  /** The keys that are not revoked. */
-  goodKeys(keyIds: readonly string[]): string[] {
-    return keyIds.filter(key => !this.has('key', key))
-  }
-}
-
-/** The documents of a manifest. @throws AuthorizationError `REVOCATION_MALFORMED` */
-export function parseRevocationManifest(bytes: Uint8Array): readonly string[] {
-  const schema = v.strictObject({ v: v.literal(1), documents: v.array(digest) })
-  return parseDocument(schema, bytes, 'REVOCATION_MALFORMED', { maxBytes: 16 << 20, maxDepth: 3 }).documents
+function countOf(lists: Partial<Record<RevocationKind, readonly string[]>>): number {
+  return REVOCATION_KINDS.reduce((count, kind) => count + (lists[kind]?.length ?? 0), 0)
 }
 
 /** Parses the payload of a revocation. @throws AuthorizationError `REVOCATION_MALFORMED` */
 export function parseRevocation(payload: Uint8Array): RevocationFields {
-  return parseDocument(revocationSchema, payload, 'REVOCATION_MALFORMED', { maxBytes: 1 << 20, maxDepth: 4 })
+  return parseDocument(revocationSchema, payload, 'REVOCATION_MALFORMED', LIMITS)
 }
 
 /** Verifies and reads a revocation: envelope → governance signature → schema. @throws AuthorizationError */
@@ -144,6 +83,27 @@ export function openRevocation(bytes: Uint8Array, governance: readonly PublicKey
     governance,
   )
   return { ...parseRevocation(payload), digest, envelope, envelopeDigest }
+}
+
+/**
+ * As {@link openRevocation}, with a turn of the event loop after each step: a long list is some milliseconds of work.
+ *
+ * @throws AuthorizationError
+ */
+export function openRevocationInSteps(
+  bytes: Uint8Array,
+  governance: readonly PublicKey[],
+): Promise<Revocation> {
+  const { payload, digest, envelope, envelopeDigest } = openDocument(
+    bytes,
+    REVOCATION_PAYLOAD_TYPE,
+    governance,
+  )
+  return setImmediate()
+    .then(() => readJson(payload, 'REVOCATION_MALFORMED', LIMITS))
+    .then(value => setImmediate(value))
+    .then(value => checkShape(revocationSchema, value, 'REVOCATION_MALFORMED'))
+    .then(fields => setImmediate({ ...fields, digest, envelope, envelopeDigest }))
 }
 
 /**
@@ -164,7 +124,13 @@ export function readRevocation(bytes: Uint8Array): Revocation {
 }
 
 /** Signs a revocation with a governance key. @throws AuthorizationError `REVOCATION_MALFORMED` */
-export function signRevocation(fields: RevocationFields, key: PrivateKey): Buffer {
+export function signRevocation({ version, epoch, revoke }: RevocationOrder, key: PrivateKey): Buffer {
+  const lists: { [kind in RevocationKind]?: string[] } = {}
+  for (const target of revoke) {
+    lists[target.kind] ??= []
+    lists[target.kind]?.push('id' in target ? target.id : target.digest)
+  }
+  const fields = { version, epoch, revoke: lists }
   const payload = canonicalJsonBytes(checkShape(revocationSchema, fields, 'REVOCATION_MALFORMED'))
   return signDocument(REVOCATION_PAYLOAD_TYPE, payload, key)
 }

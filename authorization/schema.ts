@@ -186,11 +186,18 @@ export function parseDocument<T extends v.GenericSchema>(
   code: AuthorizationErrorCode,
   limits: { maxBytes: number; maxDepth: number },
 ): v.InferOutput<T> {
-  let value: JsonValue
+  return checkShape(schema, readJson(bytes, code, limits), code)
+}
+
+/** Parses JSON bytes strictly. @throws AuthorizationError `code` */
+export function readJson(
+  bytes: Uint8Array,
+  code: AuthorizationErrorCode,
+  limits: { maxBytes: number; maxDepth: number },
+): JsonValue {
   try {
-    value = parseJson(bytes, limits)
+    return parseJson(bytes, limits)
   } catch (cause) {
     throw new AuthorizationError(code, cause instanceof Error ? cause.message : 'not JSON', { cause })
   }
-  return checkShape(schema, value, code)
 }

@@ -1,5 +1,5 @@
 import { encodeReportPieces } from '../attestation/index.ts'
-import { mintArtifact } from '../authorization/index.ts'
+import { mintArtifact, type RevocationKind } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import { LineageError, leafHash } from '../lineage/index.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
@@ -182,15 +182,17 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       return { epoch, lineageIndex, executionIds: [...ended] }
     },
 
-    listRevocations() {
+    listRevocations(from: number, limit: number) {
       const { revocations } = history
       return {
         epoch: String(revocations.epoch),
-        revocations: revocations.list().map(({ kind, id, epoch }) => ({
-          kind: `REVOCATION_KIND_${kind.toUpperCase() as 'ARTIFACT' | 'KEY' | 'PROGRAM' | 'EXECUTION'}` as const,
+        revocations: revocations.list(from, limit).map(({ kind, id, epoch }) => ({
+          kind: `REVOCATION_KIND_${kind.toUpperCase() as Uppercase<RevocationKind>}` as const,
           id,
           epoch: String(epoch),
         })),
+        nextPageToken: from + limit < revocations.size ? String(from + limit) : '',
+        total: String(revocations.size),
       }
     },
 

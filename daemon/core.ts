@@ -213,7 +213,8 @@ export interface DaemonCore {
     caller: Caller,
     envelope: Buffer,
   ): Promise<{ epoch: bigint; lineageIndex: bigint; executionIds: readonly string[] }>
-  listRevocations(): ListRevocationsResponseInput
+  /** Oldest first: `limit` of them after the first `from`. */
+  listRevocations(from: number, limit: number): ListRevocationsResponseInput
   clearFailure(caller: Caller, envelope: Buffer): Promise<{ lineageIndex: bigint }>
 
   /** A request was turned away for quota before it was read. Must be cheap: a flood becomes one counted entry. */

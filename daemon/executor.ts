@@ -5,7 +5,7 @@ import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.
 import { Controls } from './controls.ts'
 import { type Caller, DeniedError, type ExecuteStreams } from './core.ts'
 import { endMessage } from './execution-end.ts'
-import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
+import { type ExecutionRegistry, isLetRun, type TrackedExecution } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
 import { lookOnceMore } from './last-look.ts'
@@ -172,22 +172,21 @@ export class Executor {
     }
   }
 
-  /** Ends whatever these revocations (by default those in force) hit now. Returns the ids. */
+  /** Ends whatever these revocations (by default those in force) hit now, with all that descends from it. Returns the ids. */
   endRevoked(revocations: RevocationSet = this.#o.history.revocations): string[] {
-    const hit = this.#o.registry.live().filter(execution => {
-      const revocable = {
-        artifactDigest: execution.artifactDigest,
-        subjectDigests: [execution.terms.program, ...execution.terms.files].map(file => file.sha256),
-        executionIds: this.#o.registry.lineOf(execution.executionId),
-      }
-      // Windows as they were: what a key that has left means for what runs is for a new decision to say.
-      const { met } = countSigners(execution.signed, execution.permittedTime, key =>
-        revocations.has('key', key),
-      )
-      return revocations.hits(revocable).length > 0 || !met
-    })
-    for (const { executionId } of hit) this.kill(executionId, 'REVOKED')
-    return hit.map(execution => execution.executionId)
+    const { registry, history } = this.#o
+    const live = registry.live()
+    const policyDigest = history.policy?.digest ?? null
+    const hit = new Set(
+      live.filter(execution => isRevoked(execution, revocations, policyDigest)).map(it => it.executionId),
+    )
+    // A parent that has ended may be the one that is named.
+    const ending = live
+      .map(({ executionId }) => ({ executionId, line: registry.lineOf(executionId) }))
+      .filter(({ line }) => line.some(id => hit.has(id) || revocations.has('execution', id)))
+      .map(({ executionId }) => executionId)
+    for (const executionId of ending) this.kill(executionId, 'REVOKED')
+    return ending
   }
 
   /** Ends everything, for an orderly stop; resolves when all are dead or after `withinMs`. */
@@ -396,4 +395,23 @@ export class Executor {
       this.#o.log.error({ err: error }, 'an end could not be recorded')
     }
   }
+}
+
+/** Whether it would not have been permitted under these revocations, whatever becomes of its ancestors. */
+function isRevoked(
+  execution: TrackedExecution,
+  revocations: RevocationSet,
+  policyDigest: string | null,
+): boolean {
+  const { executionId, artifactDigest, terms, origin, signed, permittedTime } = execution
+  const revocable = {
+    artifactDigest,
+    subjectDigests: [terms.program, ...terms.files].map(file => file.sha256),
+    executionIds: [executionId],
+    hostId: origin?.permit.input.host.id ?? '',
+    policyDigest,
+  }
+  // Windows as they were: what a key that has left means for what runs is for a new decision to say.
+  const { met } = countSigners(signed, permittedTime, key => revocations.has('key', key))
+  return revocations.hits(revocable).length > 0 || !met
 }

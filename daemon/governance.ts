@@ -1,10 +1,11 @@
 import { checkReferenceSuccessor, withRevision } from '../attestation/index.ts'
 import {
+  AuthorizationError,
   checkPolicySuccessor,
   checkTrustSuccessor,
   openClearance,
   openPolicyBundle,
-  openRevocation,
+  openRevocationInSteps,
   openTrustRoots,
   type RevocationSet,
 } from '../authorization/index.ts'
@@ -45,8 +46,9 @@ export class Governance {
 
   loadPolicy(envelope: Buffer): Promise<LoadedDocument> {
     return this.#inTurn(async () => {
-      const { keys, history, lineage, recorder } = this.#o
-      const policy = openPolicyBundle(envelope, keys)
+      const { history, lineage, recorder } = this.#o
+      const policy = this.#open(keys => openPolicyBundle(envelope, keys))
+      if (history.revocations.has('policy', policy.digest)) throw revoked(`the policy ${policy.digest}`)
       checkPolicySuccessor(history.newestPolicy, policy)
       const blob = await lineage.putBlob(envelope)
       const { digest, version } = policy
@@ -59,8 +61,8 @@ export class Governance {
 
   loadTrustRoots(envelope: Buffer): Promise<LoadedDocument> {
     return this.#inTurn(async () => {
-      const { keys, history, lineage, recorder } = this.#o
-      const roots = openTrustRoots(envelope, keys)
+      const { history, lineage, recorder } = this.#o
+      const roots = this.#open(keys => openTrustRoots(envelope, keys))
       checkTrustSuccessor(history.newestTrustRoots, roots)
       const blob = await lineage.putBlob(envelope)
       const { digest, version } = roots
@@ -73,8 +75,8 @@ export class Governance {
 
   loadReferenceValues(envelope: Buffer): Promise<LoadedDocument> {
     return this.#inTurn(async () => {
-      const { keys, history, lineage, recorder } = this.#o
-      const reference = openReferenceValues(envelope, keys)
+      const { history, lineage, recorder } = this.#o
+      const reference = this.#open(keys => openReferenceValues(envelope, keys))
       checkReferenceSuccessor(history.knownReferenceValues, reference.values)
       const blob = await lineage.putBlob(envelope)
       const { digest } = reference
@@ -94,13 +96,14 @@ export class Governance {
     verified: (next: RevocationSet) => void = () => undefined,
   ): Promise<{ epoch: bigint; lineageIndex: bigint }> {
     return this.#inTurn(async () => {
-      const { keys, history, lineage, recorder } = this.#o
-      const document = openRevocation(envelope, keys)
+      const { history, lineage, recorder } = this.#o
+      const steps = this.#open(keys => openRevocationInSteps(envelope, keys))
+      const document = await steps
       const next = history.revocations.with(document)
       verified(next)
-      const [blob] = await Promise.all([lineage.putBlob(envelope), lineage.putBlob(next.manifest)])
+      const [blob, manifest] = await Promise.all([lineage.putBlob(envelope), lineage.putBlob(next.manifest)])
       const { digest, epoch } = document
-      const lineageIndex = await recorder.record({ type: 'revocation', digest, epoch, blob })
+      const lineageIndex = await recorder.record({ type: 'revocation', digest, epoch, blob, manifest })
       history.revocations = next
       return { epoch: BigInt(epoch), lineageIndex }
     })
@@ -109,8 +112,8 @@ export class Governance {
   /** @throws AuthorizationError, {@link GovernanceError} when it is for another host, failure or tail */
   clear(envelope: Buffer): Promise<{ lineageIndex: bigint }> {
     return this.#inTurn(async () => {
-      const { keys, hostId, history, lineage, recorder, gate } = this.#o
-      const { host, clears, digest } = openClearance(envelope, keys)
+      const { hostId, history, lineage, recorder, gate } = this.#o
+      const { host, clears, digest } = this.#open(keys => openClearance(envelope, keys))
       if (host !== hostId) throw notApplicable(`it is for host ${host}`)
       if (clears.kind === 'tail') {
         if (history.uncleanTail !== BigInt(clears.tail))
@@ -133,6 +136,19 @@ export class Governance {
     })
   }
 
+  /** Opens a document with the governance keys that are not revoked. What a key signed before it was stays in force. */
+  #open<T>(open: (keys: readonly PublicKey[]) => T): T {
+    const { keys, history } = this.#o
+    const good = keys.filter(({ id }) => !history.revocations.has('key', id))
+    try {
+      return open(good)
+    } catch (error) {
+      if (good.length < keys.length && isSigned(() => open(keys)))
+        throw revoked('a governance key that signed it')
+      throw error
+    }
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const run = this.#turn.then(work)
     this.#turn = run.catch(() => undefined)
@@ -142,4 +158,17 @@ export class Governance {
 
 function notApplicable(why: string): GovernanceError {
   return new GovernanceError('CLEARANCE_NOT_APPLICABLE', `the clearance does not apply: ${why}`)
+}
+
+function revoked(what: string): AuthorizationError {
+  return new AuthorizationError('DOCUMENT_REVOKED', `${what} is revoked`, { at: 'signatures' })
+}
+
+function isSigned(open: () => unknown): boolean {
+  try {
+    open()
+    return true
+  } catch {
+    return false
+  }
 }

@@ -198,13 +198,18 @@ export class History {
   /** Whether a clearance of this host, signed by a configured key, names what is to be cleared. Anything else clears nothing. */
   async #isCleared(index: bigint, blob: string, what: Clearance['clears']): Promise<boolean> {
     try {
-      const { host, clears } = openClearance(await this.#blob(blob), this.#o.governance)
+      const { host, clears } = openClearance(await this.#blob(blob), this.#goodGovernance())
       if (host === this.#o.hostId && canonicalJson(clears) === canonicalJson(what)) return true
       this.unvouched.push({ index, message: 'the clearance is for something else' })
     } catch (error) {
       this.unvouched.push({ index, message: error instanceof Error ? error.message : String(error) })
     }
     return false
+  }
+
+  /** The configured keys that nothing before this place of the log revokes: what one signed before it was revoked stays in force. */
+  #goodGovernance(): PublicKey[] {
+    return this.#o.governance.filter(({ id }) => !this.revocations.has('key', id))
   }
 
   #clearFailure(): void {
@@ -231,7 +236,7 @@ export class History {
     event: LineageEvent & { type: 'trust-roots' | 'policy' | 'revocation' | 'reference-values' },
   ): Promise<void> {
     const envelope = await this.#blob(event.blob)
-    const { governance } = this.#o
+    const governance = this.#goodGovernance()
     if (event.type === 'revocation') {
       this.revocations = this.revocations.with(readRevocation(envelope))
       return
@@ -258,7 +263,7 @@ export class History {
   #applyReferenceValues(envelope: Buffer): void {
     let values: ReferenceValues | null = null
     try {
-      const signed = openReferenceValues(envelope, this.#o.governance)
+      const signed = openReferenceValues(envelope, this.#goodGovernance())
       values = signed.values
       this.referenceValues = signed
     } finally {

@@ -1,7 +1,7 @@
 import { NO_REASONS, type StageChecks } from '../check.ts'
 import type { Evaluation } from '../evaluation.ts'
 import { type Reason, reason } from '../reason.ts'
-import type { Revocable } from '../revocation.ts'
+import type { Revocable } from '../revocation-set.ts'
 import { countSigners, type SignersFound, shortOf } from '../signers.ts'
 
 /** Looks into the table of uses, if there is an artifact that is used. */
@@ -25,8 +25,9 @@ function usedByOthers({ input, view }: Evaluation): number {
   return Math.max(0, (view?.used ?? 0) - own)
 }
 
-function revocable({ input: { request, caller, parent }, opened, terms }: Evaluation): Revocable {
+function revocable({ input, opened, terms }: Evaluation): Revocable {
   if (terms === null) throw new TypeError('revocations come after subjects')
+  const { request, caller, parent, host, policy } = input
   return {
     artifactDigest: opened.digest,
     subjectDigests: [terms.program, ...terms.files].map(file => file.sha256),
@@ -35,6 +36,8 @@ function revocable({ input: { request, caller, parent }, opened, terms }: Evalua
       ...(caller?.parentExecution ? [caller.parentExecution] : []),
       ...(parent?.ancestors ?? []),
     ],
+    hostId: host.id,
+    policyDigest: policy?.digest ?? null,
   }
 }
 
@@ -68,10 +71,10 @@ export const USE_STAGE: StageChecks = {
       name: 'revocations',
       reasons: revoked,
       compared: evaluation => {
-        const { artifactDigest, subjectDigests, executionIds } = revocable(evaluation)
+        const { artifactDigest, subjectDigests, executionIds, hostId, policyDigest } = revocable(evaluation)
         const { epoch } = evaluation.input.revocations
         return {
-          found: `artifact ${artifactDigest ?? 'none'}, programs ${subjectDigests.join(', ')}, executions ${executionIds.join(', ')}`,
+          found: `artifact ${artifactDigest ?? 'none'}, programs ${subjectDigests.join(', ')}, executions ${executionIds.join(', ')}, host ${hostId}, policy ${policyDigest ?? 'none'}`,
           wanted: `none of them among what is revoked (${epoch === 0 ? 'nothing is' : `up to epoch ${epoch}`})`,
         }
       },

@@ -124,10 +124,12 @@ export class LogState {
         return null
       case 'revocation':
         this.revocations.set(
-          this.revocations.newest.with(openRevocation(await this.#blob(event.blob), this.#operators)),
+          this.revocations.newest.with(openRevocation(await this.#blob(event.blob), this.#good())),
           ms,
         )
-        return null
+        return this.revocations.newest.digest === event.manifest
+          ? null
+          : 'a revocation under a manifest that is not of those before it'
       case 'failure-cleared':
         return this.#clear(event)
       case 'tail-accepted':
@@ -145,6 +147,11 @@ export class LogState {
     }
   }
 
+  /** The operator's keys that nothing so far revokes. */
+  #good(): PublicKey[] {
+    return this.#operators.filter(({ id }) => !this.revocations.newest.has('key', id))
+  }
+
   /** That one is missing is a failure of its own, and of the decisions that rest on it. */
   #configFacts(digest: string): Promise<ConfigFacts | null> {
     return readConfigFacts(digest, this.#blob).catch(() => null)
@@ -155,7 +162,7 @@ export class LogState {
     this.#failure = null
     this.#mayClear = true
     this.cleared++
-    const { host, clears } = openClearance(await this.#blob(event.blob), this.#operators)
+    const { host, clears } = openClearance(await this.#blob(event.blob), this.#good())
     if (this.#hostId !== null && host !== this.#hostId) return 'a clearance for another host'
     return clears.kind === 'failure' && clears.transition === failure
       ? null
@@ -166,7 +173,7 @@ export class LogState {
     const tail = this.#tail
     this.#tail = null
     this.unclean.set(null, ms)
-    const { host, clears } = openClearance(await this.#blob(event.blob), this.#operators)
+    const { host, clears } = openClearance(await this.#blob(event.blob), this.#good())
     if (this.#hostId !== null && host !== this.#hostId) return 'a clearance for another host'
     return clears.kind === 'tail' && clears.tail === tail && event.tail === tail
       ? null

@@ -78,11 +78,9 @@ async function revoked(
   if (permit?.type !== 'decision') throw new StepFailure('a START that names no decision')
   const record = parseRecord(await blob(permit.record))
   if (record.inputs === null || record.inputs.revocations === revocations.digest) return null
-  const { digest, manifest } = revocations
-  const reevaluator = new Reevaluator(name => (name === digest ? manifest : blob(name)), {
-    governance: operators,
-  })
-  const inputs = { ...record.inputs, revocations: digest }
+  const reevaluator = new Reevaluator(blob, { governance: operators })
+  reevaluator.knows(revocations)
+  const inputs = { ...record.inputs, revocations: revocations.digest }
   const { expected } = await reevaluator.reevaluate(canonicalJsonBytes({ ...record, inputs }))
   return parseRecord(expected).outcome === 'deny' ? 'what it runs was revoked' : null
 }

@@ -2,7 +2,10 @@ import type { GovernanceServiceHandlers } from '../../proto/generated/writ/v1/Go
 import type { Caller, DaemonCore, LoadedDocument } from '../core.ts'
 import { requireAuditor, requireGovernor } from './access.ts'
 import { type HandlerContext, unary } from './handler.ts'
-import { requiredEnvelope } from './request.ts'
+import { malformed, requiredEnvelope } from './request.ts'
+
+/** Most revocations in one answer. */
+const MAX_PAGE = 1000
 
 /**
  * `writ.v1.GovernanceService` over the daemon. Every change needs a configured uid, which is checked here, *and* the
@@ -39,9 +42,11 @@ export function governanceService(core: DaemonCore, context: HandlerContext): Go
       return { lineageIndex: lineageIndex.toString() }
     }),
 
-    ListRevocations: unary(context, caller => {
+    ListRevocations: unary(context, (caller, { pageSize, pageToken }) => {
       if (!caller.governor) requireAuditor(caller)
-      return core.listRevocations()
+      if (pageSize > MAX_PAGE) throw malformed('page_size', `is above ${MAX_PAGE}`)
+      if (!/^[0-9]{0,10}$/.test(pageToken)) throw malformed('page_token', 'is not of this list')
+      return core.listRevocations(Number(pageToken), pageSize === 0 ? MAX_PAGE : pageSize)
     }),
   }
 }

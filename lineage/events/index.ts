@@ -100,8 +100,9 @@ export function blobsOf(event: LineageEvent): string[] {
     case 'reference-values':
     case 'trust-roots':
     case 'policy':
-    case 'revocation':
       return [event.blob]
+    case 'revocation':
+      return [event.blob, event.manifest]
     default:
       return []
   }

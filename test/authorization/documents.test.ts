@@ -250,18 +250,26 @@ describe('revocations', () => {
   })
 
   it('are refused when they are not of the one form', () => {
-    const parse = (fields: object) => failure(() => parseRevocation(canonicalJsonBytes(fields)))
-    expect(parse({ version: 1, epoch: 1, revoke: [program] })).toBe('none')
-    expect(parse({ version: 2, epoch: 1, revoke: [program] })).toBe('REVOCATION_MALFORMED')
-    expect(parse({ version: 1, epoch: 0, revoke: [program] })).toBe('REVOCATION_MALFORMED')
-    expect(parse({ version: 1, epoch: 1, revoke: [] })).toBe('REVOCATION_MALFORMED')
-    expect(parse({ version: 1, epoch: 1, revoke: [{ kind: 'host', id: world.HOST }] })).toBe(
-      'REVOCATION_MALFORMED',
-    )
-    expect(parse({ version: 1, epoch: 1, revoke: [{ ...program, x: 1 }] })).toBe('REVOCATION_MALFORMED')
-    expect(parse({ version: 1, epoch: 1, revoke: [{ kind: 'execution', id: 'x' }] })).toBe(
-      'REVOCATION_MALFORMED',
-    )
+    const parse = (revoke: object, fields: object = {}) =>
+      failure(() => parseRevocation(canonicalJsonBytes({ version: 1, epoch: 1, revoke, ...fields })))
+    const id = world.PROGRAM_DIGEST
+    for (const kind of ['artifact', 'key', 'program', 'policy']) expect(parse({ [kind]: [id] })).toBe('none')
+    expect(parse({ host: [world.HOST], execution: ['ab'.repeat(16)] })).toBe('none')
+    expect(parse({ program: Array(2048).fill(id) })).toBe('none')
+    const bad: [object, object?][] = [
+      [{ program: [id] }, { version: 2 }],
+      [{ program: [id] }, { epoch: 0 }],
+      [{ program: [id] }, { notAfter: 'any' }],
+      [{}],
+      [{ program: [] }],
+      [{ program: Array(2049).fill(id) }],
+      [{ program: Array(2048).fill(id), key: [id] }],
+      [{ issuer: [id] }],
+      [{ host: [id] }],
+      [{ execution: ['x'] }],
+      [[{ kind: 'program', digest: id }]],
+    ]
+    for (const [revoke, fields] of bad) expect(parse(revoke, fields)).toBe('REVOCATION_MALFORMED')
   })
 })
 

@@ -208,7 +208,7 @@ describe('a document that the configured key does not vouch for', () => {
   test('keeps the daemon from starting when it is a revocation that cannot be read', async () => {
     const w = await world()
     const blob = await w.lineage.putBlob(Buffer.from('{'))
-    await w.recorder.record({ type: 'revocation', digest: 'ab'.repeat(32), epoch: 1, blob })
+    await w.recorder.record({ type: 'revocation', digest: 'ab'.repeat(32), epoch: 1, blob, manifest: blob })
     await expect(fold(w)).rejects.toMatchObject({ code: 'ENVELOPE_MALFORMED' })
   })
 })

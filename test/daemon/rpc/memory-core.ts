@@ -247,7 +247,7 @@ export class MemoryCore implements DaemonCore {
   }
 
   listRevocations() {
-    return { epoch: '2', revocations: [] }
+    return { epoch: '2', revocations: [], nextPageToken: '', total: '0' }
   }
 
   async clearFailure() {

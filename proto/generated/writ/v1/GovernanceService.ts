@@ -38,14 +38,14 @@ export interface GovernanceServiceClient extends grpc.Client {
   clearFailure(argument: _writ_v1_ClearFailureRequestInput, callback: grpc.requestCallback<_writ_v1_ClearFailureResponse>): grpc.ClientUnaryCall;
 
   /**
-   * The revocations in force.
+   * What is revoked, in pages.
    */
   ListRevocations(argument: _writ_v1_ListRevocationsRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ListRevocationsResponse>): grpc.ClientUnaryCall;
   ListRevocations(argument: _writ_v1_ListRevocationsRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_ListRevocationsResponse>): grpc.ClientUnaryCall;
   ListRevocations(argument: _writ_v1_ListRevocationsRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ListRevocationsResponse>): grpc.ClientUnaryCall;
   ListRevocations(argument: _writ_v1_ListRevocationsRequestInput, callback: grpc.requestCallback<_writ_v1_ListRevocationsResponse>): grpc.ClientUnaryCall;
   /**
-   * The revocations in force.
+   * What is revoked, in pages.
    */
   listRevocations(argument: _writ_v1_ListRevocationsRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ListRevocationsResponse>): grpc.ClientUnaryCall;
   listRevocations(argument: _writ_v1_ListRevocationsRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_ListRevocationsResponse>): grpc.ClientUnaryCall;
@@ -98,16 +98,16 @@ export interface GovernanceServiceClient extends grpc.Client {
   loadTrustRoots(argument: _writ_v1_LoadTrustRootsRequestInput, callback: grpc.requestCallback<_writ_v1_LoadTrustRootsResponse>): grpc.ClientUnaryCall;
 
   /**
-   * Revokes artifacts, keys, programs or executions (`application/vnd.writ.revocation.v1+json`), and ends what runs
-   * under them.
+   * Revokes artifacts, keys, programs, hosts, executions or policies (`application/vnd.writ.revocation.v1+json`), and ends
+   * what runs under them.
    */
   Revoke(argument: _writ_v1_RevokeRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_RevokeResponse>): grpc.ClientUnaryCall;
   Revoke(argument: _writ_v1_RevokeRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_RevokeResponse>): grpc.ClientUnaryCall;
   Revoke(argument: _writ_v1_RevokeRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_RevokeResponse>): grpc.ClientUnaryCall;
   Revoke(argument: _writ_v1_RevokeRequestInput, callback: grpc.requestCallback<_writ_v1_RevokeResponse>): grpc.ClientUnaryCall;
   /**
-   * Revokes artifacts, keys, programs or executions (`application/vnd.writ.revocation.v1+json`), and ends what runs
-   * under them.
+   * Revokes artifacts, keys, programs, hosts, executions or policies (`application/vnd.writ.revocation.v1+json`), and ends
+   * what runs under them.
    */
   revoke(argument: _writ_v1_RevokeRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_RevokeResponse>): grpc.ClientUnaryCall;
   revoke(argument: _writ_v1_RevokeRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_RevokeResponse>): grpc.ClientUnaryCall;
@@ -128,7 +128,7 @@ export interface GovernanceServiceHandlers extends grpc.UntypedServiceImplementa
   ClearFailure: grpc.handleUnaryCall<_writ_v1_ClearFailureRequest, _writ_v1_ClearFailureResponseInput>;
 
   /**
-   * The revocations in force.
+   * What is revoked, in pages.
    */
   ListRevocations: grpc.handleUnaryCall<_writ_v1_ListRevocationsRequest, _writ_v1_ListRevocationsResponseInput>;
 
@@ -148,8 +148,8 @@ export interface GovernanceServiceHandlers extends grpc.UntypedServiceImplementa
   LoadTrustRoots: grpc.handleUnaryCall<_writ_v1_LoadTrustRootsRequest, _writ_v1_LoadTrustRootsResponseInput>;
 
   /**
-   * Revokes artifacts, keys, programs or executions (`application/vnd.writ.revocation.v1+json`), and ends what runs
-   * under them.
+   * Revokes artifacts, keys, programs, hosts, executions or policies (`application/vnd.writ.revocation.v1+json`), and ends
+   * what runs under them.
    */
   Revoke: grpc.handleUnaryCall<_writ_v1_RevokeRequest, _writ_v1_RevokeResponseInput>;
 

@@ -2,13 +2,29 @@
 
 
 /**
- * Asks for the revocations in force.
+ * Asks for a page of what is revoked.
  */
 export interface ListRevocationsRequestInput {
+  /**
+   * Most in the answer, 1 to 1000. 0: 1000.
+   */
+  'pageSize'?: (number);
+  /**
+   * `next_page_token` of the answer before; empty for the first page.
+   */
+  'pageToken'?: (string);
 }
 
 /**
- * Asks for the revocations in force.
+ * Asks for a page of what is revoked.
  */
 export interface ListRevocationsRequest {
+  /**
+   * Most in the answer, 1 to 1000. 0: 1000.
+   */
+  'pageSize': (number);
+  /**
+   * `next_page_token` of the answer before; empty for the first page.
+   */
+  'pageToken': (string);
 }

@@ -4,7 +4,7 @@ import type { RevocationInput as _writ_v1_RevocationInput, Revocation as _writ_v
 import type { Long } from '@grpc/proto-loader';
 
 /**
- * The revocations in force.
+ * One page of what is revoked.
  */
 export interface ListRevocationsResponseInput {
   /**
@@ -12,13 +12,21 @@ export interface ListRevocationsResponseInput {
    */
   'epoch'?: (number | string | Long);
   /**
-   * All that is revoked.
+   * Oldest first. What is revoked stays where it is, so pages fit together whatever is added meanwhile.
    */
   'revocations'?: (_writ_v1_RevocationInput)[];
+  /**
+   * Names the next page; empty if this is the last.
+   */
+  'nextPageToken'?: (string);
+  /**
+   * How many there are in all.
+   */
+  'total'?: (number | string | Long);
 }
 
 /**
- * The revocations in force.
+ * One page of what is revoked.
  */
 export interface ListRevocationsResponse {
   /**
@@ -26,7 +34,15 @@ export interface ListRevocationsResponse {
    */
   'epoch': (string);
   /**
-   * All that is revoked.
+   * Oldest first. What is revoked stays where it is, so pages fit together whatever is added meanwhile.
    */
   'revocations': (_writ_v1_Revocation)[];
+  /**
+   * Names the next page; empty if this is the last.
+   */
+  'nextPageToken': (string);
+  /**
+   * How many there are in all.
+   */
+  'total': (string);
 }

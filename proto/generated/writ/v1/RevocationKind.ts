@@ -13,7 +13,7 @@ export const RevocationKind = {
    */
   REVOCATION_KIND_ARTIFACT: 'REVOCATION_KIND_ARTIFACT',
   /**
-   * A signing key, by its id.
+   * A key that signs artifacts or governance documents, by its id.
    */
   REVOCATION_KIND_KEY: 'REVOCATION_KIND_KEY',
   /**
@@ -24,6 +24,14 @@ export const RevocationKind = {
    * An execution, by its id.
    */
   REVOCATION_KIND_EXECUTION: 'REVOCATION_KIND_EXECUTION',
+  /**
+   * A host, by the Name of its attestation key.
+   */
+  REVOCATION_KIND_HOST: 'REVOCATION_KIND_HOST',
+  /**
+   * A policy bundle, by the digest of its decoded payload.
+   */
+  REVOCATION_KIND_POLICY: 'REVOCATION_KIND_POLICY',
 } as const;
 
 /**
@@ -41,7 +49,7 @@ export type RevocationKindInput =
   | 'REVOCATION_KIND_ARTIFACT'
   | 1
   /**
-   * A signing key, by its id.
+   * A key that signs artifacts or governance documents, by its id.
    */
   | 'REVOCATION_KIND_KEY'
   | 2
@@ -55,6 +63,16 @@ export type RevocationKindInput =
    */
   | 'REVOCATION_KIND_EXECUTION'
   | 4
+  /**
+   * A host, by the Name of its attestation key.
+   */
+  | 'REVOCATION_KIND_HOST'
+  | 5
+  /**
+   * A policy bundle, by the digest of its decoded payload.
+   */
+  | 'REVOCATION_KIND_POLICY'
+  | 6
 
 /**
  * What a revocation names.
