@@ -173,7 +173,7 @@ export class RevocationSet {
     return Array.from({ length: Math.max(0, to - from) }, (_, i) => this.#chain.at(from + i))
   }
 
-  /** All of `it` that is revoked, keys apart: those count against a threshold (see {@link goodKeys}). */
+  /** All of `it` that is revoked, keys apart: how many are missing depends on who else signed. */
   hits(it: Revocable): { readonly kind: RevocationKind; readonly id: string }[] {
     if (this.size === 0) return []
     const one = (id: string | null) => (id === null ? [] : [id])
@@ -185,10 +185,5 @@ export class RevocationSet {
       ['policy', one(it.policyDigest)],
     ]
     return named.flatMap(([kind, ids]) => ids.filter(id => this.has(kind, id)).map(id => ({ kind, id })))
-  }
-
-  /** The keys that are not revoked. */
-  goodKeys(keyIds: readonly string[]): string[] {
-    return keyIds.filter(key => !this.has('key', key))
   }
 }

@@ -51,7 +51,6 @@ describe('a set of revocations', () => {
       const set = RevocationSet.empty.with(document(1, target(kind, what)))
       expect(set.hits(all)).toEqual(kind === 'key' ? [] : [{ kind, id: what }])
       expect(set.hits(NOTHING)).toEqual(kind === 'host' ? [{ kind, id: HOST }] : [])
-      expect(set.goodKeys([id])).toEqual(kind === 'key' ? [] : [id])
       for (const other of REVOCATION_KINDS) expect(set.has(other, what)).toBe(other === kind)
     }
   })
