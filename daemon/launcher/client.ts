@@ -204,7 +204,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
           )
           return { ...decodePrepared(message.body), ...streams, socket }
         },
-        { strings },
+        { strings, descriptors: (order.secrets ?? []).map(({ fd }) => fd) },
       )
     } catch (error) {
       if (this.#over === null) this.#live.delete(executionId)
@@ -332,7 +332,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
       this.#waiting.set(request, { what, accept, reject })
       try {
         const table = along.strings === undefined ? null : sealedMemfd(along.strings)
-        const descriptors = [...(along.descriptors ?? []), ...(table === null ? [] : [table])]
+        const descriptors = [...(table === null ? [] : [table]), ...(along.descriptors ?? [])]
         this.#channel.send(
           encodeOrder(type, request, body),
           descriptors,

@@ -11,6 +11,7 @@ import {
   NETWORKS,
   NONE,
   PROFILES,
+  SECRETS_MAX,
   SIGNALS,
   VERSION,
 } from './wire.ts'
@@ -88,6 +89,9 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
   const user = order.user === undefined || order.user === 'own' ? null : order.user
   const groups = order.groups ?? []
   const devices = order.devices ?? []
+  const secrets = order.secrets ?? []
+  if (secrets.length > SECRETS_MAX)
+    throw new LauncherError('SECRET_REFUSED', `more than ${SECRETS_MAX} secrets`)
   if (groups.length > GROUPS_MAX) throw new LauncherError('GID_REFUSED', `more than ${GROUPS_MAX} groups`)
   if (devices.length > DEVICES_MAX)
     throw new LauncherError('DEVICE_REFUSED', `more than ${DEVICES_MAX} classes of devices`)
@@ -120,7 +124,8 @@ export function encodePrepare(order: LaunchOrder): { body: Buffer; strings: Buff
     .u32(Number(limit(limits.cpuPercent, NONE)))
     .u32(devices.length)
     .u32(order.children === true ? 1 : 0)
-    .u32(0)
+    .u32(secrets.length)
+  for (let i = 0; i < SECRETS_MAX; i++) writer.u32(secrets[i]?.descriptor ?? 0)
   for (const digest of order.digests) {
     if (!/^[0-9a-f]{64}$/.test(digest))
       throw new LauncherError('INVALID_ORDER', 'not a SHA-256 digest', { at: 'digests' })

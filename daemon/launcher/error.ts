@@ -38,6 +38,7 @@ export const LAUNCHER_STATUSES = [
   'INTERNAL',
   'DEVICE_REFUSED',
   'CHILDREN_REFUSED',
+  'SECRET_REFUSED',
 ] as const
 
 /** What the launcher can answer, and what can go wrong on the way to it. */

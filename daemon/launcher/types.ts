@@ -113,6 +113,8 @@ export interface LaunchOrder {
   readonly limits: LaunchLimits
   /** Whether it may be a parent: it then has a socket of its own, on which it asks for children. */
   readonly children?: boolean
+  /** Sealed memfds that its program finds under these numbers (3 to 63). They stay the caller's, who closes them once this is answered. */
+  readonly secrets?: readonly { readonly fd: number; readonly descriptor: number }[]
 }
 
 /** Characters that a terminal shows. */

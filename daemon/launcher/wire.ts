@@ -13,6 +13,7 @@ export const INTERPRETER_BYTES = 256
 export const CGROUP_BYTES = 1024
 export const DEVICES_MAX = 16
 export const DEVICE_NAME_BYTES = 32
+export const SECRETS_MAX = 4
 
 /** `enum wire_network`, `wire_profile`, and the bits of `wire_controller` and `wire_feature` from the lowest. */
 export const NETWORKS = { none: 0, host: 1, loopback: 2 } as const

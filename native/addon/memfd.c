@@ -22,7 +22,8 @@ static napi_value sealed_memfd(napi_env env, napi_callback_info info)
   if (fd < 0)
     return addon_throw_errno(env, errno, "memfd_create");
   for (size_t done = 0; done < length;) {
-    ssize_t written = write(fd, (const char *)bytes + done, length - done);
+    /* The offset stays at the beginning, where whoever gets the descriptor reads on. */
+    ssize_t written = pwrite(fd, (const char *)bytes + done, length - done, (off_t)done);
     if (written < 0)
       return addon_throw_errno(env, errno, "write to memfd");
     done += (size_t)written;

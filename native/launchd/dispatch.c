@@ -214,7 +214,7 @@ static struct failure handle(struct launcher *launcher, const struct order *orde
   case WIRE_STAGE:
     return stage(launcher, order, fds[0]);
   case WIRE_PREPARE:
-    return prepare(launcher, order, fds[0]);
+    return prepare(launcher, order, fds);
   case WIRE_START:
     return start(launcher, order);
   case WIRE_KILL:

@@ -46,7 +46,7 @@ struct failure stage(struct launcher *launcher, const struct order *order, int t
 /* Gives an execution a uid that an order names, where the configuration allows it. */
 struct failure take_shared_identity(const struct launcher *launcher, struct execution *execution, uid_t uid, gid_t gid);
 void on_stager(struct launcher *launcher, struct execution *execution);
-struct failure prepare(struct launcher *launcher, const struct order *order, int table);
+struct failure prepare(struct launcher *launcher, const struct order *order, const int *fds);
 
 /* keeping.c: what a stager says about the store. */
 void stager_asks(struct launcher *launcher, struct execution *execution, const struct stage_ask *ask);

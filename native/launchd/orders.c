@@ -31,6 +31,22 @@ static bool stage_read(struct cursor *cursor, struct order *order)
   return order->items[stage->program].kind == KIND_FILE;
 }
 
+/* Numbers for the program, each once; what is not used is zero. */
+static bool secrets_read(const struct wire_prepare *prepare)
+{
+  if (prepare->secret_count > WIRE_SECRETS_MAX)
+    return false;
+  for (uint32_t i = 0; i < WIRE_SECRETS_MAX; i++) {
+    uint32_t number = prepare->secrets[i];
+    if (i >= prepare->secret_count ? number != 0 : number < WIRE_SECRET_FIRST || number > WIRE_SECRET_LAST)
+      return false;
+    for (uint32_t other = 0; other < i && i < prepare->secret_count; other++)
+      if (prepare->secrets[other] == number)
+        return false;
+  }
+  return true;
+}
+
 static bool prepare_read(struct cursor *cursor, struct order *order)
 {
   struct wire_prepare *prepare = &order->prepare;
@@ -39,7 +55,7 @@ static bool prepare_read(struct cursor *cursor, struct order *order)
          prepare->writable_count <= WIRE_WRITABLE_MAX && prepare->argument_count >= 1 &&
          prepare->argument_count <= WIRE_STRINGS_MAX && prepare->environment_count <= WIRE_STRINGS_MAX &&
          prepare->network <= NETWORK_LOOPBACK && prepare->profile <= PROFILE_STRICT &&
-         prepare->device_count <= WIRE_DEVICES_MAX && prepare->children <= 1 && prepare->zero == 0 &&
+         prepare->device_count <= WIRE_DEVICES_MAX && prepare->children <= 1 && secrets_read(prepare) &&
          (prepare->stdio <= STDIO_ALL || prepare->stdio == STDIO_TERMINAL) &&
          take(cursor, order->digests, (size_t)prepare->subject_count * WIRE_DIGEST_SIZE);
 }
@@ -90,9 +106,11 @@ static bool body_read(struct cursor *cursor, struct order *order)
   }
 }
 
-static size_t descriptors_expected(uint16_t type)
+static size_t descriptors_expected(const struct order *order)
 {
-  return type == WIRE_HELLO || type == WIRE_STAGE || type == WIRE_PREPARE ? 1 : 0;
+  if (order->type == WIRE_PREPARE)
+    return 1 + (size_t)order->prepare.secret_count;
+  return order->type == WIRE_HELLO || order->type == WIRE_STAGE ? 1 : 0;
 }
 
 bool order_read(const void *message, size_t length, size_t descriptors, struct order *order)
@@ -105,7 +123,7 @@ bool order_read(const void *message, size_t length, size_t descriptors, struct o
   order->request = header.request;
   order->type = header.type;
   return header.length == length && header.status == 0 && header.request != 0 &&
-         descriptors == descriptors_expected(header.type) && body_read(&cursor, order) && cursor.left == 0;
+         body_read(&cursor, order) && cursor.left == 0 && descriptors == descriptors_expected(order);
 }
 
 size_t order_string_count(const struct order *order)

@@ -132,6 +132,23 @@ static struct failure check(const struct launcher *launcher, struct execution *e
   return failure;
 }
 
+/*
+ * Only bytes that nobody can change any more go into an execution: whoever orders cannot pass it a file, a directory or a socket of the host's
+ * this way. The descriptors stay the caller's.
+ */
+static struct failure take_secrets(const struct wire_prepare *order, const int *fds, struct plan *plan)
+{
+  const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+  for (uint32_t i = 0; i < order->secret_count; i++) {
+    int found = fcntl(fds[i], F_GET_SEALS);
+    if (found < 0 || (found & seals) != seals)
+      return failed(STATUS_SECRET_REFUSED, found < 0 ? errno : 0, i);
+    plan->secrets[i] = (struct secret){.fd = fds[i], .number = order->secrets[i]};
+  }
+  plan->secret_count = order->secret_count;
+  return OK;
+}
+
 /* ------------------------------------------------------------------ making */
 
 /* One pipe per stream that is asked for. The workload's end belongs to its uid, so that it can open /dev/stdout. */
@@ -247,7 +264,7 @@ static struct failure launch(struct launcher *launcher, struct execution *execut
 }
 
 static struct failure prepare_execution(struct launcher *launcher, struct execution *execution, const struct order *order,
-                                        const struct strings *strings)
+                                        const struct strings *strings, const int *secrets)
 {
   const struct wire_prepare *body = &order->prepare;
   struct deadlines deadlines = {.epoch = body->epoch,
@@ -261,6 +278,8 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   struct plan plan = {.own_network = -1, .stdio = {-1, -1, -1}, .terminal = -1, .socket = -1};
   if (failure.status == STATUS_OK)
     failure = check_devices(launcher, body, strings, &plan.devices);
+  if (failure.status == STATUS_OK)
+    failure = take_secrets(body, secrets, &plan);
   if (failure.status != STATUS_OK)
     return failure;
 
@@ -285,7 +304,7 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   return failure;
 }
 
-struct failure prepare(struct launcher *launcher, const struct order *order, int table)
+struct failure prepare(struct launcher *launcher, const struct order *order, const int *fds)
 {
   struct execution *execution = executions_find(&launcher->executions, order->prepare.id);
   if (execution == NULL)
@@ -293,9 +312,9 @@ struct failure prepare(struct launcher *launcher, const struct order *order, int
   if (execution->state != EXECUTION_STAGED)
     return failed(STATUS_BAD_STATE, 0, WIRE_NONE);
   struct strings strings;
-  if (!strings_read(table, order_string_count(order), &strings))
+  if (!strings_read(fds[0], order_string_count(order), &strings))
     return failed(STATUS_MALFORMED, 0, WIRE_NONE);
-  struct failure failure = prepare_execution(launcher, execution, order, &strings);
+  struct failure failure = prepare_execution(launcher, execution, order, &strings, fds + 1);
   if (failure.status == STATUS_OK) {
     execution->state = EXECUTION_PREPARING;
     execution->request = order->request;

@@ -289,12 +289,14 @@ static bool create_init(struct supervisor *self)
 static void keep_own(const struct supervisor *self)
 {
   const struct plan *plan = self->plan;
-  int keep[WIRE_SUBJECTS_MAX + 16];
+  int keep[WIRE_SUBJECTS_MAX + WIRE_SECRETS_MAX + 16];
   size_t count = 0;
   for (uint32_t i = 0; i < plan->staging.count; i++)
     keep[count++] = plan->staging.subjects[i].fd;
   for (int i = 0; i < 3; i++)
     keep[count++] = plan->stdio[i];
+  for (uint32_t i = 0; i < plan->secret_count; i++)
+    keep[count++] = plan->secrets[i].fd;
   keep[count++] = plan->terminal;
   keep[count++] = plan->own_network;
   keep[count++] = plan->socket;

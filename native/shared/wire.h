@@ -21,6 +21,9 @@
 #define WIRE_WRITABLE_MAX 32
 #define WIRE_DEVICES_MAX 16              /* classes of devices that there are, and that one execution has */
 #define WIRE_DEVICE_NAME_SIZE 32         /* with its NUL */
+#define WIRE_SECRETS_MAX 4
+#define WIRE_SECRET_FIRST 3 /* descriptors that a program can find a secret under */
+#define WIRE_SECRET_LAST 63
 #define WIRE_STRINGS_MAX 16384         /* strings in one table */
 #define WIRE_TABLE_MAX (2u << 20)      /* bytes of one table; ARG_MAX of execve(2) with the default stack */
 #define WIRE_INTERPRETER_SIZE 256      /* BINPRM_BUF_SIZE, include/uapi/linux/binfmts.h */
@@ -83,7 +86,8 @@ enum wire_status {
   STATUS_ENDED,
   STATUS_INTERNAL,
   STATUS_DEVICE_REFUSED,
-  STATUS_CHILDREN_REFUSED, /* of that parent, or of so deep a generation */
+  STATUS_CHILDREN_REFUSED,
+  STATUS_SECRET_REFUSED, /* of that parent, or of so deep a generation */
 };
 
 /* Why an execution ended. The first group is decided in C, the second is what writd may say in a KILL. */
@@ -213,7 +217,8 @@ struct wire_prepare {
   uint32_t cpu_percent;  /* of one processor, of the whole execution; needs the cpu controller */
   uint32_t device_count; /* their names follow the writable paths in the table of strings */
   uint32_t children;     /* 1: it may be a parent, and has a socket of its own to ask for children on */
-  uint32_t zero;
+  uint32_t secret_count; /* as many sealed memfds follow the table of strings, */
+  uint32_t secrets[WIRE_SECRETS_MAX]; /* and the program finds them under these numbers */
   /* subject_count × digest: what the authorization names, compared with what was hashed here */
 };
 
@@ -308,7 +313,7 @@ static_assert(sizeof(struct wire_stage) == 32, "wire");
 static_assert(sizeof(struct wire_stage_item) == 16, "wire");
 static_assert(sizeof(struct wire_staged) == 312, "wire");
 static_assert(sizeof(struct wire_hello_answer) == 24, "wire");
-static_assert(sizeof(struct wire_prepare) == 232, "wire");
+static_assert(sizeof(struct wire_prepare) == 248, "wire");
 static_assert(sizeof(struct wire_prepared_answer) == 1032, "wire");
 static_assert(sizeof(struct wire_start) == 24, "wire");
 static_assert(sizeof(struct wire_kill) == 24, "wire");

@@ -152,7 +152,8 @@ static void test_bounds(void)
   REFUSED(WIRE_PREPARE, wire_prepare, profile, PROFILE_STRICT + 1);
   REFUSED(WIRE_PREPARE, wire_prepare, device_count, WIRE_DEVICES_MAX + 1);
   REFUSED(WIRE_PREPARE, wire_prepare, children, 2);
-  REFUSED(WIRE_PREPARE, wire_prepare, zero, 1);
+  REFUSED(WIRE_PREPARE, wire_prepare, secret_count, WIRE_SECRETS_MAX + 1);
+  REFUSED(WIRE_PREPARE, wire_prepare, secrets[0], WIRE_SECRET_FIRST); /* and none is counted */
   REFUSED(WIRE_KILL, wire_kill, cause, CAUSE_EXITED); /* decided in C, not said by writd */
   REFUSED(WIRE_KILL, wire_kill, cause, CAUSE_ORDERED_END);
   REFUSED(WIRE_LAPSE, wire_lapse, hold, 2);

@@ -22,6 +22,8 @@
 #include "../../shared/clock.h"
 #include "sandbox.h"
 
+#define ABOVE_SECRETS (WIRE_SECRET_LAST + 1)
+
 __attribute__((noreturn)) static void give_up(int control, struct failure failure)
 {
   struct init_report report = {.message = INIT_FAILED, .failure = failure};
@@ -99,18 +101,34 @@ static bool set_stdio(const int ends[3])
   return true;
 }
 
+/*
+ * Puts each secret under its number, for the program to find it there. Whatever else is still needed has been moved out of the way (ABOVE_SECRETS);
+ * so are the secrets themselves first, since one may lie at the number of another.
+ */
+static bool set_secrets(const struct plan *plan)
+{
+  int moved[WIRE_SECRETS_MAX];
+  for (uint32_t i = 0; i < plan->secret_count; i++)
+    if ((moved[i] = fcntl(plan->secrets[i].fd, F_DUPFD_CLOEXEC, ABOVE_SECRETS)) < 0)
+      return false;
+  for (uint32_t i = 0; i < plan->secret_count; i++)
+    if (dup2(moved[i], (int)plan->secrets[i].number) < 0)
+      return false;
+  return true;
+}
+
 /* The first process leads its session; Ctrl-C, job control and hang-up need the terminal to be that session's. */
 static bool take_terminal(const struct plan *plan)
 {
   return plan->terminal < 0 || ioctl(plan->stdio[0], TIOCSCTTY, 0) == 0;
 }
 
-static void execute(const struct plan *plan)
+static void execute(const struct plan *plan, int sealed)
 {
   const struct staged *program = &plan->staging.subjects[plan->staging.program];
   /* A static program runs from the sealed bytes; otherwise its path shows a copy that nobody can change (place.h). */
   if (runs_from_memory(&plan->staging))
-    syscall(SYS_execveat, program->fd, "", plan->arguments, plan->environment, AT_EMPTY_PATH);
+    syscall(SYS_execveat, sealed, "", plan->arguments, plan->environment, AT_EMPTY_PATH);
   else
     execve(program->path, plan->arguments, plan->environment);
 }
@@ -119,18 +137,25 @@ static void execute(const struct plan *plan)
 __attribute__((noreturn)) static void workload_run(const struct plan *plan, int executed)
 {
   errno = 0;
+  /* The program's sealed bytes, if it runs from them; both would else be where a secret belongs. */
+  int sealed = plan->staging.subjects[plan->staging.program].fd;
+  if (plan->secret_count > 0) {
+    int out = fcntl(executed, F_DUPFD_CLOEXEC, ABOVE_SECRETS);
+    executed = out < 0 ? executed : out;
+    sealed = runs_from_memory(&plan->staging) ? fcntl(sealed, F_DUPFD_CLOEXEC, ABOVE_SECRETS) : -1;
+  }
   setsid();
   umask(022);
   default_signals();
   /* Before the limits, which may leave no room for a look. */
   uint32_t hidden = subject_not_shown(plan);
   errno = 0;
-  if (hidden == WIRE_NONE && take_terminal(plan) && set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_limits(&plan->limits) &&
+  if (hidden == WIRE_NONE && take_terminal(plan) && set_stdio(plan->stdio) && close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) == 0 && set_secrets(plan) && set_limits(&plan->limits) &&
       (plan->profile != PROFILE_STRICT || seccomp_restrict(plan))) {
     /* The last look: what lapsed since GO was sent never runs an instruction. */
     errno = ESTALE;
     if (lease_read(plan->page).epoch == plan->epoch)
-      execute(plan);
+      execute(plan, sealed);
   }
   int error = hidden == WIRE_NONE ? errno : EXECUTED_HIDDEN(hidden);
   ssize_t ignored = write(executed, &error, sizeof error);
@@ -193,9 +218,11 @@ void init_run(const struct plan *plan, int control, int executed)
   setsid();
   close_in(plan, control);
   /* The copies are made; of the sealed bytes only those that will be executed from are still needed. */
-  int keep[] = {control, executed, plan->stdio[0], plan->stdio[1], plan->stdio[2],
-                runs_from_memory(&plan->staging) ? program->fd : -1};
-  keep_only(keep, sizeof keep / sizeof *keep);
+  int keep[6 + WIRE_SECRETS_MAX] = {control, executed, plan->stdio[0], plan->stdio[1], plan->stdio[2],
+                                    runs_from_memory(&plan->staging) ? program->fd : -1};
+  for (uint32_t i = 0; i < plan->secret_count; i++)
+    keep[6 + i] = plan->secrets[i].fd;
+  keep_only(keep, 6 + plan->secret_count);
 
   struct init_report report = {.message = INIT_READY};
   if (send(control, &report, sizeof report, MSG_NOSIGNAL) != sizeof report)

@@ -40,6 +40,11 @@ struct plan {
   struct device_nodes devices;
   int stdio[3];  /* the workload's ends; -1 for /dev/null */
   int socket;    /* on which it may ask for children, to be bound; -1: it may not */
+  struct secret {
+    int fd;
+    uint32_t number; /* that the program finds it under */
+  } secrets[WIRE_SECRETS_MAX];
+  uint32_t secret_count;
   int terminal;  /* the devpts that all three are in; -1: they are no terminal */
   struct limits limits;
   uint64_t tmp_bytes;
