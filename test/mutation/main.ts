@@ -17,7 +17,7 @@ const USAGE = `usage: npm run mutate -- [--file FILE]... [--line N] [--every N] 
   --list        show the mutants, try none
   --verbose     show also what killed a mutant
 
-The exit status is 0 when no mutant survived but those that are listed as equivalent.`
+The exit status is 0 when no mutant survived but those that are listed as equivalent, and that list names nothing else.`
 
 const { values } = parseArgs({
   options: {
@@ -57,9 +57,8 @@ async function main(): Promise<number> {
   }
   const files = values.file ?? VERIFYING
   const all = files.flatMap(file => mutantsOf(file, readFileSync(join(ROOT, file), 'utf8')))
-  for (const stale of staleEquivalents(all, files)) {
-    process.stdout.write(`listed as equivalent, and no mutant at all: ${stale}\n`)
-  }
+  const stale = staleEquivalents(all, files)
+  for (const name of stale) process.stdout.write(`listed as equivalent, and no mutant at all: ${name}\n`)
   const mutants = all.filter(
     (mutant, i) =>
       i % Number(values.every) === 0 && (values.line === undefined || mutant.line === Number(values.line)),
@@ -101,7 +100,7 @@ async function main(): Promise<number> {
   process.stdout.write(
     `${mutants.length} mutants in ${seconds} s: ${killed} killed, ${hung} never end, ${equivalent} equivalent, ${survived + uncovered} survived (${uncovered} of them run by no test)\n`,
   )
-  return survived + uncovered === 0 ? 0 : 1
+  return survived + uncovered + stale.length === 0 ? 0 : 1
 }
 
 process.exitCode = await main()

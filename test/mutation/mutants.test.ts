@@ -1,8 +1,4 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { EQUIVALENT, staleEquivalents } from './equivalent.ts'
-import { ROOT } from './loader.ts'
 import { mutated } from './mutant.ts'
 import { mutantsOf } from './mutants.ts'
 
@@ -56,10 +52,4 @@ describe('the mutants of a file', () => {
       { file: 'x.ts', line: 2, change: '!b → false' },
     ])
   })
-})
-
-it('no mutant is listed as equivalent that does not exist', () => {
-  const files = Object.keys(EQUIVALENT)
-  const mutants = files.flatMap(file => mutantsOf(file, readFileSync(join(ROOT, file), 'utf8')))
-  expect(staleEquivalents(mutants, files)).toEqual([])
 })

@@ -24,23 +24,28 @@ const OPERATORS: Readonly<Partial<Record<ts.SyntaxKind, readonly string[]>>> = {
 }
 
 /** Methods and functions that are turned into their opposite. */
-const OPPOSITES: Readonly<Record<string, string>> = { every: 'some', some: 'every', max: 'min', min: 'max' }
+const OPPOSITES = new Map([
+  ['every', 'some'],
+  ['some', 'every'],
+  ['max', 'min'],
+  ['min', 'max'],
+])
 
 /** Calls whose argument is text for a person: it decides nothing. By the name of what is called, and the position. */
-const WORDS: Readonly<Record<string, number>> = {
-  reason: 1,
-  malformed: 0,
-  fail: 1,
-  refuse: 0,
-  exceeded: 0,
-  mismatch: 0,
-  AuthorizationError: 1,
-  SigningError: 1,
-  JsonError: 1,
-  TextError: 1,
-  TypeError: 0,
-  Error: 0,
-}
+const WORDS = new Map([
+  ['reason', 1],
+  ['malformed', 0],
+  ['fail', 1],
+  ['refuse', 0],
+  ['exceeded', 0],
+  ['mismatch', 0],
+  ['AuthorizationError', 1],
+  ['SigningError', 1],
+  ['JsonError', 1],
+  ['TextError', 1],
+  ['TypeError', 0],
+  ['Error', 0],
+])
 
 /** Where nothing is decided: types, texts, and what a check shows to a person who asks. */
 function isWords(node: ts.Node): boolean {
@@ -49,7 +54,7 @@ function isWords(node: ts.Node): boolean {
   if (ts.isPropertyAssignment(node) && node.name.getText() === 'compared') return true
   if ((ts.isCallExpression(parent) || ts.isNewExpression(parent)) && parent.arguments !== undefined) {
     const called = parent.expression.getText().replace(/^.*\./s, '')
-    const position = WORDS[called]
+    const position = WORDS.get(called)
     return position !== undefined && parent.arguments[position] === node
   }
   return false
@@ -135,8 +140,8 @@ function elements(node: ts.Node, out: Collector): void {
   if (called === 'v.pipe') removeEach(node.arguments, 1, out)
   if (called === 'v.strictObject')
     out.replace(node.expression, 'v.object', `v.object(${oneLine(node.arguments[0]?.getText() ?? '')})`)
-  const method = /\.(\w+)$/.exec(called)?.[1]
-  const opposite = method === undefined ? undefined : OPPOSITES[method]
+  const method = /\.(\w+)$/.exec(called)?.[1] ?? ''
+  const opposite = OPPOSITES.get(method)
   if (ts.isPropertyAccessExpression(node.expression) && opposite !== undefined)
     out.replace(node.expression.name, opposite, `${oneLine(node.getText())} → ${opposite}`)
 }
