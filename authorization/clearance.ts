@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { canonicalJsonBytes } from '../encoding/json.ts'
-import type { PrivateKey, PublicKey } from '../signing/key.ts'
+import type { PublicKey, Signer } from '../signing/key.ts'
 import { openDocument, signDocument } from './document.ts'
 import { checkShape, hostId, integer, parseDocument } from './schema.ts'
 
@@ -37,7 +37,7 @@ export function openClearance(bytes: Uint8Array, governance: readonly PublicKey[
 }
 
 /** Signs a clearance with a governance key. @throws AuthorizationError `DOCUMENT_MALFORMED` */
-export function signClearance(fields: ClearanceFields, key: PrivateKey): Buffer {
+export function signClearance(fields: ClearanceFields, key: Signer): Buffer {
   const payload = canonicalJsonBytes(checkShape(clearanceSchema, fields, 'DOCUMENT_MALFORMED'))
   return signDocument(CLEARANCE_PAYLOAD_TYPE, payload, key)
 }

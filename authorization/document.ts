@@ -6,7 +6,7 @@ import {
   parseEnvelope,
   signEnvelope,
 } from '../signing/dsse.ts'
-import type { PrivateKey, PublicKey } from '../signing/key.ts'
+import type { PublicKey, Signer } from '../signing/key.ts'
 import { AuthorizationError } from './error.ts'
 
 /** A document that a governance key signed: trust roots, a policy bundle, a revocation. */
@@ -87,6 +87,6 @@ export function openDocument(
 }
 
 /** Signs a payload as a governance document and gives the envelope's bytes. */
-export function signDocument(payloadType: string, payload: Uint8Array, key: PrivateKey): Buffer {
+export function signDocument(payloadType: string, payload: Uint8Array, key: Signer): Buffer {
   return signEnvelope(payloadType, payload, [key])
 }

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { canonicalJsonBytes } from '../encoding/json.ts'
-import type { PrivateKey, PublicKey } from '../signing/key.ts'
+import type { PublicKey, Signer } from '../signing/key.ts'
 import { openDocument, readDocument, signDocument } from './document.ts'
 import { AuthorizationError } from './error.ts'
 import { checkShape, hostId, hostLabel, integer, list, orAny, parseDocument, time } from './schema.ts'
@@ -69,7 +69,7 @@ export function labelsInForce(labels: HostLabels | null, now: string): readonly 
 }
 
 /** Signs a host's labels with a governance key. @throws AuthorizationError `LABELS_MALFORMED` */
-export function signHostLabels(fields: HostLabelsFields, key: PrivateKey): Buffer {
+export function signHostLabels(fields: HostLabelsFields, key: Signer): Buffer {
   const payload = canonicalJsonBytes(checkShape(labelsSchema, fields, 'LABELS_MALFORMED'))
   return signDocument(HOST_LABELS_PAYLOAD_TYPE, payload, key)
 }

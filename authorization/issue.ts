@@ -1,6 +1,6 @@
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import { signEnvelope } from '../signing/dsse.ts'
-import type { PrivateKey } from '../signing/key.ts'
+import type { Signer } from '../signing/key.ts'
 import { AuthorizationError } from './error.ts'
 import {
   ARTIFACT_PAYLOAD_TYPE,
@@ -61,7 +61,7 @@ export function uncheckedStatementBytes(
 export function issueArtifact(
   subjects: readonly SubjectDigest[],
   predicate: Authorization,
-  keys: readonly PrivateKey[],
+  keys: readonly Signer[],
 ): Buffer {
   return signEnvelope(ARTIFACT_PAYLOAD_TYPE, statementBytes(subjects, predicate), keys)
 }

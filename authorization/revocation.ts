@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { sha256Hex } from '../encoding/digest.ts'
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import { parseEnvelope } from '../signing/dsse.ts'
-import type { PrivateKey, PublicKey } from '../signing/key.ts'
+import type { PublicKey, Signer } from '../signing/key.ts'
 import { openDocument, signDocument } from './document.ts'
 import { checkShape, digest, executionId, hostId, integer, parseDocument, readJson } from './schema.ts'
 
@@ -124,7 +124,7 @@ export function readRevocation(bytes: Uint8Array): Revocation {
 }
 
 /** Signs a revocation with a governance key. @throws AuthorizationError `REVOCATION_MALFORMED` */
-export function signRevocation({ version, epoch, revoke }: RevocationOrder, key: PrivateKey): Buffer {
+export function signRevocation({ version, epoch, revoke }: RevocationOrder, key: Signer): Buffer {
   const lists: { [kind in RevocationKind]?: string[] } = {}
   for (const target of revoke) {
     lists[target.kind] ??= []

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import { base64ToBytes } from '../encoding/text.ts'
-import { type PrivateKey, type PublicKey, readPublicKey } from '../signing/key.ts'
+import { type PublicKey, readPublicKey, type Signer } from '../signing/key.ts'
 import { openDocument, readDocument, signDocument } from './document.ts'
 import { AuthorizationError } from './error.ts'
 import { authorityName, checkShape, integer, list, orAny, parseDocument, text, time } from './schema.ts'
@@ -184,7 +184,7 @@ export function checkTrustSuccessor(
 }
 
 /** Signs trust roots with a governance key. @throws AuthorizationError `TRUST_MALFORMED` */
-export function signTrustRoots(fields: TrustRootsFields, key: PrivateKey): Buffer {
+export function signTrustRoots(fields: TrustRootsFields, key: Signer): Buffer {
   const payload = canonicalJsonBytes(checkShape(trustSchema, fields, 'TRUST_MALFORMED'))
   parseTrustRoots(payload)
   return signDocument(TRUST_PAYLOAD_TYPE, payload, key)

@@ -1,7 +1,7 @@
 import { type JsonLimits, type JsonValue, parseJson } from '../encoding/json.ts'
 import { base64ToBytes, base64UrlToBytes } from '../encoding/text.ts'
 import { SigningError } from './error.ts'
-import { type PrivateKey, type PublicKey, signBytes, verifyBytes } from './key.ts'
+import { type PublicKey, type Signer, signBytes, verifyBytes } from './key.ts'
 import type { OtherKey } from './other-key.ts'
 
 /** A DSSE envelope v1 with its payload decoded once: what was signed is what is parsed. */
@@ -137,7 +137,7 @@ function readEnvelope(value: JsonValue, { members, decode, maxSignatures }: Enve
 }
 
 /** Signs a payload and gives the envelope's JSON bytes. A key that is given twice signs twice and counts once. */
-export function signEnvelope(payloadType: string, payload: Uint8Array, keys: readonly PrivateKey[]): Buffer {
+export function signEnvelope(payloadType: string, payload: Uint8Array, keys: readonly Signer[]): Buffer {
   const toSign = preAuthenticationEncoding(payloadType, payload)
   const envelope = {
     payloadType,

@@ -21,9 +21,15 @@ export interface PublicKey {
   readonly object: KeyObject
 }
 
-/** A private key and its public half. */
-export interface PrivateKey {
+/** What signs: a private key at hand, or whatever stands before one that is not to be had (an HSM, a KMS, a TPM). */
+export interface Signer {
   readonly public: PublicKey
+  /** Ed25519: 64 bytes. P-256: ECDSA with SHA-256, DER (RFC 3279 section 2.2.3). Throws when it cannot sign. */
+  readonly sign: (data: Uint8Array) => Buffer
+}
+
+/** A private key and its public half. */
+export interface PrivateKey extends Signer {
   readonly object: KeyObject
 }
 
@@ -116,7 +122,16 @@ export function readPrivateKey(pem: string, passphrase?: string): PrivateKey {
       },
     )
   }
-  return { object, public: fromObject(createPublicKey(object)) }
+  return withSign(object)
+}
+
+function withSign(object: KeyObject): PrivateKey {
+  const key = fromObject(createPublicKey(object))
+  return {
+    object,
+    public: key,
+    sign: data => sign(key.algorithm === 'ed25519' ? null : 'sha256', data, object),
+  }
 }
 
 /** Makes a key from the system's random source. */
@@ -125,7 +140,7 @@ export function generateKey(algorithm: KeyAlgorithm): PrivateKey {
     algorithm === 'ed25519'
       ? generateKeyPairSync('ed25519')
       : generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  return { object: privateKey, public: fromObject(createPublicKey(privateKey)) }
+  return withSign(privateKey)
 }
 
 /** The PEM text (SubjectPublicKeyInfo) of a public key. */
@@ -141,9 +156,9 @@ export function privateKeyToPem(key: PrivateKey, passphrase?: string): string {
     .toString()
 }
 
-/** Ed25519: 64 bytes. P-256: ECDSA with SHA-256, DER (RFC 3279 section 2.2.3). */
-export function signBytes(key: PrivateKey, data: Uint8Array): Buffer {
-  return sign(key.public.algorithm === 'ed25519' ? null : 'sha256', data, key.object)
+/** A signature over `data`, in the form that {@link Signer} says. */
+export function signBytes(key: Signer, data: Uint8Array): Buffer {
+  return key.sign(data)
 }
 
 /** Whether `signature` over `data` is by `key`. Anything malformed is false. */

@@ -1,7 +1,7 @@
 import type { EntityJson } from '@cedar-policy/cedar-wasm/nodejs'
 import * as v from 'valibot'
 import { canonicalJsonBytes, type JsonValue } from '../../encoding/json.ts'
-import type { PrivateKey } from '../../signing/key.ts'
+import type { Signer } from '../../signing/key.ts'
 import { signDocument } from '../document.ts'
 import { AuthorizationError } from '../error.ts'
 import { checkShape, integer, orAny, parseDocument, time } from '../schema.ts'
@@ -120,7 +120,7 @@ export function policyBundleBytes(fields: PolicyBundleFields): Buffer {
 }
 
 /** Signs a bundle with a governance key. @throws AuthorizationError `POLICY_MALFORMED` */
-export function signPolicyBundle(fields: PolicyBundleFields, key: PrivateKey): Buffer {
+export function signPolicyBundle(fields: PolicyBundleFields, key: Signer): Buffer {
   return signDocument(POLICY_PAYLOAD_TYPE, policyBundleBytes(fields), key)
 }
 

@@ -1,16 +1,16 @@
 import type { Command } from 'commander'
 import { type ClearanceFields, signClearance } from '../../authorization/index.ts'
 import { api, type WritClient } from '../../proto/client.ts'
-import type { PrivateKey } from '../../signing/key.ts'
+import type { Signer } from '../../signing/key.ts'
 import { addCommand, setAction } from '../command.ts'
 import { CliError } from '../error.ts'
 import { readDocument, writeDocument } from '../files.ts'
-import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../keys.ts'
+import { addSignerOptions, readSigner, type SignerOptions } from '../keys.ts'
 import { entryIndex } from '../lineage/entries.ts'
 import type { Output } from '../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 
-interface Options extends SocketOptions, PassphraseOptions {
+interface Options extends SocketOptions, SignerOptions {
   failure?: boolean
   tail?: boolean
   key?: string
@@ -52,7 +52,7 @@ export function addClear(program: Command): void {
     )
     .option('--out <file>', 'write the signed clearance instead of sending it; nothing is overwritten')
     .option('--send <file>', 'send a clearance that was signed elsewhere')
-  addPassphraseOptions(command)
+  addSignerOptions(command)
   addSocketOption(command)
   setAction<Options>(command, async ({ options, output }) => {
     checkUse(options)
@@ -60,7 +60,7 @@ export function addClear(program: Command): void {
       const envelope = await readDocument(options.send, 'a clearance')
       return withDaemon(options, daemon => send(daemon, envelope, output))
     }
-    const key = await readSigningKey(options.key ?? '', "the operator's key", options)
+    const key = await readSigner(options.key ?? '', "the operator's key", options)
     const { host, entry, out } = options
     if (out !== undefined && host !== undefined && entry !== undefined) {
       return write(out, clearance(options, host, entry), key, output)
@@ -115,12 +115,7 @@ async function inForce(daemon: WritClient, { failure }: Options): Promise<number
   )
 }
 
-async function write(
-  file: string,
-  fields: ClearanceFields,
-  key: PrivateKey,
-  output: Output,
-): Promise<undefined> {
+async function write(file: string, fields: ClearanceFields, key: Signer, output: Output): Promise<undefined> {
   await writeDocument(file, signClearance(fields, key))
   const { clears, host } = fields
   const what =

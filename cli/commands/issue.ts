@@ -8,14 +8,14 @@ import { confirm } from '../confirm.ts'
 import { CliError } from '../error.ts'
 import { writeDocument } from '../files.ts'
 import { SIGNED_FILE } from '../form.ts'
-import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../keys.ts'
+import { addSignerOptions, readSigners, type SignerOptions } from '../keys.ts'
 import { printable } from '../output.ts'
 import { type PlannedWorkload, readPlan } from '../plan-file.ts'
 import { addScopeOptions, type ScopeOptions, scopeOptionsGiven } from '../scope-options.ts'
 import { buildStatement, type IssueOptions, planWorkload, type StatementParts } from '../statement.ts'
 import { collect, duration, wholeNumber } from '../workload.ts'
 
-interface Options extends IssueOptions, ScopeOptions, PassphraseOptions {
+interface Options extends IssueOptions, ScopeOptions, SignerOptions {
   fromPlan?: string
   libraries?: boolean
   yes?: boolean
@@ -100,15 +100,13 @@ export function addIssue(program: Command): void {
     .option('--libraries', 'sign loader and shared libraries of the program as well')
     .option('--yes', 'show it, and ask nobody')
   addScopeOptions(command)
-  addPassphraseOptions(command)
+  addSignerOptions(command)
   handOn(command)
   setAction<Options>(command, async ({ args, options, output }) => {
     const [program = '', ...rest] = args
     if (options.fromPlan === undefined && program === '')
       throw new CliError('USAGE', 'say which program, or --from-plan')
-    const keys = await Promise.all(
-      options.key.map(path => readSigningKey(path, "the authority's key", options)),
-    )
+    const keys = await readSigners(options.key, "the authority's key", options)
     const planned =
       options.fromPlan === undefined
         ? await planWorkload(program, rest, options, options.libraries === true)

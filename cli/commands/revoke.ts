@@ -11,13 +11,13 @@ import { parseEnvelope } from '../../signing/dsse.ts'
 import { addCommand, setAction } from '../command.ts'
 import { CliError } from '../error.ts'
 import { readAs, readDocument, writeDocument } from '../files.ts'
-import { addPassphraseOptions, type PassphraseOptions, readSigningKey, readTrustedKey } from '../keys.ts'
+import { addSignerOptions, readSigner, readTrustedKey, type SignerOptions } from '../keys.ts'
 import type { Output } from '../output.ts'
 import { isRevocable, MAX_LIST_BYTES, parseRevocationList, revocationTarget } from '../revocation-list.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 import { collect, positive } from '../workload.ts'
 
-interface Options extends SocketOptions, PassphraseOptions {
+interface Options extends SocketOptions, SignerOptions {
   artifact?: string[]
   publicKey?: string[]
   program?: string[]
@@ -78,7 +78,7 @@ export function addRevoke(program: Command): void {
     .option('--out <file>', 'write the signed revocation instead of sending it; nothing is overwritten')
     .option('--send <file>', 'send a revocation that was signed elsewhere')
     .option('--list', 'show what is revoked')
-  addPassphraseOptions(command)
+  addSignerOptions(command)
   addSocketOption(command)
   setAction<Options>(command, async ({ options, output }) => {
     checkUse(options)
@@ -88,7 +88,7 @@ export function addRevoke(program: Command): void {
       return withDaemon(options, daemon => send(daemon, [envelope], output))
     }
     const targets = await readTargets(options)
-    const key = await readSigningKey(options.key ?? '', "the operator's key", options)
+    const key = await readSigner(options.key ?? '', "the operator's key", options)
     if (options.out !== undefined) {
       if (targets.length > MAX_REVOKED_AT_ONCE)
         throw new CliError('USAGE', `one document revokes at most ${MAX_REVOKED_AT_ONCE}: split the list`)

@@ -4,12 +4,12 @@ import { addCommand, setAction } from '../../command.ts'
 import { addSigningOptions, type SigningOptions } from '../../documents.ts'
 import { writeDocument } from '../../files.ts'
 import { SIGNED_FILE } from '../../form.ts'
-import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../keys.ts'
+import { addSignerOptions, readSigner, type SignerOptions } from '../../keys.ts'
 import { parsePolicyDirectory } from '../../policy-directory.ts'
 import { durationOrAny, type OpenValidityOptions, readOpenValidity, validityLine } from '../../validity.ts'
 import { positive } from '../../workload.ts'
 
-interface Options extends SigningOptions, PassphraseOptions, OpenValidityOptions {
+interface Options extends SigningOptions, SignerOptions, OpenValidityOptions {
   version: number
 }
 
@@ -35,14 +35,14 @@ export function addPolicySign(parent: Command): void {
     )
     .option('--not-before <time|any>', 'when it may begin to decide (default: any)')
   addSigningOptions(command)
-  addPassphraseOptions(command)
+  addSignerOptions(command)
   setAction<Options>(command, async ({ args, options, output }) => {
     const [directory = ''] = args
     const bundle = await parsePolicyDirectory(directory, {
       version: options.version,
       ...readOpenValidity(options),
     })
-    const key = await readSigningKey(options.key, "the operator's key", options)
+    const key = await readSigner(options.key, "the operator's key", options)
     const envelope = signPolicyBundle(bundle, key)
     // What the daemon would refuse is refused here: parsed, validated against the schema, tried.
     const { digest } = openPolicyBundle(envelope, [key.public])

@@ -9,7 +9,7 @@ import { addCommand, setAction } from '../../command.ts'
 import { addSigningOptions, type SigningOptions } from '../../documents.ts'
 import { readAs, writeDocument } from '../../files.ts'
 import { SIGNED_FILE } from '../../form.ts'
-import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../keys.ts'
+import { addSignerOptions, readSigner, type SignerOptions } from '../../keys.ts'
 import { printable, styledError } from '../../output.ts'
 import { openings } from '../../reference/words.ts'
 
@@ -27,8 +27,8 @@ export function addReferenceSign(parent: Command): void {
     },
   )
   addSigningOptions(command)
-  addPassphraseOptions(command)
-  setAction<SigningOptions & PassphraseOptions>(command, async ({ args, options, output }) => {
+  addSignerOptions(command)
+  setAction<SigningOptions & SignerOptions>(command, async ({ args, options, output }) => {
     const [path = ''] = args
     const { payload, values } = await readAs(
       path,
@@ -37,7 +37,7 @@ export function addReferenceSign(parent: Command): void {
       MAX_REFERENCE_BYTES,
       'NOT_VERIFIED',
     )
-    const key = await readSigningKey(options.key, "the operator's key", options)
+    const key = await readSigner(options.key, "the operator's key", options)
     await writeDocument(options.out, signEnvelope(REFERENCE_VALUES_TYPE, payload, [key]))
     const open = openings(values.document)
     const { revision } = values.document

@@ -7,11 +7,11 @@ import { addSigningOptions, type SigningOptions } from '../../../documents.ts'
 import { CliError } from '../../../error.ts'
 import { writeDocument } from '../../../files.ts'
 import { SIGNED_FILE } from '../../../form.ts'
-import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../../keys.ts'
+import { addSignerOptions, readSigner, type SignerOptions } from '../../../keys.ts'
 import { addRequester, readAuthority, readTrustFile, type TrustFile } from '../../../trust-file.ts'
 import { collect, duration, positive } from '../../../workload.ts'
 
-interface Options extends SigningOptions, PassphraseOptions {
+interface Options extends SigningOptions, SignerOptions {
   authority?: string[]
   requester?: string[]
   from?: string
@@ -47,10 +47,10 @@ export function addTrustSign(parent: Command): void {
     .option('--version <n>', 'version; a host never goes back to a lower one', positive('--version'))
     .option('--valid <duration|any>', 'how long they count, such as 180d (default: 365d)', lifetime)
   addSigningOptions(command)
-  addPassphraseOptions(command)
+  addSignerOptions(command)
   setAction<Options>(command, async ({ options, output }) => {
     const fields = await readFields(options)
-    const key = await readSigningKey(options.key, "the operator's key", options)
+    const key = await readSigner(options.key, "the operator's key", options)
     const envelope = signTrustRoots(fields, key)
     await writeDocument(options.out, envelope)
     const digest = sha256Hex(parseEnvelope(envelope).payload)
