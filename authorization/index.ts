@@ -48,6 +48,7 @@ export {
 export {
   checkPolicySuccessor,
   compileBundle,
+  lapseOf,
   openPolicyBundle,
   type PolicyBundle,
   PolicyCache,

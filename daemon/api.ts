@@ -154,6 +154,11 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       parts.renewals.changed()
       return loaded
     },
+    async loadHostLabels(_caller: Caller, envelope: Buffer) {
+      const loaded = await changed(parts, governance.loadHostLabels(envelope))
+      parts.renewals.changed()
+      return loaded
+    },
     async loadTrustRoots(_caller: Caller, envelope: Buffer) {
       const loaded = await changed(parts, governance.loadTrustRoots(envelope))
       parts.renewals.changed()
@@ -207,7 +212,12 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
 }
 
 async function changed<T>(parts: DaemonParts, change: Promise<T>): Promise<T> {
-  const result = await change
+  // What was turned away shows in the status.
+  const result = await change.catch(error => {
+    parts.onStatusChange()
+    throw error
+  })
+  parts.validity.look()
   // A roll-back of the files must not undo it.
   parts.sealing.anchorSoon()
   parts.onStatusChange()

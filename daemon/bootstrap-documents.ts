@@ -24,7 +24,7 @@ export async function bootstrapDocuments({
     await load(trust.trustRoots, envelope => governance.loadTrustRoots(envelope))
   }
   if (trust.policyBundle !== undefined && history.policy === null) {
-    await load(trust.policyBundle, envelope => governance.loadPolicy(envelope))
+    await load(trust.policyBundle, envelope => governance.loadPolicy(envelope, true))
   }
   if (attestation.referenceValues !== undefined && history.referenceValues === null) {
     await load(attestation.referenceValues, envelope => governance.loadReferenceValues(envelope))

@@ -207,6 +207,7 @@ export interface DaemonCore {
 
   /** These check signature and content, record the change durably, then put it in force. */
   loadPolicy(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
+  loadHostLabels(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
   loadTrustRoots(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
   loadReferenceValues(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
   revoke(

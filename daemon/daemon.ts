@@ -28,6 +28,7 @@ import { Recorder, recordedReasons } from './recorder.ts'
 import { Renewals } from './renewals.ts'
 import { Sealing } from './sealing.ts'
 import { type Settings, withLive } from './settings.ts'
+import { instantsOf, ValidityWatch } from './validity-watch.ts'
 import { WallClock } from './wall-clock.ts'
 
 export const DAEMON_VERSION = readVersion()
@@ -56,6 +57,7 @@ export interface DaemonParts {
   readonly executor: Executor
   readonly renewals: Renewals
   readonly governance: Governance
+  readonly validity: ValidityWatch
   readonly attestor: Attestor
   readonly sealing: Sealing
   readonly startedTime: string
@@ -220,9 +222,17 @@ async function compose(base: {
   )
   const renewals = new Renewals({ launcher, registry, decider, executor, recorder, gate, log })
   const governance = new Governance({
-    ...{ history, lineage, recorder, gate },
+    ...{ history, lineage, recorder, gate, wallMs },
     keys: host.governanceKeys,
     hostId: host.id,
+  })
+  const validity = new ValidityWatch({
+    wallMs,
+    instants: () => instantsOf(history),
+    passed: () => {
+      renewals.changed()
+      parts.onStatusChange()
+    },
   })
   const attestor = new Attestor(
     withLive(
@@ -261,7 +271,7 @@ async function compose(base: {
       launcher,
       registry,
     },
-    ...{ tails, files, decisions, decider, executor, renewals, governance, attestor, sealing },
+    ...{ tails, files, decisions, decider, executor, renewals, governance, validity, attestor, sealing },
     startedTime: new Date().toISOString(),
     onStatusChange: () => undefined,
   }

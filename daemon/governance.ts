@@ -1,9 +1,12 @@
 import { checkReferenceSuccessor, withRevision } from '../attestation/index.ts'
 import {
   AuthorizationError,
+  checkLabelsSuccessor,
   checkPolicySuccessor,
   checkTrustSuccessor,
+  lapseOf,
   openClearance,
+  openHostLabels,
   openPolicyBundle,
   openRevocationInSteps,
   openTrustRoots,
@@ -15,7 +18,7 @@ import type { PublicKey } from '../signing/key.ts'
 import type { LoadedDocument } from './core.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
-import type { Recorder } from './recorder.ts'
+import { type Recorder, rfc3339 } from './recorder.ts'
 import { openReferenceValues } from './reference-values.ts'
 
 export type GovernanceErrorCode = 'CLEARANCE_NOT_APPLICABLE'
@@ -30,6 +33,16 @@ export interface GovernanceOptions {
   readonly lineage: Lineage
   readonly recorder: Recorder
   readonly gate: TrustGate
+  readonly wallMs: () => number
+}
+
+/** The newest document of a kind that was turned away: what was in force stays. */
+export interface RefusedDocument {
+  readonly kind: 'policy' | 'host-labels' | 'trust-roots' | 'reference-values' | 'revocation' | 'clearance'
+  readonly time: string
+  /** Code of the error, and where in the document; empty if the whole is meant. What it says is for whoever brought it. */
+  readonly code: string
+  readonly at: string
 }
 
 /**
@@ -39,17 +52,25 @@ export interface GovernanceOptions {
 export class Governance {
   readonly #o: GovernanceOptions
   #turn: Promise<unknown> = Promise.resolve()
+  /** Until the next document of the same kind is taken. */
+  refused: RefusedDocument | null = null
 
   constructor(options: GovernanceOptions) {
     this.#o = options
   }
 
-  loadPolicy(envelope: Buffer): Promise<LoadedDocument> {
-    return this.#inTurn(async () => {
+  /**
+   * @param lapsed whether one is taken that does not decide anything now: at the start, when there is no other
+   * @throws AuthorizationError, also `NOT_VALID_NOW`
+   */
+  loadPolicy(envelope: Buffer, lapsed = false): Promise<LoadedDocument> {
+    return this.#inTurn('policy', async () => {
       const { history, lineage, recorder } = this.#o
       const policy = this.#open(keys => openPolicyBundle(envelope, keys))
       if (history.revocations.has('policy', policy.digest)) throw revoked(`the policy ${policy.digest}`)
       checkPolicySuccessor(history.newestPolicy, policy)
+      const lapse = lapseOf(policy, rfc3339(this.#o.wallMs()))
+      if (lapse !== null && !lapsed) throw notNow(lapse)
       const blob = await lineage.putBlob(envelope)
       const { digest, version } = policy
       const lineageIndex = await recorder.record({ type: 'policy', digest, version, blob })
@@ -59,8 +80,25 @@ export class Governance {
     })
   }
 
+  /** What the operator calls this host. @throws AuthorizationError, also `NOT_VALID_NOW` */
+  loadHostLabels(envelope: Buffer): Promise<LoadedDocument> {
+    return this.#inTurn('host-labels', async () => {
+      const { hostId, history, lineage, recorder, wallMs } = this.#o
+      const labels = this.#open(keys => openHostLabels(envelope, keys))
+      checkLabelsSuccessor(history.newestHostLabels, labels, hostId)
+      if (labels.notAfter !== 'any' && rfc3339(wallMs()) >= labels.notAfter)
+        throw notNow(`the labels were valid until ${labels.notAfter}`)
+      const blob = await lineage.putBlob(envelope)
+      const { digest, version } = labels
+      const lineageIndex = await recorder.record({ type: 'host-labels', digest, version, blob })
+      history.hostLabels = labels
+      history.newestHostLabels = { version, digest }
+      return { digest, lineageIndex }
+    })
+  }
+
   loadTrustRoots(envelope: Buffer): Promise<LoadedDocument> {
-    return this.#inTurn(async () => {
+    return this.#inTurn('trust-roots', async () => {
       const { history, lineage, recorder } = this.#o
       const roots = this.#open(keys => openTrustRoots(envelope, keys))
       checkTrustSuccessor(history.newestTrustRoots, roots)
@@ -74,7 +112,7 @@ export class Governance {
   }
 
   loadReferenceValues(envelope: Buffer): Promise<LoadedDocument> {
-    return this.#inTurn(async () => {
+    return this.#inTurn('reference-values', async () => {
       const { history, lineage, recorder } = this.#o
       const reference = this.#open(keys => openReferenceValues(envelope, keys))
       checkReferenceSuccessor(history.knownReferenceValues, reference.values)
@@ -95,7 +133,7 @@ export class Governance {
     envelope: Buffer,
     verified: (next: RevocationSet) => void = () => undefined,
   ): Promise<{ epoch: bigint; lineageIndex: bigint }> {
-    return this.#inTurn(async () => {
+    return this.#inTurn('revocation', async () => {
       const { history, lineage, recorder } = this.#o
       const steps = this.#open(keys => openRevocationInSteps(envelope, keys))
       const document = await steps
@@ -111,7 +149,7 @@ export class Governance {
 
   /** @throws AuthorizationError, {@link GovernanceError} when it is for another host, failure or tail */
   clear(envelope: Buffer): Promise<{ lineageIndex: bigint }> {
-    return this.#inTurn(async () => {
+    return this.#inTurn('clearance', async () => {
       const { hostId, history, lineage, recorder, gate } = this.#o
       const { host, clears, digest } = this.#open(keys => openClearance(envelope, keys))
       if (host !== hostId) throw notApplicable(`it is for host ${host}`)
@@ -149,11 +187,25 @@ export class Governance {
     }
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const run = this.#turn.then(work)
+  #inTurn<T>(kind: RefusedDocument['kind'], work: () => Promise<T>): Promise<T> {
+    const run = this.#turn.then(async () => {
+      try {
+        const done = await work()
+        if (this.refused?.kind === kind) this.refused = null
+        return done
+      } catch (error) {
+        const { code, at } = error instanceof WritError ? error : { code: 'INTERNAL', at: '' }
+        this.refused = { kind, time: rfc3339(this.#o.wallMs()), code, at: (at ?? '').slice(0, 200) }
+        throw error
+      }
+    })
     this.#turn = run.catch(() => undefined)
     return run
   }
+}
+
+function notNow(lapse: string): AuthorizationError {
+  return new AuthorizationError('NOT_VALID_NOW', lapse, { at: 'notAfter' })
 }
 
 function notApplicable(why: string): GovernanceError {

@@ -9,6 +9,7 @@ import {
   type Clearance,
   type HostLabels,
   openClearance,
+  openHostLabels,
   openPolicyBundle,
   openTrustRoots,
   type PolicyBundle,
@@ -59,6 +60,7 @@ export class History {
   policy: PolicyBundle | null = null
   newestTrustRoots: NewestVersion | null = null
   newestPolicy: NewestVersion | null = null
+  newestHostLabels: NewestVersion | null = null
   referenceValues: SignedReferenceValues | null = null
   /** The highest revision of each name that was ever in force here: none older is taken. */
   knownReferenceValues: KnownRevisions = new Map()
@@ -181,6 +183,7 @@ export class History {
         return
       case 'trust-roots':
       case 'policy':
+      case 'host-labels':
       case 'revocation':
       case 'reference-values':
         await this.#applyDocument(index, event)
@@ -233,7 +236,9 @@ export class History {
    */
   async #applyDocument(
     index: bigint,
-    event: LineageEvent & { type: 'trust-roots' | 'policy' | 'revocation' | 'reference-values' },
+    event: LineageEvent & {
+      type: 'trust-roots' | 'policy' | 'host-labels' | 'revocation' | 'reference-values'
+    },
   ): Promise<void> {
     const envelope = await this.#blob(event.blob)
     const governance = this.#goodGovernance()
@@ -250,6 +255,12 @@ export class History {
         this.newestPolicy = { version: event.version, digest: event.digest }
         this.policy = null
         this.policy = openPolicyBundle(envelope, governance)
+      } else if (event.type === 'host-labels') {
+        this.newestHostLabels = { version: event.version, digest: event.digest }
+        this.hostLabels = null
+        const labels = openHostLabels(envelope, governance)
+        // The log may be another host's: its labels are not this one's.
+        if (labels.host === this.#o.hostId) this.hostLabels = labels
       } else {
         this.referenceValues = null
         this.#applyReferenceValues(envelope)

@@ -149,13 +149,26 @@ function untilStopped(parts: DaemonParts, stop: AbortSignal): Promise<{ cause: s
 }
 
 async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): Promise<void> {
-  const { executor, attestor, sealing, decisions, recorder, lineage, launcher, host, settings, log } = parts
+  const {
+    executor,
+    attestor,
+    sealing,
+    validity,
+    decisions,
+    recorder,
+    lineage,
+    launcher,
+    host,
+    settings,
+    log,
+  } = parts
   const quietly = async (step: Promise<unknown>): Promise<void> => {
     await step.catch((err: unknown) => log.warn({ err }, 'a step of the stop failed'))
   }
   const closed = server.close(settings.now.daemon.shutdownGraceSeconds * 1000)
   await quietly(executor.endAll(STOP_MS))
   await quietly(closed)
+  validity.stop()
   await quietly(attestor.stop())
   await quietly(decisions.flush())
   await quietly(recorder.record({ type: 'daemon-stop', cause }))

@@ -72,6 +72,7 @@ export class Start {
     await bootstrapDocuments(parts)
     parts.attestor.start()
     parts.sealing.start()
+    parts.validity.look()
     setInterval(() => parts.gate.expire(), EXPIRE_MS).unref()
     this.#serving.current = daemonCore(parts)
     // Not before: a watch that it ends is asked for again at once.

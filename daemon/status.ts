@@ -1,7 +1,9 @@
+import { labelsInForce, lapseOf } from '../authorization/index.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ConfigurationStatusInput } from '../proto/generated/writ/v1/ConfigurationStatus.ts'
 import { DAEMON_VERSION, type DaemonParts } from './daemon.ts'
 import { bootTimeNs } from './native.ts'
+import { rfc3339 } from './recorder.ts'
 import type { Settings } from './settings.ts'
 
 /** The trust gate and what it rests on, as the API says it. */
@@ -37,8 +39,40 @@ export function statusMessage(parts: DaemonParts): AttestationStatusInput {
     daemonVersion: DAEMON_VERSION,
     daemonStartedTime: parts.startedTime,
     configuration: configurationMessage(settings),
+    ...documentsMessage(parts),
     ...(history.failureIndex === null ? {} : { failureEntry: String(history.failureIndex) }),
     ...(history.uncleanTail === null ? {} : { doubtfulTail: String(history.uncleanTail) }),
+  }
+}
+
+/** What is in force for how long, and what was turned away. */
+function documentsMessage({
+  history: { policy, hostLabels },
+  governance: { refused },
+}: DaemonParts): Pick<AttestationStatusInput, 'policy' | 'hostLabels' | 'refusedDocument'> {
+  const now = rfc3339(Date.now())
+  return {
+    ...(policy === null
+      ? {}
+      : {
+          policy: {
+            version: String(policy.version),
+            notBefore: policy.notBefore,
+            notAfter: policy.notAfter,
+            valid: lapseOf(policy, now) === null,
+          },
+        }),
+    ...(hostLabels === null
+      ? {}
+      : {
+          hostLabels: {
+            version: String(hostLabels.version),
+            notAfter: hostLabels.notAfter,
+            labels: [...labelsInForce(hostLabels, now)],
+            digest: hostLabels.digest,
+          },
+        }),
+    ...(refused === null ? {} : { refusedDocument: { ...refused } }),
   }
 }
 

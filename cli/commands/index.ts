@@ -52,6 +52,11 @@ export const COMMANDS: Commands = {
     show: async p => (await import('./policy/show.ts')).addPolicyShow(p),
     load: async p => (await import('./policy/load.ts')).addPolicyLoad(p),
   }),
+  labels: loadGroup('labels', 'Say what a host is called: sign, show and load its labels.', {
+    sign: async p => (await import('./labels/sign.ts')).addLabelsSign(p),
+    show: async p => (await import('./labels/show.ts')).addLabelsShow(p),
+    load: async p => (await import('./labels/load.ts')).addLabelsLoad(p),
+  }),
   clear: async p => (await import('./clear.ts')).addClear(p),
   lineage: loadGroup('lineage', 'Read the log of everything that was decided and seen.', {
     tail: async p => (await import('./lineage/tail.ts')).addLineageTail(p),

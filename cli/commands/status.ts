@@ -7,6 +7,7 @@ import { CliError } from '../error.ts'
 import { printable, styled } from '../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 import { tierLabelOf } from '../tier.ts'
+import { validityLine } from '../validity.ts'
 
 interface Options extends SocketOptions {
   watch?: boolean
@@ -42,6 +43,14 @@ const STATUS = {
     reloadTime: 'time: when the file was last read again; empty if it was not',
     refusal: 'text: why that changed nothing; empty if it went well',
   },
+  'policy?': {
+    version: 'decimal',
+    notBefore: 'text: time or any',
+    notAfter: 'text: time or any',
+    valid: 'boolean',
+  },
+  'hostLabels?': { version: 'decimal', notAfter: 'text: time or any', labels: ['text'], digest: 'digest' },
+  'refusedDocument?': { kind: 'text', time: 'time', code: 'text', at: 'text' },
   'doubtfulTail?': 'decimal: size of the log at an unclean stop that an operator has to accept',
 } as const
 
@@ -81,7 +90,15 @@ const stateName = (status: AttestationStatus) => String(status.state).replace(/^
 function shown(status: AttestationStatus) {
   const { _evidenceAgeMs, _secureBoot, _failureEntry, _doubtfulTail, ...rest } = status as AttestationStatus &
     Record<string, unknown>
-  return { ...rest, state: stateName(status), tier: tierLabelOf(status.tier) }
+  const { policy, hostLabels, refusedDocument, ...always } = rest
+  return {
+    ...always,
+    ...(policy ? { policy } : {}),
+    ...(hostLabels ? { hostLabels } : {}),
+    ...(refusedDocument ? { refusedDocument } : {}),
+    state: stateName(status),
+    tier: tierLabelOf(status.tier),
+  }
 }
 
 function stateText(status: AttestationStatus): string {
@@ -110,13 +127,41 @@ function statusLines(status: AttestationStatus): string[] {
     `secure boot       ${secureBoot}`,
     `reference values  ${digest(status.referenceValuesDigest)}`,
     `policy            ${digest(status.policyDigest)}`,
+    ...policyLines(status),
+    ...labelLines(status),
     `trust roots       ${digest(status.trustRootsDigest)}`,
     `revocations       epoch ${status.revocationEpoch}`,
     `executions        ${status.executions}`,
     `lineage           ${status.lineageSize} entries`,
+    ...refusedLines(status),
     ...configurationLines(status.configuration),
     `daemon            ${printable(status.daemonVersion)}, since ${status.daemonStartedTime}`,
     ...adviceLines(status),
+  ]
+}
+
+function policyLines({ policy }: AttestationStatus): string[] {
+  if (!policy) return []
+  const line = `                  version ${policy.version}, ${validityLine(policy)}`
+  return [policy.valid ? line : styled('red', `${line}: nothing is permitted`)]
+}
+
+function labelLines({ hostLabels }: AttestationStatus): string[] {
+  if (!hostLabels) return []
+  const { labels, notAfter } = hostLabels
+  const until = notAfter === 'any' ? '' : `, until ${notAfter}`
+  return [`labels            ${printable(labels.join(', ')) || 'none'}${until}`]
+}
+
+function refusedLines({ refusedDocument }: AttestationStatus): string[] {
+  if (!refusedDocument) return []
+  const { kind, time, code, at } = refusedDocument
+  const where = at === '' ? '' : ` (${at})`
+  return [
+    styled(
+      'yellow',
+      printable(`refused           ${kind} at ${time}: ${code}${where}; what was in force stays`),
+    ),
   ]
 }
 

@@ -37,6 +37,8 @@ export function eventText(event: LineageEvent): string {
       return `trust roots ${short(event.digest)} in force, version ${event.version}`
     case 'policy':
       return `policy ${short(event.digest)} in force, version ${event.version}`
+    case 'host-labels':
+      return `labels of the host ${short(event.digest)} in force, version ${event.version}`
     case 'revocation':
       return `revocation ${short(event.digest)} in force, epoch ${event.epoch}`
     case 'decision':

@@ -7,6 +7,7 @@ import {
 import {
   openClearance,
   openDocument,
+  openHostLabels,
   openPolicyBundle,
   openRevocation,
   openTrustRoots,
@@ -18,12 +19,19 @@ import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from '.
 export type ReadBlob = (digest: string) => Promise<Buffer>
 
 type DocumentEvent = EventOf<
-  'trust-roots' | 'policy' | 'reference-values' | 'revocation' | 'failure-cleared' | 'tail-accepted'
+  | 'trust-roots'
+  | 'policy'
+  | 'host-labels'
+  | 'reference-values'
+  | 'revocation'
+  | 'failure-cleared'
+  | 'tail-accepted'
 >
 
 const KINDS = {
   'trust-roots': 'trust roots',
   policy: 'policy',
+  'host-labels': 'host labels',
   'reference-values': 'reference values',
   revocation: 'revocation',
   'failure-cleared': 'clearance',
@@ -75,6 +83,8 @@ export class Documents {
         return openTrustRoots(envelope, operators).digest
       case 'policy':
         return openPolicyBundle(envelope, operators).digest
+      case 'host-labels':
+        return openHostLabels(envelope, operators).digest
       case 'revocation':
         return openRevocation(envelope, operators).digest
       case 'reference-values': {

@@ -61,6 +61,7 @@ function checkDocuments(inputs: Inputs, state: LogState, lookedMs: number): void
   for (const [type, digest, line] of [
     ['trust-roots', inputs.trustRoots, state.trustRoots],
     ['policy', inputs.policy, state.policy],
+    ['host-labels', inputs.hostLabels, state.hostLabels],
   ] as const) {
     if (line.seenAt(lookedMs).includes(digest)) continue
     throw new StepFailure(

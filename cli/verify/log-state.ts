@@ -40,6 +40,7 @@ const STEPS: Readonly<Record<GateState['state'], readonly GateState['state'][]>>
 export class LogState {
   readonly trustRoots = new Timeline<string | null>(null, IN_FORCE_MS)
   readonly policy = new Timeline<string | null>(null, IN_FORCE_MS)
+  readonly hostLabels = new Timeline<string | null>(null, IN_FORCE_MS)
   readonly revocations = new Timeline<RevocationSet>(RevocationSet.empty, IN_FORCE_MS)
   readonly referenceValues = new Timeline<string | null>(null, IN_FORCE_MS)
   /** What decisions depend on of the configuration; null where the bundle does not have it. */
@@ -118,6 +119,9 @@ export class LogState {
         return null
       case 'policy':
         this.policy.set(event.blob, ms)
+        return null
+      case 'host-labels':
+        this.hostLabels.set(event.blob, ms)
         return null
       case 'reference-values':
         this.referenceValues.set(event.digest, ms)

@@ -25,6 +25,7 @@ export function governanceService(core: DaemonCore, context: HandlerContext): Go
     })
   return {
     LoadPolicy: load((caller, envelope) => core.loadPolicy(caller, envelope)),
+    LoadHostLabels: load((caller, envelope) => core.loadHostLabels(caller, envelope)),
     LoadTrustRoots: load((caller, envelope) => core.loadTrustRoots(caller, envelope)),
     LoadReferenceValues: load((caller, envelope) => core.loadReferenceValues(caller, envelope)),
 

@@ -100,6 +100,7 @@ export function blobsOf(event: LineageEvent): string[] {
     case 'reference-values':
     case 'trust-roots':
     case 'policy':
+    case 'host-labels':
       return [event.blob]
     case 'revocation':
       return [event.blob, event.manifest]

@@ -107,6 +107,7 @@ export const SCHEMAS = {
   'reference-values': event('reference-values', { digest, blob: digest }),
   'trust-roots': event('trust-roots', { digest, version: count, blob: digest }),
   policy: event('policy', { digest, version: count, blob: digest }),
+  'host-labels': event('host-labels', { digest, version: count, blob: digest }),
   /** `manifest` names the document and, by digest, all before it: what decisions refer to. */
   revocation: event('revocation', { digest, epoch: count, blob: digest, manifest: digest }),
   /** A permit is also the consumption of a use. */

@@ -80,6 +80,7 @@ export const REPEAT: Readonly<Record<MethodName, RepeatRule>> = {
   'lineage.GetConsistencyProof': { repeat: 'yes', why: 'reads' },
   'lineage.GetBlob': { repeat: 'resume', why: 'a blob never changes; it is read again from its beginning' },
   'governance.LoadPolicy': { repeat: 'no', why: SIGNED_ONCE },
+  'governance.LoadHostLabels': { repeat: 'no', why: SIGNED_ONCE },
   'governance.LoadTrustRoots': { repeat: 'no', why: SIGNED_ONCE },
   'governance.LoadReferenceValues': { repeat: 'no', why: SIGNED_ONCE },
   'governance.Revoke': { repeat: 'no', why: SIGNED_ONCE },

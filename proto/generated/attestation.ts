@@ -9,6 +9,9 @@ import type { GetReportRequestInput as _writ_v1_GetReportRequestInput, GetReport
 import type { GetReportResponseInput as _writ_v1_GetReportResponseInput, GetReportResponse as _writ_v1_GetReportResponse } from './writ/v1/GetReportResponse.ts';
 import type { GetStatusRequestInput as _writ_v1_GetStatusRequestInput, GetStatusRequest as _writ_v1_GetStatusRequest } from './writ/v1/GetStatusRequest.ts';
 import type { GetStatusResponseInput as _writ_v1_GetStatusResponseInput, GetStatusResponse as _writ_v1_GetStatusResponse } from './writ/v1/GetStatusResponse.ts';
+import type { HostLabelsStatusInput as _writ_v1_HostLabelsStatusInput, HostLabelsStatus as _writ_v1_HostLabelsStatus } from './writ/v1/HostLabelsStatus.ts';
+import type { PolicyStatusInput as _writ_v1_PolicyStatusInput, PolicyStatus as _writ_v1_PolicyStatus } from './writ/v1/PolicyStatus.ts';
+import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from './writ/v1/RefusedDocument.ts';
 import type { WatchStatusRequestInput as _writ_v1_WatchStatusRequestInput, WatchStatusRequest as _writ_v1_WatchStatusRequest } from './writ/v1/WatchStatusRequest.ts';
 import type { WatchStatusResponseInput as _writ_v1_WatchStatusResponseInput, WatchStatusResponse as _writ_v1_WatchStatusResponse } from './writ/v1/WatchStatusResponse.ts';
 
@@ -31,6 +34,9 @@ export interface ProtoGrpcType {
       GetReportResponse: MessageTypeDefinition<_writ_v1_GetReportResponseInput, _writ_v1_GetReportResponse>
       GetStatusRequest: MessageTypeDefinition<_writ_v1_GetStatusRequestInput, _writ_v1_GetStatusRequest>
       GetStatusResponse: MessageTypeDefinition<_writ_v1_GetStatusResponseInput, _writ_v1_GetStatusResponse>
+      HostLabelsStatus: MessageTypeDefinition<_writ_v1_HostLabelsStatusInput, _writ_v1_HostLabelsStatus>
+      PolicyStatus: MessageTypeDefinition<_writ_v1_PolicyStatusInput, _writ_v1_PolicyStatus>
+      RefusedDocument: MessageTypeDefinition<_writ_v1_RefusedDocumentInput, _writ_v1_RefusedDocument>
       TpmTier: EnumTypeDefinition
       WatchStatusRequest: MessageTypeDefinition<_writ_v1_WatchStatusRequestInput, _writ_v1_WatchStatusRequest>
       WatchStatusResponse: MessageTypeDefinition<_writ_v1_WatchStatusResponseInput, _writ_v1_WatchStatusResponse>

@@ -6,6 +6,8 @@ import type { ClearFailureResponseInput as _writ_v1_ClearFailureResponseInput, C
 import type { GovernanceServiceClient as _writ_v1_GovernanceServiceClient, GovernanceServiceDefinition as _writ_v1_GovernanceServiceDefinition } from './writ/v1/GovernanceService.ts';
 import type { ListRevocationsRequestInput as _writ_v1_ListRevocationsRequestInput, ListRevocationsRequest as _writ_v1_ListRevocationsRequest } from './writ/v1/ListRevocationsRequest.ts';
 import type { ListRevocationsResponseInput as _writ_v1_ListRevocationsResponseInput, ListRevocationsResponse as _writ_v1_ListRevocationsResponse } from './writ/v1/ListRevocationsResponse.ts';
+import type { LoadHostLabelsRequestInput as _writ_v1_LoadHostLabelsRequestInput, LoadHostLabelsRequest as _writ_v1_LoadHostLabelsRequest } from './writ/v1/LoadHostLabelsRequest.ts';
+import type { LoadHostLabelsResponseInput as _writ_v1_LoadHostLabelsResponseInput, LoadHostLabelsResponse as _writ_v1_LoadHostLabelsResponse } from './writ/v1/LoadHostLabelsResponse.ts';
 import type { LoadPolicyRequestInput as _writ_v1_LoadPolicyRequestInput, LoadPolicyRequest as _writ_v1_LoadPolicyRequest } from './writ/v1/LoadPolicyRequest.ts';
 import type { LoadPolicyResponseInput as _writ_v1_LoadPolicyResponseInput, LoadPolicyResponse as _writ_v1_LoadPolicyResponse } from './writ/v1/LoadPolicyResponse.ts';
 import type { LoadReferenceValuesRequestInput as _writ_v1_LoadReferenceValuesRequestInput, LoadReferenceValuesRequest as _writ_v1_LoadReferenceValuesRequest } from './writ/v1/LoadReferenceValuesRequest.ts';
@@ -32,6 +34,8 @@ export interface ProtoGrpcType {
       GovernanceService: SubtypeConstructor<typeof grpc.Client, _writ_v1_GovernanceServiceClient> & { service: _writ_v1_GovernanceServiceDefinition }
       ListRevocationsRequest: MessageTypeDefinition<_writ_v1_ListRevocationsRequestInput, _writ_v1_ListRevocationsRequest>
       ListRevocationsResponse: MessageTypeDefinition<_writ_v1_ListRevocationsResponseInput, _writ_v1_ListRevocationsResponse>
+      LoadHostLabelsRequest: MessageTypeDefinition<_writ_v1_LoadHostLabelsRequestInput, _writ_v1_LoadHostLabelsRequest>
+      LoadHostLabelsResponse: MessageTypeDefinition<_writ_v1_LoadHostLabelsResponseInput, _writ_v1_LoadHostLabelsResponse>
       LoadPolicyRequest: MessageTypeDefinition<_writ_v1_LoadPolicyRequestInput, _writ_v1_LoadPolicyRequest>
       LoadPolicyResponse: MessageTypeDefinition<_writ_v1_LoadPolicyResponseInput, _writ_v1_LoadPolicyResponse>
       LoadReferenceValuesRequest: MessageTypeDefinition<_writ_v1_LoadReferenceValuesRequestInput, _writ_v1_LoadReferenceValuesRequest>

@@ -148,6 +148,31 @@ describe('writ policy', () => {
   })
 })
 
+describe('writ labels', () => {
+  const HOST_ID = `000b${'ab'.repeat(32)}`
+  const signLabels = (out: string, ...more: string[]) => [
+    ...['labels', 'sign', '--version', '2', '--valid', '1d', '--key', 'operator.key', '--out', out, ...more],
+  ]
+
+  test('signs them for one host, and shows them only under the operator\u2019s key', async () => {
+    await must(signLabels('labels.json', '--host', HOST_ID, '--label', 'gpu', '--label', 'eu-west'))
+    const show = ['labels', 'show', 'labels.json', '--operator-key']
+    const shown = JSON.parse(await must([...show, 'operator.pub', '--json']))
+    expect(shown).toMatchObject({ version: 2, host: HOST_ID, labels: ['gpu', 'eu-west'] })
+    expect(Date.parse(shown.notAfter)).toBeGreaterThan(Date.now())
+    expect(await wrong([...show, 'bob.pub'])).toContain('DOCUMENT_UNSIGNED')
+  })
+
+  test.each([
+    ['no host', []],
+    ['a host that is none', ['--host', 'here']],
+    ['a label that is none', ['--host', HOST_ID, '--label', 'a b']],
+    ['a label twice', ['--host', HOST_ID, '--label', 'a', '--label', 'a']],
+  ])('refuses %s', async (what, options) => {
+    expect(await wrong(signLabels(`${what}.json`, ...options))).not.toBe('')
+  })
+})
+
 describe('writ issue', () => {
   const issue = (
     out: string,

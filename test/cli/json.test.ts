@@ -41,6 +41,9 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     writeFileSync(dir.in('policies/all.cedar'), 'permit (principal, action, resource);')
     await json('policy schema')
     await json('policy sign', '--valid', '1h', ...signed, '--out', 'policy.json', 'policies')
+    const labelled = ['--host', `000b${'ab'.repeat(32)}`, '--label', 'gpu', '--valid', 'any']
+    await json('labels sign', ...labelled, ...signed, '--out', 'labels.json')
+    await json('labels show', ...operator, 'labels.json')
     await json('policy show', ...operator, 'policy.json')
     const any = [
       '--host',

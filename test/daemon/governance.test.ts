@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { signClearance, signPolicyBundle, signRevocation, signTrustRoots } from '../../authorization/index.ts'
+import {
+  type HostLabelsFields,
+  signClearance,
+  signHostLabels,
+  signPolicyBundle,
+  signRevocation,
+  signTrustRoots,
+} from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import {
   alice,
@@ -9,7 +16,9 @@ import {
   held,
   LASTING,
   mallory,
+  NOW,
   OTHER_HOST,
+  PERMIT_ALL,
   policyEnvelope,
 } from '../authorization/scenario.ts'
 import { faultyIo } from '../lineage/support/faulty-io.ts'
@@ -24,11 +33,14 @@ const foreignPolicy = () => {
   const { payload } = JSON.parse(policyEnvelope({ version: 5 }).toString())
   return signPolicyBundle(JSON.parse(Buffer.from(payload, 'base64').toString()), mallory)
 }
+const labelsEnvelope = (fields: Partial<HostLabelsFields> = {}, key = governance) =>
+  signHostLabels({ version: 1, host: HOST, labels: ['gpu'], notAfter: 'any', ...fields }, key)
 const clearance = (clears: Parameters<typeof signClearance>[0]['clears'], host = HOST, key = governance) =>
   signClearance({ version: 1, host, clears }, key)
 
 const inForce = ({ history }: World) => [
   history.policy?.digest,
+  history.hostLabels?.digest,
   history.trustRoots?.digest,
   history.referenceValues?.digest,
   history.revocations.digest,
@@ -67,6 +79,45 @@ describe('a change', () => {
   })
 
   const bad: [string, (w: World) => Promise<unknown>, string][] = [
+    [
+      'a policy that is over',
+      w => w.governance.loadPolicy(policyEnvelope({ version: 9, notAfter: NOW })),
+      'NOT_VALID_NOW',
+    ],
+    [
+      'a policy that has not begun',
+      w => w.governance.loadPolicy(policyEnvelope({ version: 9, notBefore: '2027-01-01T00:00:00.000Z' })),
+      'NOT_VALID_NOW',
+    ],
+    [
+      'a policy of which one text does not parse',
+      w =>
+        w.governance.loadPolicy(
+          policyEnvelope({ version: 9, policies: { all: PERMIT_ALL, bad: 'permit (' } }),
+        ),
+      'POLICY_INVALID',
+    ],
+    ['older labels', w => w.governance.loadHostLabels(labelsEnvelope({ version: 1 })), 'ROLLED_BACK'],
+    [
+      'other labels of the same version',
+      w => w.governance.loadHostLabels(labelsEnvelope({ version: 3, labels: ['cpu'] })),
+      'ROLLED_BACK',
+    ],
+    [
+      'labels of another host',
+      w => w.governance.loadHostLabels(labelsEnvelope({ version: 9, host: OTHER_HOST })),
+      'WRONG_HOST',
+    ],
+    [
+      'labels that are over',
+      w => w.governance.loadHostLabels(labelsEnvelope({ version: 9, notAfter: NOW })),
+      'NOT_VALID_NOW',
+    ],
+    [
+      'labels of another key',
+      w => w.governance.loadHostLabels(labelsEnvelope({ version: 9 }, mallory)),
+      'DOCUMENT_UNSIGNED',
+    ],
     ['an older policy', w => w.governance.loadPolicy(policyEnvelope({ version: 1 })), 'ROLLED_BACK'],
     [
       'another policy of the same version',
@@ -107,6 +158,7 @@ describe('a change', () => {
   test('that does not verify, or goes back, leaves the old in force and the log as it was', async () => {
     const w = await world()
     await w.governance.loadPolicy(policyEnvelope({ version: 3 }))
+    await w.governance.loadHostLabels(labelsEnvelope({ version: 3 }))
     await w.governance.loadTrustRoots(roots(3))
     await w.governance.revoke(revocation(3))
     await w.governance.loadReferenceValues(referenceEnvelope('a', governance, 3))
@@ -116,7 +168,24 @@ describe('a change', () => {
     for (const [what, change, code] of bad) {
       await expect(change(w), what).rejects.toMatchObject({ code })
       expect([inForce(w), w.lineage.size], what).toEqual(before)
+      expect(w.governance.refused, what).toMatchObject({ code, time: NOW })
     }
+    expect(w.governance.refused).toMatchObject({ kind: 'revocation', at: '' })
+  })
+
+  test('that was turned away is told of until one of its kind is taken', async () => {
+    const w = await world()
+    await w.governance.loadPolicy(policyEnvelope({ version: 1, notAfter: NOW })).catch(() => undefined)
+    await w.governance.loadTrustRoots(roots(2))
+    expect(w.governance.refused).toEqual({ kind: 'policy', time: NOW, code: 'ROLLED_BACK', at: 'version' })
+    await w.governance.loadPolicy(policyEnvelope({ version: 2 }))
+    expect(w.governance.refused).toBeNull()
+  })
+
+  test('at the start may be a policy that decides nothing now: there is no other', async () => {
+    const w = await world()
+    await w.governance.loadPolicy(policyEnvelope({ version: 2, notAfter: NOW }), true)
+    expect(w.history.policy?.notAfter).toBe(NOW)
   })
 
   test('that cannot be recorded is not in force', async () => {

@@ -1,7 +1,7 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { signClearance } from '../../authorization/index.ts'
+import { signClearance, signHostLabels } from '../../authorization/index.ts'
 import type { Caller } from '../../daemon/core.ts'
 import { History } from '../../daemon/history.ts'
 import type { EventBody } from '../../daemon/recorder.ts'
@@ -32,6 +32,7 @@ function state(history: History, executions: readonly string[]) {
   return {
     trust: history.trustRoots?.digest,
     policy: history.policy?.digest,
+    labels: history.hostLabels?.digest,
     reference: history.referenceValues?.digest,
     known: [...history.knownReferenceValues],
     revocations: history.revocations.digest,
@@ -69,6 +70,9 @@ describe('the fold of the log', () => {
     await w.revoke(1, { kind: 'key', id: 'ab'.repeat(32) })
     await w.revoke(2, { kind: 'artifact', digest: 'cd'.repeat(32) })
     await w.governance.loadPolicy(policyEnvelope({ version: 2 }))
+    await w.governance.loadHostLabels(
+      signHostLabels({ version: 4, host: HOST, labels: ['gpu'], notAfter: 'any' }, governance),
+    )
     const second = await execute(w, peer({ gid: 7 })).catch(error => error)
     expect(String(second)).toContain('POLICY_MISMATCH')
     const folded = await fold(w)
@@ -77,6 +81,9 @@ describe('the fold of the log', () => {
     expect(folded.ownerOf(first)).toEqual({ callerUid: 1000, parentExecutionId: null })
     expect(folded.governed.has(PROGRAM_DIGEST)).toBe(true)
     expect(folded.openExecutions).toEqual([])
+    expect(folded.hostLabels?.labels).toEqual(['gpu'])
+    expect(folded.newestHostLabels).toEqual(w.history.newestHostLabels)
+    expect(folded.newestPolicy).toEqual({ version: 2, digest: w.history.policy?.digest })
     expect(folded.newestMs).toBe(w.time.wallMs)
     expect(folded.unvouched).toEqual([])
   })
@@ -193,6 +200,23 @@ describe('a document that the configured key does not vouch for', () => {
     expect(folded.policy).toBeNull()
     expect(folded.newestPolicy).toEqual({ version: 9, digest })
     expect(folded.unvouched.map(({ index }) => index)).toEqual([bad])
+  })
+
+  test('gives the host no label, and no older one comes back', async () => {
+    const w = await world()
+    const labels = (version: number, host: string, key = governance) =>
+      signHostLabels({ version, host, labels: ['gpu'], notAfter: 'any' }, key)
+    await w.governance.loadHostLabels(labels(1, HOST))
+    for (const [version, envelope] of [
+      [7, labels(7, HOST, mallory)],
+      [8, labels(8, OTHER_HOST)],
+    ] as const) {
+      const blob = await w.lineage.putBlob(envelope)
+      await w.recorder.record({ type: 'host-labels', digest: 'ab'.repeat(32), version, blob })
+      const folded = await fold(w)
+      expect(folded.hostLabels).toBeNull()
+      expect(folded.newestHostLabels?.version).toBe(version)
+    }
   })
 
   test('goes on to forbid: a key that is taken out does not take its revocations along', async () => {

@@ -92,6 +92,14 @@ describe('what a lapse has frozen', () => {
     ['its program was revoked', w => w.revoke(1, { kind: 'program', digest: PROGRAM_DIGEST }), 'REVOKED'],
     ['the execution was revoked', (w, id) => w.revoke(1, { kind: 'execution', id }), 'REVOKED'],
     ['policy forbids it', w => w.governance.loadPolicy(forbidding(2)), 'DENIED'],
+    [
+      'the policy ran out',
+      async w => {
+        await w.governance.loadPolicy(policyEnvelope({ version: 2, notAfter: '2026-11-21T02:00:01.000Z' }))
+        w.time.wallMs += 1000
+      },
+      'DENIED',
+    ],
     ['its artifact expired', w => (w.time.wallMs = Date.parse('2026-11-23T00:00:00.000Z')), 'DENIED'],
     ['the trust roots lost its key', w => Object.assign(w.history, { trustRoots: null }), 'DENIED'],
     [

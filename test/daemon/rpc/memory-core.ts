@@ -234,6 +234,10 @@ export class MemoryCore implements DaemonCore {
     return { digest: digestOf(envelope), lineageIndex: 7n }
   }
 
+  loadHostLabels(caller: Caller, envelope: Buffer) {
+    return this.loadPolicy(caller, envelope)
+  }
+
   loadTrustRoots(caller: Caller, envelope: Buffer) {
     return this.loadPolicy(caller, envelope)
   }

@@ -40,6 +40,7 @@ describe('whoever is neither governor nor auditor', () => {
     const envelope = Buffer.from('{}')
     const calls = [
       client.call(governance.LoadPolicy, { envelope }),
+      client.call(governance.LoadHostLabels, { envelope }),
       client.call(governance.LoadTrustRoots, { envelope }),
       client.call(governance.LoadReferenceValues, { envelope }),
       client.call(governance.Revoke, { envelope }),

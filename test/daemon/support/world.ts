@@ -196,7 +196,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   const page = LeasePage.create()
   const gate = new TrustGate({ lease: page, maxEvidenceAgeNs: MAX_AGE_NS, now: bootNs })
   const rules = new Governance({
-    ...{ history, lineage, recorder, gate },
+    ...{ history, lineage, recorder, gate, wallMs },
     keys: [governance.public],
     hostId: HOST,
   })

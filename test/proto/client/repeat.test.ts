@@ -48,6 +48,7 @@ describe('what is repeated when the connection was lost', () => {
       // A program would get it twice.
       'execution.Signal',
       'governance.ClearFailure',
+      'governance.LoadHostLabels',
       'governance.LoadPolicy',
       'governance.LoadReferenceValues',
       'governance.LoadTrustRoots',

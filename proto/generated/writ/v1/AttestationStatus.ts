@@ -4,6 +4,9 @@ import type { GateStateInput as _writ_v1_GateStateInput, GateState as _writ_v1_G
 import type { AttestationReasonInput as _writ_v1_AttestationReasonInput, AttestationReason as _writ_v1_AttestationReason } from '../../writ/v1/AttestationReason.ts';
 import type { TpmTierInput as _writ_v1_TpmTierInput, TpmTier as _writ_v1_TpmTier } from '../../writ/v1/TpmTier.ts';
 import type { ConfigurationStatusInput as _writ_v1_ConfigurationStatusInput, ConfigurationStatus as _writ_v1_ConfigurationStatus } from '../../writ/v1/ConfigurationStatus.ts';
+import type { PolicyStatusInput as _writ_v1_PolicyStatusInput, PolicyStatus as _writ_v1_PolicyStatus } from '../../writ/v1/PolicyStatus.ts';
+import type { HostLabelsStatusInput as _writ_v1_HostLabelsStatusInput, HostLabelsStatus as _writ_v1_HostLabelsStatus } from '../../writ/v1/HostLabelsStatus.ts';
+import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from '../../writ/v1/RefusedDocument.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -103,6 +106,18 @@ export interface AttestationStatusInput {
    * The daemon's configuration.
    */
   'configuration'?: (_writ_v1_ConfigurationStatusInput | null);
+  /**
+   * The policy bundle in force; absent if there is none.
+   */
+  'policy'?: (_writ_v1_PolicyStatusInput | null);
+  /**
+   * What the operator calls this host; absent if nothing was said.
+   */
+  'hostLabels'?: (_writ_v1_HostLabelsStatusInput | null);
+  /**
+   * The newest document that was turned away, so that what was in force stays; absent once one of its kind was taken.
+   */
+  'refusedDocument'?: (_writ_v1_RefusedDocumentInput | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
@@ -206,6 +221,18 @@ export interface AttestationStatus {
    * The daemon's configuration.
    */
   'configuration': (_writ_v1_ConfigurationStatus | null);
+  /**
+   * The policy bundle in force; absent if there is none.
+   */
+  'policy': (_writ_v1_PolicyStatus | null);
+  /**
+   * What the operator calls this host; absent if nothing was said.
+   */
+  'hostLabels': (_writ_v1_HostLabelsStatus | null);
+  /**
+   * The newest document that was turned away, so that what was in force stays; absent once one of its kind was taken.
+   */
+  'refusedDocument': (_writ_v1_RefusedDocument | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";

@@ -6,6 +6,8 @@ import type { ClearFailureRequestInput as _writ_v1_ClearFailureRequestInput, Cle
 import type { ClearFailureResponseInput as _writ_v1_ClearFailureResponseInput, ClearFailureResponse as _writ_v1_ClearFailureResponse } from '../../writ/v1/ClearFailureResponse.ts';
 import type { ListRevocationsRequestInput as _writ_v1_ListRevocationsRequestInput, ListRevocationsRequest as _writ_v1_ListRevocationsRequest } from '../../writ/v1/ListRevocationsRequest.ts';
 import type { ListRevocationsResponseInput as _writ_v1_ListRevocationsResponseInput, ListRevocationsResponse as _writ_v1_ListRevocationsResponse } from '../../writ/v1/ListRevocationsResponse.ts';
+import type { LoadHostLabelsRequestInput as _writ_v1_LoadHostLabelsRequestInput, LoadHostLabelsRequest as _writ_v1_LoadHostLabelsRequest } from '../../writ/v1/LoadHostLabelsRequest.ts';
+import type { LoadHostLabelsResponseInput as _writ_v1_LoadHostLabelsResponseInput, LoadHostLabelsResponse as _writ_v1_LoadHostLabelsResponse } from '../../writ/v1/LoadHostLabelsResponse.ts';
 import type { LoadPolicyRequestInput as _writ_v1_LoadPolicyRequestInput, LoadPolicyRequest as _writ_v1_LoadPolicyRequest } from '../../writ/v1/LoadPolicyRequest.ts';
 import type { LoadPolicyResponseInput as _writ_v1_LoadPolicyResponseInput, LoadPolicyResponse as _writ_v1_LoadPolicyResponse } from '../../writ/v1/LoadPolicyResponse.ts';
 import type { LoadReferenceValuesRequestInput as _writ_v1_LoadReferenceValuesRequestInput, LoadReferenceValuesRequest as _writ_v1_LoadReferenceValuesRequest } from '../../writ/v1/LoadReferenceValuesRequest.ts';
@@ -51,6 +53,23 @@ export interface GovernanceServiceClient extends grpc.Client {
   listRevocations(argument: _writ_v1_ListRevocationsRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_ListRevocationsResponse>): grpc.ClientUnaryCall;
   listRevocations(argument: _writ_v1_ListRevocationsRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ListRevocationsResponse>): grpc.ClientUnaryCall;
   listRevocations(argument: _writ_v1_ListRevocationsRequestInput, callback: grpc.requestCallback<_writ_v1_ListRevocationsResponse>): grpc.ClientUnaryCall;
+
+  /**
+   * Says what the operator calls this host: artifacts can be for hosts with a label, and policies look at them
+   * (`application/vnd.writ.host-labels.v1+json`).
+   */
+  LoadHostLabels(argument: _writ_v1_LoadHostLabelsRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LoadHostLabelsResponse>): grpc.ClientUnaryCall;
+  LoadHostLabels(argument: _writ_v1_LoadHostLabelsRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_LoadHostLabelsResponse>): grpc.ClientUnaryCall;
+  LoadHostLabels(argument: _writ_v1_LoadHostLabelsRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LoadHostLabelsResponse>): grpc.ClientUnaryCall;
+  LoadHostLabels(argument: _writ_v1_LoadHostLabelsRequestInput, callback: grpc.requestCallback<_writ_v1_LoadHostLabelsResponse>): grpc.ClientUnaryCall;
+  /**
+   * Says what the operator calls this host: artifacts can be for hosts with a label, and policies look at them
+   * (`application/vnd.writ.host-labels.v1+json`).
+   */
+  loadHostLabels(argument: _writ_v1_LoadHostLabelsRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LoadHostLabelsResponse>): grpc.ClientUnaryCall;
+  loadHostLabels(argument: _writ_v1_LoadHostLabelsRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_LoadHostLabelsResponse>): grpc.ClientUnaryCall;
+  loadHostLabels(argument: _writ_v1_LoadHostLabelsRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LoadHostLabelsResponse>): grpc.ClientUnaryCall;
+  loadHostLabels(argument: _writ_v1_LoadHostLabelsRequestInput, callback: grpc.requestCallback<_writ_v1_LoadHostLabelsResponse>): grpc.ClientUnaryCall;
 
   /**
    * Puts a policy bundle in force (`application/vnd.writ.policy-bundle.v1+json`).
@@ -133,6 +152,12 @@ export interface GovernanceServiceHandlers extends grpc.UntypedServiceImplementa
   ListRevocations: grpc.handleUnaryCall<_writ_v1_ListRevocationsRequest, _writ_v1_ListRevocationsResponseInput>;
 
   /**
+   * Says what the operator calls this host: artifacts can be for hosts with a label, and policies look at them
+   * (`application/vnd.writ.host-labels.v1+json`).
+   */
+  LoadHostLabels: grpc.handleUnaryCall<_writ_v1_LoadHostLabelsRequest, _writ_v1_LoadHostLabelsResponseInput>;
+
+  /**
    * Puts a policy bundle in force (`application/vnd.writ.policy-bundle.v1+json`).
    */
   LoadPolicy: grpc.handleUnaryCall<_writ_v1_LoadPolicyRequest, _writ_v1_LoadPolicyResponseInput>;
@@ -158,6 +183,7 @@ export interface GovernanceServiceHandlers extends grpc.UntypedServiceImplementa
 export interface GovernanceServiceDefinition extends grpc.ServiceDefinition {
   ClearFailure: MethodDefinition<_writ_v1_ClearFailureRequestInput, _writ_v1_ClearFailureResponseInput, _writ_v1_ClearFailureRequest, _writ_v1_ClearFailureResponse>
   ListRevocations: MethodDefinition<_writ_v1_ListRevocationsRequestInput, _writ_v1_ListRevocationsResponseInput, _writ_v1_ListRevocationsRequest, _writ_v1_ListRevocationsResponse>
+  LoadHostLabels: MethodDefinition<_writ_v1_LoadHostLabelsRequestInput, _writ_v1_LoadHostLabelsResponseInput, _writ_v1_LoadHostLabelsRequest, _writ_v1_LoadHostLabelsResponse>
   LoadPolicy: MethodDefinition<_writ_v1_LoadPolicyRequestInput, _writ_v1_LoadPolicyResponseInput, _writ_v1_LoadPolicyRequest, _writ_v1_LoadPolicyResponse>
   LoadReferenceValues: MethodDefinition<_writ_v1_LoadReferenceValuesRequestInput, _writ_v1_LoadReferenceValuesResponseInput, _writ_v1_LoadReferenceValuesRequest, _writ_v1_LoadReferenceValuesResponse>
   LoadTrustRoots: MethodDefinition<_writ_v1_LoadTrustRootsRequestInput, _writ_v1_LoadTrustRootsResponseInput, _writ_v1_LoadTrustRootsRequest, _writ_v1_LoadTrustRootsResponse>
