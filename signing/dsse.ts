@@ -19,6 +19,11 @@ export const MAX_ENVELOPE_BYTES = 1 << 20
 /** The same for an envelope of another producer, which may carry attestations of a whole build. */
 const MAX_OTHER_ENVELOPE_BYTES = 16 << 20
 const MAX_OTHER_SIGNATURES = 128
+/**
+ * Most pairs of key and signature that are tried beyond those that a `keyid` names. Who sends an envelope chooses how many signatures are in it
+ * and leaves out whose they are: sixteen of them and sixty-four keys would keep a processor busy for a tenth of a second.
+ */
+export const MAX_TRIALS = 32
 
 /** Pre-authentication encoding, the bytes that are signed (DSSE protocol v1.0.2, "Signature Definition"). */
 export function preAuthenticationEncoding(payloadType: string, payload: Uint8Array): Buffer {
@@ -156,7 +161,9 @@ export interface SignatureCheck<Key = PublicKey> {
 }
 
 /**
- * Checks signatures against keys that the *verifier* trusts. Distinct keys are counted, not signatures.
+ * Checks signatures against keys that the *verifier* trusts. Distinct keys are counted, not signatures. A signature is tried with the key that
+ * its `keyid` names first. Where that fails or names none it is tried with the others, in the order of signatures and keys, up to
+ * {@link MAX_TRIALS} in all; what is not tried does not count.
  *
  * @throws SigningError `THRESHOLD_INVALID` when the threshold is not from 1 to the number of distinct keys
  */
@@ -165,7 +172,7 @@ export function checkSignatures(
   trusted: readonly PublicKey[],
   threshold: number,
 ): SignatureCheck {
-  return countSigners(envelope, trusted, threshold, verifyBytes)
+  return countSigners(envelope, trusted, threshold, verifyBytes, MAX_TRIALS)
 }
 
 /** The same with keys of any kind. @throws SigningError `THRESHOLD_INVALID` */
@@ -174,7 +181,8 @@ export function checkOtherSignatures(
   trusted: readonly OtherKey[],
   threshold: number,
 ): SignatureCheck<OtherKey> {
-  return countSigners(envelope, trusted, threshold, (key, data, signature) => key.verify(data, signature))
+  const verifies = (key: OtherKey, data: Buffer, signature: Buffer) => key.verify(data, signature)
+  return countSigners(envelope, trusted, threshold, verifies, Number.POSITIVE_INFINITY)
 }
 
 function countSigners<Key extends { readonly id: string }>(
@@ -182,14 +190,30 @@ function countSigners<Key extends { readonly id: string }>(
   trusted: readonly Key[],
   threshold: number,
   verifies: (key: Key, data: Buffer, signature: Buffer) => boolean,
+  maxTrials: number,
 ): SignatureCheck<Key> {
   const keys = new Map(trusted.map(key => [key.id, key]))
   if (!Number.isSafeInteger(threshold) || threshold < 1 || threshold > keys.size) {
     throw new SigningError('THRESHOLD_INVALID', `a threshold of ${threshold} over ${keys.size} distinct keys`)
   }
   const signed = preAuthenticationEncoding(envelope.payloadType, envelope.payload)
-  const signers = [...keys.values()].filter(key =>
-    envelope.signatures.some(({ sig }) => verifies(key, signed, sig)),
-  )
+  const found = new Set<Key>()
+  const others = envelope.signatures.filter(({ keyid, sig }) => {
+    const named = keyid === undefined ? undefined : keys.get(keyid)
+    if (named === undefined || !verifies(named, signed, sig)) return true
+    found.add(named)
+    return false
+  })
+  let trials = 0
+  for (const { sig } of others) {
+    for (const key of keys.values()) {
+      if (found.has(key)) continue
+      if (trials++ >= maxTrials) break
+      if (!verifies(key, signed, sig)) continue
+      found.add(key)
+      break
+    }
+  }
+  const signers = [...keys.values()].filter(key => found.has(key))
   return { signers, met: signers.length >= threshold }
 }

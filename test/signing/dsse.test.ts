@@ -6,6 +6,7 @@ import { sha256Hex } from '../../encoding/digest.ts'
 import {
   checkSignatures,
   MAX_SIGNATURES,
+  MAX_TRIALS,
   parseEnvelope,
   preAuthenticationEncoding,
   signEnvelope,
@@ -193,6 +194,27 @@ describe('checkSignatures', () => {
       expect(check(envelope, [alice.public, bob.public], 1)).toEqual({ signers: [], met: false })
     }
     expect(check(signEnvelope(TYPE, payload, [eve]), [alice.public], 1).met).toBe(false)
+  })
+
+  it('tries a bounded number of keys where signatures do not say whose they are', () => {
+    const many = Array.from({ length: MAX_TRIALS }, () => generateKey('ed25519'))
+    const trusted = [...many.map(key => key.public), alice.public]
+    const { payloadType, signatures } = JSON.parse(signEnvelope(TYPE, payload, [alice]).toString())
+    const bad = { keyid: many[0]?.public.id, sig: Buffer.alloc(64).toString('base64') }
+    const made = (list: object[]) =>
+      check(
+        Buffer.from(JSON.stringify({ payloadType, payload: payload.toString('base64'), signatures: list })),
+        trusted,
+        1,
+      ).met
+    const [named] = signatures
+    const unnamed = { sig: named.sig }
+    expect(made([named])).toBe(true)
+    // The last of thirty-three keys is one trial too many.
+    expect(made([unnamed])).toBe(false)
+    expect(made([...Array(15).fill(bad), named])).toBe(true)
+    expect(made([...Array(15).fill(bad), unnamed])).toBe(false)
+    expect(made([bad, { ...named, keyid: undefined }])).toBe(false)
   })
 
   it('finds a good signature among bad ones', () => {
