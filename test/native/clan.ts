@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { allAreThere, Leaf } from '../support/descendants.ts'
 import { type Running, type TestHost, until, type Writd } from './host.ts'
 
@@ -30,7 +30,7 @@ export class Clan {
     const running = await writd.prepare([program, String(others)], { ...options, unread: true })
     let said = ''
     running.stdout?.on('data', piece => (said += piece))
-    const leaf = new Leaf(join(host.cgroup, 'executions', running.executionId))
+    const leaf = new Leaf(join(dirname(host.cgroup), running.cgroup))
     await writd.client.start(running.executionId, writd.page.read().epoch)
     await until(() => allAreThere(said), 30_000)
     leaf.expectAllKinds(others)
