@@ -107,6 +107,7 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
           openLog: kind => parts.launcher.openLog(kind),
           reference: () => history.referenceValues,
           executions: () => registry.live(),
+          ownerOf: id => history.ownerOf(id),
         },
         caller.uid,
         request,

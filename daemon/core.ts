@@ -97,9 +97,10 @@ export interface Authorized {
 
 /** Whose a thing is, for deciding who may see it. */
 export interface Ownership {
+  /** Who asked for it; of what an execution asked for, who asked on the main socket for the outermost above it. */
   readonly callerUid: number
-  /** The execution through whose socket it was asked for. */
-  readonly parentExecutionId: string | null
+  /** The execution through whose socket it was asked for, the one through whose socket that was, and so on. */
+  readonly ancestors: readonly string[]
 }
 
 /** An entry of the lineage. */

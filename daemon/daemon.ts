@@ -23,6 +23,7 @@ import { endLeftovers } from './leftovers.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
 import { OutputFiles } from './output-files.ts'
 import { OutputTails } from './output-tails.ts'
+import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Permit } from './permit.ts'
 import { Recorder, recordedReasons } from './recorder.ts'
 import { Renewals } from './renewals.ts'
@@ -73,6 +74,8 @@ export interface Starter {
   tpmAsked(): void
   /** Called when the TPM has answered: what takes its time from then on is the daemon's own work. */
   tpmAnswered(): void
+  /** Serves on the own socket of an execution. */
+  openSocket(execution: OwnSocketOf): Promise<OwnSocket>
 }
 
 /**
@@ -85,7 +88,7 @@ export interface Starter {
 export async function assemble(
   settings: Settings,
   log: Logger,
-  { stop, tpmAsked, tpmAnswered }: Starter,
+  { stop, tpmAsked, tpmAnswered, openSocket }: Starter,
 ): Promise<DaemonParts> {
   const config: StartConfig = settings.whole
   const undo: (() => Promise<unknown> | undefined)[] = []
@@ -111,7 +114,7 @@ export async function assemble(
     const launcher = await LauncherClient.connect(config.daemon.launcherSocket, page)
     undo.push(async () => launcher.close())
     stop.throwIfAborted()
-    return await compose({ config, settings, log, host, tier, lineage, history, page, launcher })
+    return await compose({ config, settings, log, host, tier, lineage, history, page, launcher, openSocket })
   } catch (error) {
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)
     throw error
@@ -158,6 +161,7 @@ async function compose(base: {
   history: History
   page: LeasePage
   launcher: LauncherClient
+  openSocket: Starter['openSocket']
 }): Promise<DaemonParts> {
   const { config, settings, log, host, tier, lineage, history, page, launcher } = base
   const wallMs = () => Date.now()
@@ -211,6 +215,7 @@ async function compose(base: {
     withLive(
       {
         ...{ launcher, registry, tails, recorder, gate, history, wallMs, log },
+        openSocket: base.openSocket,
         bootNs: bootTimeNs,
         reconsider: (permit: Permit, caller: Caller) => decider.reconsider(permit, caller).decision.reasons,
       },

@@ -106,6 +106,7 @@ export class Decider {
       if (decision.outcome === 'deny') return await this.#refuse(input, decision)
       if (operation === 'execute') {
         this.#permitting.add(request.executionId)
+        this.#countChild(caller, request)
         ahead = makeReady({ input, decision, observed })
       }
       const index = await this.#persist(input, decision, reservation)
@@ -114,6 +115,7 @@ export class Decider {
     } finally {
       if (operation === 'execute' && !keep) {
         this.#permitting.delete(request.executionId)
+        this.#o.registry.families.withdraw(request.executionId)
         const abandon = () => this.#o.stage.abandon(request.executionId)
         abandon()
         // Its streams may be on their way.
@@ -128,11 +130,9 @@ export class Decider {
   reconsider({ input, observed }: Permit, caller: Caller): { input: DecisionInput; decision: Decision } {
     const request: ExecutionRequest = { ...input.request, operation: 'continue' }
     const now = { ...this.#input(caller, input.caller, request, input.artifact), fault: null }
-    // A child is counted among its parent's; it is not one more.
-    const parent = now.parent && {
-      ...now.parent,
-      childrenStarted: Math.max(0, now.parent.childrenStarted - 1),
-    }
+    // Its siblings counted when it was permitted: it is not one more, and those that came after it take nothing from it.
+    const { childrenStarted = 0, childrenRunning = 0, childrenLastMinute = 0 } = input.parent ?? {}
+    const parent = now.parent && { ...now.parent, childrenStarted, childrenRunning, childrenLastMinute }
     const again = { ...now, parent }
     return { input: again, decision: decideAfterOpen(again, observed) }
   }
@@ -191,10 +191,14 @@ export class Decider {
     return registry.liveCount + this.#permitting.size
   }
 
+  #countChild({ parentExecution }: Caller, { executionId }: ExecutionRequest): void {
+    if (parentExecution === null) return
+    this.#o.registry.families.begin(parentExecution, executionId, this.#o.bootNs())
+  }
+
   /** What this host cannot do, whatever is signed: refused, never left out. */
   #fault(request: ExecutionRequest, running: number): DecisionInput['fault'] {
     const refuse = (message: string) => ({ code: 'CAPACITY' as const, message })
-    if (request.children) return refuse('this host gives no execution a socket of its own')
     if (request.operation === 'execute' && running >= this.#o.maxExecutions) {
       return refuse(`${running} executions are running`)
     }
@@ -210,8 +214,7 @@ export class Decider {
     return {
       executionId: parent.executionId,
       live: parent.state === 'RUNNING',
-      childrenStarted: parent.childrenStarted,
-      ...this.#o.registry.childrenOf(parent.executionId),
+      ...this.#o.registry.families.countsOf(parent.executionId, this.#o.bootNs()),
       ancestors,
       ancestorPrograms: ancestors.flatMap(id => this.#o.registry.get(id)?.terms.program.sha256 ?? []),
       decisionRecord: parent.decisionRecord,

@@ -23,7 +23,7 @@ export interface DecisionLogger {
 }
 
 /** What an entry says of a caller. */
-type DecidedCaller = Pick<Caller, 'uid' | 'gid' | 'pid' | 'cgroup' | 'unit'>
+type DecidedCaller = Pick<Caller, 'uid' | 'gid' | 'pid' | 'cgroup' | 'unit' | 'parentExecution'>
 
 interface Tokens {
   left: number
@@ -130,7 +130,10 @@ export class DecisionLog {
       inline,
       reasons: recordedReasons(decision.reasons),
       artifact: decision.artifactDigest,
-      caller: { uid: caller.uid, gid: caller.gid, pid: caller.pid, cgroup: caller.cgroup, unit: caller.unit },
+      caller: {
+        ...{ uid: caller.uid, gid: caller.gid, pid: caller.pid, cgroup: caller.cgroup, unit: caller.unit },
+        parent: caller.parentExecution,
+      },
     }
   }
 

@@ -8,10 +8,10 @@ export function entryOwner(bytes: Buffer, history: History): Ownership | null {
   switch (event.type) {
     case 'decision': {
       const known = event.executionId === null ? undefined : history.ownerOf(event.executionId)
-      return known ?? { callerUid: event.caller.uid, parentExecutionId: null }
+      return known ?? history.ownerBy({ callerUid: event.caller.uid, parentExecutionId: event.caller.parent })
     }
     case 'denials-counted':
-      return { callerUid: event.uid, parentExecutionId: null }
+      return { callerUid: event.uid, ancestors: [] }
     case 'execution-start':
     case 'execution-end':
     case 'freeze':

@@ -3,6 +3,7 @@ import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { Changes } from './changes.ts'
 import type { Caller } from './core.ts'
+import { Families } from './families.ts'
 import type { Permit } from './permit.ts'
 
 /** How many ended executions stay listed; the lineage has them all. */
@@ -40,7 +41,6 @@ export interface TrackedExecution extends PermittedExecution {
   readonly uid: number
   readonly pid: number
   readonly startedTime: string
-  readonly childrenStarted: number
   readonly end: ExecutionEndInput | null
 }
 
@@ -51,6 +51,8 @@ export class ExecutionRegistry {
   readonly #liveById = new Map<string, TrackedExecution>()
   readonly #changes = new Changes<string, ExecutionInput>()
   readonly #onForget: (executionId: string) => void
+  /** Who has which children, those among them that have only just been permitted. */
+  readonly families = new Families()
   #ended = 0
 
   /** @param onForget called for each that is not listed any more */
@@ -72,7 +74,6 @@ export class ExecutionRegistry {
       uid: 0,
       pid: 0,
       startedTime: '',
-      childrenStarted: 0,
       end: null,
     })
   }
@@ -80,9 +81,7 @@ export class ExecutionRegistry {
   /** Changes what is known of an execution that has not ended. After its end nothing about it changes. */
   update(
     executionId: string,
-    change: Partial<
-      Pick<TrackedExecution, 'state' | 'uid' | 'pid' | 'startedTime' | 'childrenStarted' | 'epoch'>
-    >,
+    change: Partial<Pick<TrackedExecution, 'state' | 'uid' | 'pid' | 'startedTime' | 'epoch'>>,
   ): void {
     const current = this.#byId.get(executionId)
     if (current === undefined || current.state === 'ENDED') return
@@ -93,6 +92,7 @@ export class ExecutionRegistry {
     const current = this.#byId.get(executionId)
     if (current === undefined || current.state === 'ENDED') return
     this.#ended++
+    this.families.end(executionId)
     this.#put({ ...current, state: 'ENDED', end, origin: null })
     this.#forget()
   }
@@ -109,12 +109,6 @@ export class ExecutionRegistry {
       id = this.get(id)?.parentExecutionId ?? null
     }
     return line
-  }
-
-  /** Of the executions that one started: those that have not ended, and those that were started in the last minute. */
-  childrenOf(executionId: string): { childrenRunning: number; childrenLastMinute: number } {
-    const running = this.live().filter(({ parentExecutionId }) => parentExecutionId === executionId).length
-    return { childrenRunning: running, childrenLastMinute: running }
   }
 
   /** Those that have not ended, oldest first. */

@@ -5,6 +5,7 @@ import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.
 import { Controls } from './controls.ts'
 import { type Caller, DeniedError, type ExecuteStreams } from './core.ts'
 import { endMessage } from './execution-end.ts'
+import { recordEnd, recordStart } from './execution-entries.ts'
 import { type ExecutionRegistry, isLetRun, type TrackedExecution } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
@@ -13,6 +14,7 @@ import type { LaunchEnded, LauncherClient, Prepared } from './launcher/client.ts
 import { LauncherError } from './launcher/error.ts'
 import { makeReady } from './make-ready.ts'
 import type { OutputTails } from './output-tails.ts'
+import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
 import { Output, pumpInput } from './pump.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
@@ -34,6 +36,8 @@ export interface ExecutorOptions {
   readonly maxEvidenceAgeNs: bigint
   /** The host's own limit on what an execution writes to stdout and stderr together. */
   readonly maxOutputBytes: number
+  /** Serves on the own socket of an execution: what comes in there from its processes is its child. */
+  readonly openSocket: (execution: OwnSocketOf) => Promise<OwnSocket>
   readonly log: Logger
 }
 
@@ -93,10 +97,12 @@ export class Executor {
     const ended = this.#awaitEnd(executionId)
     const onAbort = () => this.kill(executionId, 'CALLER_GONE')
     let output: Output | null = null
+    let socket: OwnSocket | null = null
     try {
       const prepared = await (ahead ?? makeReady(permit, this.#o))
       this.#o.registry.update(executionId, { pid: prepared.pid, uid: prepared.uid })
-      await this.#recordStart(permit, prepared)
+      socket = await this.#openSocket(executionId, prepared)
+      await recordStart(this.#o, permit, prepared)
       lookOnceMore(
         permit,
         this.#o,
@@ -136,19 +142,28 @@ export class Executor {
       throw error
     } finally {
       signal.removeEventListener('abort', onAbort)
+      socket?.close()
       if (!this.#waiting.get(executionId)?.late) this.#waiting.delete(executionId)
       this.controls.remove(executionId)
       this.#o.tails.end(executionId)
     }
   }
 
-  /** Orders an end. Returns at once; the end itself is the launcher's event. */
+  /**
+   * Orders an end, which is that of all below it: one order, by which the launcher kills them together. Returns at once; the ends themselves are the
+   * launcher's events.
+   */
   kill(executionId: string, order: EndOrder): void {
-    const waiting = this.#waiting.get(executionId)
-    if (waiting === undefined) return
-    waiting.killAskedNs ??= this.#o.bootNs()
-    this.#o.registry.update(executionId, { state: 'ENDING' })
+    if (!this.#waiting.has(executionId)) return
+    this.#isEnding(executionId)
+    for (const below of this.#o.registry.families.below(executionId)) this.#isEnding(below)
     this.#o.launcher.kill(executionId, order)
+  }
+
+  #isEnding(executionId: string): void {
+    const waiting = this.#waiting.get(executionId)
+    if (waiting !== undefined) waiting.killAskedNs ??= this.#o.bootNs()
+    this.#o.registry.update(executionId, { state: 'ENDING' })
   }
 
   /**
@@ -204,6 +219,8 @@ export class Executor {
     if (terms === null) throw new Error('a permit has terms')
     const { executionId } = input.request
     const parent = caller.parentExecution
+    // First: whose it is is asked as soon as there is one.
+    this.#o.history.own(executionId, { callerUid: caller.uid, parentExecutionId: parent })
     this.#o.registry.add({
       executionId,
       callerUid: caller.uid,
@@ -220,11 +237,6 @@ export class Executor {
     })
     // That of a detached one is in files.
     if (!terms.detach) this.#o.tails.open(executionId)
-    this.#o.history.own(executionId, { callerUid: caller.uid, parentExecutionId: parent })
-    if (parent !== null) {
-      const started = this.#o.registry.get(parent)?.childrenStarted ?? 0
-      this.#o.registry.update(parent, { childrenStarted: started + 1 })
-    }
     return terms
   }
 
@@ -244,6 +256,12 @@ export class Executor {
     )
   }
 
+  /** Before it runs, so that it can never find a socket on which nobody answers. */
+  async #openSocket(executionId: string, { socket, uid, cgroup }: Prepared): Promise<OwnSocket | null> {
+    const descriptor = socket?.take() ?? null
+    return descriptor === null ? null : await this.#o.openSocket({ descriptor, executionId, uid, cgroup })
+  }
+
   /** An end that was ordered while it was started stays ordered. */
   #isRunning(executionId: string): void {
     const { registry, wallMs } = this.#o
@@ -254,24 +272,6 @@ export class Executor {
   #awaitEnd(executionId: string): Promise<LaunchEnded> {
     return new Promise(resolve => {
       this.#waiting.set(executionId, { ended: resolve, killAskedNs: null, killRecorded: false, late: false })
-    })
-  }
-
-  async #recordStart({ input, decision, index }: Permit, prepared: Prepared): Promise<void> {
-    const { terms } = decision
-    if (terms === null) throw new Error('a permit has terms')
-    const subjects = [...new Set([terms.program, ...terms.files].map(file => file.sha256))]
-    // Before the entry: an IMA entry that the start causes must never be judged without it.
-    for (const digest of subjects) this.#o.history.governed.add(digest)
-    await this.#o.recorder.record({
-      type: 'execution-start',
-      executionId: input.request.executionId,
-      decision: Number(index),
-      subjects,
-      pid: prepared.pid,
-      cgroup: prepared.cgroup,
-      epoch: input.gate.epoch,
-      parent: input.caller?.parentExecution ?? null,
     })
   }
 
@@ -318,15 +318,8 @@ export class Executor {
     return message
   }
 
-  #recordEnd({ executionId, cause, exitCode, signal, rusage, confirmedDead }: LaunchEnded): Promise<void> {
-    const { userUs, systemUs, maxRssKib } = rusage
-    return this.#record(() =>
-      this.#o.recorder.record({
-        type: 'execution-end',
-        ...{ executionId, cause, exitCode, signal, confirmedDead },
-        rusage: { userUs, systemUs, maxRssKib },
-      }),
-    )
+  #recordEnd(end: LaunchEnded): Promise<void> {
+    return this.#record(() => recordEnd(this.#o.recorder, end))
   }
 
   /** Something went wrong between the permit and the first instruction. The launcher has been told to let go. */

@@ -25,6 +25,12 @@ import type { Ownership } from './core.ts'
 import type { TrustReason } from './gate.ts'
 import { openReferenceValues, readReferenceValues, type SignedReferenceValues } from './reference-values.ts'
 
+/** Who asked for an execution, and through whose socket. */
+export interface Asked {
+  readonly callerUid: number
+  readonly parentExecutionId: string | null
+}
+
 /** An execution that the log says was started and does not say has ended. */
 export interface OpenExecution {
   readonly executionId: string
@@ -40,6 +46,9 @@ export interface HistoryOptions {
   /** Ends the reading of a long log before its end: its reason is thrown. */
   readonly stop?: AbortSignal
 }
+
+/** No caller's uid (setresuid(2)): what nobody is known to have asked for is for auditors. */
+const NOBODY = 0xffff_ffff
 
 /** Version and digest of the newest document of a kind that the log knows, in force or not: none older is taken. */
 export interface NewestVersion {
@@ -76,7 +85,7 @@ export class History {
   uncleanTail: bigint | null = null
   /** SHA-256 of the subjects of every START: what IMA may have measured on their behalf. */
   readonly governed = new Set<string>()
-  readonly #owners = new Map<string, Ownership>()
+  readonly #asked = new Map<string, Asked>()
   readonly #open = new Map<string, OpenExecution>()
   readonly #o: HistoryOptions
   readonly #blob: (digest: string) => Promise<Buffer>
@@ -108,7 +117,21 @@ export class History {
 
   /** Whose an execution is; undefined if the log has none of this id. */
   ownerOf(executionId: string): Ownership | undefined {
-    return this.#owners.get(executionId)
+    const asked = this.#asked.get(executionId)
+    return asked && this.ownerBy(asked)
+  }
+
+  /** Whose it is, what was asked for so. */
+  ownerBy({ callerUid, parentExecutionId }: Asked): Ownership {
+    const ancestors: string[] = []
+    let outermost = callerUid
+    for (let id = parentExecutionId; id !== null && !ancestors.includes(id); ) {
+      ancestors.push(id)
+      const above = this.#asked.get(id)
+      outermost = above?.callerUid ?? NOBODY
+      id = above?.parentExecutionId ?? null
+    }
+    return { callerUid: outermost, ancestors }
   }
 
   /** The newest verified quote's clock, against which the next one is judged. */
@@ -119,9 +142,9 @@ export class History {
     return { clock: clock.clock, resetCount, restartCount, firmwareVersion }
   }
 
-  /** Notes whose an execution is. */
-  own(executionId: string, ownership: Ownership): void {
-    this.#owners.set(executionId, ownership)
+  /** Notes who asked for an execution. */
+  own(executionId: string, asked: Asked): void {
+    this.#asked.set(executionId, asked)
   }
 
   async #apply(index: bigint, event: LineageEvent): Promise<void> {
@@ -170,7 +193,7 @@ export class History {
       case 'execution-start':
         for (const digest of event.subjects) this.governed.add(digest)
         this.own(event.executionId, {
-          callerUid: this.#owners.get(event.executionId)?.callerUid ?? 0,
+          callerUid: this.#asked.get(event.executionId)?.callerUid ?? NOBODY,
           parentExecutionId: event.parent,
         })
         this.#open.set(event.executionId, {
@@ -226,7 +249,10 @@ export class History {
       this.uses.apply({ payload: event.artifact, issuer: event.use.issuer, id: event.use.id })
     }
     if (event.executionId !== null) {
-      this.own(event.executionId, { callerUid: event.caller.uid, parentExecutionId: null })
+      this.own(event.executionId, {
+        callerUid: event.caller.uid,
+        parentExecutionId: event.caller.parent,
+      })
     }
   }
 

@@ -51,6 +51,7 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
     seccomp: terms.sandbox.seccomp,
     devices: terms.devices,
     writable: terms.sandbox.writable,
+    children: terms.children !== 'none',
     stdio: stdioOf(terms.stdio),
     limits: {
       runTimeNs: limits.runTimeMs === null ? null : BigInt(limits.runTimeMs) * NS_PER_MS,

@@ -18,7 +18,7 @@ import type { HostIdentity, SigningKey, Tpm } from '../attestation/tpm2/index.ts
 import { sha256 } from '../encoding/digest.ts'
 import type { Lineage } from '../lineage/index.ts'
 import type { PublicKey } from '../signing/key.ts'
-import type { ReportRequest } from './core.ts'
+import type { Ownership, ReportRequest } from './core.ts'
 import type { TrackedExecution } from './execution-registry.ts'
 import { HostLogReader, type HostLogs, type OpenLog } from './host-logs.ts'
 import type { SignedReferenceValues } from './reference-values.ts'
@@ -36,6 +36,7 @@ export interface ReportSource {
   readonly reference: () => SignedReferenceValues | null
   /** Those that have not ended. */
   readonly executions: () => readonly TrackedExecution[]
+  readonly ownerOf: (executionId: string) => Ownership | undefined
 }
 
 /** Stands for "no reference values are in force" in a report's binding. */
@@ -78,9 +79,13 @@ export async function makeReport(source: ReportSource, uid: number, request: Rep
   }
 }
 
-function listExecutions({ executions }: ReportSource, { visible }: ReportRequest): Buffer {
+function listExecutions({ executions, ownerOf }: ReportSource, { visible }: ReportRequest): Buffer {
   const live = executions()
-  const listed = live.filter(visible).slice(0, MAX_LISTED_EXECUTIONS)
+  const mayBeSeen = ({ executionId }: TrackedExecution) => {
+    const owner = ownerOf(executionId)
+    return owner !== undefined && visible(owner)
+  }
+  const listed = live.filter(mayBeSeen).slice(0, MAX_LISTED_EXECUTIONS)
   return encodeExecutions({
     running: live.length,
     executions: listed.map(({ executionId, state, artifactDigest, terms, startedTime, permittedTime }) => ({

@@ -7,6 +7,7 @@ import type { DaemonCore } from './core.ts'
 import { assemble, DAEMON_VERSION, type DaemonParts } from './daemon.ts'
 import { readHostId } from './host.ts'
 import { sdNotify } from './native.ts'
+import { OWN_SOCKET, type OwnSocket, type OwnSocketOf, strangerTo } from './own-socket.ts'
 import { Progress, STEPS } from './progress.ts'
 import { RpcServer, SERVICE_NAMES } from './rpc/server.ts'
 import { statusLine } from './service-status.ts'
@@ -125,7 +126,10 @@ export class Start {
       if (this.#waiting !== null) this.#waiting.tpm = null
     }
     try {
-      return await assemble(this.#settings, this.#log, { stop: this.#stop, tpmAsked, tpmAnswered })
+      return await assemble(this.#settings, this.#log, {
+        ...{ stop: this.#stop, tpmAsked, tpmAnswered },
+        openSocket: execution => this.#openSocket(execution),
+      })
     } catch (error) {
       if (mayCome(error)) {
         this.progress.end(error.code === 'TPM_TIMEOUT' ? 'unanswered' : 'over')
@@ -146,6 +150,20 @@ export class Start {
       const timer = setTimeout(go, signal.aborted ? 0 : RETRY_MS)
       signal.addEventListener('abort', go)
     })
+  }
+
+  /** What comes in there is the execution's child, and of nobody else anything. */
+  async #openSocket(execution: OwnSocketOf): Promise<OwnSocket> {
+    const { descriptor, executionId } = execution
+    const acceptor = await this.server.listen({
+      path: OWN_SOCKET,
+      access: 'owner',
+      inside: descriptor,
+      parentExecution: executionId,
+      roles: () => ({ governor: false, auditor: false }),
+      refuse: peer => strangerTo(execution, peer),
+    })
+    return { close: () => this.server.unlisten(acceptor) }
   }
 
   async #listen(): Promise<void> {

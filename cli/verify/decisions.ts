@@ -115,6 +115,7 @@ function sameCaller(
     recorded.gid === caller.gid &&
     recorded.pid === caller.pid &&
     recorded.unit === caller.unit &&
+    recorded.parentExecution === caller.parent &&
     recorded.cgroup === (caller.cgroup ?? '')
   )
 }

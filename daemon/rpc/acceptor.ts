@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import { type PeerCredentials, peerCredentials } from '../native.ts'
-import { listenPassed } from './passed-socket.ts'
+import { listenInside, listenPassed } from './passed-socket.ts'
 import { closePidfd, PeerRegistry } from './peer.ts'
 import type { Quota } from './quota.ts'
 import { listenSafely, type SafeSocket } from './socket.ts'
@@ -12,6 +12,8 @@ export interface ListenOptions {
   readonly access: SocketAccess
   /** A descriptor that listens there already, from the service manager. */
   readonly passed?: number | null
+  /** A descriptor that listens where one execution alone can reach it: there is no path to look after. Owned from here. */
+  readonly inside?: number | null
   /** The execution whose own socket this is; null for the main socket. */
   readonly parentExecution: string | null
   /** What a uid is configured to be now; asked at each use. On an execution's own socket nobody is anything. */
@@ -68,11 +70,11 @@ export class Acceptor {
   /** @throws SocketError */
   static async listen(options: ListenOptions, context: AcceptorContext): Promise<Acceptor> {
     const acceptor = new Acceptor(options, context)
-    const { path, access, passed = null } = options
-    acceptor.#safe =
-      passed === null
-        ? await listenSafely(acceptor.#server, path, access)
-        : await listenPassed(acceptor.#server, passed, path, access)
+    const { path, access, passed = null, inside = null } = options
+    const server = acceptor.#server
+    if (inside !== null) acceptor.#safe = await listenInside(server, inside, path)
+    else if (passed !== null) acceptor.#safe = await listenPassed(server, passed, path, access)
+    else acceptor.#safe = await listenSafely(server, path, access)
     // From here on an error is one of accept(2), out of descriptors for example: the listener goes on.
     acceptor.#server.on('error', error => context.log.warn({ error: error.message }, 'accept failed'))
     return acceptor

@@ -2,13 +2,14 @@ import type { Caller, Ownership } from '../core.ts'
 import { RequestError } from './errors.ts'
 
 /**
- * Whether a caller may see, and end, what belongs to `owner`. A caller that came through an execution's own socket sees what
- * came through that socket, and nothing by its uid alone: such uids are used again.
+ * Whether a caller may see, and end, what belongs to `owner`: on the main socket what its uid asked for, and all below that; on an execution's own
+ * socket what is below that execution, and nothing by its uid, which is used again.
  */
 export function mayTouch(caller: Caller, owner: Ownership | null): boolean {
   if (caller.auditor) return true
   if (owner === null) return false
-  return caller.uid === owner.callerUid && caller.parentExecution === owner.parentExecutionId
+  if (caller.parentExecution !== null) return owner.ancestors.includes(caller.parentExecution)
+  return caller.uid === owner.callerUid
 }
 
 /** @throws RequestError `NOT_ALLOWED` */

@@ -1,5 +1,5 @@
 import { ServerInterceptingCall, type ServerInterceptor, type ServiceDefinition } from '@grpc/grpc-js'
-import { DeniedError } from '../core.ts'
+import { type Caller, DeniedError } from '../core.ts'
 import { type ReportInternal, RequestError, toStatus } from './errors.ts'
 import { endStreamLater, type PeerRegistry } from './peer.ts'
 import type { Quota } from './quota.ts'
@@ -81,6 +81,7 @@ export function admission(options: AdmissionOptions): ServerInterceptor {
               return refusals.add(() => over || refuse(QUOTA_EXCEEDED))
             }
             admitted = true
+            if (!mayCall(caller, method.path)) return refuse(NOT_FOR_EXECUTIONS)
             pass(metadata)
           },
           onReceiveMessage: (message: object, pass) => {
@@ -113,6 +114,19 @@ const CALLER_UNKNOWN = new DeniedError([
 ])
 
 const QUOTA_EXCEEDED = new DeniedError([{ code: 'CAPACITY', message: 'the quota of this uid is used up' }])
+
+/** The one service that is for executions too: it starts their children, and of what there is it shows them those. */
+const FOR_EXECUTIONS = '/writ.v1.ExecutionService/'
+
+/** On an execution's own socket nothing is governed, reported or read from the lineage, whatever its artifact says. */
+function mayCall({ parentExecution }: Caller, path: string): boolean {
+  return parentExecution === null || path.startsWith(FOR_EXECUTIONS)
+}
+
+const NOT_FOR_EXECUTIONS = new RequestError(
+  'NOT_ALLOWED',
+  "an execution's own socket serves writ.v1.ExecutionService alone",
+)
 
 const MESSAGE_TOO_LARGE = new RequestError(
   'REQUEST_MALFORMED',

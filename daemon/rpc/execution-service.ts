@@ -3,7 +3,7 @@ import type { ExecuteResponseInput } from '../../proto/generated/writ/v1/Execute
 import type { ExecutionInput } from '../../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionServiceHandlers } from '../../proto/generated/writ/v1/ExecutionService.ts'
 import type { ReadOutputResponseInput } from '../../proto/generated/writ/v1/ReadOutputResponse.ts'
-import { type Caller, type DaemonCore, type ExecuteStreams, NotFoundError, type Ownership } from '../core.ts'
+import { type Caller, type DaemonCore, type ExecuteStreams, NotFoundError } from '../core.ts'
 import type { OutputPiece } from '../output-tail.ts'
 import { mayTouch } from './access.ts'
 import { bidiStream, type HandlerContext, type Send, serverStream, unary } from './handler.ts'
@@ -23,7 +23,8 @@ const TERMINATE_WAIT_MS = 10_000
 
 /** `writ.v1.ExecutionService` over the daemon. */
 export function executionService(core: DaemonCore, context: HandlerContext): ExecutionServiceHandlers {
-  const visible = (caller: Caller) => (execution: ExecutionInput) => mayTouch(caller, ownershipOf(execution))
+  const visible = (caller: Caller) => (execution: ExecutionInput) =>
+    mayTouch(caller, core.executionOwner(execution.executionId ?? ''))
   const find = (caller: Caller, id: string): ExecutionInput => {
     const execution = core.getExecution(executionIdOf(id))
     if (execution === null || !visible(caller)(execution)) throw new NotFoundError(`execution ${id}`)
@@ -102,8 +103,7 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
     ReadOutput: serverStream(context, async (caller, request, send, signal) => {
       const executionId = executionIdOf(request.executionId)
       // Files outlast the daemon that knew the execution.
-      const known = core.getExecution(executionId)
-      const owner = known === null ? core.executionOwner(executionId) : ownershipOf(known)
+      const owner = core.executionOwner(executionId)
       if (owner === null || !mayTouch(caller, owner)) throw new NotFoundError(`execution ${executionId}`)
       const pieces = core.readOutput(request.executionId, request.follow, signal)
       if (pieces === null) throw new NotFoundError(`execution ${request.executionId}`)
@@ -132,13 +132,6 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
 function outputMessage(piece: OutputPiece): ReadOutputResponseInput {
   if (piece.kind === 'bytes') return { [piece.stream]: piece.bytes }
   return { gap: { stdoutBytes: String(piece.gap.stdout), stderrBytes: String(piece.gap.stderr) } }
-}
-
-function ownershipOf(execution: ExecutionInput): Ownership {
-  return {
-    callerUid: execution.callerUid ?? -1,
-    parentExecutionId: execution.parentExecutionId ? execution.parentExecutionId : null,
-  }
 }
 
 /** The first message, then the run: input and output each at the pace of whoever reads it. */

@@ -1,4 +1,4 @@
-import { lstatSync, realpathSync } from 'node:fs'
+import { closeSync, lstatSync, realpathSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { listeningSocket } from '../native.ts'
@@ -44,14 +44,37 @@ export async function listenPassed(
   const resolved = checkPassed(fd, path)
   checkAncestors(dirname(resolved))
   checkMode(resolved, access)
+  await listenOn(server, fd, path)
+  // The socket in the file system stays: it is the service manager's, which goes on listening.
+  return { path: resolved, close: () => void server.close() }
+}
+
+/**
+ * Makes `server` listen on a socket that the launcher bound in an execution's own mount namespace, from which its path leads nowhere here.
+ *
+ * @param fd closed with the server, or when this fails
+ * @throws SocketError `PASSED_SOCKET`, `LISTEN_FAILED`
+ */
+export async function listenInside(server: Server, fd: number, path: string): Promise<SafeSocket> {
+  try {
+    const { unix, stream, listening } = listeningSocket(fd)
+    if (!unix || !stream || !listening) throw passed('what the launcher passed is no socket that listens')
+    await listenOn(server, fd, path)
+  } catch (error) {
+    // A server that does not listen has not taken it.
+    if (!server.listening) closeSync(fd)
+    throw error
+  }
+  return { path, close: () => void server.close() }
+}
+
+async function listenOn(server: Server, fd: number, path: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', cause =>
       reject(new SocketError('LISTEN_FAILED', 'cannot listen on the passed socket', { at: path, cause })),
     )
     server.listen({ fd, exclusive: true, backlog: BACKLOG }, resolve)
   })
-  // The socket in the file system stays: it is the service manager's, which goes on listening.
-  return { path: resolved, close: () => void server.close() }
 }
 
 /** listen(2) is called once more, and would shorten the queue that the unit asked for (Backlog= in writd.socket). */

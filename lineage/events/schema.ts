@@ -35,7 +35,15 @@ function event<const T extends string, const F extends Fields>(type: T, fields: 
   return object({ ...common, type: constant(type), ...fields })
 }
 
-const caller = object({ uid, gid: uid, pid, cgroup: nullable(text(4096)), unit: nullable(text(256)) })
+const caller = object({
+  uid,
+  gid: uid,
+  pid,
+  cgroup: nullable(text(4096)),
+  unit: nullable(text(256)),
+  /** The execution through whose own socket it came. */
+  parent: nullable(executionId),
+})
 
 const decided = {
   outcome: oneOf('permit', 'deny'),

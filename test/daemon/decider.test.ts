@@ -137,7 +137,12 @@ describe('a denial', () => {
       false,
     ],
     ['of another uid', w => execute(w, artifact(), {}, peer({ uid: 7 })), ['INITIATOR_MISMATCH'], false],
-    ['of a child', w => execute(w, artifact(), { children: true }), ['CAPACITY'], false],
+    [
+      'with children that are not signed',
+      w => execute(w, artifact(), { children: true }),
+      ['SCOPE_EXCEEDED'],
+      true,
+    ],
     [
       'of a device that is not signed',
       w => execute(w, artifact(), { devices: ['gpu'] }),

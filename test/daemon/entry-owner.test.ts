@@ -44,6 +44,6 @@ test('decisions, starts, kills and ends are their caller’s, all else is nobody
         ['kill-sent', null],
       ].toSorted(),
     )
-    expect(history.ownerOf(executionId)).toEqual({ callerUid: 1000, parentExecutionId: null })
+    expect(history.ownerOf(executionId)).toEqual({ callerUid: 1000, ancestors: [] })
   }
 })

@@ -78,7 +78,7 @@ describe('the fold of the log', () => {
     const folded = await fold(w)
     expect(state(folded, [first])).toEqual(state(w.history, [first]))
     expect(folded.uses.view(claim).used).toBe(1)
-    expect(folded.ownerOf(first)).toEqual({ callerUid: 1000, parentExecutionId: null })
+    expect(folded.ownerOf(first)).toEqual({ callerUid: 1000, ancestors: [] })
     expect(folded.governed.has(PROGRAM_DIGEST)).toBe(true)
     expect(folded.openExecutions).toEqual([])
     expect(folded.hostLabels?.labels).toEqual(['gpu'])

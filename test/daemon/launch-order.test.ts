@@ -34,6 +34,7 @@ describe('the order to the launcher', () => {
       seccomp: 'default',
       devices: [],
       writable: ['/var/tmp/job'],
+      children: false,
       stdio: { stdin: 'pipe', stdout: 'pipe', stderr: 'pipe' },
       limits: {
         runTimeNs: 60_000_000_000n,

@@ -67,7 +67,7 @@ const EVENTS: LineageEvent[] = [
     reasons: [],
     artifact: digest,
     executionId: id,
-    caller: { uid: 1000, gid: 1000, pid: 42, cgroup: '/user.slice', unit: null },
+    caller: { uid: 1000, gid: 1000, pid: 42, cgroup: '/user.slice', unit: null, parent: null },
     use: { issuer: 'ops', id: 'job-1', maxUses: null },
   },
   {

@@ -22,6 +22,11 @@ import type { ExecutionEndInput } from '../../../proto/generated/writ/v1/Executi
 
 const digestOf = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
 
+const ownerBy = (callerUid: number, parent: string | null) => ({
+  callerUid,
+  ancestors: parent === null ? [] : [parent],
+})
+
 /** A daemon without a TPM, a log or a sandbox: it permits whoever brings an artifact, and runs the program as it is. */
 export class MemoryCore implements DaemonCore {
   readonly executions = new Map<string, ExecutionInput>()
@@ -45,7 +50,7 @@ export class MemoryCore implements DaemonCore {
     this.entries.push({
       index,
       bytes: Buffer.from(JSON.stringify({ type: 'decision', uid: caller.uid })),
-      owner: { callerUid: caller.uid, parentExecutionId: caller.parentExecution },
+      owner: ownerBy(caller.uid, caller.parentExecution),
     })
     return index
   }
@@ -159,8 +164,11 @@ export class MemoryCore implements DaemonCore {
     throw new NotFoundError('execution')
   }
 
-  executionOwner() {
-    return null
+  executionOwner(executionId: string) {
+    const execution = this.executions.get(executionId)
+    return execution === undefined
+      ? null
+      : ownerBy(execution.callerUid ?? -1, execution.parentExecutionId || null)
   }
 
   async signalExecution(executionId: string, signal: PassedSignal) {

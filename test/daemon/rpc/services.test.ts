@@ -77,8 +77,11 @@ describe('whoever is neither governor nor auditor', () => {
         if (seen.length === 2) stop.abort()
       }
     })().catch(() => {})
-    const publish = (executionId: string, callerUid: number) =>
-      rig.core.changes.publish(executionId, { executionId, callerUid, parentExecutionId: '' })
+    const publish = (executionId: string, callerUid: number) => {
+      const execution = { executionId, callerUid, parentExecutionId: '' }
+      rig.core.executions.set(executionId, execution)
+      rig.core.changes.publish(executionId, execution)
+    }
     const me = process.geteuid?.() ?? -1
     for (let i = 0; seen.length < 1 && i < 100; i++) {
       publish('first', me)
@@ -95,14 +98,16 @@ describe('whoever is neither governor nor auditor', () => {
     const { lineage } = api
     await client.call(api.execution.Authorize, { artifact: ARTIFACT, workload: {} })
     const mine = rig.core.entries[0]?.owner ?? null
+    // What an execution of its own asked for is its own too.
     rig.core.entries.push(
-      { index: 1n, bytes: Buffer.from('b'), owner: { callerUid: 4242, parentExecutionId: null } },
+      { index: 1n, bytes: Buffer.from('b'), owner: { callerUid: 4242, ancestors: [] } },
       { index: 2n, bytes: Buffer.from('c'), owner: null },
-      { index: 3n, bytes: Buffer.from('d'), owner: mine && { ...mine, parentExecutionId: ID } },
+      { index: 3n, bytes: Buffer.from('d'), owner: { callerUid: 4242, ancestors: [ID] } },
+      { index: 4n, bytes: Buffer.from('e'), owner: mine && { ...mine, ancestors: [ID] } },
     )
     const indexes: string[] = []
     for await (const entry of client.read(lineage.ReadEntries, {})) indexes.push(entry.index)
-    expect(indexes).toEqual(['0'])
+    expect(indexes).toEqual(['0', '4'])
     await client.call(lineage.GetInclusionProof, { index: 0 })
     for (const index of [1, 2, 3]) {
       expect(await failure(client.call(lineage.GetInclusionProof, { index }))).toMatchObject({
@@ -115,12 +120,12 @@ describe('whoever is neither governor nor auditor', () => {
     expect(await failure(client.call(lineage.GetCheckpoint, { fresh: true }))).toMatchObject({
       status: 'PERMISSION_DENIED',
     })
-    expect((await client.call(lineage.GetCheckpoint, {})).size).toBe('4')
+    expect((await client.call(lineage.GetCheckpoint, {})).size).toBe('5')
   })
 })
 
-describe('a child', () => {
-  it('sees what came through its socket, not what its uid did elsewhere', async () => {
+describe('an execution, on its own socket', () => {
+  const served = async () => {
     await start('nobody')
     const acceptor = await rig.server.listen({
       path: `${rig.directory}/children/a.sock`,
@@ -129,18 +134,43 @@ describe('a child', () => {
       roles: () => ({ governor: true, auditor: true }),
       refuse: () => null,
     })
-    await client.call(api.execution.Authorize, { artifact: ARTIFACT, workload: {} })
     const { WritClient } = await import('../../../proto/client.ts')
-    const child = new WritClient(acceptor.path)
-    await child.call(api.execution.Authorize, { artifact: ARTIFACT, workload: {} })
-    const entries = async (from: WritClient) => {
-      const indexes: string[] = []
-      for await (const entry of from.read(api.lineage.ReadEntries, {})) indexes.push(entry.index)
-      return indexes
+    return new WritClient(acceptor.path)
+  }
+
+  it('sees what is below it, not what its uid did elsewhere', async () => {
+    const inside = await served()
+    const callerUid = process.getuid?.() ?? 0
+    const make = (digit: string, parentExecutionId: string) => {
+      const executionId = digit.repeat(32)
+      rig.core.executions.set(executionId, { executionId, callerUid, parentExecutionId })
+      return executionId
     }
-    expect(await entries(client)).toEqual(['0'])
-    expect(await entries(child)).toEqual(['1'])
-    child.close()
+    const [own, elsewhere, other] = [make('1', ID), make('2', ''), make('3', 'b'.repeat(32))]
+    const { executions } = await inside.call(api.execution.List, {})
+    expect(executions.map(({ executionId }) => executionId)).toEqual([own])
+    for (const executionId of [elsewhere, other])
+      for (const method of ['Get', 'Terminate'] as const)
+        expect(await failure(inside.call(api.execution[method], { executionId }))).toMatchObject({
+          status: 'NOT_FOUND',
+        })
+    inside.close()
+  })
+
+  it('is served the executions and nothing else, whatever its uid may elsewhere', async () => {
+    const inside = await served()
+    for (const [name, methods] of Object.entries(api)) {
+      for (const method of Object.values(methods).filter(({ path }) => path !== undefined)) {
+        if (name === 'execution') continue
+        const refused = method.responseStream
+          ? inside.read(method as never, {}).next()
+          : inside.call(method as never, {})
+        expect(await failure(refused), method.path).toMatchObject({
+          ...{ status: 'PERMISSION_DENIED', faultCode: 'NOT_ALLOWED' },
+        })
+      }
+    }
+    inside.close()
   })
 })
 

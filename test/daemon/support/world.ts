@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { closeSync } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
@@ -229,6 +230,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
     reconsider: (permit, caller) => decider.reconsider(permit, caller).decision.reasons,
     maxEvidenceAgeNs: MAX_AGE_NS,
     maxOutputBytes: options.maxOutputBytes ?? 1 << 20,
+    openSocket: async ({ descriptor }) => ({ close: () => closeSync(descriptor) }),
   })
   /** A passing appraisal comes in. */
   const attest = () => {

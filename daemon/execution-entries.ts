@@ -1,0 +1,40 @@
+import type { History } from './history.ts'
+import type { LaunchEnded, Prepared } from './launcher/client.ts'
+import type { Permit } from './permit.ts'
+import type { Recorder } from './recorder.ts'
+
+/** Writes START of what was made ready, and what its subjects are for the attestor. @throws LineageError */
+export async function recordStart(
+  { recorder, history }: { readonly recorder: Recorder; readonly history: History },
+  { input, decision, index }: Permit,
+  { pid, cgroup }: Prepared,
+): Promise<void> {
+  const { terms } = decision
+  if (terms === null) throw new Error('a permit has terms')
+  const subjects = [...new Set([terms.program, ...terms.files].map(file => file.sha256))]
+  // Before the entry: an IMA entry that the start causes must never be judged without it.
+  for (const digest of subjects) history.governed.add(digest)
+  await recorder.record({
+    type: 'execution-start',
+    executionId: input.request.executionId,
+    decision: Number(index),
+    subjects,
+    pid,
+    cgroup,
+    epoch: input.gate.epoch,
+    parent: input.caller?.parentExecution ?? null,
+  })
+}
+
+/** Writes the END of what was seen to be dead. @throws LineageError */
+export async function recordEnd(
+  recorder: Recorder,
+  { executionId, cause, exitCode, signal, rusage, confirmedDead }: LaunchEnded,
+): Promise<void> {
+  const { userUs, systemUs, maxRssKib } = rusage
+  await recorder.record({
+    type: 'execution-end',
+    ...{ executionId, cause, exitCode, signal, confirmedDead },
+    rusage: { userUs, systemUs, maxRssKib },
+  })
+}

@@ -1,0 +1,31 @@
+import type { PeerCredentials } from './native.ts'
+
+/** Where each execution that may be a parent finds its own, and no other process any (native/launchd/sandbox/mounts.c). */
+export const OWN_SOCKET = '/run/writ/parent.sock'
+
+/** The socket on which one execution asks for children. */
+export interface OwnSocketOf {
+  readonly executionId: string
+  /** Listens where no other execution can reach it. Whoever serves on it owns it. */
+  readonly descriptor: number
+  /** The user that the execution runs as. */
+  readonly uid: number
+  /** Where its own processes are, and none of its children's. */
+  readonly cgroup: string
+}
+
+/** A socket that is served. */
+export interface OwnSocket {
+  /** Stops listening, and ends the connections that came in. */
+  close(): void
+}
+
+/**
+ * Why a peer is none of the execution's processes, by what the kernel said when it connected; null if it is one. The cgroup decides: a process
+ * cannot leave it, and a shared uid is others' too. The uid is that of all its processes, which none of them can change.
+ */
+export function strangerTo({ uid, cgroup }: OwnSocketOf, peer: PeerCredentials): string | null {
+  if (peer.cgroup === null) return 'its cgroup is not known'
+  if (peer.cgroup !== cgroup && !peer.cgroup.startsWith(`${cgroup}/`)) return 'a process of another execution'
+  return peer.uid === uid ? null : 'another uid than that of the execution'
+}
