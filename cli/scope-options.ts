@@ -1,8 +1,9 @@
 import { Command } from 'commander'
+import { addChildrenOptions, type ChildrenOptions } from './children.ts'
 import { addWorkloadOptions, collect, type WorkloadOptions } from './workload.ts'
 
 /** What says which workload is signed. */
-export interface ScopeOptions extends WorkloadOptions {
+export interface ScopeOptions extends WorkloadOptions, ChildrenOptions {
   interpreter?: string
   tree?: string[]
   anyArguments?: boolean
@@ -19,6 +20,7 @@ export function addScopeOptions(command: Command): Command {
     )
     .option('--any-arguments', 'allow whatever arguments')
   addWorkloadOptions(command)
+  addChildrenOptions(command)
   return command
     .option('--detach', 'allow it to go on without its caller (run --detach)')
     .option('--terminal', 'allow it a terminal (run --terminal); pipes stay allowed')

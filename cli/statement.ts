@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { Authorization, SubjectDigest } from '../authorization/index.ts'
+import { readChildren } from './children.ts'
 import { type Closure, findClosure, subjectsOf } from './closure/closure.ts'
 import { CliError } from './error.ts'
 import type { PlannedWorkload } from './plan-file.ts'
@@ -111,10 +112,7 @@ export async function planWorkload(
       },
       devices: options.device ?? [],
       ...(options.detach === true ? { detach: true } : {}),
-      children:
-        options.children === true
-          ? { max: 'any', atOnce: 'any', perMinute: 'any', depth: 1, programs: 'any' }
-          : 'none',
+      children: readChildren(options),
     },
   }
 }

@@ -113,7 +113,7 @@ export function addWorkloadOptions(command: Command): Command {
     .option('--file-bytes <size>', 'bytes of each file that it writes', byteCount('--file-bytes'))
     .option(
       '--children',
-      "give it a socket through which it may ask for children; refused by this version's daemon",
+      'give it a socket of its own, /run/writ/parent.sock, on which it may ask for children',
     )
 }
 

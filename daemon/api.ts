@@ -71,10 +71,13 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
 
     async terminate(_caller: Caller, executionId: string, signal: AbortSignal): Promise<ExecutionInput> {
       executor.kill(executionId, 'TERMINATED')
-      for await (const execution of registry.watch(signal)) {
+      // Of one that has ended already nothing more is told.
+      const hasEnded = () => registry.get(executionId)?.state === 'ENDED'
+      const changes = hasEnded() ? [] : registry.watch(signal)
+      for await (const execution of changes) {
         if (execution.executionId === executionId && execution.state === 'EXECUTION_STATE_ENDED')
           return execution
-        if (registry.get(executionId)?.state === 'ENDED') break
+        if (hasEnded()) break
       }
       const execution = registry.get(executionId)
       if (execution === undefined) throw new NotFoundError(`execution ${executionId}`)

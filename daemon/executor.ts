@@ -1,14 +1,15 @@
 import type { Logger } from 'pino'
-import { countSigners, type LaunchTerms, type Reason, type RevocationSet } from '../authorization/index.ts'
+import type { LaunchTerms, Reason, RevocationSet } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { Controls } from './controls.ts'
 import { type Caller, DeniedError, type ExecuteStreams } from './core.ts'
 import { endMessage } from './execution-end.ts'
 import { recordEnd, recordStart } from './execution-entries.ts'
-import { type ExecutionRegistry, isLetRun, type TrackedExecution } from './execution-registry.ts'
+import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
+import { isRevoked } from './is-revoked.ts'
 import { lookOnceMore } from './last-look.ts'
 import type { LaunchEnded, LauncherClient, Prepared } from './launcher/client.ts'
 import { LauncherError } from './launcher/error.ts'
@@ -388,23 +389,4 @@ export class Executor {
       this.#o.log.error({ err: error }, 'an end could not be recorded')
     }
   }
-}
-
-/** Whether it would not have been permitted under these revocations, whatever becomes of its ancestors. */
-function isRevoked(
-  execution: TrackedExecution,
-  revocations: RevocationSet,
-  policyDigest: string | null,
-): boolean {
-  const { executionId, artifactDigest, terms, origin, signed, permittedTime } = execution
-  const revocable = {
-    artifactDigest,
-    subjectDigests: [terms.program, ...terms.files].map(file => file.sha256),
-    executionIds: [executionId],
-    hostId: origin?.permit.input.host.id ?? '',
-    policyDigest,
-  }
-  // Windows as they were: what a key that has left means for what runs is for a new decision to say.
-  const { met } = countSigners(signed, permittedTime, key => revocations.has('key', key))
-  return revocations.hits(revocable).length > 0 || !met
 }

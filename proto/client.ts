@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type CallOptions, Metadata } from '@grpc/grpc-js'
 import { FaultError, StartFailedError, TransportError, toCallError } from './call-error.ts'
@@ -32,6 +33,13 @@ export type { RetryOptions } from './client/retry.ts'
 
 /** Where `writd` listens unless its configuration says otherwise. */
 export const DEFAULT_SOCKET = '/run/writ/writd.sock'
+/** Where an execution that may be a parent finds a socket of its own, on which it asks for children. Nobody else has anything there. */
+export const OWN_SOCKET = '/run/writ/parent.sock'
+
+/** The daemon's socket for this process: that of the execution that it is in, if that has one. */
+export function defaultSocket(): string {
+  return existsSync(OWN_SOCKET) ? OWN_SOCKET : DEFAULT_SOCKET
+}
 
 export interface WritClientOptions {
   /** Most milliseconds for a call that has one answer, its repetitions included. Default 30,000. */
@@ -72,7 +80,7 @@ export class WritClient implements Disposable {
   readonly #retry: RetryOptions
 
   /** @param socketPath the daemon's Unix socket */
-  constructor(socketPath: string = DEFAULT_SOCKET, options: WritClientOptions = {}) {
+  constructor(socketPath: string = defaultSocket(), options: WritClientOptions = {}) {
     this.#deadlineMs = options.deadlineMs ?? 30_000
     this.#retry = { ...DEFAULT_RETRY, ...options.retry }
     this.#channel = new Channel(resolve(socketPath), options.keepaliveMs ?? 30_000)

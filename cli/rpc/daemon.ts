@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { CallError, DEFAULT_SOCKET, WritClient } from '../../proto/client.ts'
+import { CallError, DEFAULT_SOCKET, defaultSocket, WritClient } from '../../proto/client.ts'
 import { explainCallError } from './error.ts'
 
 export interface SocketOptions {
@@ -11,8 +11,11 @@ export interface SocketOptions {
 export function addSocketOption(command: Command): Command {
   const fromEnvironment = process.env.WRIT_SOCKET
   return command.addOption(
-    new Option('--socket <path>', "the daemon's socket (environment: WRIT_SOCKET)").default(
-      fromEnvironment === undefined || fromEnvironment === '' ? DEFAULT_SOCKET : fromEnvironment,
+    new Option(
+      '--socket <path>',
+      "the daemon's socket (environment: WRIT_SOCKET; an execution's own, where there is one)",
+    ).default(
+      fromEnvironment === undefined || fromEnvironment === '' ? defaultSocket() : fromEnvironment,
       DEFAULT_SOCKET,
     ),
   )

@@ -63,7 +63,7 @@ describe('a parent of whom', () => {
     const { executionId } = it.input.request
     w.registry.add({
       ...{ executionId, callerUid: 1000, parentExecutionId: null, artifactDigest: '', issuer: '' },
-      ...{ signerKeyIds: [], threshold: 1, epoch: 1n, decisionIndex: it.index, permittedTime: '' },
+      ...{ signed: it.decision.signed, epoch: 1n, decisionIndex: it.index, permittedTime: '' },
       ...{ decisionRecord: '0'.repeat(64), origin: null },
       terms: it.decision.terms ?? expect.fail(),
     })
