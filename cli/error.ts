@@ -28,6 +28,7 @@ export type CliErrorCode =
   | 'REQUEST_FAILED'
   | 'DENIED'
   | 'HOST_UNFIT'
+  | 'NOT_APPROVED'
   | 'NOT_VERIFIED'
 
 /** Codes that mean that the input was right and the answer was no. */
@@ -38,6 +39,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
   'REQUEST_FAILED',
   'DENIED',
   'HOST_UNFIT',
+  'NOT_APPROVED',
   'NOT_VERIFIED',
 ])
 
@@ -60,6 +62,7 @@ const NEXT: Readonly<Record<CliErrorCode, string>> = {
   REQUEST_FAILED: '`writ status` shows how the daemon is.',
   DENIED: '`writ lineage tail` shows the decision.',
   HOST_UNFIT: 'Look at the host, and try again.',
+  NOT_APPROVED: 'Look at the artifact, and ask whoever sent it.',
   NOT_VERIFIED: 'Do not rely on it; ask whoever sent it.',
 }
 

@@ -152,6 +152,21 @@ export function signEnvelope(payloadType: string, payload: Uint8Array, keys: rea
   return Buffer.from(`${JSON.stringify(envelope)}\n`)
 }
 
+/** The same envelope with one signature more, behind those that it has; which are not looked at. */
+export function addSignature({ payloadType, payload, signatures }: Envelope, key: Signer): Buffer {
+  const sig = key.sign(preAuthenticationEncoding(payloadType, payload))
+  const all = [...signatures, { keyid: key.public.id, sig }]
+  const envelope = {
+    payloadType,
+    payload: payload.toString('base64'),
+    signatures: all.map(({ keyid, sig }) => ({
+      ...(keyid === undefined ? {} : { keyid }),
+      sig: sig.toString('base64'),
+    })),
+  }
+  return Buffer.from(`${JSON.stringify(envelope)}\n`)
+}
+
 /** What a check of an envelope's signatures found. */
 export interface SignatureCheck<Key = PublicKey> {
   /** The distinct trusted keys that signed these bytes. */

@@ -7,6 +7,7 @@ export const COMMANDS: Commands = {
   run: async p => (await import('./run.ts')).addRun(p),
   authorize: async p => (await import('./authorize.ts')).addAuthorize(p),
   issue: async p => (await import('./issue.ts')).addIssue(p),
+  approve: async p => (await import('./approve.ts')).addApprove(p),
   status: async p => (await import('./status.ts')).addStatus(p),
   executions: async p => (await import('./executions.ts')).addExecutions(p),
   logs: async p => (await import('./logs.ts')).addLogs(p),

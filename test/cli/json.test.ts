@@ -59,6 +59,8 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     ]
     const issue = ['--key', host.path('authority.key'), '--issuer', 'release', '--valid', '1h', ...any]
     await json('issue', ...issue, '--simulated', 'allow', '--out', 'job.json', ...argv)
+    const approved = ['--key', 'alice.key', '--yes', '--out', 'approved.json']
+    await json('approve', ...approved, '--trust', 'trust.json', ...operator, 'job.json')
     await json('plan', '--artifact', 'job.json', '--trust', 'trust.json', ...operator, ...argv)
     await json('plan', ...argv)
     await json('completion', 'fish')
