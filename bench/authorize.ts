@@ -14,6 +14,8 @@ const WORKLOAD = { program: '/bin/true', argv: ['/bin/true'] }
 
 export const authorizeTitle = (policies: number): string =>
   `Authorize that mints, one connection, ${policies} policies`
+const REVOKED = 100_000
+export const authorizeRevokedTitle = `Authorize that mints, one connection, 10 policies, ${REVOKED} revoked`
 export const judgeTitle = 'Authorize by an artifact, one connection, 10 policies'
 
 /** A call that mints an artifact beside what it cannot do without. */
@@ -27,6 +29,24 @@ export async function authorize(governed: Governed, empty: EmptyRpc, policies: n
       timed(() => mint(governed)),
       parts.list,
       policies > 100 ? 200 : 400,
+    )
+  } finally {
+    parts.close()
+  }
+}
+
+/** The same with 10 policies, where a hundred thousand things are revoked. */
+export async function authorizeRevoked(governed: Governed, empty: EmptyRpc): Promise<Row> {
+  await governed.loadPolicies(policySet(10))
+  await governed.revoke(REVOKED)
+  const parts = await referenceParts(governed, empty, 10)
+  try {
+    return await compare(
+      authorizeRevokedTitle,
+      1.3,
+      timed(() => mint(governed)),
+      parts.list,
+      400,
     )
   } finally {
     parts.close()

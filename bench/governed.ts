@@ -1,5 +1,8 @@
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { MAX_REVOKED_AT_ONCE, signRevocation } from '../authorization/index.ts'
+import { sha256Hex } from '../encoding/digest.ts'
 import { api, WritClient } from '../proto/client.ts'
+import { readPrivateKey } from '../signing/key.ts'
 import { GovernedHost, NEEDS_ROOT, WRITD } from '../test/system/governed-host.ts'
 import { CannotRun } from './measure.ts'
 
@@ -20,6 +23,7 @@ export class Governed {
   readonly host: GovernedHost
   readonly client: WritClient
   #policyVersion = 1
+  #revocationEpoch = 0
 
   private constructor(host: GovernedHost) {
     this.host = host
@@ -64,6 +68,21 @@ export class Governed {
       ...['--key', key, '--out', out],
     )
     await this.client.call(api.governance.LoadPolicy, { envelope: readFileSync(out) })
+  }
+
+  /** Revokes so many artifacts that there are not. */
+  async revoke(count: number): Promise<void> {
+    const key = readPrivateKey(readFileSync(this.host.path('operator.key'), 'utf8'))
+    for (let done = 0; done < count; ) {
+      const some = Math.min(MAX_REVOKED_AT_ONCE, count - done)
+      const revoke = Array.from({ length: some }, (_, i) => ({
+        kind: 'artifact' as const,
+        digest: sha256Hex(Buffer.from(`revoked ${done + i}`)),
+      }))
+      const envelope = signRevocation({ version: 1, epoch: ++this.#revocationEpoch, revoke }, key)
+      await this.client.call(api.governance.Revoke, { envelope })
+      done += some
+    }
   }
 
   /** An artifact for a program with these arguments, good for more uses than are measured. */

@@ -1,4 +1,12 @@
-import { authorize, authorizeTitle, judge, judgeTitle } from './authorize.ts'
+import {
+  authorize,
+  authorizeRevoked,
+  authorizeRevokedTitle,
+  authorizeTitle,
+  judge,
+  judgeTitle,
+} from './authorize.ts'
+import { decisionStep, decisionStepTitle } from './decision-step.ts'
 import { EmptyRpc } from './empty-rpc.ts'
 import { evidenceRows } from './evidence.ts'
 import { evidenceCycle, evidenceCycleTitle } from './evidence-cycle.ts'
@@ -20,7 +28,7 @@ import { STREAMS, streams } from './streams.ts'
 export interface Bench {
   readonly row: string
   readonly goal: number
-  measure(place: Place): Promise<Row>
+  measure(place: Place): Promise<Row> | Row
 }
 
 /** In the order of the design's table of goals. Memory comes first: a daemon is idle before it has worked. */
@@ -44,6 +52,12 @@ export const BENCHES: readonly Bench[] = [
     goal: 1.3,
     measure: async (place: Place) => authorize(await place.governed(), await place.empty(), policies),
   })),
+  {
+    row: authorizeRevokedTitle,
+    goal: 1.3,
+    measure: async place => authorizeRevoked(await place.governed(), await place.empty()),
+  },
+  { row: decisionStepTitle, goal: 1, measure: () => decisionStep() },
   {
     row: judgeTitle,
     goal: 1.3,
