@@ -6,7 +6,7 @@ import { checkShape, hostId, integer, parseDocument } from './schema.ts'
 
 export const CLEARANCE_PAYLOAD_TYPE = 'application/vnd.writ.failure-clearance.v1+json'
 
-const clearanceSchema = v.strictObject({
+export const clearanceSchema = v.strictObject({
   version: v.literal(1),
   /** The one host that it is for. */
   host: hostId,

@@ -7,7 +7,7 @@ import { checkShape, hostId, hostLabel, integer, list, orAny, parseDocument, tim
 
 export const HOST_LABELS_PAYLOAD_TYPE = 'application/vnd.writ.host-labels.v1+json'
 
-const labelsSchema = v.strictObject({
+export const labelsSchema = v.strictObject({
   /** Never goes back on one host. */
   version: integer(1, Number.MAX_SAFE_INTEGER),
   /** The one host that it is for: labels are not handed on. */

@@ -19,7 +19,7 @@ export const MAX_REVOKED_AT_ONCE = 2048
 const ids = <T extends v.GenericSchema<unknown, string>>(id: T) =>
   v.exactOptional(v.pipe(v.array(id), v.minLength(1), v.maxLength(MAX_REVOKED_AT_ONCE)))
 
-const revocationSchema = v.strictObject({
+export const revocationSchema = v.strictObject({
   version: v.literal(1),
   /** Above every earlier document's. */
   epoch: integer(1, Number.MAX_SAFE_INTEGER),

@@ -125,7 +125,7 @@ const predicate = v.strictObject({
   ]),
 })
 
-const statement = v.strictObject({
+export const statementSchema = v.strictObject({
   _type: v.literal(STATEMENT_TYPE),
   subject: v.pipe(
     list(
@@ -143,7 +143,7 @@ const statement = v.strictObject({
   predicate,
 })
 
-export type Statement = v.InferOutput<typeof statement>
+export type Statement = v.InferOutput<typeof statementSchema>
 /** Who may run what, where, how, until when, how often: the predicate of an authorization artifact. */
 export type Authorization = Statement['predicate']
 export type Scope = Authorization['scope']
@@ -160,7 +160,7 @@ export function subjectDigest({ digest }: Statement['subject'][number]): string 
  * @throws AuthorizationError `STATEMENT_MALFORMED` with the field in `at`
  */
 export function parseStatement(payload: Uint8Array): Statement {
-  const parsed = parseDocument(statement, payload, 'STATEMENT_MALFORMED', {
+  const parsed = parseDocument(statementSchema, payload, 'STATEMENT_MALFORMED', {
     maxBytes: MAX_STATEMENT_BYTES,
     maxDepth: 8,
   })

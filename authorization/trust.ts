@@ -27,7 +27,7 @@ const trustedKey = v.strictObject({
   notAfter: orAny(time),
 })
 
-const trustSchema = v.strictObject({
+export const trustSchema = v.strictObject({
   /** Never goes back on one host. */
   version: integer(1, Number.MAX_SAFE_INTEGER),
   /** From this instant on nothing is permitted under them. */

@@ -48,7 +48,7 @@ const entity = v.strictObject({
   parents: v.pipe(v.array(uid), v.maxLength(256)),
 })
 
-const bundleSchema = v.strictObject({
+export const bundleSchema = v.strictObject({
   /** Never goes back on one host. */
   version: integer(1, Number.MAX_SAFE_INTEGER),
   /** From when until when it may decide; outside of that nothing is permitted. */

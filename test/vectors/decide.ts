@@ -44,8 +44,8 @@ function policy({ answer, ...bundle }: NonNullable<Given['policy']>): PolicyBund
 }
 
 function revocations(revoke: Given['revoked']): RevocationSet {
-  if (revoke.length === 0) return RevocationSet.empty
-  const envelope = signRevocation({ version: 1, epoch: 1, revoke: [...revoke] }, governance)
+  if (Object.keys(revoke).length === 0) return RevocationSet.empty
+  const envelope = signRevocation({ version: 1, epoch: 1, revoke }, governance)
   return RevocationSet.empty.with(openRevocation(envelope, [governance.public]))
 }
 

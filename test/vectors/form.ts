@@ -8,7 +8,7 @@ import type {
   ParentState,
   PolicyAnswer,
   ReasonCode,
-  RevocationTarget,
+  RevocationFields,
   Stage,
   TrustRootsFields,
   UseView,
@@ -45,7 +45,7 @@ export interface Given {
     readonly notAfter: string
     readonly answer: PolicyAnswer
   } | null
-  readonly revoked: readonly RevocationTarget[]
+  readonly revoked: RevocationFields['revoke']
   readonly uses: UseView
 }
 

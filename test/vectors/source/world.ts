@@ -211,6 +211,6 @@ export const defaults: Given = {
     notAfter: 'any',
     answer: { outcome: 'allow', determining: ['all'] },
   },
-  revoked: [],
+  revoked: {},
   uses: { used: 0, otherPayload: null, uncleanSince: null },
 }

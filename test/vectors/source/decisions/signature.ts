@@ -334,13 +334,13 @@ export const THRESHOLD: Group = {
     [
       'one of them revoked',
       'a revoked key counts no more',
-      { artifact: board([alice, bob]), revoked: [{ kind: 'key', id: bob.public.id }] },
+      { artifact: board([alice, bob]), revoked: { key: [bob.public.id] } },
       ['use', 'REVOKED'],
     ],
     [
       'one of three revoked',
       'as long as enough are left',
-      { artifact: board([alice, bob, carol]), revoked: [{ kind: 'key', id: bob.public.id }] },
+      { artifact: board([alice, bob, carol]), revoked: { key: [bob.public.id] } },
       'permit',
     ],
   ],

@@ -152,7 +152,7 @@ const cases: Case[] = [
   [
     'the requester is revoked',
     'then nobody asked',
-    { ...separated(1), ...by(alice, bob), revoked: [{ kind: 'key', id: bob.public.id }] },
+    { ...separated(1), ...by(alice, bob), revoked: { key: [bob.public.id] } },
     ['use', 'REVOKED'],
   ],
   [
