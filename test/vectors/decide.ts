@@ -7,12 +7,14 @@ import {
   openRevocation,
   openTrustRoots,
   type PolicyBundle,
+  REVOCATION_PAYLOAD_TYPE,
   RevocationSet,
+  signDocument,
   signHostLabels,
-  signRevocation,
   signTrustRoots,
   type TrustRoots,
 } from '../../authorization/index.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
 import { bytesOf, type Expected, type Given } from './form.ts'
 import { ed25519Key } from './source/keys.ts'
 
@@ -45,7 +47,8 @@ function policy({ answer, ...bundle }: NonNullable<Given['policy']>): PolicyBund
 
 function revocations(revoke: Given['revoked']): RevocationSet {
   if (Object.keys(revoke).length === 0) return RevocationSet.empty
-  const envelope = signRevocation({ version: 1, epoch: 1, revoke }, governance)
+  const payload = canonicalJsonBytes({ version: 1, epoch: 1, revoke })
+  const envelope = signDocument(REVOCATION_PAYLOAD_TYPE, payload, governance)
   return RevocationSet.empty.with(openRevocation(envelope, [governance.public]))
 }
 

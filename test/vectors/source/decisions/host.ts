@@ -345,44 +345,19 @@ const use: Case[] = [
     { ...asked({ operation: 'continue' }), ...uses({ used: 2 }) },
     REPLAYED,
   ],
-  [
-    'artifact revoked',
-    'by the digest of its payload',
-    { revoked: { artifact: [name] } },
-    REVOKED,
-  ],
-  [
-    'another artifact revoked',
-    'not this one',
-    { revoked: { artifact: [OTHER_DIGEST] } },
-    'permit',
-  ],
+  ['artifact revoked', 'by the digest of its payload', { revoked: { artifact: [name] } }, REVOKED],
+  ['another artifact revoked', 'not this one', { revoked: { artifact: [OTHER_DIGEST] } }, 'permit'],
   ['key revoked', 'the only one that signed', { revoked: { key: [alice.public.id] } }, REVOKED],
-  [
-    'key of another revoked',
-    'one that did not sign',
-    { revoked: { key: [bob.public.id] } },
-    'permit',
-  ],
+  ['key of another revoked', 'one that did not sign', { revoked: { key: [bob.public.id] } }, 'permit'],
   ['program revoked', 'by its digest', { revoked: { program: [PROGRAM_DIGEST] } }, REVOKED],
-  [
-    'model revoked',
-    'any subject by its digest',
-    { revoked: { program: [MODEL_DIGEST] } },
-    REVOKED,
-  ],
+  ['model revoked', 'any subject by its digest', { revoked: { program: [MODEL_DIGEST] } }, REVOKED],
   [
     'a digest of another kind',
     'a program is no artifact',
     { revoked: { artifact: [PROGRAM_DIGEST] } },
     'permit',
   ],
-  [
-    'execution revoked',
-    'itself, before it started',
-    { revoked: { execution: [EXECUTION] } },
-    REVOKED,
-  ],
+  ['execution revoked', 'itself, before it started', { revoked: { execution: [EXECUTION] } }, REVOKED],
   [
     'parent revoked',
     'and with it its children',
@@ -401,11 +376,16 @@ const use: Case[] = [
   ],
   ['host revoked', 'by the name of its key', { revoked: { host: [HOST] } }, REVOKED],
   ['another host revoked', 'not this one', { revoked: { host: [OTHER_HOST] } }, 'permit'],
-  ['policy revoked', 'the bundle in force, whatever the artifact says of it', { ...anyPolicy, revoked: { policy: [POLICY_DIGEST] } }, REVOKED],
+  [
+    'policy revoked',
+    'the bundle in force, whatever the artifact says of it',
+    { ...anyPolicy, revoked: { policy: [POLICY_DIGEST] } },
+    REVOKED,
+  ],
   ['another policy revoked', 'not the one in force', { revoked: { policy: [OTHER_DIGEST] } }, 'permit'],
   [
     'all at once',
-    'every reason of the stage, in order: artifact, program, execution, key, id, uses, unclean stop',
+    'every reason of the stage, in order: artifact, program, execution, host, policy, key, id, uses, unclean stop',
     {
       ...uses({ used: 1, otherPayload: OTHER_DIGEST, uncleanSince: '2026-11-21T01:00:00.000Z' }),
       revoked: {
@@ -417,7 +397,7 @@ const use: Case[] = [
         artifact: [name],
       },
     },
-    ['use', 'REVOKED', 'REVOKED', 'REVOKED', 'REVOKED', 'REPLAYED', 'REPLAYED', 'REPLAYED'],
+    ['use', 'REVOKED', 'REVOKED', 'REVOKED', 'REVOKED', 'REVOKED', 'REVOKED', 'REPLAYED', 'REPLAYED', 'REPLAYED'],
   ],
 ]
 
