@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
+import { publishedSchemas } from '../../../authorization/published/documents.ts'
+import { isValid } from '../../schema/validator.ts'
 import { answer, expectedOf } from '../decide.ts'
-import type { DecisionVector, VectorFile } from '../form.ts'
+import { asBytes, bytesOf, type DecisionVector, type DocumentVector, type VectorFile } from '../form.ts'
 import type { Case, Group } from './case.ts'
 import { AUDIENCE, INITIATORS, MINTED, PARENTS, VALIDITY } from './decisions/circumstances.ts'
 import { ENVELOPE } from './decisions/envelope.ts'
@@ -8,6 +10,10 @@ import { ENVIRONMENT, POLICY, USE } from './decisions/host.ts'
 import { CHILDREN, SCOPE, SUBJECTS } from './decisions/scope.ts'
 import { SIGNATURE, THRESHOLD } from './decisions/signature.ts'
 import { SIGNERS } from './decisions/signers.ts'
+import type { DocumentCase, DocumentGroup } from './documents/cases.ts'
+import { jsonValueOf, KINDS, refusedAt } from './documents/kind.ts'
+import { OPERATOR } from './documents/operator.ts'
+import { JSON_TEXT, STATEMENT } from './documents/statement.ts'
 import { defaults } from './world.ts'
 
 export const DECISIONS: readonly Group[] = [
@@ -38,6 +44,28 @@ function decision([name, about, given, verdict]: Case, wrong: string[]): Decisio
   return { name, about, given, expect }
 }
 
+export const DOCUMENTS: readonly DocumentGroup[] = [STATEMENT, JSON_TEXT, ...OPERATOR]
+const schemas = publishedSchemas()
+
+/** One payload; what parser or schema say otherwise than is written goes to `wrong`. */
+function document(
+  [name, about, bytes, schema = 'same']: DocumentCase,
+  { kind, file }: DocumentGroup,
+  verdict: 'accepted' | 'refused',
+  wrong: string[],
+): DocumentVector {
+  const payload = Buffer.isBuffer(bytes) ? asBytes(bytes) : bytes
+  const refused = refusedAt(kind, bytesOf(payload))
+  if ((refused === null) !== (verdict === 'accepted')) wrong.push(`${file}: ${name}: is not ${verdict}`)
+  const value = jsonValueOf(bytesOf(payload))
+  const takes = value === undefined || isValid(schemas.get(KINDS[kind].schema) ?? {}, value)
+  const sees = value !== undefined && takes === (verdict === 'accepted')
+  if (value !== undefined && sees !== (schema === 'same'))
+    wrong.push(`${file}: ${name}: the schema ${takes ? 'takes' : 'refuses'} it`)
+  const at = refused?.at === undefined ? {} : { at: refused.at }
+  return { name, about, payload, expect: verdict, schema: value === undefined ? 'cannot say' : schema, ...at }
+}
+
 function file<T>(description: string, vectors: readonly T[]): string {
   const content: VectorFile<T> = { description, vectors }
   return `${JSON.stringify(content, null, 1)}\n`
@@ -56,6 +84,13 @@ export function generated(): Map<string, string> {
         cases.map(item => decision(item, wrong)),
       ),
     )
+  for (const group of DOCUMENTS) {
+    const vectors = [
+      ...group.accepted.map(item => document(item, group, 'accepted', wrong)),
+      ...group.refused.map(item => document(item, group, 'refused', wrong)),
+    ]
+    out.set(`${KINDS[group.kind].path}/${group.file}.json`, file(group.description, vectors))
+  }
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
   return out
 }

@@ -397,7 +397,18 @@ const use: Case[] = [
         artifact: [name],
       },
     },
-    ['use', 'REVOKED', 'REVOKED', 'REVOKED', 'REVOKED', 'REVOKED', 'REVOKED', 'REPLAYED', 'REPLAYED', 'REPLAYED'],
+    [
+      'use',
+      'REVOKED',
+      'REVOKED',
+      'REVOKED',
+      'REVOKED',
+      'REVOKED',
+      'REVOKED',
+      'REPLAYED',
+      'REPLAYED',
+      'REPLAYED',
+    ],
   ],
 ]
 
