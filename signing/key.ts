@@ -7,6 +7,7 @@ import {
   verify,
 } from 'node:crypto'
 import { sha256Hex } from '../encoding/digest.ts'
+import { encryptPkcs8 } from './encrypted-key.ts'
 import { SigningError } from './error.ts'
 
 export type KeyAlgorithm = 'ed25519' | 'ecdsa-p256'
@@ -148,12 +149,15 @@ export function publicKeyToPem(key: PublicKey): string {
   return key.object.export({ type: 'spki', format: 'pem' }).toString()
 }
 
-/** The PEM text (PKCS#8) of a private key, encrypted when a passphrase is given. */
+/** The PEM text (PKCS#8) of a private key, encrypted under scrypt when a passphrase is given. */
 export function privateKeyToPem(key: PrivateKey, passphrase?: string): string {
-  const base = { type: 'pkcs8', format: 'pem' } as const
-  return key.object
-    .export(passphrase === undefined ? base : { ...base, cipher: 'aes-256-cbc', passphrase })
-    .toString()
+  if (passphrase === undefined) return key.object.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const der = key.object.export({ type: 'pkcs8', format: 'der' })
+  try {
+    return encryptPkcs8(der, passphrase)
+  } finally {
+    der.fill(0)
+  }
 }
 
 /** A signature over `data`, in the form that {@link Signer} says. */
