@@ -105,6 +105,27 @@ export {
 } from './revocation-set.ts'
 export type { SubjectToOpen } from './scope.ts'
 export {
+  checkSecretPolicySuccessor,
+  openSecretPolicy,
+  parseSecretPolicy,
+  readSecretPolicy,
+  SECRET_POLICY_PAYLOAD_TYPE,
+  type SecretApproval,
+  type SecretPolicy,
+  type SecretPolicyFields,
+  secretPolicyKey,
+  signSecretPolicy,
+} from './secret-policy.ts'
+export {
+  decryptPayload,
+  encryptPayload,
+  MAX_SECRET_BYTES,
+  openAuthValue,
+  type SealedSecret,
+  sealAuthValue,
+  sealedSecret,
+} from './secrets.ts'
+export {
   type ArtifactSigner,
   countSigners,
   type KeyTerms,

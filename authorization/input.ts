@@ -29,9 +29,12 @@ export const plainInputSchema = v.strictObject({
   }),
   gate: gateSchema,
   lineage: v.picklist(['ok', 'broken', 'unavailable']),
-  /** What went wrong on the way, outside of the decision: no room, no launcher, a time limit, something thrown. */
+  /** What went wrong on the way, outside of the decision: no room, no launcher, a TPM that does not unseal, a time limit, something thrown. */
   fault: v.nullable(
-    v.strictObject({ code: v.picklist(['CAPACITY', 'LINEAGE_UNAVAILABLE', 'INTERNAL']), message: shortText }),
+    v.strictObject({
+      code: v.picklist(['CAPACITY', 'ENVIRONMENT_MISMATCH', 'LINEAGE_UNAVAILABLE', 'INTERNAL']),
+      message: shortText,
+    }),
   ),
   clock: v.strictObject({
     /** Wall clock at the decision. */

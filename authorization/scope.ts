@@ -249,7 +249,7 @@ export function isBelow(path: string, top: string): boolean {
  * @param request controlled by the caller
  */
 export function resolveTerms(statement: Statement, request: ExecutionRequest): Resolution {
-  const { scope, validity, environment, onLapse } = statement.predicate
+  const { scope, validity, environment, onLapse, secrets } = statement.predicate
   const [program, ...files] = subjectsToOpen(statement, request)
   if (program === undefined) throw new TypeError('an artifact has a program')
   const f = new Fields()
@@ -290,6 +290,9 @@ export function resolveTerms(statement: Statement, request: ExecutionRequest): R
     devices,
     detach: request.detach,
     children: request.children ? scope.children : 'none',
+    ...(secrets === undefined
+      ? {}
+      : { secrets: secrets.map(({ name, descriptor }) => ({ name, descriptor })) }),
     onLapse: onLapse === 'kill' ? onLapse : { freeze: { graceMs: onLapse.freeze.grace * 1000 } },
     maxEvidenceAgeMs: environment.maxEvidenceAge === 'any' ? null : environment.maxEvidenceAge * 1000,
     notAfter: validity.notAfter,

@@ -24,6 +24,7 @@ import {
   userId,
   variableName,
 } from './schema.ts'
+import { sealedSecrets } from './secrets.ts'
 
 /** in-toto Attestation Framework, Statement v1. */
 export const STATEMENT_TYPE = 'https://in-toto.io/Statement/v1'
@@ -117,6 +118,8 @@ const predicate = v.strictObject({
     resetCount: orAny(integer(0, 0xffff_ffff)),
   }),
   policy: v.strictObject({ digest: orAny(digest) }),
+  /** Secrets that only the TPMs of the hosts that they were sealed for give up. Left out: none. */
+  secrets: v.exactOptional(sealedSecrets),
   parent: v.strictObject({ execution: v.union([any, v.literal('none'), executionId]) }),
   /** What a lapse of the host's attestation does. Frozen for longer than the grace it is killed all the same: seconds, at most a day. */
   onLapse: v.union([

@@ -13,6 +13,7 @@ import {
   userId,
   variableName,
 } from './schema.ts'
+import { secretTerms } from './secrets.ts'
 
 const stream = v.picklist(['pipe', 'null', 'terminal'])
 const bound = v.nullable(integer(0, Number.MAX_SAFE_INTEGER))
@@ -47,6 +48,8 @@ export const termsSchema = v.strictObject({
   /** Whether it outlives the call that starts it. */
   detach: v.optional(v.boolean(), false),
   children,
+  /** Secrets by name, and the descriptors that the program finds them under. Left out: none. */
+  secrets: v.exactOptional(secretTerms),
   onLapse: v.union([
     v.literal('kill'),
     v.strictObject({ freeze: v.strictObject({ graceMs: integer(1, 86_400_000) }) }),

@@ -169,6 +169,9 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       return loaded
     },
 
+    loadSecretPolicy: (_caller: Caller, envelope: Buffer) =>
+      changed(parts, governance.loadSecretPolicy(envelope)),
+
     async loadReferenceValues(_caller: Caller, envelope: Buffer) {
       const loaded = await changed(parts, governance.loadReferenceValues(envelope))
       // What was judged by the old values says nothing by the new ones: judge at once, and end the old epoch if they differ.

@@ -211,6 +211,7 @@ export interface DaemonCore {
   loadHostLabels(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
   loadTrustRoots(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
   loadReferenceValues(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
+  loadSecretPolicy(caller: Caller, envelope: Buffer): Promise<LoadedDocument>
   revoke(
     caller: Caller,
     envelope: Buffer,

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { QUOTED_SELECTION, type Tier } from '../attestation/index.ts'
+import type { SecretPolicy } from '../authorization/index.ts'
 import { configBytes } from '../configuration/daemon-file.ts'
 import type { StartConfig } from '../configuration/schema.ts'
 import { sha256 } from '../encoding/digest.ts'
@@ -28,6 +29,7 @@ import type { Permit } from './permit.ts'
 import { Recorder, recordedReasons } from './recorder.ts'
 import { Renewals } from './renewals.ts'
 import { Sealing } from './sealing.ts'
+import { catchUp, counterStep, Secrets } from './secrets.ts'
 import { type Settings, withLive } from './settings.ts'
 import { instantsOf, ValidityWatch } from './validity-watch.ts'
 import { WallClock } from './wall-clock.ts'
@@ -203,6 +205,10 @@ async function compose(base: {
         },
         bootNs: bootTimeNs,
         stage: launcher,
+        secrets: new Secrets({
+          ...{ hostId: host.id, identity: host.identity, secrets: host.secrets, tpm: host.tpm },
+          policy: () => history.secretPolicy,
+        }),
         lineageState: () => lineageState,
       },
       {
@@ -226,8 +232,11 @@ async function compose(base: {
     ),
   )
   const renewals = new Renewals({ launcher, registry, decider, executor, recorder, gate, log })
+  const secretCounter = (policy: SecretPolicy) =>
+    counterStep(policy, { hostId: host.id, identity: host.identity, secrets: host.secrets, tpm: host.tpm })
+  await catchUp(history.secretPolicy, secretCounter, log)
   const governance = new Governance({
-    ...{ history, lineage, recorder, gate, wallMs },
+    ...{ history, lineage, recorder, gate, wallMs, secretCounter },
     keys: host.governanceKeys,
     hostId: host.id,
   })

@@ -27,6 +27,7 @@ import { OpenedArtifacts } from './opened-artifacts.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
 import { RecentLooks } from './recent-looks.ts'
 import { rfc3339 } from './recorder.ts'
+import { type OpenSecrets, SecretError, type Secrets, secretFault } from './secrets.ts'
 import type { SubjectStage } from './subject-stage.ts'
 import type { WallClock } from './wall-clock.ts'
 
@@ -41,6 +42,8 @@ export interface DeciderOptions {
   readonly registry: ExecutionRegistry
   readonly decisions: DecisionLog
   readonly stage: SubjectStage
+  /** Opens an artifact's secrets. Left out: this daemon opens none. */
+  readonly secrets?: Pick<Secrets, 'open'>
   readonly sessionKey: PrivateKey
   readonly minting: boolean
   readonly maxExecutions: number
@@ -95,8 +98,15 @@ export class Decider {
     this.#opened.keep(before.opened)
     let keep = false
     let ahead: Promise<Prepared> | undefined
+    let secrets: OpenSecrets | null = null
     try {
-      const { observed, fault } = await this.#observe(request, before)
+      const { observed, fault: unobserved } = await this.#observe(request, before)
+      let fault = unobserved
+      if (operation === 'execute' && fault === null) {
+        const unsealed = await this.#unseal(look(), before, observed)
+        secrets = unsealed.secrets
+        fault = unsealed.fault
+      }
       const now = look()
       const input = { ...now, fault: now.fault ?? fault }
       const { decision, reservation } =
@@ -107,7 +117,7 @@ export class Decider {
       if (operation === 'execute') {
         this.#permitting.add(request.executionId)
         this.#countChild(caller, request)
-        ahead = makeReady({ input, decision, observed })
+        ahead = makeReady({ input, decision, observed, secrets })
       }
       const index = await this.#persist(input, decision, reservation)
       keep = operation === 'execute'
@@ -121,6 +131,10 @@ export class Decider {
         // Its streams may be on their way.
         ahead?.then(abandon, () => undefined)
       }
+      // The launcher has its own descriptors of them by the time that it answers.
+      const close = () => secrets?.close()
+      if (ahead === undefined) close()
+      else ahead.then(close, close)
     }
   }
 
@@ -238,6 +252,29 @@ export class Decider {
       return { observed, fault: null }
     } catch (error) {
       return { observed: null, fault: stageFault(error) }
+    }
+  }
+
+  /**
+   * Opens the secrets of what would be permitted: nobody has the TPM work for what is denied anyway. That the TPM refuses is an input of the
+   * decision that follows, and so a denial with a record, which consumes nothing.
+   */
+  async #unseal(
+    input: DecisionInput,
+    { opened, statement }: ToOpen,
+    observed: readonly ObservedSubject[] | null,
+  ): Promise<{ secrets: OpenSecrets | null; fault: DecisionInput['fault'] }> {
+    const sealed = statement?.predicate.secrets
+    const none = { secrets: null, fault: null }
+    if (sealed === undefined || input.caller === null) return none
+    if (decideAfterOpen(input, observed, opened).outcome === 'deny') return none
+    try {
+      if (this.#o.secrets === undefined)
+        throw new SecretError('NOT_FOR_THIS_HOST', 'this daemon opens no secrets')
+      return { secrets: await this.#o.secrets.open(sealed, input.caller.uid), fault: null }
+    } catch (error) {
+      this.#o.log.warn({ err: error }, 'a secret was not opened')
+      return { secrets: null, fault: secretFault(error) }
     }
   }
 

@@ -3,14 +3,17 @@ import {
   AuthorizationError,
   checkLabelsSuccessor,
   checkPolicySuccessor,
+  checkSecretPolicySuccessor,
   checkTrustSuccessor,
   lapseOf,
   openClearance,
   openHostLabels,
   openPolicyBundle,
   openRevocationInSteps,
+  openSecretPolicy,
   openTrustRoots,
   type RevocationSet,
+  type SecretPolicy,
 } from '../authorization/index.ts'
 import { WritError } from '../encoding/error.ts'
 import type { Lineage } from '../lineage/index.ts'
@@ -34,11 +37,20 @@ export interface GovernanceOptions {
   readonly recorder: Recorder
   readonly gate: TrustGate
   readonly wallMs: () => number
+  /** Looks whether a secret policy fits the TPM's counter; gives what moves it there. Left out: this daemon opens no secrets. */
+  readonly secretCounter?: (policy: SecretPolicy) => Promise<() => Promise<void>>
 }
 
 /** The newest document of a kind that was turned away: what was in force stays. */
 export interface RefusedDocument {
-  readonly kind: 'policy' | 'host-labels' | 'trust-roots' | 'reference-values' | 'revocation' | 'clearance'
+  readonly kind:
+    | 'policy'
+    | 'host-labels'
+    | 'secret-policy'
+    | 'trust-roots'
+    | 'reference-values'
+    | 'revocation'
+    | 'clearance'
   readonly time: string
   /** Code of the error, and where in the document; empty if the whole is meant. What it says is for whoever brought it. */
   readonly code: string
@@ -107,6 +119,23 @@ export class Governance {
       const lineageIndex = await recorder.record({ type: 'trust-roots', digest, version, blob })
       history.trustRoots = roots
       history.newestTrustRoots = { version, digest }
+      return { digest, lineageIndex }
+    })
+  }
+
+  /** The counter in the TPM moves last: a crash in between leaves the older approvals good until the next start. */
+  loadSecretPolicy(envelope: Buffer): Promise<LoadedDocument> {
+    return this.#inTurn('secret-policy', async () => {
+      const { history, lineage, recorder, secretCounter } = this.#o
+      const policy = this.#open(keys => openSecretPolicy(envelope, keys))
+      checkSecretPolicySuccessor(history.newestSecretPolicy, policy)
+      const advance = await secretCounter?.(policy)
+      const blob = await lineage.putBlob(envelope)
+      const { digest, version } = policy
+      const lineageIndex = await recorder.record({ type: 'secret-policy', digest, version, blob })
+      history.secretPolicy = policy
+      history.newestSecretPolicy = { version, digest }
+      await advance?.()
       return { digest, lineageIndex }
     })
   }

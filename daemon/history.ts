@@ -11,10 +11,12 @@ import {
   openClearance,
   openHostLabels,
   openPolicyBundle,
+  openSecretPolicy,
   openTrustRoots,
   type PolicyBundle,
   RevocationSet,
   readRevocation,
+  type SecretPolicy,
   type TrustRoots,
   UseTable,
 } from '../authorization/index.ts'
@@ -67,6 +69,8 @@ export class History {
   /** What the operator calls this host. */
   hostLabels: HostLabels | null = null
   policy: PolicyBundle | null = null
+  secretPolicy: SecretPolicy | null = null
+  newestSecretPolicy: NewestVersion | null = null
   newestTrustRoots: NewestVersion | null = null
   newestPolicy: NewestVersion | null = null
   newestHostLabels: NewestVersion | null = null
@@ -209,6 +213,7 @@ export class History {
       case 'host-labels':
       case 'revocation':
       case 'reference-values':
+      case 'secret-policy':
         await this.#applyDocument(index, event)
         return
       default:
@@ -263,7 +268,7 @@ export class History {
   async #applyDocument(
     index: bigint,
     event: LineageEvent & {
-      type: 'trust-roots' | 'policy' | 'host-labels' | 'revocation' | 'reference-values'
+      type: 'trust-roots' | 'policy' | 'host-labels' | 'secret-policy' | 'revocation' | 'reference-values'
     },
   ): Promise<void> {
     const envelope = await this.#blob(event.blob)
@@ -287,6 +292,10 @@ export class History {
         const labels = openHostLabels(envelope, governance)
         // The log may be another host's: its labels are not this one's.
         if (labels.host === this.#o.hostId) this.hostLabels = labels
+      } else if (event.type === 'secret-policy') {
+        this.newestSecretPolicy = { version: event.version, digest: event.digest }
+        this.secretPolicy = null
+        this.secretPolicy = openSecretPolicy(envelope, governance)
       } else {
         this.referenceValues = null
         this.#applyReferenceValues(envelope)

@@ -10,6 +10,8 @@ export interface LaunchContext {
   readonly parentExecution: string | null
   readonly epoch: bigint
   readonly terms: LaunchTerms
+  /** Its secrets, opened. Left out: none. */
+  readonly secrets?: LaunchOrder['secrets']
   /** The host's own greatest age of evidence. */
   readonly maxEvidenceAgeNs: bigint
   readonly nowBootNs: bigint
@@ -30,6 +32,11 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
       'a device goes on computing for an execution that is frozen',
     )
   }
+  const secrets = context.secrets ?? []
+  // None is forgotten, and none is there that was not signed.
+  const wanted = (terms.secrets ?? []).map(secret => secret.descriptor)
+  if (String(wanted) !== String(secrets.map(secret => secret.descriptor)))
+    throw new LauncherError('SECRET_REFUSED', 'its secrets are not those that were opened')
   const leftMs = BigInt(Math.max(0, Math.floor(Date.parse(terms.notAfter) - context.nowWallMs)))
   const ownAgeNs = terms.maxEvidenceAgeMs === null ? null : BigInt(terms.maxEvidenceAgeMs) * NS_PER_MS
   const { limits } = terms
@@ -53,6 +60,7 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
     writable: terms.sandbox.writable,
     children: terms.children !== 'none',
     stdio: stdioOf(terms.stdio),
+    ...(secrets.length === 0 ? {} : { secrets }),
     limits: {
       runTimeNs: limits.runTimeMs === null ? null : BigInt(limits.runTimeMs) * NS_PER_MS,
       cpuTimeNs: limits.cpuSeconds === null ? null : BigInt(limits.cpuSeconds) * NS_PER_SECOND,

@@ -18,7 +18,7 @@ export interface Host {
  * @throws DeniedError for what this host turns out not to be able to hold it to; LauncherError when it could not be made
  */
 export function makeReady(
-  { input, decision: { terms } }: Decided,
+  { input, decision: { terms }, secrets }: Decided,
   { launcher, bootNs, wallMs, maxEvidenceAgeNs }: Host,
 ): Promise<Prepared> {
   return order(launcher, () => {
@@ -28,6 +28,7 @@ export function makeReady(
       parentExecution: input.caller?.parentExecution ?? null,
       epoch: BigInt(input.gate.epoch),
       terms,
+      secrets: secrets?.descriptors ?? [],
       maxEvidenceAgeNs,
       nowBootNs: bootNs(),
       nowWallMs: wallMs(),

@@ -1,5 +1,6 @@
 import type { Decision, DecisionInput, ObservedSubject } from '../authorization/index.ts'
 import type { Prepared } from './launcher/types.ts'
+import type { OpenSecrets } from './secrets.ts'
 
 /** A request that was permitted. Whether that is durable yet is not said here. */
 export interface Decided {
@@ -7,6 +8,8 @@ export interface Decided {
   readonly decision: Decision
   /** What was found at each path that was opened. */
   readonly observed: readonly ObservedSubject[] | null
+  /** The artifact's secrets, opened, if it has any and is to be run; open only until it is made ready. */
+  readonly secrets?: OpenSecrets | null
 }
 
 /** A request that was permitted, durably. */

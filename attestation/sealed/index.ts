@@ -8,6 +8,7 @@ export {
   type HostState,
   hostStatePolicy,
   pcrDigest,
+  pcrSelection,
   policyKeyName,
   policyKeyPublicArea,
   secretAuthPolicy,

@@ -1,6 +1,8 @@
 import { createHash, type KeyObject } from 'node:crypto'
 import {
   ALG,
+  type HashAlgorithm,
+  hashId,
   OBJECT_ATTRIBUTE,
   type PcrSelection,
   publicAreaName,
@@ -29,6 +31,11 @@ export interface CounterCeiling {
   readonly name: Buffer
   /** The approval holds as long as the counter is not above this. */
   readonly notAbove: bigint
+}
+
+/** PCRs of one bank, as the TPM takes them. */
+export function pcrSelection(bank: HashAlgorithm, pcrs: readonly number[]): readonly PcrSelection[] {
+  return [{ bank: hashId(bank), pcrs }]
 }
 
 /** SHA-256 over PCR values in their order, as TPM2_PolicyPCR compares it (Part 1, section 19.7.7.9). */

@@ -35,6 +35,8 @@ export function eventText(event: LineageEvent): string {
       return `reference values ${short(event.digest)} in force`
     case 'trust-roots':
       return `trust roots ${short(event.digest)} in force, version ${event.version}`
+    case 'secret-policy':
+      return `secret policy ${short(event.digest)} in force, version ${event.version}`
     case 'policy':
       return `policy ${short(event.digest)} in force, version ${event.version}`
     case 'host-labels':

@@ -10,6 +10,7 @@ import {
   openHostLabels,
   openPolicyBundle,
   openRevocation,
+  openSecretPolicy,
   openTrustRoots,
 } from '../../authorization/index.ts'
 import type { PublicKey } from '../../signing/key.ts'
@@ -22,6 +23,7 @@ type DocumentEvent = EventOf<
   | 'trust-roots'
   | 'policy'
   | 'host-labels'
+  | 'secret-policy'
   | 'reference-values'
   | 'revocation'
   | 'failure-cleared'
@@ -32,6 +34,7 @@ const KINDS = {
   'trust-roots': 'trust roots',
   policy: 'policy',
   'host-labels': 'host labels',
+  'secret-policy': 'secret policy',
   'reference-values': 'reference values',
   revocation: 'revocation',
   'failure-cleared': 'clearance',
@@ -85,6 +88,8 @@ export class Documents {
         return openPolicyBundle(envelope, operators).digest
       case 'host-labels':
         return openHostLabels(envelope, operators).digest
+      case 'secret-policy':
+        return openSecretPolicy(envelope, operators).digest
       case 'revocation':
         return openRevocation(envelope, operators).digest
       case 'reference-values': {

@@ -111,6 +111,8 @@ export class LogState {
         this.#tail = event.tail
         this.unclean.set(event.time, ms)
         return event.tail < index ? null : 'a tail that is not before it'
+      case 'secret-policy':
+        return null
       case 'trust-roots':
         this.trustRoots.set(event.blob, ms)
         return null

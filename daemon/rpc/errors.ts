@@ -15,6 +15,7 @@ import {
 import { SigningError } from '../../signing/error.ts'
 import { ControlError, DeniedError, NotFoundError, OutputError, StartingError } from '../core.ts'
 import { GovernanceError } from '../governance.ts'
+import { SecretError } from '../secrets.ts'
 
 export type RequestErrorCode = 'REQUEST_MALFORMED' | 'OUT_OF_RANGE' | 'NOT_ALLOWED' | 'TIMED_OUT'
 
@@ -119,6 +120,7 @@ const FAULT_RULES: readonly FaultRule[] = [
     POLICY_MALFORMED: status.INVALID_ARGUMENT,
     POLICY_INVALID: status.INVALID_ARGUMENT,
     REVOCATION_MALFORMED: status.INVALID_ARGUMENT,
+    SECRET_POLICY_MALFORMED: status.INVALID_ARGUMENT,
     DOCUMENT_MALFORMED: status.INVALID_ARGUMENT,
     DOCUMENT_UNSIGNED: status.PERMISSION_DENIED,
     NOT_PERMITTED: status.PERMISSION_DENIED,
@@ -135,6 +137,7 @@ const FAULT_RULES: readonly FaultRule[] = [
     REFERENCE_REVISION_REUSED: status.FAILED_PRECONDITION,
   }),
   FaultRule.of(ReportError, { REPORT_TOO_LARGE: status.RESOURCE_EXHAUSTED }),
+  FaultRule.of(SecretError, { NOT_APPROVED: status.FAILED_PRECONDITION }),
   FaultRule.of(GovernanceError, { CLEARANCE_NOT_APPLICABLE: status.FAILED_PRECONDITION }),
   FaultRule.of(LineageError, {
     RANGE_INVALID: status.OUT_OF_RANGE,

@@ -27,6 +27,7 @@ export function governanceService(core: DaemonCore, context: HandlerContext): Go
     LoadPolicy: load((caller, envelope) => core.loadPolicy(caller, envelope)),
     LoadHostLabels: load((caller, envelope) => core.loadHostLabels(caller, envelope)),
     LoadTrustRoots: load((caller, envelope) => core.loadTrustRoots(caller, envelope)),
+    LoadSecretPolicy: load((caller, envelope) => core.loadSecretPolicy(caller, envelope)),
     LoadReferenceValues: load((caller, envelope) => core.loadReferenceValues(caller, envelope)),
 
     Revoke: change(async (caller, envelope) => {

@@ -101,6 +101,7 @@ export function blobsOf(event: LineageEvent): string[] {
     case 'trust-roots':
     case 'policy':
     case 'host-labels':
+    case 'secret-policy':
       return [event.blob]
     case 'revocation':
       return [event.blob, event.manifest]

@@ -114,6 +114,8 @@ export const SCHEMAS = {
   }),
   'reference-values': event('reference-values', { digest, blob: digest }),
   'trust-roots': event('trust-roots', { digest, version: count, blob: digest }),
+  /** In which states of this host its TPM opens secrets. */
+  'secret-policy': event('secret-policy', { digest, version: count, blob: digest }),
   policy: event('policy', { digest, version: count, blob: digest }),
   'host-labels': event('host-labels', { digest, version: count, blob: digest }),
   /** `manifest` names the document and, by digest, all before it: what decisions refer to. */

@@ -83,6 +83,7 @@ export const REPEAT: Readonly<Record<MethodName, RepeatRule>> = {
   'governance.LoadHostLabels': { repeat: 'no', why: SIGNED_ONCE },
   'governance.LoadTrustRoots': { repeat: 'no', why: SIGNED_ONCE },
   'governance.LoadReferenceValues': { repeat: 'no', why: SIGNED_ONCE },
+  'governance.LoadSecretPolicy': { repeat: 'no', why: SIGNED_ONCE },
   'governance.Revoke': { repeat: 'no', why: SIGNED_ONCE },
   'governance.ListRevocations': { repeat: 'yes', why: 'reads' },
   'governance.ClearFailure': { repeat: 'no', why: SIGNED_ONCE },

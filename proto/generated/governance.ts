@@ -12,6 +12,8 @@ import type { LoadPolicyRequestInput as _writ_v1_LoadPolicyRequestInput, LoadPol
 import type { LoadPolicyResponseInput as _writ_v1_LoadPolicyResponseInput, LoadPolicyResponse as _writ_v1_LoadPolicyResponse } from './writ/v1/LoadPolicyResponse.ts';
 import type { LoadReferenceValuesRequestInput as _writ_v1_LoadReferenceValuesRequestInput, LoadReferenceValuesRequest as _writ_v1_LoadReferenceValuesRequest } from './writ/v1/LoadReferenceValuesRequest.ts';
 import type { LoadReferenceValuesResponseInput as _writ_v1_LoadReferenceValuesResponseInput, LoadReferenceValuesResponse as _writ_v1_LoadReferenceValuesResponse } from './writ/v1/LoadReferenceValuesResponse.ts';
+import type { LoadSecretPolicyRequestInput as _writ_v1_LoadSecretPolicyRequestInput, LoadSecretPolicyRequest as _writ_v1_LoadSecretPolicyRequest } from './writ/v1/LoadSecretPolicyRequest.ts';
+import type { LoadSecretPolicyResponseInput as _writ_v1_LoadSecretPolicyResponseInput, LoadSecretPolicyResponse as _writ_v1_LoadSecretPolicyResponse } from './writ/v1/LoadSecretPolicyResponse.ts';
 import type { LoadTrustRootsRequestInput as _writ_v1_LoadTrustRootsRequestInput, LoadTrustRootsRequest as _writ_v1_LoadTrustRootsRequest } from './writ/v1/LoadTrustRootsRequest.ts';
 import type { LoadTrustRootsResponseInput as _writ_v1_LoadTrustRootsResponseInput, LoadTrustRootsResponse as _writ_v1_LoadTrustRootsResponse } from './writ/v1/LoadTrustRootsResponse.ts';
 import type { RevocationInput as _writ_v1_RevocationInput, Revocation as _writ_v1_Revocation } from './writ/v1/Revocation.ts';
@@ -40,6 +42,8 @@ export interface ProtoGrpcType {
       LoadPolicyResponse: MessageTypeDefinition<_writ_v1_LoadPolicyResponseInput, _writ_v1_LoadPolicyResponse>
       LoadReferenceValuesRequest: MessageTypeDefinition<_writ_v1_LoadReferenceValuesRequestInput, _writ_v1_LoadReferenceValuesRequest>
       LoadReferenceValuesResponse: MessageTypeDefinition<_writ_v1_LoadReferenceValuesResponseInput, _writ_v1_LoadReferenceValuesResponse>
+      LoadSecretPolicyRequest: MessageTypeDefinition<_writ_v1_LoadSecretPolicyRequestInput, _writ_v1_LoadSecretPolicyRequest>
+      LoadSecretPolicyResponse: MessageTypeDefinition<_writ_v1_LoadSecretPolicyResponseInput, _writ_v1_LoadSecretPolicyResponse>
       LoadTrustRootsRequest: MessageTypeDefinition<_writ_v1_LoadTrustRootsRequestInput, _writ_v1_LoadTrustRootsRequest>
       LoadTrustRootsResponse: MessageTypeDefinition<_writ_v1_LoadTrustRootsResponseInput, _writ_v1_LoadTrustRootsResponse>
       Revocation: MessageTypeDefinition<_writ_v1_RevocationInput, _writ_v1_Revocation>

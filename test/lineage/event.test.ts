@@ -55,6 +55,7 @@ const EVENTS: LineageEvent[] = [
   { ...common, type: 'reference-values', digest, blob: digest },
   { ...common, type: 'trust-roots', digest, version: 1, blob: digest },
   { ...common, type: 'host-labels', digest, version: 1, blob: digest },
+  { ...common, type: 'secret-policy', digest, version: 1, blob: digest },
   { ...common, type: 'policy', digest, version: 1, blob: digest },
   { ...common, type: 'revocation', digest, epoch: 3, blob: digest, manifest: digest },
   {

@@ -250,6 +250,10 @@ export class MemoryCore implements DaemonCore {
     return this.loadPolicy(caller, envelope)
   }
 
+  loadSecretPolicy(caller: Caller, envelope: Buffer) {
+    return this.loadPolicy(caller, envelope)
+  }
+
   loadReferenceValues(caller: Caller, envelope: Buffer) {
     return this.loadPolicy(caller, envelope)
   }

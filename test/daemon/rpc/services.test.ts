@@ -43,6 +43,7 @@ describe('whoever is neither governor nor auditor', () => {
       client.call(governance.LoadHostLabels, { envelope }),
       client.call(governance.LoadTrustRoots, { envelope }),
       client.call(governance.LoadReferenceValues, { envelope }),
+      client.call(governance.LoadSecretPolicy, { envelope }),
       client.call(governance.Revoke, { envelope }),
       client.call(governance.ClearFailure, { envelope }),
       client.call(governance.ListRevocations, {}),

@@ -51,6 +51,7 @@ describe('what is repeated when the connection was lost', () => {
       'governance.LoadHostLabels',
       'governance.LoadPolicy',
       'governance.LoadReferenceValues',
+      'governance.LoadSecretPolicy',
       'governance.LoadTrustRoots',
       'governance.Revoke',
     ])

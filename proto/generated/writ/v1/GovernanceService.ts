@@ -12,6 +12,8 @@ import type { LoadPolicyRequestInput as _writ_v1_LoadPolicyRequestInput, LoadPol
 import type { LoadPolicyResponseInput as _writ_v1_LoadPolicyResponseInput, LoadPolicyResponse as _writ_v1_LoadPolicyResponse } from '../../writ/v1/LoadPolicyResponse.ts';
 import type { LoadReferenceValuesRequestInput as _writ_v1_LoadReferenceValuesRequestInput, LoadReferenceValuesRequest as _writ_v1_LoadReferenceValuesRequest } from '../../writ/v1/LoadReferenceValuesRequest.ts';
 import type { LoadReferenceValuesResponseInput as _writ_v1_LoadReferenceValuesResponseInput, LoadReferenceValuesResponse as _writ_v1_LoadReferenceValuesResponse } from '../../writ/v1/LoadReferenceValuesResponse.ts';
+import type { LoadSecretPolicyRequestInput as _writ_v1_LoadSecretPolicyRequestInput, LoadSecretPolicyRequest as _writ_v1_LoadSecretPolicyRequest } from '../../writ/v1/LoadSecretPolicyRequest.ts';
+import type { LoadSecretPolicyResponseInput as _writ_v1_LoadSecretPolicyResponseInput, LoadSecretPolicyResponse as _writ_v1_LoadSecretPolicyResponse } from '../../writ/v1/LoadSecretPolicyResponse.ts';
 import type { LoadTrustRootsRequestInput as _writ_v1_LoadTrustRootsRequestInput, LoadTrustRootsRequest as _writ_v1_LoadTrustRootsRequest } from '../../writ/v1/LoadTrustRootsRequest.ts';
 import type { LoadTrustRootsResponseInput as _writ_v1_LoadTrustRootsResponseInput, LoadTrustRootsResponse as _writ_v1_LoadTrustRootsResponse } from '../../writ/v1/LoadTrustRootsResponse.ts';
 import type { RevokeRequestInput as _writ_v1_RevokeRequestInput, RevokeRequest as _writ_v1_RevokeRequest } from '../../writ/v1/RevokeRequest.ts';
@@ -102,6 +104,21 @@ export interface GovernanceServiceClient extends grpc.Client {
   loadReferenceValues(argument: _writ_v1_LoadReferenceValuesRequestInput, callback: grpc.requestCallback<_writ_v1_LoadReferenceValuesResponse>): grpc.ClientUnaryCall;
 
   /**
+   * Puts a secret policy in force (`application/vnd.writ.secret-policy.v1+json`): in which states of this host its TPM opens secrets.
+   */
+  LoadSecretPolicy(argument: _writ_v1_LoadSecretPolicyRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LoadSecretPolicyResponse>): grpc.ClientUnaryCall;
+  LoadSecretPolicy(argument: _writ_v1_LoadSecretPolicyRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_LoadSecretPolicyResponse>): grpc.ClientUnaryCall;
+  LoadSecretPolicy(argument: _writ_v1_LoadSecretPolicyRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LoadSecretPolicyResponse>): grpc.ClientUnaryCall;
+  LoadSecretPolicy(argument: _writ_v1_LoadSecretPolicyRequestInput, callback: grpc.requestCallback<_writ_v1_LoadSecretPolicyResponse>): grpc.ClientUnaryCall;
+  /**
+   * Puts a secret policy in force (`application/vnd.writ.secret-policy.v1+json`): in which states of this host its TPM opens secrets.
+   */
+  loadSecretPolicy(argument: _writ_v1_LoadSecretPolicyRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LoadSecretPolicyResponse>): grpc.ClientUnaryCall;
+  loadSecretPolicy(argument: _writ_v1_LoadSecretPolicyRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_LoadSecretPolicyResponse>): grpc.ClientUnaryCall;
+  loadSecretPolicy(argument: _writ_v1_LoadSecretPolicyRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LoadSecretPolicyResponse>): grpc.ClientUnaryCall;
+  loadSecretPolicy(argument: _writ_v1_LoadSecretPolicyRequestInput, callback: grpc.requestCallback<_writ_v1_LoadSecretPolicyResponse>): grpc.ClientUnaryCall;
+
+  /**
    * Puts trust roots, the authorities that may sign artifacts, in force (`application/vnd.writ.trust.v1+json`).
    */
   LoadTrustRoots(argument: _writ_v1_LoadTrustRootsRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LoadTrustRootsResponse>): grpc.ClientUnaryCall;
@@ -168,6 +185,11 @@ export interface GovernanceServiceHandlers extends grpc.UntypedServiceImplementa
   LoadReferenceValues: grpc.handleUnaryCall<_writ_v1_LoadReferenceValuesRequest, _writ_v1_LoadReferenceValuesResponseInput>;
 
   /**
+   * Puts a secret policy in force (`application/vnd.writ.secret-policy.v1+json`): in which states of this host its TPM opens secrets.
+   */
+  LoadSecretPolicy: grpc.handleUnaryCall<_writ_v1_LoadSecretPolicyRequest, _writ_v1_LoadSecretPolicyResponseInput>;
+
+  /**
    * Puts trust roots, the authorities that may sign artifacts, in force (`application/vnd.writ.trust.v1+json`).
    */
   LoadTrustRoots: grpc.handleUnaryCall<_writ_v1_LoadTrustRootsRequest, _writ_v1_LoadTrustRootsResponseInput>;
@@ -186,6 +208,7 @@ export interface GovernanceServiceDefinition extends grpc.ServiceDefinition {
   LoadHostLabels: MethodDefinition<_writ_v1_LoadHostLabelsRequestInput, _writ_v1_LoadHostLabelsResponseInput, _writ_v1_LoadHostLabelsRequest, _writ_v1_LoadHostLabelsResponse>
   LoadPolicy: MethodDefinition<_writ_v1_LoadPolicyRequestInput, _writ_v1_LoadPolicyResponseInput, _writ_v1_LoadPolicyRequest, _writ_v1_LoadPolicyResponse>
   LoadReferenceValues: MethodDefinition<_writ_v1_LoadReferenceValuesRequestInput, _writ_v1_LoadReferenceValuesResponseInput, _writ_v1_LoadReferenceValuesRequest, _writ_v1_LoadReferenceValuesResponse>
+  LoadSecretPolicy: MethodDefinition<_writ_v1_LoadSecretPolicyRequestInput, _writ_v1_LoadSecretPolicyResponseInput, _writ_v1_LoadSecretPolicyRequest, _writ_v1_LoadSecretPolicyResponse>
   LoadTrustRoots: MethodDefinition<_writ_v1_LoadTrustRootsRequestInput, _writ_v1_LoadTrustRootsResponseInput, _writ_v1_LoadTrustRootsRequest, _writ_v1_LoadTrustRootsResponse>
   Revoke: MethodDefinition<_writ_v1_RevokeRequestInput, _writ_v1_RevokeResponseInput, _writ_v1_RevokeRequest, _writ_v1_RevokeResponse>
 }
