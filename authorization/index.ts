@@ -45,6 +45,7 @@ export {
   policyBundleBytes,
   signPolicyBundle,
 } from './policy/bundle.ts'
+export { type PolicyCase, parsePolicyCases } from './policy/case.ts'
 export {
   checkPolicySuccessor,
   compileBundle,
@@ -55,7 +56,7 @@ export {
 } from './policy/compiled.ts'
 export { policyLanguageVersion } from './policy/engine.ts'
 export { askCedar, type PlainQuestion } from './policy/plain.ts'
-export type { PolicyQuestion } from './policy/request.ts'
+export { type PolicyQuestion, whatPoliciesSee } from './policy/request.ts'
 export { DEFAULT_SCHEMA } from './policy/schema.ts'
 export { REASON_CODES, type Reason, type ReasonCode, reason } from './reason.ts'
 export {

@@ -80,6 +80,12 @@ export function buildCall(question: PolicyQuestion, bundle: ReadonlyMap<string, 
   }
 }
 
+/** What Cedar is asked about a request, to show it: without the groups and labels that a bundle's entities add. */
+export function whatPoliciesSee(question: PolicyQuestion): Omit<PolicyCall, 'ours'> {
+  const { ours: _, ...call } = buildCall(question, new Map())
+  return call
+}
+
 /** The bundle's entities that a call does not bring in a form of its own. */
 export function others(ours: readonly EntityJson[], bundle: ReadonlyMap<string, EntityJson>): EntityJson[] {
   const replaced = new Set(ours.map(entity => uidKey(entity.uid as CedarUid)))

@@ -47,11 +47,13 @@ export const COMMANDS: Commands = {
   certificate: loadGroup('certificate', "Verify certificates of TPMs' keys.", {
     verify: async p => (await import('./certificate/verify.ts')).addCertificateVerify(p),
   }),
-  policy: loadGroup('policy', 'Make, show and load policy bundles.', {
+  policy: loadGroup('policy', 'Make, try, show and load policy bundles.', {
     schema: async p => (await import('./policy/schema.ts')).addPolicySchema(p),
     sign: async p => (await import('./policy/sign.ts')).addPolicySign(p),
     show: async p => (await import('./policy/show.ts')).addPolicyShow(p),
     load: async p => (await import('./policy/load.ts')).addPolicyLoad(p),
+    test: async p => (await import('./policy/test.ts')).addPolicyTest(p),
+    explain: async p => (await import('./policy/explain.ts')).addPolicyExplain(p),
   }),
   labels: loadGroup('labels', 'Say what a host is called: sign, show and load its labels.', {
     sign: async p => (await import('./labels/sign.ts')).addLabelsSign(p),

@@ -44,6 +44,9 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     const labelled = ['--host', `000b${'ab'.repeat(32)}`, '--label', 'gpu', '--valid', 'any']
     await json('labels sign', ...labelled, ...signed, '--out', 'labels.json')
     await json('labels show', ...operator, 'labels.json')
+    writeFileSync(dir.in('cases.json'), '{"case":[{"name":"x","expect":"permit"}]}')
+    await json('policy test', 'policies', 'cases.json')
+    await json('policy explain', 'policies', 'cases.json')
     await json('policy show', ...operator, 'policy.json')
     const any = [
       '--host',
@@ -72,6 +75,13 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
   }, 60_000)
 
   test('of what is asked of a daemon', async () => {
+    await json('status')
+    const { hostId } = await json('status')
+    await json(
+      ...(['labels sign', '--host', hostId, '--label', 'x', '--valid', 'any', '--version', '1'] as const),
+      ...['--key', host.path('operator.key'), '--out', 'host-labels.json'],
+    )
+    await json('labels load', 'host-labels.json')
     await json('status')
     await json('authorize', '--artifact', 'job.json', ...argv)
     await json('authorize', '--out', 'minted.json', ...argv)
