@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import type { PublicKey, Signer } from '../signing/key.ts'
 import { openDocument, signDocument } from './document.ts'
-import { checkShape, hostId, integer, parseDocument } from './schema.ts'
+import { checkShape, digest, hostId, integer, parseDocument } from './schema.ts'
 
 export const CLEARANCE_PAYLOAD_TYPE = 'application/vnd.writ.failure-clearance.v1+json'
 
@@ -15,11 +15,18 @@ export const clearanceSchema = v.strictObject({
     v.strictObject({ kind: v.literal('failure'), transition: integer(0, Number.MAX_SAFE_INTEGER) }),
     /** The tail of the log at an unclean stop, by the number of entries there were. */
     v.strictObject({ kind: v.literal('tail'), tail: integer(0, Number.MAX_SAFE_INTEGER) }),
+    /** A restored log: so many entries with this root, found where the TPM's counter stood at this value. The counter never stands there again. */
+    v.strictObject({
+      kind: v.literal('rollback'),
+      counter: v.pipe(v.string(), v.regex(/^(?:0|[1-9][0-9]{0,19})$/, 'not a decimal number')),
+      tail: integer(0, Number.MAX_SAFE_INTEGER),
+      root: digest,
+    }),
   ]),
 })
 export type ClearanceFields = v.InferOutput<typeof clearanceSchema>
 
-/** A verified clearance: an operator's word that one failure, or one doubtful tail of the log, has been looked at. */
+/** A verified clearance: an operator's word that one failure, one doubtful tail of the log, or one restored log has been looked at. */
 export interface Clearance extends ClearanceFields {
   readonly digest: string
   readonly envelope: Buffer

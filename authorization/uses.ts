@@ -7,7 +7,10 @@ export const useViewSchema = v.strictObject({
   used: integer(0, Number.MAX_SAFE_INTEGER),
   /** Digest of another payload that was permitted under the same issuer and id. */
   otherPayload: v.nullable(digest),
-  /** When the daemon last started after an unclean stop whose tail no operator has accepted yet. */
+  /**
+   * Uses from before may be missing in the log: the daemon started then after an unclean stop whose tail no operator has accepted yet, or an
+   * operator accepted then that files were put back.
+   */
   uncleanSince: v.nullable(time),
 })
 export type UseView = v.InferOutput<typeof useViewSchema>
@@ -51,6 +54,7 @@ export class UseTable implements UseLedger {
   /** `issuer NUL id` → payload digest. Neither can contain a NUL. */
   readonly #payloads = new Map<string, { payload: string; holders: number }>()
   #uncleanSince: string | null = null
+  #lostBefore: string | null = null
 
   /** Folds one permit of the lineage. */
   apply(claim: Omit<UseClaim, 'maxUses'>): void {
@@ -66,13 +70,18 @@ export class UseTable implements UseLedger {
     this.#uncleanSince = time
   }
 
+  /** Says that uses from before `time` are lost, with files that were put back. No tail that is accepted brings them back. */
+  setLostBefore(time: string): void {
+    this.#lostBefore = later(this.#lostBefore, time)
+  }
+
   view(claim: UseClaim): UseView {
     const entry = this.#uses.get(claim.payload)
     const holder = this.#payloads.get(key(claim))
     return {
       used: entry === undefined ? 0 : entry.committed + entry.reserved,
       otherPayload: holder === undefined || holder.payload === claim.payload ? null : holder.payload,
-      uncleanSince: this.#uncleanSince,
+      uncleanSince: later(this.#uncleanSince, this.#lostBefore),
     }
   }
 
@@ -122,6 +131,12 @@ export class UseTable implements UseLedger {
     holder.holders -= 1
     if (holder.holders === 0) this.#payloads.delete(key(claim))
   }
+}
+
+/** Both are RFC 3339 in one fixed form, which sorts as time does. */
+function later(one: string | null, other: string | null): string | null {
+  if (one === null || other === null) return one ?? other
+  return one > other ? one : other
 }
 
 function key({ issuer, id }: Pick<UseClaim, 'issuer' | 'id'>): string {

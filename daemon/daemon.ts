@@ -16,7 +16,7 @@ import { DecisionLog } from './decision-log.ts'
 import { ExecutionRegistry } from './execution-registry.ts'
 import { Executor } from './executor.ts'
 import { TrustGate, type TrustTransition } from './gate.ts'
-import { Governance } from './governance.ts'
+import { Governance, GovernanceError } from './governance.ts'
 import { History } from './history.ts'
 import { type Host, HostError, hostTier, openHost } from './host.ts'
 import { LauncherClient } from './launcher/client.ts'
@@ -32,6 +32,7 @@ import { Sealing } from './sealing.ts'
 import { catchUp, counterStep, Secrets } from './secrets.ts'
 import { type Settings, withLive } from './settings.ts'
 import { instantsOf, ValidityWatch } from './validity-watch.ts'
+import type { AcceptedRollback } from './waiting.ts'
 import { WallClock } from './wall-clock.ts'
 
 export const DAEMON_VERSION = readVersion()
@@ -64,6 +65,8 @@ export interface DaemonParts {
   readonly attestor: Attestor
   readonly sealing: Sealing
   readonly startedTime: string
+  /** Entry by which an operator accepted that the lineage was put back; null in every other start. */
+  readonly rollbackIndex: bigint | null
   /** Called after whatever shows in the status has changed. */
   onStatusChange: () => void
 }
@@ -72,6 +75,8 @@ export interface DaemonParts {
 export interface Starter {
   /** Aborted when it is to stop. */
   readonly stop: AbortSignal
+  /** A restored lineage that an operator accepts; null if none was found. */
+  readonly accepted: AcceptedRollback | null
   /** Called when the TPM is about to be asked for the first time. */
   tpmAsked(): void
   /** Called when the TPM has answered: what takes its time from then on is the daemon's own work. */
@@ -90,7 +95,7 @@ export interface Starter {
 export async function assemble(
   settings: Settings,
   log: Logger,
-  { stop, tpmAsked, tpmAnswered, openSocket }: Starter,
+  { stop, accepted, tpmAsked, tpmAnswered, openSocket }: Starter,
 ): Promise<DaemonParts> {
   const config: StartConfig = settings.whole
   const undo: (() => Promise<unknown> | undefined)[] = []
@@ -101,7 +106,7 @@ export async function assemble(
     const tier = await hostTier(host, config)
     tpmAnswered()
     stop.throwIfAborted()
-    const lineage = await openLineage(config, host)
+    const lineage = await openLineage(config, host, accepted)
     undo.push(() => lineage.close())
     stop.throwIfAborted()
     const history = await History.fold(lineage, {
@@ -112,18 +117,22 @@ export async function assemble(
     })
     stop.throwIfAborted()
     checkLogKey(history, host)
+    if (accepted !== null && !history.vouchesFor(accepted.clearance))
+      throw new GovernanceError('CLEARANCE_NOT_APPLICABLE', 'the key that signed the clearance is revoked')
     const page = LeasePage.create()
     const launcher = await LauncherClient.connect(config.daemon.launcherSocket, page)
     undo.push(async () => launcher.close())
     stop.throwIfAborted()
-    return await compose({ config, settings, log, host, tier, lineage, history, page, launcher, openSocket })
+    return await compose({
+      ...{ config, settings, log, host, tier, lineage, history, page, launcher, openSocket, accepted },
+    })
   } catch (error) {
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)
     throw error
   }
 }
 
-function openLineage(config: StartConfig, host: Host): Promise<Lineage> {
+function openLineage(config: StartConfig, host: Host, accepted: AcceptedRollback | null): Promise<Lineage> {
   return Lineage.open(join(config.daemon.stateDirectory, 'lineage'), {
     origin: `writ/${host.id}`,
     signer: {
@@ -137,6 +146,7 @@ function openLineage(config: StartConfig, host: Host): Promise<Lineage> {
           requester: { kind: 'checkpoint' },
         }),
     },
+    ...(accepted === null ? {} : { accepted: accepted.found }),
     counter: host.tpm.nvCounter(host.identity.nvCounterIndex, host.secrets.nvCounterAuth),
   })
 }
@@ -164,13 +174,14 @@ async function compose(base: {
   page: LeasePage
   launcher: LauncherClient
   openSocket: Starter['openSocket']
+  accepted: AcceptedRollback | null
 }): Promise<DaemonParts> {
   const { config, settings, log, host, tier, lineage, history, page, launcher } = base
   const wallMs = () => Date.now()
   const recorder = new Recorder(lineage, bootTimeNs, wallMs)
   const clock = new WallClock(wallMs, bootTimeNs, history.newestMs)
   const sessionKey = generateKey('ed25519')
-  await recordStart(base, recorder, sessionKey)
+  const rollbackIndex = await recordStart(base, recorder, sessionKey)
 
   const gate = new TrustGate(
     withLive(
@@ -287,6 +298,7 @@ async function compose(base: {
     },
     ...{ tails, files, decisions, decider, executor, renewals, governance, validity, attestor, sealing },
     startedTime: new Date().toISOString(),
+    rollbackIndex,
     onStatusChange: () => undefined,
   }
   gate.on('transition', transition => onTransition(parts, transition))
@@ -295,10 +307,10 @@ async function compose(base: {
 
 /** The first entries of this run: that it began, what the run before left in doubt, and the end of what that one left running. */
 async function recordStart(
-  { settings, host, tier, lineage, history, launcher, log }: Parameters<typeof compose>[0],
+  { settings, host, tier, lineage, history, launcher, log, accepted }: Parameters<typeof compose>[0],
   recorder: Recorder,
   sessionKey: PrivateKey,
-): Promise<void> {
+): Promise<bigint | null> {
   const entry = await recorder.record({
     type: 'daemon-start',
     daemonVersion: DAEMON_VERSION,
@@ -317,6 +329,7 @@ async function recordStart(
     history.uncleanTail = tail
     history.uses.setUncleanSince(new Date().toISOString())
   }
+  const rollback = accepted && (await recordRollback(accepted, lineage, history, recorder))
   for (const { index, message } of history.unvouched) {
     log.warn(
       { index: String(index), message },
@@ -324,6 +337,28 @@ async function recordStart(
     )
   }
   await endLeftovers(history, launcher, recorder, log)
+  return rollback
+}
+
+/** The log says that it was put back, and by whose word it goes on, before the TPM's counter vouches for it again. */
+async function recordRollback(
+  { clearance, found }: AcceptedRollback,
+  lineage: Lineage,
+  history: History,
+  recorder: Recorder,
+): Promise<bigint> {
+  const { counter, size, root } = found
+  const index = await recorder.record({
+    type: 'rollback-accepted',
+    counter: String(counter),
+    tail: size,
+    root: root.toString('hex'),
+    digest: clearance.digest,
+    blob: await lineage.putBlob(clearance.envelope),
+  })
+  history.goOnFrom(new Date().toISOString())
+  await lineage.anchor()
+  return index
 }
 
 /** A closing gate orders the end of everything first; only then is anything written. */

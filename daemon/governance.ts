@@ -191,6 +191,7 @@ export class Governance {
         history.uses.setUncleanSince(null)
         return { lineageIndex }
       }
+      if (clears.kind === 'rollback') throw notApplicable('the lineage was not put back')
       if (history.failureIndex !== BigInt(clears.transition)) {
         throw notApplicable(`entry ${clears.transition} is not the failure in force`)
       }

@@ -169,6 +169,15 @@ export class History {
         this.uncleanTail = null
         this.uses.setUncleanSince(null)
         return
+      case 'rollback-accepted':
+        this.goOnFrom(event.time)
+        await this.#isCleared(index, event.blob, {
+          kind: 'rollback',
+          counter: event.counter,
+          tail: event.tail,
+          root: event.root,
+        })
+        return
       case 'trust-transition':
         // A transition out of FAILED clears nothing by itself: whoever can write to the log could write one.
         if (event.from === 'FAILED' && this.#o.recoversByItself) this.#clearFailure()
@@ -221,6 +230,18 @@ export class History {
     }
   }
 
+  /**
+   * Files were put back, and an operator accepts them. Uses from before are lost, whoever accepted; and so may be newer documents: what permits
+   * has to be loaded again, none older than is known here.
+   */
+  goOnFrom(time: string): void {
+    this.uses.setLostBefore(time)
+    this.trustRoots = null
+    this.policy = null
+    this.hostLabels = null
+    this.referenceValues = null
+  }
+
   #fail(index: bigint, reasons: readonly { code: string; message: string }[]): void {
     this.failure = reasons.map(({ code, message }) => ({ code, message }))
     this.failureIndex = index
@@ -239,6 +260,16 @@ export class History {
   }
 
   /** The configured keys that nothing before this place of the log revokes: what one signed before it was revoked stays in force. */
+  /** Whether a configured key that is not revoked signed a clearance. */
+  vouchesFor({ envelope }: Pick<Clearance, 'envelope'>): boolean {
+    try {
+      openClearance(envelope, this.#goodGovernance())
+      return true
+    } catch {
+      return false
+    }
+  }
+
   #goodGovernance(): PublicKey[] {
     return this.#o.governance.filter(({ id }) => !this.revocations.has('key', id))
   }

@@ -60,7 +60,7 @@ export async function openHost(config: StartConfig): Promise<Host> {
     akCertificate: optional(join(directory, 'ak-certificate.der')),
     logKey: readPrivateKey(required(logKeyPath).toString('utf8')),
     logKeyPath,
-    governanceKeys: config.trust.governanceKeys.map(path => readPublicKey(required(path).toString('utf8'))),
+    governanceKeys: readGovernanceKeys(config),
     tpm: new Tpm(transport),
   }
 }
@@ -75,6 +75,11 @@ function secretsPlace(directory: string): SecretsPlace {
     return { directory }
   // The files are root's, opened for this user alone by an access control list, whose mask shows as the group's bits (acl(5)).
   return { directory: credentials, exposed: 0o007 }
+}
+
+/** The configured governance keys. @throws HostError, SigningError */
+export function readGovernanceKeys({ trust }: StartConfig): PublicKey[] {
+  return trust.governanceKeys.map(path => readPublicKey(required(path).toString('utf8')))
 }
 
 /** Only the host's id, from what `writ init` left; needs no TPM. @throws ProvisionError */

@@ -1,11 +1,13 @@
 import type { Logger } from 'pino'
 import { TpmError } from '../attestation/tpm2/index.ts'
 import type { StartConfig } from '../configuration/schema.ts'
+import { RolledBackError } from '../lineage/index.ts'
 import { daemonCore } from './api.ts'
 import { bootstrapDocuments } from './bootstrap-documents.ts'
 import type { DaemonCore } from './core.ts'
 import { assemble, DAEMON_VERSION, type DaemonParts } from './daemon.ts'
-import { readHostId } from './host.ts'
+import { GovernanceError } from './governance.ts'
+import { readGovernanceKeys, readHostId } from './host.ts'
 import { sdNotify } from './native.ts'
 import { OWN_SOCKET, type OwnSocket, type OwnSocketOf, strangerTo } from './own-socket.ts'
 import { Progress, STEPS } from './progress.ts'
@@ -49,8 +51,8 @@ export class Start {
   }
 
   /**
-   * Puts the daemon together. While its TPM does not answer it says so on its socket, denies everything, and tries again; every other
-   * failure is thrown.
+   * Puts the daemon together. While its TPM does not answer it says so on its socket, denies everything, and tries again; with a lineage that
+   * was put back it does so until an operator accepts that. Every other failure is thrown.
    *
    * @returns null if it was told to stop before there was a daemon; what had been opened is closed as at any stop
    */
@@ -59,7 +61,7 @@ export class Start {
     const late = new Promise<null>(resolve => setTimeout(resolve, PATIENCE_MS, null))
     try {
       const outcome = await Promise.race([first, late])
-      return outcome !== null && !(outcome instanceof TpmError) ? outcome : await this.#wait(first)
+      return outcome !== null && !isHeld(outcome) ? outcome : await this.#wait(first)
     } catch (error) {
       await this.server.close(0)
       if (this.#stop.aborted && error === this.#stop.reason) return null
@@ -87,37 +89,68 @@ export class Start {
     if (waiting === null) sdNotify('READY=1')
   }
 
-  async #wait(first: Promise<DaemonParts | TpmError>): Promise<DaemonParts> {
+  async #wait(first: Promise<DaemonParts | Held>): Promise<DaemonParts> {
     try {
-      const waiting = new Waiting(await readHostId(this.#config), DAEMON_VERSION)
+      const waiting = new Waiting(await readHostId(this.#config), DAEMON_VERSION, () =>
+        readGovernanceKeys(this.#config),
+      )
       this.#serving.current = waiting.core()
       await this.#listen()
       this.#waiting = waiting
     } catch (error) {
       // What is being put together meanwhile is not left open: where it comes about, it fails over this too, and is closed in order.
       const outcome = await first
-      if (outcome instanceof TpmError) throw error
+      if (isHeld(outcome)) throw error
       return outcome
     }
     sdNotify('READY=1')
     let outcome = await first
     let told = ''
-    while (outcome instanceof TpmError) {
+    while (isHeld(outcome)) {
       const { code, message } = outcome
-      if (told !== code) this.#log.warn({ code }, `waiting for the TPM: ${message}`)
+      const isOld = outcome instanceof RolledBackError
+      const why = isOld ? `waiting for an operator (${code})` : 'waiting for the TPM'
+      if (told !== code) this.#log.warn({ code }, `${why}: ${message}`)
       told = code
-      sdNotify(statusLine(`UNATTESTED: waiting for the TPM: ${message}`))
-      this.#waiting.tpm = outcome
-      this.progress.expect(RETRY_MS)
-      await this.#pause()
+      sdNotify(statusLine(`UNATTESTED: ${why}: ${message}`))
+      this.#waiting.tpm = isOld ? null : (outcome as TpmError)
+      this.#waiting.rolledBack = isOld ? (outcome as RolledBackError) : null
+      if (isOld) await this.#accepted(this.#waiting)
+      else {
+        this.progress.expect(RETRY_MS)
+        await this.#pause()
+      }
       this.#stop.throwIfAborted()
-      outcome = await this.#attempt()
+      const held: Held = outcome
+      outcome = await this.#attempt().catch(error => {
+        this.#waiting?.settle(error as Error)
+        // What the lineage says against a clearance is known when it has been read.
+        if (error instanceof GovernanceError) return held
+        throw error
+      })
+      if (isHeld(outcome)) this.#waiting.settle(outcome)
     }
+    this.#waiting.settle({ lineageIndex: outcome.rollbackIndex ?? 0n })
     this.#waiting.recordIn(outcome.decisions)
     return outcome
   }
 
-  async #attempt(): Promise<DaemonParts | TpmError> {
+  /** Nothing changes until an operator accepts the lineage as it is, or puts the right one there and starts the daemon again. */
+  #accepted(waiting: Waiting): Promise<void> {
+    this.progress.end('over')
+    return new Promise(resolve => {
+      const signal = this.#stop
+      const go = () => {
+        signal.removeEventListener('abort', go)
+        resolve()
+      }
+      waiting.onAccepted = go
+      signal.addEventListener('abort', go)
+      if (signal.aborted || waiting.accepted !== null) go()
+    })
+  }
+
+  async #attempt(): Promise<DaemonParts | Held> {
     this.progress.begin(STEPS.files)
     const tpmAsked = () => this.progress.at(STEPS.tpm)
     const tpmAnswered = () => {
@@ -128,9 +161,11 @@ export class Start {
     try {
       return await assemble(this.#settings, this.#log, {
         ...{ stop: this.#stop, tpmAsked, tpmAnswered },
+        accepted: this.#waiting?.accepted ?? null,
         openSocket: execution => this.#openSocket(execution),
       })
     } catch (error) {
+      if (error instanceof RolledBackError) return error
       if (mayCome(error)) {
         this.progress.end(error.code === 'TPM_TIMEOUT' ? 'unanswered' : 'over')
         return error
@@ -176,6 +211,13 @@ export class Start {
       refuse: peer => refuseExecutions(this.#config, peer.uid),
     })
   }
+}
+
+/** What a start waits for, on its socket. */
+type Held = TpmError | RolledBackError
+
+function isHeld(outcome: DaemonParts | Held): outcome is Held {
+  return outcome instanceof TpmError || outcome instanceof RolledBackError
 }
 
 function createServer(settings: Settings, { rpc }: StartConfig, log: Logger, core: DaemonCore): RpcServer {

@@ -1,34 +1,96 @@
 import { TpmError } from '../attestation/tpm2/index.ts'
+import { type Clearance, openClearance } from '../authorization/index.ts'
+import type { RolledBack, RolledBackError } from '../lineage/index.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
+import type { PublicKey } from '../signing/key.ts'
 import { type DaemonCore, DeniedError, StartingError } from './core.ts'
 import type { DecisionLog } from './decision-log.ts'
 import type { TrustReason } from './gate.ts'
+import { GovernanceError } from './governance.ts'
 
 /** Most uids whose denials are counted apart. */
 const MAX_UIDS = 4096
 /** What the two kinds of denials are counted under: of requests for a decision, and of calls beyond a quota. */
 const REASONS = {
   decided: ['ATTESTATION_STALE', 'LINEAGE_UNAVAILABLE'],
+  rolledBack: ['ATTESTATION_STALE', 'LINEAGE_BROKEN'],
   overQuota: ['CAPACITY'],
 } as const
 
 const STARTING: TrustReason = { code: 'NOT_YET_APPRAISED', message: 'the daemon is starting' }
 
-/** What the API says while the daemon has not begun its work: its TPM does not answer, or the start takes its time. */
+type Counted = keyof typeof REASONS
+
+/** An operator's word that a restored lineage may go on from where it is. */
+export interface AcceptedRollback {
+  readonly clearance: Clearance
+  readonly found: RolledBack
+}
+
+/** A clearance on its way: what became of it is told once it is in the log, or is not. */
+interface Acceptance extends AcceptedRollback {
+  readonly settle: PromiseWithResolvers<{ lineageIndex: bigint }>
+}
+
+/** What the API says while the daemon has not begun its work: its TPM does not answer, its lineage was put back, or the start takes its time. */
 export class Waiting {
   readonly #hostId: string
   readonly #version: string
   readonly #startedTime = new Date().toISOString()
   readonly #over = new AbortController()
-  readonly #denied = new Map<number, { decided: number; overQuota: number }>()
+  readonly #denied = new Map<number, Record<Counted, number>>()
+  readonly #governance: () => readonly PublicKey[]
+  #acceptance: Acceptance | null = null
   /** Where denials are counted once there is a log. */
   #decisions: Pick<DecisionLog, 'count'> | null = null
   /** What its TPM does to keep it waiting; null while that is not why. */
   tpm: TpmError | null = null
+  /** Its lineage is older than the TPM's counter says; null while that is not why. */
+  rolledBack: RolledBackError | null = null
+  /** Called when an operator has accepted a restored lineage. */
+  onAccepted: () => void = () => undefined
 
-  constructor(hostId: string, version: string) {
+  /** @param governance gives the configured governance keys, when a clearance comes */
+  constructor(hostId: string, version: string, governance: () => readonly PublicKey[] = () => []) {
     this.#hostId = hostId
     this.#version = version
+    this.#governance = governance
+  }
+
+  /** What an operator has accepted of what was found; null if nothing. */
+  get accepted(): AcceptedRollback | null {
+    return this.#acceptance
+  }
+
+  /** Tells whoever sent the clearance what became of it. */
+  settle(outcome: { lineageIndex: bigint } | Error): void {
+    const { settle } = this.#acceptance ?? {}
+    this.#acceptance = null
+    if (outcome instanceof Error) settle?.reject(outcome)
+    else settle?.resolve(outcome)
+  }
+
+  /** One clearance at a time: for this host, and for exactly what was found. */
+  async #clear(envelope: Buffer): Promise<{ lineageIndex: bigint }> {
+    const { rolledBack } = this
+    const clearance = openClearance(envelope, this.#governance())
+    const { host, clears } = clearance
+    const refuse = (why: string) =>
+      new GovernanceError('CLEARANCE_NOT_APPLICABLE', `the clearance does not apply: ${why}`)
+    if (host !== this.#hostId) throw refuse(`it is for host ${host}`)
+    if (rolledBack === null || clears.kind !== 'rollback') throw refuse('the daemon has not started')
+    const { found } = rolledBack
+    if (
+      clears.counter !== String(found.counter) ||
+      clears.tail !== found.size ||
+      clears.root !== found.root.toString('hex')
+    )
+      throw refuse('it is for another restored lineage than was found')
+    if (this.#acceptance !== null) throw refuse('another one is on its way')
+    const settle = Promise.withResolvers<{ lineageIndex: bigint }>()
+    this.#acceptance = { clearance, found, settle }
+    this.onAccepted()
+    return settle.promise
   }
 
   /**
@@ -37,18 +99,21 @@ export class Waiting {
    */
   core(): DaemonCore {
     const unavailable = (): never => {
+      if (this.rolledBack !== null) throw this.rolledBack
       if (this.tpm === null) throw new StartingError('STARTING', STARTING.message)
       throw new TpmError('TPM_UNAVAILABLE', `the daemon waits for its TPM: ${this.tpm.message}`)
     }
     const deny = ({ uid }: { uid: number }): never => {
-      this.#count(uid, 'decided')
+      const why = this.rolledBack === null ? 'decided' : 'rolledBack'
+      this.#count(uid, why)
+      const recorded = 'the denial is counted, and recorded once the daemon has started'
+      const message =
+        this.rolledBack === null
+          ? recorded
+          : `${this.rolledBack.code}: ${this.rolledBack.message}; ${recorded}`
       throw new DeniedError([
-        { code: 'ATTESTATION_STALE', message: `the gate is UNATTESTED: ${this.#reason.message}`, at: '' },
-        {
-          code: 'LINEAGE_UNAVAILABLE',
-          message: 'the denial is counted, and recorded once the daemon has started',
-          at: '',
-        },
+        { code: REASONS[why][0], message: `the gate is UNATTESTED: ${this.#reason.message}`, at: '' },
+        { code: REASONS[why][1], message, at: '' },
       ])
     }
     const status = () => this.#status()
@@ -59,6 +124,8 @@ export class Waiting {
         authorize: async (caller: { uid: number }) => deny(caller),
         execute: async (caller: { uid: number }) => deny(caller),
         getStatus: status,
+        clearFailure: async (_caller: unknown, envelope: Buffer) =>
+          this.rolledBack === null ? unavailable() : this.#clear(envelope),
         async *watchStatus(signal: AbortSignal) {
           yield status()
           // It ends when there is more to say than one status: whoever watches asks again. What has happened already is told by no event.
@@ -75,7 +142,7 @@ export class Waiting {
   recordIn(decisions: Pick<DecisionLog, 'count'>): void {
     this.#decisions = decisions
     for (const [uid, counts] of this.#denied) {
-      for (const kind of ['decided', 'overQuota'] as const)
+      for (const kind of Object.keys(REASONS) as Counted[])
         if (counts[kind] > 0) decisions.count(uid, REASONS[kind], counts[kind])
     }
     this.#denied.clear()
@@ -86,18 +153,19 @@ export class Waiting {
     this.#over.abort()
   }
 
-  #count(uid: number, kind: keyof typeof REASONS): void {
+  #count(uid: number, kind: Counted): void {
     if (this.#decisions !== null) {
       this.#decisions.count(uid, REASONS[kind])
       return
     }
-    const counts = this.#denied.get(uid) ?? { decided: 0, overQuota: 0 }
+    const counts = this.#denied.get(uid) ?? { decided: 0, rolledBack: 0, overQuota: 0 }
     counts[kind]++
     if (this.#denied.has(uid) || this.#denied.size < MAX_UIDS) this.#denied.set(uid, counts)
   }
 
   get #reason(): TrustReason {
-    return this.tpm === null ? STARTING : { code: this.tpm.code, message: this.tpm.message }
+    const { code, message } = this.rolledBack ?? this.tpm ?? STARTING
+    return { code, message }
   }
 
   #status(): AttestationStatusInput {
@@ -110,8 +178,13 @@ export class Waiting {
       leaseRemainingMs: '0',
       daemonVersion: this.#version,
       daemonStartedTime: this.#startedTime,
+      ...(this.rolledBack === null ? {} : { rolledBack: rolledBackMessage(this.rolledBack.found) }),
     }
   }
+}
+
+function rolledBackMessage({ counter, size, root }: RolledBack) {
+  return { counter: String(counter), size: String(size), root }
 }
 
 /** A core that calls are handed on to, and that can be exchanged for another. */

@@ -9,24 +9,57 @@ export interface NvCounter {
   increment(): Promise<unknown>
 }
 
+/** A restored lineage as it was found: what an operator looks at, and accepts or not. */
+export interface RolledBack {
+  /** Where the TPM's counter stands. */
+  readonly counter: bigint
+  /** The tree of the files. */
+  readonly size: number
+  readonly root: Buffer
+}
+
+/** Files that are whole, and older than the counter: somebody put them back. */
+export class RolledBackError extends LineageError {
+  readonly found: RolledBack
+
+  constructor(message: string, found: RolledBack) {
+    super('LINEAGE_ROLLED_BACK', message, { at: 'state/anchor' })
+    this.found = found
+  }
+}
+
 /**
  * Whether the files are as old as the counter says. A start accepts n, or n+1 with its record: between writing the record and marking
  * it done, the counter may or may not have moved.
  *
  * @param created whether this start made the lineage, so that it has no record yet
- * @throws LineageError `LINEAGE_ROLLED_BACK`
+ * @param head the tree of the files
+ * @param accepted what an operator accepts: exactly this counter and this tree
+ * @returns whether the files are older, and accepted
+ * @throws RolledBackError; LineageError `LINEAGE_ROLLED_BACK` when there is not even a record, which nobody can accept
  */
-export async function checkAnchor(state: StateFiles, counter: NvCounter, created: boolean): Promise<void> {
+export async function checkAnchor(
+  state: StateFiles,
+  counter: NvCounter,
+  created: boolean,
+  head: TreeHead,
+  accepted?: RolledBack,
+): Promise<boolean> {
   const value = await counter.read()
   const record = state.read('anchor')
   if (record === undefined || record.counter === null) {
-    if (created) return
+    if (created) return false
     throw rolledBack(`the counter stands at ${value} and the lineage has no record of it`)
   }
   const moved = value === record.counter
   const aboutTo = !record.done && value === record.counter - 1n
-  if (!moved && !aboutTo)
-    throw rolledBack(`the counter stands at ${value}, the lineage's record at ${record.counter}`)
+  if (moved || aboutTo) return false
+  const { size, root } = head
+  if (accepted?.counter === value && accepted.size === size && accepted.root.equals(root)) return true
+  throw new RolledBackError(
+    `the files were put back: the TPM's counter stands at ${value}, the record of the lineage's ${size} entries at ${record.counter}`,
+    { counter: value, size, root },
+  )
 }
 
 /** Moves the counter and binds it to a head that is durable. Gives the counter's new value. One caller at a time. */

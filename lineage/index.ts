@@ -3,7 +3,7 @@
  * their offline verification. What it says to other rooms is exported here.
  */
 
-export type { NvCounter } from './anchor.ts'
+export { type NvCounter, type RolledBack, RolledBackError } from './anchor.ts'
 export { MAX_BLOB_BYTES, readBlob } from './blob-store.ts'
 export {
   type Checkpoint,

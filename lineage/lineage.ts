@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { WritError } from '../encoding/error.ts'
-import { advanceAnchor, type NvCounter } from './anchor.ts'
+import { advanceAnchor, type NvCounter, type RolledBack } from './anchor.ts'
 import { BlobStore } from './blob-store.ts'
 import type { CheckpointSigner, SignedCheckpoint } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -29,6 +29,11 @@ export interface LineageOptions {
   readonly signer?: CheckpointSigner
   /** Without it, a roll-back of the files is not seen. */
   readonly counter?: NvCounter
+  /**
+   * A restored state that an operator accepts. The counter is not moved before a `rollback-accepted` is in the log: until then the next
+   * start finds it as this one did.
+   */
+  readonly accepted?: RolledBack
   /** Whether an empty directory becomes a new lineage. Default false. */
   readonly create?: boolean
   /** System calls; for tests of what happens when they fail. */
@@ -66,6 +71,8 @@ export class Lineage {
   #anchoring: Promise<unknown> = Promise.resolve()
   /** Whether an unclean stop is an entry of the log. Until then only the missing mark says that there was one. */
   #recovered: boolean
+  /** Whether the files are older than the counter, and no entry of the log says so yet. */
+  #rolledBack: boolean
   #closed = false
   #closing: Promise<void> | undefined
 
@@ -99,6 +106,7 @@ export class Lineage {
     })
     this.openedAfterUncleanStop = from.unclean
     this.#recovered = !from.unclean
+    this.#rolledBack = from.rolledBack
     this.tailIndex = BigInt(from.tree.size)
     this.failed = health.failed
   }
@@ -118,10 +126,10 @@ export class Lineage {
     await makeDirectory(io, layout(directory).state)
     const lock = takeWriterLock(layout(directory).lock)
     try {
-      const { origin, create = false, counter } = options
-      const recovered = await recover(directory, { origin, create, counter }, io, health)
+      const { origin, create = false, counter, accepted } = options
+      const recovered = await recover(directory, { origin, create, counter, accepted }, io, health)
       const lineage = new Lineage(directory, options, lock, health, io, recovered)
-      if (counter === undefined) return lineage
+      if (counter === undefined || recovered.rolledBack) return lineage
       await lineage.anchor().catch(async error => {
         await recovered.journal.close()
         throw error
@@ -157,6 +165,7 @@ export class Lineage {
     this.#assertOpen()
     const index = BigInt(await this.#journal.append(encodeEvent(event), isReserved(event.type)))
     if (event.type === 'recovery') this.#recovered = true
+    if (event.type === 'rollback-accepted') this.#rolledBack = false
     return { index }
   }
 
@@ -225,6 +234,8 @@ export class Lineage {
   async anchor(): Promise<bigint> {
     const counter = this.#counter
     if (counter === undefined) throw new TypeError('this lineage was opened without a counter')
+    if (this.#rolledBack)
+      throw new TypeError('a restored state counts once the log says that it was accepted')
     this.#assertOpen()
     const anchoring = this.#anchoring
       .catch(() => undefined)
@@ -267,6 +278,10 @@ export class Lineage {
   async #stopCleanly(): Promise<void> {
     await this.#journal.drain()
     await this.#checkpointer.idle()
+    if (this.#rolledBack) {
+      this.#closed = true
+      return this.#journal.drain()
+    }
     const counter = this.#counter === undefined ? null : await this.anchor()
     this.#closed = true
     await this.#journal.drain()

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkAnchor, type NvCounter } from './anchor.ts'
+import { checkAnchor, type NvCounter, type RolledBack } from './anchor.ts'
 import { type Checkpoint, parseCheckpoint, type SignedCheckpoint, type TreeHead } from './checkpoint.ts'
 import { makeDirectory } from './durable.ts'
 import { LineageError } from './error.ts'
@@ -38,6 +38,8 @@ export interface Recovered {
   readonly created: boolean
   /** Whether the writer before this one ended without a clean stop. */
   readonly unclean: boolean
+  /** Whether the files are older than the counter, and an operator accepts them. */
+  readonly rolledBack: boolean
 }
 
 /**
@@ -48,7 +50,12 @@ export interface Recovered {
  */
 export async function recover(
   directory: string,
-  options: { create: boolean; origin: string; counter: NvCounter | undefined },
+  options: {
+    create: boolean
+    origin: string
+    counter: NvCounter | undefined
+    accepted?: RolledBack | undefined
+  },
   io: Io,
   health: Health,
 ): Promise<Recovered> {
@@ -67,8 +74,10 @@ export async function recover(
   const entries = replay(segments, tree)
   const checkpoint = readCheckpoint(paths.checkpoint, options.origin)
   await checkHeads(tree, checkpoint, state)
-  if (options.counter !== undefined)
-    await checkAnchor(state, options.counter, tree.size === 0 && options.create)
+  const head = { size: tree.size, root: tree.root() }
+  const rolledBack =
+    options.counter !== undefined &&
+    (await checkAnchor(state, options.counter, tree.size === 0 && options.create, head, options.accepted))
   const unclean = !created && !(await wasStopped(tree, state))
 
   const tail = new Tail(io, paths.tail, segments.length)
@@ -83,7 +92,7 @@ export async function recover(
     await journal.close()
     throw error
   }
-  return { tree, journal, state, checkpoint, created, unclean }
+  return { tree, journal, state, checkpoint, created, unclean, rolledBack }
 }
 
 /**

@@ -135,19 +135,18 @@ export const USE_STAGE: StageChecks = {
       reasons: ({ opened, claim, view }) => {
         const since = view?.uncleanSince ?? null
         const notBefore = opened.statement?.predicate.validity.notBefore ?? ''
-        // What was not valid before that start cannot have been used before it; of all else a use may be missing in the log.
+        // What was not valid before then cannot have been used before; of all else a use may be missing in the log.
         if (claim === null || claim.maxUses === null || since === null || notBefore >= since)
           return NO_REASONS
-        const what = `issued before the unclean stop that ended ${since}`
+        const what = `valid before ${since}, and uses from before then may be missing in the log`
         return [reason('REPLAYED', what, 'predicate.validity.maxUses')]
       },
       compared: ({ opened, claim, view }) =>
         claim === null || opened.statement === null
           ? 'not applicable'
           : {
-              found:
-                view?.uncleanSince == null ? 'none, or accepted' : `one, which ended ${view.uncleanSince}`,
-              wanted: `none after ${opened.statement.predicate.validity.notBefore} whose tail is in doubt`,
+              found: view?.uncleanSince == null ? 'none, or accepted' : `one, until ${view.uncleanSince}`,
+              wanted: `none after ${opened.statement.predicate.validity.notBefore} from which uses may be missing`,
             },
     },
   ],

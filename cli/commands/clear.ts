@@ -13,6 +13,8 @@ import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.t
 interface Options extends SocketOptions, SignerOptions {
   failure?: boolean
   tail?: boolean
+  rollback?: boolean
+  found?: string
   key?: string
   host?: string
   entry?: number
@@ -24,10 +26,11 @@ export function addClear(program: Command): void {
   const command = addCommand(
     program,
     'clear',
-    'Let a host go on after a failed appraisal, or accept the end of its log after an unclean stop. Look at it first.',
+    'Let a host go on after a failed appraisal, an unclean stop, or with a log that was put back. Look at it first.',
     `writ clear --failure --key operator.key
      writ clear --failure --key operator.key --host 000b9c… --entry 38 --out clearance.json   # sign elsewhere,
-     writ clear --send clearance.json                                                      # send here`,
+     writ clear --send clearance.json                                                      # send here
+     writ clear --rollback --key operator.key   # uses since the copy are lost: what was limited and valid before stays used`,
     [
       { when: 'when the clearance is sent', fields: { lineageIndex: 'decimal' } },
       {
@@ -36,13 +39,27 @@ export function addClear(program: Command): void {
           file: 'text',
           version: 'number',
           host: 'hex',
-          clears: { kind: 'text', 'transition?': 'number', 'tail?': 'number' },
+          clears: {
+            kind: 'text',
+            'transition?': 'number',
+            'tail?': 'number',
+            'counter?': 'decimal',
+            'root?': 'hex',
+          },
         },
       },
     ],
   )
     .option('--failure', 'leave the state FAILED; the gate opens at the next good appraisal')
     .option('--tail', 'artifacts with limited uses that were issued before an unclean stop count again')
+    .option(
+      '--rollback',
+      'go on from files that were put back; load policy, trust roots, reference values anew',
+    )
+    .option(
+      '--found <counter:entries:root>',
+      'with --rollback, the lineage that was found, as `writ status` says it (default: ask the daemon)',
+    )
     .option('--key <file>', "the operator's private key")
     .option('--host <id>', 'the host (default: the one that the daemon says)')
     .option(
@@ -61,16 +78,17 @@ export function addClear(program: Command): void {
       return withDaemon(options, daemon => send(daemon, envelope, output))
     }
     const key = await readSigner(options.key ?? '', "the operator's key", options)
-    const { host, entry, out } = options
-    if (out !== undefined && host !== undefined && entry !== undefined) {
-      return write(out, clearance(options, host, entry), key, output)
+    const { host, entry, out, rollback } = options
+    const known = rollback === true ? foundOf(options) : entry === undefined ? null : numbered(options, entry)
+    if (out !== undefined && host !== undefined && known !== null) {
+      return write(out, { version: 1, host, clears: known }, key, output)
     }
     return withDaemon(options, async daemon => {
-      const fields = clearance(
-        options,
-        host ?? (await hostOf(daemon)),
-        entry ?? (await inForce(daemon, options)),
-      )
+      const fields: ClearanceFields = {
+        version: 1,
+        host: host ?? (await hostOf(daemon)),
+        clears: known ?? (await inForce(daemon, options)),
+      }
       return out === undefined
         ? send(daemon, signClearance(fields, key), output)
         : write(out, fields, key, output)
@@ -78,39 +96,58 @@ export function addClear(program: Command): void {
   })
 }
 
-function checkUse({ failure, tail, send, key, out, host, entry }: Options): void {
-  const ways = [failure, tail, send].filter(way => way !== undefined).length
+function checkUse({ failure, tail, rollback, found, send, key, out, host, entry }: Options): void {
+  const ways = [failure, tail, rollback, send].filter(way => way !== undefined).length
   const wrong =
     ways !== 1
-      ? 'give one of --failure, --tail, --send'
-      : send === undefined && key === undefined
-        ? 'a clearance is signed: give --key'
-        : send !== undefined && [key, out, host, entry].some(option => option !== undefined)
-          ? '--send takes a clearance as it was signed: no --key, --out, --host, --entry'
-          : undefined
+      ? 'give one of --failure, --tail, --rollback, --send'
+      : found !== undefined && rollback === undefined
+        ? '--found is for --rollback'
+        : entry !== undefined && rollback !== undefined
+          ? '--entry is for --failure and --tail'
+          : send === undefined && key === undefined
+            ? 'a clearance is signed: give --key'
+            : send !== undefined && [key, out, host, entry].some(option => option !== undefined)
+              ? '--send takes a clearance as it was signed: no --key, --out, --host, --entry'
+              : undefined
   if (wrong !== undefined) throw new CliError('USAGE', wrong, { next: 'See writ clear --help.' })
 }
 
-function clearance({ failure }: Options, host: string, entry: number): ClearanceFields {
-  return {
-    version: 1,
-    host,
-    clears: failure === true ? { kind: 'failure', transition: entry } : { kind: 'tail', tail: entry },
-  }
+function numbered({ failure }: Options, entry: number): ClearanceFields['clears'] {
+  return failure === true ? { kind: 'failure', transition: entry } : { kind: 'tail', tail: entry }
+}
+
+/** What `--found` says; null if it was left out. */
+function foundOf({ found }: Options): ClearanceFields['clears'] | null {
+  if (found === undefined) return null
+  const [, counter, tail, root] =
+    /^(0|[1-9][0-9]{0,19}):(0|[1-9][0-9]{0,14}):([0-9a-f]{64})$/.exec(found) ?? []
+  if (counter === undefined || tail === undefined || root === undefined)
+    throw new CliError('USAGE', '--found takes counter:entries:root, as `writ status` says it')
+  return { kind: 'rollback', counter, tail: Number(tail), root }
 }
 
 async function hostOf(daemon: WritClient): Promise<string> {
   return (await daemon.call(api.attestation.GetStatus, {})).status?.hostId ?? ''
 }
 
-/** The entry of the failure, or the tail, that is in force: as the daemon says, which is what it will hold the clearance against. */
-async function inForce(daemon: WritClient, { failure }: Options): Promise<number> {
+/** What is to be cleared, as the daemon says, which is what it will hold the clearance against. */
+async function inForce(daemon: WritClient, options: Options): Promise<ClearanceFields['clears']> {
   const { status } = await daemon.call(api.attestation.GetStatus, {})
-  const found = failure === true ? status?.failureEntry : status?.doubtfulTail
-  if (found !== undefined) return Number(found)
+  const { failure, rollback } = options
+  if (rollback === true && status?.rolledBack) {
+    const { counter, size, root } = status.rolledBack
+    return { kind: 'rollback', counter, tail: Number(size), root: root.toString('hex') }
+  }
+  const found = rollback === true ? undefined : failure === true ? status?.failureEntry : status?.doubtfulTail
+  if (found !== undefined) return numbered(options, Number(found))
   throw new CliError(
     'REQUEST_FAILED',
-    failure === true ? 'no failure is in force' : 'no unclean stop is in doubt',
+    rollback === true
+      ? 'the lineage was not put back'
+      : failure === true
+        ? 'no failure is in force'
+        : 'no unclean stop is in doubt',
     { next: '`writ status` shows what has to be cleared.' },
   )
 }
@@ -119,7 +156,11 @@ async function write(file: string, fields: ClearanceFields, key: Signer, output:
   await writeDocument(file, signClearance(fields, key))
   const { clears, host } = fields
   const what =
-    clears.kind === 'failure' ? `failure, entry ${clears.transition}` : `tail of ${clears.tail} entries`
+    clears.kind === 'failure'
+      ? `failure, entry ${clears.transition}`
+      : clears.kind === 'tail'
+        ? `tail of ${clears.tail} entries`
+        : `lineage of ${clears.tail} entries that was put back, counter ${clears.counter}`
   output.result({ file, ...fields }, () => [`${file}  clearance of the ${what}, host ${host}`])
   return undefined
 }

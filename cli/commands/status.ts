@@ -51,6 +51,11 @@ const STATUS = {
   },
   'hostLabels?': { version: 'decimal', notAfter: 'text: time or any', labels: ['text'], digest: 'digest' },
   'refusedDocument?': { kind: 'text', time: 'time', code: 'text', at: 'text' },
+  'rolledBack|null': {
+    counter: "decimal: where the TPM's counter stands",
+    size: 'decimal: entries of the log that was put back',
+    root: 'hex: of its tree',
+  },
   'doubtfulTail?': 'decimal: size of the log at an unclean stop that an operator has to accept',
 } as const
 
@@ -179,13 +184,20 @@ function configurationLines(configuration: ConfigurationStatus | null): string[]
 }
 
 /** What an operator has to decide before all goes on, and the command that says so. */
-function adviceLines({ failureEntry, doubtfulTail }: AttestationStatus): string[] {
-  const advice = (what: string, kind: 'failure' | 'tail') => [
+function adviceLines({ failureEntry, doubtfulTail, rolledBack }: AttestationStatus): string[] {
+  const advice = (what: string, kind: 'failure' | 'tail' | 'rollback') => [
     '',
     styled('yellow', what),
     `  writ clear --${kind} --key operator.key`,
   ]
+  const found = rolledBack && `${rolledBack.counter}:${rolledBack.size}:${rolledBack.root.toString('hex')}`
   return [
+    ...(found === null
+      ? []
+      : advice(
+          `The lineage is older than the TPM's counter says: its files were put back (found ${found}). Put the right ones there and start the daemon again, or go on from these: uses since then are lost, and what was limited and valid before stays used:`,
+          'rollback',
+        )),
     ...(failureEntry === undefined
       ? []
       : advice(

@@ -25,6 +25,8 @@ export function eventText(event: LineageEvent): string {
       return `recovered after an unclean stop at entry ${event.tail}`
     case 'tail-accepted':
       return `operator accepts the tail up to entry ${event.tail}`
+    case 'rollback-accepted':
+      return `${styled(BAD, 'operator accepts that files were put back')}: the log goes on from ${event.tail} entries, uses from before are lost`
     case 'trust-transition':
       return `gate ${event.from} → ${styled(event.to === 'ATTESTED' ? GOOD : BAD, event.to)}, epoch ${event.epoch}${because(event.reasons)}`
     case 'failure-cleared':

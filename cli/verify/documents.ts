@@ -28,6 +28,7 @@ type DocumentEvent = EventOf<
   | 'revocation'
   | 'failure-cleared'
   | 'tail-accepted'
+  | 'rollback-accepted'
 >
 
 const KINDS = {
@@ -39,6 +40,7 @@ const KINDS = {
   revocation: 'revocation',
   'failure-cleared': 'clearance',
   'tail-accepted': 'clearance',
+  'rollback-accepted': 'clearance',
 } as const
 
 /** What the operator signed and the log says was put in force. */
@@ -104,6 +106,7 @@ export class Documents {
       }
       case 'failure-cleared':
       case 'tail-accepted':
+      case 'rollback-accepted':
         return openClearance(envelope, operators).digest
     }
   }

@@ -67,6 +67,7 @@ export class LogState {
   #mayClear = false
   #failedSinceAppraisal = false
   #uncleanStart = false
+  #lostBefore: string | null = null
 
   /** @param hostId the AK's Name in hexadecimal, if anything vouches for it */
   constructor(operators: readonly PublicKey[], blob: ReadBlob, hostId: string | null) {
@@ -140,6 +141,8 @@ export class LogState {
         return this.#clear(event)
       case 'tail-accepted':
         return this.#acceptTail(event, ms)
+      case 'rollback-accepted':
+        return this.#acceptRollback(event, ms)
       case 'appraisal':
         return this.#appraise(index, event)
       case 'trust-transition':
@@ -178,12 +181,28 @@ export class LogState {
   async #acceptTail(event: EventOf<'tail-accepted'>, ms: number): Promise<string | null> {
     const tail = this.#tail
     this.#tail = null
-    this.unclean.set(null, ms)
+    this.unclean.set(this.#lostBefore, ms)
     const { host, clears } = openClearance(await this.#blob(event.blob), this.#good())
     if (this.#hostId !== null && host !== this.#hostId) return 'a clearance for another host'
     return clears.kind === 'tail' && clears.tail === tail && event.tail === tail
       ? null
       : 'a clearance of something else than the tail in doubt'
+  }
+
+  /** What was in force then may be older than what was lost: all that permits has to be loaded again. */
+  async #acceptRollback(event: EventOf<'rollback-accepted'>, ms: number): Promise<string | null> {
+    this.#lostBefore = event.time
+    this.unclean.set(event.time, ms)
+    for (const document of [this.trustRoots, this.policy, this.hostLabels, this.referenceValues])
+      document.set(null, ms)
+    const { host, clears } = openClearance(await this.#blob(event.blob), this.#good())
+    if (this.#hostId !== null && host !== this.#hostId) return 'a clearance for another host'
+    return clears.kind === 'rollback' &&
+      clears.counter === event.counter &&
+      clears.tail === event.tail &&
+      clears.root === event.root
+      ? null
+      : 'a clearance of something else than the restored log'
   }
 
   /** A failing appraisal closes the gate before it is recorded. */

@@ -96,6 +96,7 @@ export function blobsOf(event: LineageEvent): string[] {
     case 'renewal':
       return [event.record, ...event.inputs].filter(digest => !Object.hasOwn(event.inline, digest))
     case 'tail-accepted':
+    case 'rollback-accepted':
     case 'failure-cleared':
     case 'reference-values':
     case 'trust-roots':

@@ -79,6 +79,17 @@ export const SCHEMAS = {
   recovery: event('recovery', { tail: index }),
   /** An operator accepts what was in the log at an unclean stop, so that limited uses issued before count again. */
   'tail-accepted': event('tail-accepted', { tail: index, digest, blob: digest }),
+  /**
+   * An operator accepts files that were put back: the log goes on from `tail` entries with this root, while the TPM's counter stood at `counter`.
+   * What came after them is lost, uses among it.
+   */
+  'rollback-accepted': event('rollback-accepted', {
+    counter: decimal,
+    tail: index,
+    root: digest,
+    digest,
+    blob: digest,
+  }),
   'trust-transition': event('trust-transition', { from: gateState, to: gateState, epoch: count, reasons }),
   'failure-cleared': event('failure-cleared', { digest, blob: digest }),
   /** One attestation cycle's appraisal. Its quote is bound to the fields of `binding`. */

@@ -12,6 +12,7 @@ import type { GetStatusResponseInput as _writ_v1_GetStatusResponseInput, GetStat
 import type { HostLabelsStatusInput as _writ_v1_HostLabelsStatusInput, HostLabelsStatus as _writ_v1_HostLabelsStatus } from './writ/v1/HostLabelsStatus.ts';
 import type { PolicyStatusInput as _writ_v1_PolicyStatusInput, PolicyStatus as _writ_v1_PolicyStatus } from './writ/v1/PolicyStatus.ts';
 import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from './writ/v1/RefusedDocument.ts';
+import type { RolledBackLineageInput as _writ_v1_RolledBackLineageInput, RolledBackLineage as _writ_v1_RolledBackLineage } from './writ/v1/RolledBackLineage.ts';
 import type { WatchStatusRequestInput as _writ_v1_WatchStatusRequestInput, WatchStatusRequest as _writ_v1_WatchStatusRequest } from './writ/v1/WatchStatusRequest.ts';
 import type { WatchStatusResponseInput as _writ_v1_WatchStatusResponseInput, WatchStatusResponse as _writ_v1_WatchStatusResponse } from './writ/v1/WatchStatusResponse.ts';
 
@@ -37,6 +38,7 @@ export interface ProtoGrpcType {
       HostLabelsStatus: MessageTypeDefinition<_writ_v1_HostLabelsStatusInput, _writ_v1_HostLabelsStatus>
       PolicyStatus: MessageTypeDefinition<_writ_v1_PolicyStatusInput, _writ_v1_PolicyStatus>
       RefusedDocument: MessageTypeDefinition<_writ_v1_RefusedDocumentInput, _writ_v1_RefusedDocument>
+      RolledBackLineage: MessageTypeDefinition<_writ_v1_RolledBackLineageInput, _writ_v1_RolledBackLineage>
       TpmTier: EnumTypeDefinition
       WatchStatusRequest: MessageTypeDefinition<_writ_v1_WatchStatusRequestInput, _writ_v1_WatchStatusRequest>
       WatchStatusResponse: MessageTypeDefinition<_writ_v1_WatchStatusResponseInput, _writ_v1_WatchStatusResponse>

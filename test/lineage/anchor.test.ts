@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import type { NvCounter } from '../../lineage/index.ts'
+import type { LineageEvent, NvCounter, RolledBackError } from '../../lineage/index.ts'
 import { faultyIo } from './support/faulty-io.ts'
 import { fill, openLog, temporaryDirectory } from './support/log.ts'
 
@@ -60,6 +60,75 @@ describe('the counter', () => {
     rmSync(directory, { recursive: true })
     cpSync(copy, directory, { recursive: true })
     await expect(openLog(directory, { counter })).rejects.toMatchObject(rolledBack)
+  })
+
+  describe('and files that were put back, which an operator accepts,', () => {
+    const accepted: LineageEvent = {
+      ...{ v: 1, time: '2026-11-21T02:00:00.000Z', bootNs: '1', type: 'rollback-accepted' },
+      ...{ counter: '11', tail: 5, root: '0'.repeat(64), digest: '0'.repeat(64), blob: '0'.repeat(64) },
+    }
+    /** A copy of five entries, found after the log went on. */
+    async function putBack() {
+      const directory = temporaryDirectory()
+      const copy = temporaryDirectory()
+      const counter = new TestCounter()
+      const log = await openLog(directory, { counter })
+      await fill(log, 0, 5)
+      await log.close()
+      cpSync(directory, copy, { recursive: true })
+      const later = await openLog(directory, { counter })
+      await fill(later, 5, 6)
+      await later.close()
+      rmSync(directory, { recursive: true })
+      cpSync(copy, directory, { recursive: true })
+      const { found } = await openLog(directory, { counter }).then(
+        () => expect.fail('it opened'),
+        (error: RolledBackError) => error,
+      )
+      return { directory, counter, found }
+    }
+
+    it('go on from where they are, and the counter moves after the log says so', async () => {
+      const { directory, counter, found } = await putBack()
+      expect(found).toMatchObject({ counter: counter.value, size: 5 })
+      const log = await openLog(directory, { counter, accepted: found })
+      expect(counter.value).toBe(found.counter)
+      await expect(log.anchor()).rejects.toThrow('accepted')
+      await log.append(accepted)
+      expect(await log.anchor()).toBe(found.counter + 1n)
+      await log.close()
+      await (await openLog(directory, { counter })).close()
+    })
+
+    it('are found again as long as the log does not say so, however the daemon ended', async () => {
+      const { directory, counter, found } = await putBack()
+      await (await openLog(directory, { counter, accepted: found })).close()
+      expect(counter.value).toBe(found.counter)
+      await expect(openLog(directory, { counter })).rejects.toMatchObject({ ...rolledBack, found })
+    })
+
+    it('are found again when the daemon ended between the entry and the counter', async () => {
+      const { directory, counter, found } = await putBack()
+      const log = await openLog(directory, { counter, accepted: found })
+      await log.append(accepted)
+      const crashed = temporaryDirectory()
+      cpSync(directory, crashed, { recursive: true })
+      await expect(openLog(crashed, { counter, accepted: found })).rejects.toMatchObject(rolledBack)
+      await log.close()
+    })
+
+    it('and no others: another tree, another value of the counter, no record', async () => {
+      const { directory, counter, found } = await putBack()
+      const others = [
+        { ...found, size: 4 },
+        { ...found, root: Buffer.alloc(32) },
+        { ...found, counter: found.counter + 1n },
+      ]
+      for (const accepted of others)
+        await expect(openLog(directory, { counter, accepted })).rejects.toMatchObject(rolledBack)
+      rmSync(join(directory, 'state/anchor'))
+      await expect(openLog(directory, { counter, accepted: found })).rejects.toMatchObject(rolledBack)
+    })
   })
 
   it.each([

@@ -7,6 +7,7 @@ import type { ConfigurationStatusInput as _writ_v1_ConfigurationStatusInput, Con
 import type { PolicyStatusInput as _writ_v1_PolicyStatusInput, PolicyStatus as _writ_v1_PolicyStatus } from '../../writ/v1/PolicyStatus.ts';
 import type { HostLabelsStatusInput as _writ_v1_HostLabelsStatusInput, HostLabelsStatus as _writ_v1_HostLabelsStatus } from '../../writ/v1/HostLabelsStatus.ts';
 import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from '../../writ/v1/RefusedDocument.ts';
+import type { RolledBackLineageInput as _writ_v1_RolledBackLineageInput, RolledBackLineage as _writ_v1_RolledBackLineage } from '../../writ/v1/RolledBackLineage.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -118,6 +119,10 @@ export interface AttestationStatusInput {
    * The newest document that was turned away, so that what was in force stays; absent once one of its kind was taken.
    */
   'refusedDocument'?: (_writ_v1_RefusedDocumentInput | null);
+  /**
+   * The lineage is older than the TPM's counter says: its files were put back. Everything is denied until an operator accepts them.
+   */
+  'rolledBack'?: (_writ_v1_RolledBackLineageInput | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
@@ -233,6 +238,10 @@ export interface AttestationStatus {
    * The newest document that was turned away, so that what was in force stays; absent once one of its kind was taken.
    */
   'refusedDocument': (_writ_v1_RefusedDocument | null);
+  /**
+   * The lineage is older than the TPM's counter says: its files were put back. Everything is denied until an operator accepts them.
+   */
+  'rolledBack': (_writ_v1_RolledBackLineage | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";

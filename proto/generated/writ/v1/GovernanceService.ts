@@ -25,7 +25,7 @@ import type { RevokeResponseInput as _writ_v1_RevokeResponseInput, RevokeRespons
  */
 export interface GovernanceServiceClient extends grpc.Client {
   /**
-   * Leaves the state FAILED, or accepts the tail of the lineage after an unclean stop, as the document says
+   * Leaves the state FAILED, accepts the tail of the lineage after an unclean stop, or accepts a lineage that was put back, as the document says
    * (`application/vnd.writ.failure-clearance.v1+json`). The gate opens only after the next good appraisal.
    */
   ClearFailure(argument: _writ_v1_ClearFailureRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ClearFailureResponse>): grpc.ClientUnaryCall;
@@ -33,7 +33,7 @@ export interface GovernanceServiceClient extends grpc.Client {
   ClearFailure(argument: _writ_v1_ClearFailureRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ClearFailureResponse>): grpc.ClientUnaryCall;
   ClearFailure(argument: _writ_v1_ClearFailureRequestInput, callback: grpc.requestCallback<_writ_v1_ClearFailureResponse>): grpc.ClientUnaryCall;
   /**
-   * Leaves the state FAILED, or accepts the tail of the lineage after an unclean stop, as the document says
+   * Leaves the state FAILED, accepts the tail of the lineage after an unclean stop, or accepts a lineage that was put back, as the document says
    * (`application/vnd.writ.failure-clearance.v1+json`). The gate opens only after the next good appraisal.
    */
   clearFailure(argument: _writ_v1_ClearFailureRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_ClearFailureResponse>): grpc.ClientUnaryCall;
@@ -158,7 +158,7 @@ export interface GovernanceServiceClient extends grpc.Client {
  */
 export interface GovernanceServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
-   * Leaves the state FAILED, or accepts the tail of the lineage after an unclean stop, as the document says
+   * Leaves the state FAILED, accepts the tail of the lineage after an unclean stop, or accepts a lineage that was put back, as the document says
    * (`application/vnd.writ.failure-clearance.v1+json`). The gate opens only after the next good appraisal.
    */
   ClearFailure: grpc.handleUnaryCall<_writ_v1_ClearFailureRequest, _writ_v1_ClearFailureResponseInput>;
