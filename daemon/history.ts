@@ -259,7 +259,6 @@ export class History {
     return false
   }
 
-  /** The configured keys that nothing before this place of the log revokes: what one signed before it was revoked stays in force. */
   /** Whether a configured key that is not revoked signed a clearance. */
   vouchesFor({ envelope }: Pick<Clearance, 'envelope'>): boolean {
     try {
@@ -270,6 +269,7 @@ export class History {
     }
   }
 
+  /** The configured keys that nothing before this place of the log revokes: what one signed before it was revoked stays in force. */
   #goodGovernance(): PublicKey[] {
     return this.#o.governance.filter(({ id }) => !this.revocations.has('key', id))
   }
