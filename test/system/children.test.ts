@@ -7,6 +7,7 @@ import { parseEvent } from '../../lineage/index.ts'
 import { api, WritClient } from '../../proto/client.ts'
 import { readPrivateKey } from '../../signing/key.ts'
 import { CHECKOUT, programs } from '../support/programs.ts'
+import { exportAndVerify } from './audit.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 import { compileSocketCaller, Inside, ownSockets } from './inside.ts'
 
@@ -33,6 +34,7 @@ describe.skipIf(NEEDS_ROOT !== null)('children', () => {
 
   beforeAll(async () => {
     host = await GovernedHost.start({
+      enrolled: true,
       config: {
         quota: 'requests_per_second = 2000\nrequest_burst = 4000\ncalls = 500',
         execution: 'max_executions = 200',
@@ -265,6 +267,14 @@ describe.skipIf(NEEDS_ROOT !== null)('children', () => {
     await expect.poll(async () => (await find(child.executionId)).state).toBe('EXECUTION_STATE_ENDED')
     expect(await run(inside.client)).not.toBe('END_CAUSE_EXIT')
   })
+
+  test('have a history that verifies, and each decision on them comes out the same again', async () => {
+    await exportAndVerify(host, 'bundle')
+    const replay = ['replay', host.path('bundle'), '--operator-key', host.path('operator.pub'), '--json']
+    const { same, permits, denials, deviations } = JSON.parse((await host.writ(replay)).stdout)
+    expect(deviations).toEqual([])
+    expect(same).toBeGreaterThanOrEqual(permits + denials)
+  }, 60_000)
 })
 
 function isThere(pid: number): boolean {
