@@ -49,6 +49,9 @@ const AUTHORIZATION: Descriptions = {
   'predicate.environment.resetCount': "The TPM's count of resets: one boot.",
   'predicate.policy.digest': 'Digest of the policy bundle that has to be in force.',
   'predicate.parent.execution': 'none: not for children. An id: only for children of that execution.',
+  'predicate.secrets':
+    'Secrets that only the TPMs of the hosts that they were sealed for give up. Left out: none.',
+  'predicate.secrets[].descriptor': 'Under which the program finds it.',
   'predicate.onLapse': "What becomes of it when the host's evidence is too old. grace is in seconds.",
 }
 

@@ -39,6 +39,7 @@ const RULES: Readonly<Record<string, JsonSchema>> = {
   'a policy is not bounded text': {
     additionalProperties: { type: 'string', minLength: 1, maxLength: 262_144 },
   },
+  'not base64 of a possible length': { pattern: '^[A-Za-z0-9+/]*={0,2}$' },
   'not a cgroup': { pattern: `^/[^${CONTROL}]*$` },
 }
 

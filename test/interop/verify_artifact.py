@@ -20,6 +20,7 @@ def times(it):
     for at in it:
         try: need(ms(at) is not None and at[17:19] != '60', 'time')
         except ValueError: raise Refused('no such instant')
+SEALED = {'publicArea': (40, 256), 'duplicate': (40, 512), 'encryptedSeed': (32, 1024), 'authValue': (80, 80)}
 def distinct(items): need(len(set(items)) == len(items), 'twice')
 def one_terminal(s): return 'terminal' not in s.values() or set(s.values()) == {'terminal'}
 def statement(payload):
@@ -34,6 +35,11 @@ def statement(payload):
     if scope['env'] != 'any': distinct([e['name'] for e in scope['env']])
     distinct([x['name'] for x in s['subject']]); distinct([f['path'] for f in scope['files']])
     for e in ([] if scope['argv'] == 'any' else scope['argv']): need(not isinstance(e, str) or len(e.encode()) <= 131071, 'argument')
+    for e in p.get('secrets', []):
+        need(28 <= len(strict_base64(e['payload'])) <= 32796, 'secret'); distinct([r['host'] for r in e['recipients']])
+        for r in e['recipients']:
+            for k, (least, most) in SEALED.items(): need(least <= len(strict_base64(r[k])) <= most, k)
+    distinct([e['name'] for e in p.get('secrets', [])]); distinct([e['descriptor'] for e in p.get('secrets', [])])
     need(scope['program']['path'] not in [f['path'] for f in scope['files']], 'program again')
     named = {x['name']: x['digest'] for x in s['subject']}
     need({scope['program']['subject'], *(f['subject'] for f in scope['files'])} == set(named), 'subjects')

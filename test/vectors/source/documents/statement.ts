@@ -25,6 +25,24 @@ const tree = (change: (it: Authorization, whole: Statement) => unknown = () => {
     change(it, whole)
   })
 
+const base64 = (bytes: number): string => Buffer.alloc(bytes).toString('base64')
+const secret = (fields: object = {}) => ({
+  name: 'token',
+  descriptor: 3,
+  payload: base64(28),
+  recipients: [
+    {
+      host: `000b${hex(7)}`,
+      publicArea: base64(40),
+      duplicate: base64(40),
+      encryptedSeed: base64(32),
+      authValue: base64(80),
+    },
+  ],
+  ...fields,
+})
+const secrets = (...items: object[]): string => made(it => Object.assign(it, { secrets: items }))
+
 export const STATEMENT: DocumentGroup = {
   file: 'fields',
   kind: 'statement',
@@ -99,6 +117,7 @@ export const STATEMENT: DocumentGroup = {
           }),
       ),
     ],
+    ['secrets', 'two, under two descriptors', secrets(secret(), secret({ name: 'key', descriptor: 63 }))],
     ['white space', 'between the tokens', JSON.stringify(JSON.parse(whole), null, 2)],
     ['another order', 'of the members', JSON.stringify(JSON.parse(whole))],
     ['an escaped letter', 'is that letter', spelled('"job-1"', '"job-\\u0031"')],
@@ -378,6 +397,19 @@ export const STATEMENT: DocumentGroup = {
       'at most a day',
       made(it => (it.onLapse = { freeze: { grace: 86_401 } })),
     ],
+    ['secrets: none', 'an empty list says nothing', secrets()],
+    ['secrets: a standard stream', '0 to 2 are taken', secrets(secret({ descriptor: 2 }))],
+    ['secrets: a descriptor too large', 'at most 63', secrets(secret({ descriptor: 64 }))],
+    [
+      'secrets: a descriptor twice',
+      'which of them',
+      secrets(secret(), secret({ name: 'key' })),
+      'cannot say',
+    ],
+    ['secrets: a name twice', 'which of them', secrets(secret(), secret({ descriptor: 4 })), 'cannot say'],
+    ['secrets: for nobody', 'no recipient', secrets(secret({ recipients: [] }))],
+    ['secrets: too short', 'no nonce', secrets(secret({ payload: base64(27) })), 'cannot say'],
+    ['secrets: no base64', 'one spelling', secrets(secret({ payload: '*'.repeat(40) }))],
     ['__proto__', 'an ordinary key, and not known', spelled('"_type"', '"__proto__":{},"_type"')],
     ...members(JSON.parse(whole) as object).flatMap(path =>
       withMember(JSON.parse(whole) as object, path, ['scope.detach']),
