@@ -21,7 +21,7 @@ export async function bootstrapDocuments({
   // No revocation brings it along, and the records of decisions name it until there is one.
   await lineage.putBlob(RevocationSet.empty.manifest)
   if (trust.trustRoots !== undefined && history.trustRoots === null) {
-    await load(trust.trustRoots, envelope => governance.loadTrustRoots(envelope))
+    await load(trust.trustRoots, envelope => governance.loadTrustRoots(envelope, true))
   }
   if (trust.policyBundle !== undefined && history.policy === null) {
     await load(trust.policyBundle, envelope => governance.loadPolicy(envelope, true))

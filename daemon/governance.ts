@@ -14,6 +14,7 @@ import {
   openTrustRoots,
   type RevocationSet,
   type SecretPolicy,
+  windowAt,
 } from '../authorization/index.ts'
 import { WritError } from '../encoding/error.ts'
 import type { Lineage } from '../lineage/index.ts'
@@ -109,11 +110,17 @@ export class Governance {
     })
   }
 
-  loadTrustRoots(envelope: Buffer): Promise<LoadedDocument> {
+  /** @param lapsed as {@link loadPolicy} has it. @throws AuthorizationError, also `NOT_VALID_NOW` */
+  loadTrustRoots(envelope: Buffer, lapsed = false): Promise<LoadedDocument> {
     return this.#inTurn('trust-roots', async () => {
       const { history, lineage, recorder } = this.#o
       const roots = this.#open(keys => openTrustRoots(envelope, keys))
       checkTrustSuccessor(history.newestTrustRoots, roots)
+      if (
+        !lapsed &&
+        windowAt({ notBefore: 'any', notAfter: roots.notAfter }, rfc3339(this.#o.wallMs())) !== 'open'
+      )
+        throw notNow(`the trust roots counted until ${roots.notAfter}`)
       const blob = await lineage.putBlob(envelope)
       const { digest, version } = roots
       const lineageIndex = await recorder.record({ type: 'trust-roots', digest, version, blob })

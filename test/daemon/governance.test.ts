@@ -124,6 +124,20 @@ describe('a change', () => {
       w => w.governance.loadPolicy(policyEnvelope({ version: 3, policies: {} })),
       'ROLLED_BACK',
     ],
+    [
+      'other trust of the same version',
+      w =>
+        w.governance.loadTrustRoots(signTrustRoots({ ...LASTING, version: 2, authorities: [] }, governance)),
+      'ROLLED_BACK',
+    ],
+    [
+      'trust that has ended',
+      w =>
+        w.governance.loadTrustRoots(
+          signTrustRoots({ version: 9, notAfter: NOW, authorities: [] }, governance),
+        ),
+      'NOT_VALID_NOW',
+    ],
     ['older trust', w => w.governance.loadTrustRoots(roots(1)), 'ROLLED_BACK'],
     ['an older revocation', w => w.governance.revoke(revocation(1)), 'ROLLED_BACK'],
     ['a policy of another key', w => w.governance.loadPolicy(foreignPolicy()), 'DOCUMENT_UNSIGNED'],

@@ -1,7 +1,13 @@
 import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { signClearance, signHostLabels } from '../../authorization/index.ts'
+import {
+  checkTrustSuccessor,
+  openTrustRoots,
+  signClearance,
+  signHostLabels,
+  signTrustRoots,
+} from '../../authorization/index.ts'
 import type { Caller } from '../../daemon/core.ts'
 import { History } from '../../daemon/history.ts'
 import type { EventBody } from '../../daemon/recorder.ts'
@@ -10,6 +16,7 @@ import {
   artifact,
   governance,
   HOST,
+  LASTING,
   mallory,
   OTHER_HOST,
   PROGRAM_DIGEST,
@@ -200,6 +207,21 @@ describe('a document that the configured key does not vouch for', () => {
     expect(folded.policy).toBeNull()
     expect(folded.newestPolicy).toEqual({ version: 9, digest })
     expect(folded.unvouched.map(({ index }) => index)).toEqual([bad])
+  })
+
+  test('trusts nobody, and no older trust comes back after a restart', async () => {
+    const w = await world()
+    const roots = (version: number, key = governance) =>
+      signTrustRoots({ ...LASTING, version, authorities: [] }, key)
+    await w.governance.loadTrustRoots(roots(2))
+    expect((await fold(w)).newestTrustRoots).toMatchObject({ version: 2 })
+    const blob = await w.lineage.putBlob(roots(9, mallory))
+    await w.recorder.record({ type: 'trust-roots', digest: 'ab'.repeat(32), version: 9, blob })
+    const folded = await fold(w)
+    expect(folded.trustRoots).toBeNull()
+    expect(() =>
+      checkTrustSuccessor(folded.newestTrustRoots, openTrustRoots(roots(8), [governance.public])),
+    ).toThrow('cannot follow')
   })
 
   test('gives the host no label, and no older one comes back', async () => {
