@@ -73,6 +73,10 @@ async function main(): Promise<number> {
   try {
     for (const [tests, group] of Map.groupBy(mutants, ({ file }) => roomOf(file))) {
       const survey = await trial.survey(tests, group)
+      for (const { file, failing } of survey) {
+        if (failing !== null)
+          process.stdout.write(`${file} fails without a mutant and is left out: ${failing}\n`)
+      }
       const killers = new Map<string, Kills>()
       for (const [position, mutant] of group.entries()) {
         const why = reasonOf(mutant)

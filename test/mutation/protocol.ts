@@ -3,6 +3,8 @@ import type { Fate, Mutant } from './mutant.ts'
 /** What one file of tests runs: mutants by their position. */
 export interface TestFile {
   readonly file: string
+  /** What fails without a mutant: then none of its tests is used. */
+  readonly failing: string | null
   /** While it is loaded. */
   readonly loaded: readonly number[]
   readonly tests: readonly { readonly ms: number; readonly mutants: readonly number[] }[]

@@ -42,7 +42,7 @@ export const VERIFYING: readonly string[] = [
 ]
 
 /** Tests that start programs, or that try what the others do as well, many times more. */
-const SLOW = /(?:openssl|tree|answer-cache)\.test\.ts$/
+const SLOW = /(?:openssl|tree|answer-cache|determinism|replay)\.test\.ts$/
 
 const testsIn = (...rooms: string[]): string[] =>
   rooms
