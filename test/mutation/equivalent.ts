@@ -1,9 +1,26 @@
 import type { Mutant } from './mutant.ts'
 
+const UNUSED = 'what is given in place of what was refused is not used'
+const OWN = 'the text has no uid, so none is the same'
 const WORDS = 'words of a message'
 
 /** Mutants that no test can tell from the original, each with why. By file and change, so that lines may move. */
 export const EQUIVALENT: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  'authorization/scope.ts': {
+    '/[a-z]/i.test(at.charAt(place.length)) → false': "no field's name begins with another's",
+    'without program': UNUSED,
+    "without return this.refuse('the artifact leaves a variable to the caller, who…":
+      'the loop below refuses the same variable at the same place',
+    "user !== 'own' → true": OWN,
+    "user !== 'own' && signed !== 'own' → true": OWN,
+    "signed !== 'own' → true": OWN,
+    'this.refuse(`no ${stdio[name]} is signed`, `request.stdio.${name}`, 0): 0 + 1': UNUSED,
+    'wanted !== null → true': 'null is more than nothing',
+    'a.name < b.name → a.name <= b.name': 'no name is there twice',
+    'a.name < b.name ? -1 : 1: 1 + 1': 'only the sign of what a comparison gives counts',
+    '-1: 1 + 1': 'only the sign of what a comparison gives counts',
+    'program === undefined → false': 'there is always one: what is thrown is for whoever changes the code',
+  },
   'authorization/narrow.ts': {
     "parent === 'own' → false": 'the text has no uid, so none is the same',
     "parent === 'none' → false": 'the text has no limits, and nothing is at most undefined',

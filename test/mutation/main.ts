@@ -9,11 +9,12 @@ import type { TestFile } from './protocol.ts'
 import { roomOf, VERIFYING } from './rooms.ts'
 import { Trial } from './trial.ts'
 
-const USAGE = `usage: npm run mutate -- [--file FILE]... [--line N] [--every N] [--list] [--verbose]
+const USAGE = `usage: npm run mutate -- [--file FILE]... [--line N] [--every N] [--test FILE]... [--list] [--verbose]
 
   --file FILE   only mutants of this file (default: all files that verify)
   --line N      only mutants of this line
   --every N     only each Nth mutant
+  --test FILE   run only these tests (default: all of the file's room)
   --list        show the mutants, try none
   --verbose     show also what killed a mutant
 
@@ -24,6 +25,7 @@ const { values } = parseArgs({
     file: { type: 'string', multiple: true },
     line: { type: 'string' },
     every: { type: 'string', default: '1' },
+    test: { type: 'string', multiple: true },
     list: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -71,7 +73,7 @@ async function main(): Promise<number> {
   const trial = new Trial()
   const count = { killed: 0, hung: 0, equivalent: 0, survived: 0, uncovered: 0 }
   try {
-    for (const [tests, group] of Map.groupBy(mutants, ({ file }) => roomOf(file))) {
+    for (const [tests, group] of Map.groupBy(mutants, ({ file }) => values.test ?? roomOf(file))) {
       const survey = await trial.survey(tests, group)
       for (const { file, failing } of survey) {
         if (failing !== null)

@@ -160,8 +160,11 @@ function literals(node: ts.Node, out: Collector): void {
   if (node.kind === SyntaxKind.TrueKeyword && !isBoolean(node)) out.replace(node, 'false')
   if (node.kind === SyntaxKind.FalseKeyword && !isBoolean(node)) out.replace(node, 'true')
   if (!ts.isNumericLiteral(node)) return
-  out.replace(node, `(${node.getText()} + 1)`)
-  if (Number(node.text) !== 0) out.replace(node, `(${node.getText()} - 1)`)
+  // A number alone does not say which one it is.
+  const where = oneLine(node.parent.getText())
+  const number = node.getText()
+  out.replace(node, `(${number} + 1)`, `${where}: ${number} + 1`)
+  if (Number(node.text) !== 0) out.replace(node, `(${number} - 1)`, `${where}: ${number} - 1`)
 }
 
 const OPERATIONS = [booleans, operators, statements, elements, checks, literals]

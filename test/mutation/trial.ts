@@ -9,7 +9,7 @@ import type { Answer, Question, TestFile } from './protocol.ts'
 const MUTANTS_PER_PROCESS = 100
 /** A mutant can make a loop endless. Its tests take a second or two without it. */
 const HUNG_MS = 30_000
-const SURVEY_MS = 300_000
+const SURVEY_MS = 1_800_000
 
 /** One process that loads mutants, renewed when it is full or hangs. */
 export class Trial {
