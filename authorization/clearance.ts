@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import type { PublicKey, Signer } from '../signing/key.ts'
 import { openDocument, signDocument } from './document.ts'
-import { checkShape, digest, hostId, integer, parseDocument } from './schema.ts'
+import { checkShape, digest, hostId, integer, parseDocument, time } from './schema.ts'
 
 export const CLEARANCE_PAYLOAD_TYPE = 'application/vnd.writ.failure-clearance.v1+json'
 
@@ -22,6 +22,8 @@ export const clearanceSchema = v.strictObject({
       tail: integer(0, Number.MAX_SAFE_INTEGER),
       root: digest,
     }),
+    /** The wall clock that was found wrong, by that entry: it is right, and this is the time that somebody has who can tell. */
+    v.strictObject({ kind: v.literal('clock'), entry: integer(0, Number.MAX_SAFE_INTEGER), time }),
   ]),
 })
 export type ClearanceFields = v.InferOutput<typeof clearanceSchema>

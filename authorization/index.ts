@@ -12,6 +12,7 @@ export {
   parseClearance,
   signClearance,
 } from './clearance.ts'
+export { CLOCK_TOLERANCE_MS, type ClockLook, ClockWatch, type TpmClock } from './clock-watch.ts'
 export {
   type Decision,
   decideAfterOpen,

@@ -24,6 +24,7 @@ import { Progress, STEPS } from './progress.ts'
 import type { Recorder } from './recorder.ts'
 import { recordedReasons } from './recorder.ts'
 import type { SignedReferenceValues } from './reference-values.ts'
+import type { WallClock } from './wall-clock.ts'
 
 /** When a cycle that the TPM left without an answer is followed by the next, at the latest. */
 const UNANSWERED_MS = 5_000
@@ -37,6 +38,8 @@ export interface AttestorOptions {
   readonly recorder: Recorder
   readonly gate: TrustGate
   readonly bootNs: () => bigint
+  /** Is told of the clock in each quote. */
+  readonly clock: Pick<WallClock, 'read' | 'quoted'>
   /** SHA-256 of the session key's SubjectPublicKeyInfo. */
   readonly sessionKeySpkiDigest: Buffer
   readonly tier: Tier
@@ -136,14 +139,16 @@ export class Attestor {
   }
 
   async #cycle(): Promise<CycleResult> {
-    const { gate, bootNs } = this.#o
+    const { gate, bootNs, clock } = this.#o
     const reference = this.#o.reference()
     if (reference === null) {
       return this.#unavailable(new NotReady('NO_REFERENCE_VALUES', 'no reference values are in force'))
     }
     const instantNs = bootNs()
     const binding = this.#binding(reference)
+    const asked = clock.read()
     const quote = await this.#quote(binding)
+    const had = clock.read()
     this.progress.answered()
     this.progress.at(STEPS.logs)
     const logs = await this.#logs.read()
@@ -154,6 +159,7 @@ export class Attestor {
     this.appraisals++
     // What proves nothing or goes back leaves the history as it was.
     this.#previous = appraisal.history
+    if (appraisal.clock !== null && appraisal.verdict !== 'fail') clock.quoted(asked, had, appraisal.clock)
 
     // Closing waits for nothing, so it comes before the record; opening comes after it.
     if (appraisal.verdict === 'fail') {

@@ -26,14 +26,14 @@ import { OutputFiles } from './output-files.ts'
 import { OutputTails } from './output-tails.ts'
 import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Permit } from './permit.ts'
-import { Recorder, recordedReasons } from './recorder.ts'
+import { type EventBody, Recorder, recordedReasons } from './recorder.ts'
 import { Renewals } from './renewals.ts'
 import { Sealing } from './sealing.ts'
 import { catchUp, counterStep, Secrets } from './secrets.ts'
 import { type Settings, withLive } from './settings.ts'
 import { instantsOf, ValidityWatch } from './validity-watch.ts'
 import type { AcceptedRollback } from './waiting.ts'
-import { WallClock } from './wall-clock.ts'
+import { type ClockChange, WallClock } from './wall-clock.ts'
 
 export const DAEMON_VERSION = readVersion()
 
@@ -179,7 +179,8 @@ async function compose(base: {
   const { config, settings, log, host, tier, lineage, history, page, launcher } = base
   const wallMs = () => Date.now()
   const recorder = new Recorder(lineage, bootTimeNs, wallMs)
-  const clock = new WallClock(wallMs, bootTimeNs, history.newestMs)
+  const clock = watchedClock(history, wallMs)
+  clock.onChange = change => onClockChange(parts, change)
   const sessionKey = generateKey('ed25519')
   const rollbackIndex = await recordStart(base, recorder, sessionKey)
 
@@ -231,7 +232,7 @@ async function compose(base: {
   const executor = new Executor(
     withLive(
       {
-        ...{ launcher, registry, tails, recorder, gate, history, wallMs, log },
+        ...{ launcher, registry, tails, recorder, gate, history, wallMs, clock, log },
         openSocket: base.openSocket,
         bootNs: bootTimeNs,
         reconsider: (permit: Permit, caller: Caller) => decider.reconsider(permit, caller).decision.reasons,
@@ -247,7 +248,7 @@ async function compose(base: {
     counterStep(policy, { hostId: host.id, identity: host.identity, secrets: host.secrets, tpm: host.tpm })
   await catchUp(history.secretPolicy, secretCounter, log)
   const governance = new Governance({
-    ...{ history, lineage, recorder, gate, wallMs, secretCounter },
+    ...{ history, lineage, recorder, gate, wallMs, clock, secretCounter },
     keys: host.governanceKeys,
     hostId: host.id,
   })
@@ -262,7 +263,7 @@ async function compose(base: {
   const attestor = new Attestor(
     withLive(
       {
-        ...{ lineage, recorder, gate, tier, log },
+        ...{ lineage, recorder, gate, tier, clock, log },
         tpm: host.tpm,
         ak: host.ak,
         signingKey: host.signingKey,
@@ -305,6 +306,36 @@ async function compose(base: {
   return parts
 }
 
+/** The wall clock, held against what the log says of it. */
+function watchedClock(history: History, wallMs: () => number): WallClock {
+  history.clock.begin(readBootId())
+  const monotonicNs = () => process.hrtime.bigint()
+  return new WallClock(
+    { wallMs, bootNs: bootTimeNs, monotonicNs },
+    history.clock,
+    history.clockFault !== null,
+  )
+}
+
+function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
+
+/** A clearance names the entry, so there has to be one. */
+function onClockChange({ recorder, history, log, onStatusChange }: DaemonParts, change: ClockChange): void {
+  const event: EventBody = change.trusted
+    ? { type: 'clock-trusted', by: change.by, digest: null, blob: null }
+    : { type: 'clock-untrusted', why: change.why }
+  log[change.trusted ? 'info' : 'error']({ event: event.type, ...change }, 'the wall clock')
+  recorder
+    .record(event)
+    .then(index => {
+      history.clockFault = change.trusted ? null : { index, why: change.why }
+      onStatusChange()
+    })
+    .catch((err: unknown) => log.error({ err }, 'a change of the clock was not recorded'))
+}
+
 /** The first entries of this run: that it began, what the run before left in doubt, and the end of what that one left running. */
 async function recordStart(
   { settings, host, tier, lineage, history, launcher, log, accepted }: Parameters<typeof compose>[0],
@@ -314,7 +345,7 @@ async function recordStart(
   const entry = await recorder.record({
     type: 'daemon-start',
     daemonVersion: DAEMON_VERSION,
-    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    bootId: readBootId(),
     configDigest: await lineage.putBlob(configBytes(settings.whole)),
     sessionKeySpki: sessionKey.public.spki.toString('base64'),
     logKeySpki: host.logKey.public.spki.toString('base64'),

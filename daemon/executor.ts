@@ -19,6 +19,7 @@ import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
 import { Output, pumpInput } from './pump.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
+import type { WallClock } from './wall-clock.ts'
 
 /** Why `writd` itself ends an execution. */
 export type EndOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE' | 'DAEMON' | 'DENIED'
@@ -34,6 +35,7 @@ export interface ExecutorOptions {
   readonly reconsider: (permit: Permit, caller: Caller) => readonly Reason[]
   readonly bootNs: () => bigint
   readonly wallMs: () => number
+  readonly clock: Pick<WallClock, 'now'>
   readonly maxEvidenceAgeNs: bigint
   /** The host's own limit on what an execution writes to stdout and stderr together. */
   readonly maxOutputBytes: number

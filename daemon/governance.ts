@@ -1,6 +1,7 @@
 import { checkReferenceSuccessor, withRevision } from '../attestation/index.ts'
 import {
   AuthorizationError,
+  type Clearance,
   checkLabelsSuccessor,
   checkPolicySuccessor,
   checkSecretPolicySuccessor,
@@ -24,6 +25,10 @@ import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
 import { type Recorder, rfc3339 } from './recorder.ts'
 import { openReferenceValues } from './reference-values.ts'
+import type { WallClock } from './wall-clock.ts'
+
+/** How far the clock of who signs a clearance of the wall clock may be from it: time to sign it in between. */
+export const CLOCK_CLEARANCE_MS = 600_000
 
 export type GovernanceErrorCode = 'CLEARANCE_NOT_APPLICABLE'
 
@@ -40,6 +45,7 @@ export interface GovernanceOptions {
   readonly wallMs: () => number
   /** Looks whether a secret policy fits the TPM's counter; gives what moves it there. Left out: this daemon opens no secrets. */
   readonly secretCounter?: (policy: SecretPolicy) => Promise<() => Promise<void>>
+  readonly clock: Pick<WallClock, 'read' | 'accept'>
 }
 
 /** The newest document of a kind that was turned away: what was in force stays. */
@@ -199,6 +205,7 @@ export class Governance {
         return { lineageIndex }
       }
       if (clears.kind === 'rollback') throw notApplicable('the lineage was not put back')
+      if (clears.kind === 'clock') return this.#clearClock(clears, envelope, digest)
       if (history.failureIndex !== BigInt(clears.transition)) {
         throw notApplicable(`entry ${clears.transition} is not the failure in force`)
       }
@@ -209,6 +216,26 @@ export class Governance {
       gate.clearFailure([{ code: 'FAILURE_CLEARED', message: 'an operator cleared the failure' }])
       return { lineageIndex }
     })
+  }
+
+  async #clearClock(
+    { entry, time }: Extract<Clearance['clears'], { kind: 'clock' }>,
+    envelope: Buffer,
+    digest: string,
+  ): Promise<{ lineageIndex: bigint }> {
+    const { history, lineage, recorder, clock } = this.#o
+    if (history.clockFault?.index !== BigInt(entry))
+      throw notApplicable(
+        `entry ${entry} does not say that the clock is wrong, or is not the newest that does`,
+      )
+    const blob = await lineage.putBlob(envelope)
+    const { wallMs } = clock.read()
+    if (Math.abs(wallMs - Date.parse(time)) > CLOCK_CLEARANCE_MS)
+      throw notApplicable(`it says ${time}, and the wall clock ${new Date(wallMs).toISOString()}`)
+    const lineageIndex = await recorder.record({ type: 'clock-trusted', by: 'operator', digest, blob })
+    history.clockFault = null
+    clock.accept()
+    return { lineageIndex }
   }
 
   /** Opens a document with the governance keys that are not revoked. What a key signed before it was stays in force. */

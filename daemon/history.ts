@@ -7,6 +7,8 @@ import {
 } from '../attestation/index.ts'
 import {
   type Clearance,
+  type ClockLook,
+  ClockWatch,
   type HostLabels,
   openClearance,
   openHostLabels,
@@ -37,6 +39,24 @@ export interface Asked {
 export interface OpenExecution {
   readonly executionId: string
   readonly decision: bigint
+}
+
+/** How long an appraisal may take from its quote to its entry. */
+const APPRAISAL_SLACK_MS = 10_000
+
+/** What has to be cleared. Of a clock the clearance says the time, too. */
+export type ToClear =
+  | Exclude<Clearance['clears'], { kind: 'clock' }>
+  | Omit<Extract<Clearance['clears'], { kind: 'clock' }>, 'time'>
+
+/** Whether a clearance is for this, and for nothing else of its kind. */
+export function isCleared(clears: Clearance['clears'], what: ToClear): boolean {
+  const { time: _, ...named } = { time: '', ...clears }
+  return canonicalJson(named) === canonicalJson(what)
+}
+
+function lookOf({ time, bootNs }: LineageEvent): ClockLook {
+  return { wallMs: Date.parse(time), bootMs: Number(BigInt(bootNs) / 1_000_000n), suspendedMs: 0 }
 }
 
 export interface HistoryOptions {
@@ -83,8 +103,10 @@ export class History {
   failureIndex: bigint | null = null
   /** SPKI of the key that signs this log's checkpoints, in base64, as its starts say; null for a log without a start. */
   logKeySpki: string | null = null
-  /** Wall time of the newest entry, ms; 0 for an empty log. */
-  newestMs = 0
+  /** The wall clock, as the log tells of it. */
+  readonly clock = new ClockWatch()
+  /** The entry that says that the wall clock is not relied on, and why; null if it is. */
+  clockFault: { readonly index: bigint; readonly why: string } | null = null
   /** Entries of the log at an unclean stop that nobody has accepted yet. */
   uncleanTail: bigint | null = null
   /** SHA-256 of the subjects of every START: what IMA may have measured on their behalf. */
@@ -152,11 +174,29 @@ export class History {
   }
 
   async #apply(index: bigint, event: LineageEvent): Promise<void> {
-    this.newestMs = Math.max(this.newestMs, Date.parse(event.time))
+    if (event.type === 'daemon-start') this.clock.begin(event.bootId)
+    const look = lookOf(event)
+    this.clock.look(look)
     switch (event.type) {
       case 'daemon-start':
         this.logKeySpki = event.logKeySpki
         return
+      case 'clock-untrusted':
+        this.clockFault = { index, why: event.why }
+        this.clock.distrust(event.why)
+        return
+      case 'clock-trusted': {
+        const entry = Number(this.clockFault?.index ?? -1n)
+        if (
+          event.by === 'operator' &&
+          !(await this.#isCleared(index, event.blob ?? '', { kind: 'clock', entry }))
+        )
+          return
+        this.clockFault = null
+        if (event.by === 'return') this.clock.resume()
+        else this.clock.accept(look)
+        return
+      }
       case 'recovery':
         this.uncleanTail = BigInt(event.tail)
         this.uses.setUncleanSince(event.time)
@@ -199,6 +239,8 @@ export class History {
         // As the running attestor keeps it: every verified quote counts, also of a host that fails, unless its clock went back.
         if (event.clock !== null && !event.reasons.some(({ code }) => code === 'CLOCK_ROLLED_BACK'))
           this.#attest = event.evidence.attest
+        if (event.clock !== null && event.verdict !== 'fail')
+          this.clock.recorded(look, APPRAISAL_SLACK_MS, { ...event.clock, clock: BigInt(event.clock.clock) })
         return
       case 'decision':
         this.#applyDecision(event)
@@ -248,10 +290,10 @@ export class History {
   }
 
   /** Whether a clearance of this host, signed by a configured key, names what is to be cleared. Anything else clears nothing. */
-  async #isCleared(index: bigint, blob: string, what: Clearance['clears']): Promise<boolean> {
+  async #isCleared(index: bigint, blob: string, what: ToClear): Promise<boolean> {
     try {
       const { host, clears } = openClearance(await this.#blob(blob), this.#goodGovernance())
-      if (host === this.#o.hostId && canonicalJson(clears) === canonicalJson(what)) return true
+      if (host === this.#o.hostId && isCleared(clears, what)) return true
       this.unvouched.push({ index, message: 'the clearance is for something else' })
     } catch (error) {
       this.unvouched.push({ index, message: error instanceof Error ? error.message : String(error) })

@@ -4,13 +4,14 @@ import type { ExecutionRegistry } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
 import type { Permit } from './permit.ts'
+import type { WallClock } from './wall-clock.ts'
 
 /** What the look is at. */
 export interface Looked {
   readonly gate: TrustGate
   readonly history: History
   readonly registry: ExecutionRegistry
-  readonly wallMs: () => number
+  readonly clock: Pick<WallClock, 'now'>
 }
 
 /**
@@ -22,7 +23,7 @@ export interface Looked {
  */
 export function lookOnceMore(
   { input, decision }: Permit,
-  { gate, history, registry, wallMs }: Looked,
+  { gate, history, registry, clock }: Looked,
   endRevoked: () => readonly string[],
   reconsider: () => readonly Reason[],
 ): void {
@@ -38,7 +39,9 @@ export function lookOnceMore(
   ) {
     reasons.push({ code: 'REVOKED', message: 'revoked before the first instruction' })
   }
-  if (decision.terms !== null && wallMs() >= Date.parse(decision.terms.notAfter)) {
+  const wall = clock.now()
+  if (wall.untrusted !== null) reasons.push({ code: 'CLOCK_UNTRUSTED', message: wall.untrusted })
+  if (decision.terms !== null && wall.ms >= Date.parse(decision.terms.notAfter)) {
     reasons.push({ code: 'ARTIFACT_EXPIRED', message: 'expired before the first instruction' })
   }
   const sameRules =

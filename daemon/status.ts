@@ -41,6 +41,9 @@ export function statusMessage(parts: DaemonParts): AttestationStatusInput {
     configuration: configurationMessage(settings),
     ...documentsMessage(parts),
     ...(history.failureIndex === null ? {} : { failureEntry: String(history.failureIndex) }),
+    ...(history.clockFault === null
+      ? {}
+      : { clockEntry: String(history.clockFault.index), clockFault: history.clockFault.why }),
     ...(history.uncleanTail === null ? {} : { doubtfulTail: String(history.uncleanTail) }),
   }
 }

@@ -1,5 +1,4 @@
-/** How far the wall clock may stand behind what the lineage has already recorded, or move against the boot clock between two looks. NTP slews; it does not step this far on a host that is in order. */
-export const WALL_CLOCK_TOLERANCE_MS = 5_000
+import { type ClockLook, ClockWatch, type TpmClock } from '../authorization/index.ts'
 
 /** One look at the wall clock. */
 export interface WallTime {
@@ -9,41 +8,77 @@ export interface WallTime {
   readonly untrusted: string | null
 }
 
-/**
- * The wall clock, watched. Validity of artifacts is judged by it, and whoever can set it back could revive what has expired.
- * So it is compared with two things that cannot be set: the boot clock, and the newest time in the lineage.
- */
+/** The clocks of a host. */
+export interface Clocks {
+  /** Milliseconds since the epoch. */
+  readonly wallMs: () => number
+  /** The boot clock in nanoseconds. */
+  readonly bootNs: () => bigint
+  /** CLOCK_MONOTONIC in nanoseconds, which stands still while the host is suspended. */
+  readonly monotonicNs: () => bigint
+}
+
+export type ClockChange =
+  | { readonly trusted: false; readonly why: string }
+  | { readonly trusted: true; readonly by: 'return' | 'tpm' }
+
+/** The wall clock of this host, watched ({@link ClockWatch}). */
 export class WallClock {
-  readonly #wall: () => number
-  readonly #bootMs: () => number
-  #floorMs: number
-  /** Wall minus boot, as first seen; a step of the wall clock changes it. */
-  #offsetMs: number
+  readonly #clocks: Clocks
+  readonly #watch: ClockWatch
+  #told: boolean
+  /** Called when trust in it is lost or comes back by itself: not within the call that finds it out. */
+  onChange: (change: ClockChange) => void = () => undefined
 
   /**
-   * @param wall milliseconds since the epoch
-   * @param bootNs the boot clock in nanoseconds
-   * @param newestRecordedMs time of the newest lineage entry, or 0
+   * @param watch what the log says of this host's clock, in the boot that goes on now
+   * @param told whether the log says that it is not relied on
    */
-  constructor(wall: () => number, bootNs: () => bigint, newestRecordedMs: number) {
-    this.#wall = wall
-    this.#bootMs = () => Number(bootNs() / 1_000_000n)
-    this.#floorMs = newestRecordedMs
-    this.#offsetMs = wall() - this.#bootMs()
+  constructor(clocks: Clocks, watch: ClockWatch = new ClockWatch(), told = false) {
+    this.#clocks = clocks
+    this.#watch = watch
+    this.#told = told
   }
 
   now(): WallTime {
-    const ms = this.#wall()
-    const offset = ms - this.#bootMs()
-    if (ms < this.#floorMs - WALL_CLOCK_TOLERANCE_MS) {
-      return { ms, untrusted: `the wall clock is ${this.#floorMs - ms} ms behind what was already recorded` }
+    const look = this.read()
+    const untrusted = this.#watch.look(look)
+    this.#tell()
+    return { ms: look.wallMs, untrusted }
+  }
+
+  /** All clocks as they are now. */
+  read(): ClockLook {
+    const bootNs = this.#clocks.bootNs()
+    const suspendedMs = Number((bootNs - this.#clocks.monotonicNs()) / 1_000_000n)
+    return { wallMs: this.#clocks.wallMs(), bootMs: Number(bootNs / 1_000_000n), suspendedMs }
+  }
+
+  /**
+   * Takes the clock of a verified quote.
+   *
+   * @param asked the clocks before it was asked for
+   * @param had the clocks when it was there
+   */
+  quoted(asked: ClockLook, had: ClockLook, tpm: TpmClock): void {
+    const by = this.#watch.quoted(had, Math.max(0, had.bootMs - asked.bootMs), tpm)
+    if (by !== null) {
+      this.#told = false
+      queueMicrotask(() => this.onChange({ trusted: true, by }))
     }
-    if (offset < this.#offsetMs - WALL_CLOCK_TOLERANCE_MS) {
-      return { ms, untrusted: `the wall clock was set back by ${Math.round(this.#offsetMs - offset)} ms` }
-    }
-    // Forward steps are taken over: they can only end validity sooner, and from then on there is no way back.
-    this.#floorMs = Math.max(this.#floorMs, ms)
-    this.#offsetMs = Math.max(this.#offsetMs, offset)
-    return { ms, untrusted: null }
+    this.#tell()
+  }
+
+  /** An operator has looked at it. */
+  accept(): void {
+    this.#watch.accept(this.read())
+    this.#told = false
+  }
+
+  #tell(): void {
+    const why = this.#watch.fault
+    if (why === null || this.#told) return
+    this.#told = true
+    queueMicrotask(() => this.onChange({ trusted: false, why }))
   }
 }

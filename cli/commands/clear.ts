@@ -15,6 +15,7 @@ interface Options extends SocketOptions, SignerOptions {
   tail?: boolean
   rollback?: boolean
   found?: string
+  clock?: boolean
   key?: string
   host?: string
   entry?: number
@@ -26,7 +27,7 @@ export function addClear(program: Command): void {
   const command = addCommand(
     program,
     'clear',
-    'Let a host go on after a failed appraisal, an unclean stop, or with a log that was put back. Look at it first.',
+    'Let a host go on after a failed appraisal, an unclean stop, with a log that was put back, or with a clock that was set. Look at it first.',
     `writ clear --failure --key operator.key
      writ clear --failure --key operator.key --host 000b9c… --entry 38 --out clearance.json   # sign elsewhere,
      writ clear --send clearance.json                                                      # send here
@@ -45,6 +46,8 @@ export function addClear(program: Command): void {
             'tail?': 'number',
             'counter?': 'decimal',
             'root?': 'hex',
+            'entry?': 'number',
+            'time?': 'text',
           },
         },
       },
@@ -60,11 +63,15 @@ export function addClear(program: Command): void {
       '--found <counter:entries:root>',
       'with --rollback, the lineage that was found, as `writ status` says it (default: ask the daemon)',
     )
+    .option(
+      '--clock',
+      "the host's wall clock is right, though it was set; it has to agree with the one of who signs, within ten minutes",
+    )
     .option('--key <file>', "the operator's private key")
     .option('--host <id>', 'the host (default: the one that the daemon says)')
     .option(
       '--entry <index>',
-      'entry of the failure, or size of the log at the unclean stop (default: the one in force)',
+      'entry of the failure or of the wrong clock, or size of the log at the unclean stop (default: the one in force)',
       entryIndex,
     )
     .option('--out <file>', 'write the signed clearance instead of sending it; nothing is overwritten')
@@ -96,15 +103,15 @@ export function addClear(program: Command): void {
   })
 }
 
-function checkUse({ failure, tail, rollback, found, send, key, out, host, entry }: Options): void {
-  const ways = [failure, tail, rollback, send].filter(way => way !== undefined).length
+function checkUse({ failure, tail, clock, rollback, found, send, key, out, host, entry }: Options): void {
+  const ways = [failure, tail, clock, rollback, send].filter(way => way !== undefined).length
   const wrong =
     ways !== 1
-      ? 'give one of --failure, --tail, --rollback, --send'
+      ? 'give one of --failure, --tail, --clock, --rollback, --send'
       : found !== undefined && rollback === undefined
         ? '--found is for --rollback'
         : entry !== undefined && rollback !== undefined
-          ? '--entry is for --failure and --tail'
+          ? '--entry is for --failure, --tail and --clock'
           : send === undefined && key === undefined
             ? 'a clearance is signed: give --key'
             : send !== undefined && [key, out, host, entry].some(option => option !== undefined)
@@ -113,7 +120,8 @@ function checkUse({ failure, tail, rollback, found, send, key, out, host, entry 
   if (wrong !== undefined) throw new CliError('USAGE', wrong, { next: 'See writ clear --help.' })
 }
 
-function numbered({ failure }: Options, entry: number): ClearanceFields['clears'] {
+function numbered({ failure, clock }: Options, entry: number): ClearanceFields['clears'] {
+  if (clock === true) return { kind: 'clock', entry, time: new Date().toISOString() }
   return failure === true ? { kind: 'failure', transition: entry } : { kind: 'tail', tail: entry }
 }
 
@@ -134,20 +142,24 @@ async function hostOf(daemon: WritClient): Promise<string> {
 /** What is to be cleared, as the daemon says, which is what it will hold the clearance against. */
 async function inForce(daemon: WritClient, options: Options): Promise<ClearanceFields['clears']> {
   const { status } = await daemon.call(api.attestation.GetStatus, {})
-  const { failure, rollback } = options
+  const { failure, clock, rollback } = options
   if (rollback === true && status?.rolledBack) {
     const { counter, size, root } = status.rolledBack
     return { kind: 'rollback', counter, tail: Number(size), root: root.toString('hex') }
   }
-  const found = rollback === true ? undefined : failure === true ? status?.failureEntry : status?.doubtfulTail
+  const numbers =
+    clock === true ? status?.clockEntry : failure === true ? status?.failureEntry : status?.doubtfulTail
+  const found = rollback === true ? undefined : numbers
   if (found !== undefined) return numbered(options, Number(found))
   throw new CliError(
     'REQUEST_FAILED',
     rollback === true
       ? 'the lineage was not put back'
-      : failure === true
-        ? 'no failure is in force'
-        : 'no unclean stop is in doubt',
+      : clock === true
+        ? 'the wall clock is relied on'
+        : failure === true
+          ? 'no failure is in force'
+          : 'no unclean stop is in doubt',
     { next: '`writ status` shows what has to be cleared.' },
   )
 }
@@ -160,7 +172,9 @@ async function write(file: string, fields: ClearanceFields, key: Signer, output:
       ? `failure, entry ${clears.transition}`
       : clears.kind === 'tail'
         ? `tail of ${clears.tail} entries`
-        : `lineage of ${clears.tail} entries that was put back, counter ${clears.counter}`
+        : clears.kind === 'clock'
+          ? `wall clock at ${clears.time}, entry ${clears.entry}`
+          : `lineage of ${clears.tail} entries that was put back, counter ${clears.counter}`
   output.result({ file, ...fields }, () => [`${file}  clearance of the ${what}, host ${host}`])
   return undefined
 }

@@ -56,6 +56,8 @@ const STATUS = {
     size: 'decimal: entries of the log that was put back',
     root: 'hex: of its tree',
   },
+  'clockEntry?': 'decimal: entry that says that the wall clock is not relied on',
+  clockFault: 'text: why the wall clock is not relied on',
   'doubtfulTail?': 'decimal: size of the log at an unclean stop that an operator has to accept',
 } as const
 
@@ -93,8 +95,8 @@ function present(status: AttestationStatus | null): AttestationStatus {
 const stateName = (status: AttestationStatus) => String(status.state).replace(/^GATE_STATE_/, '')
 
 function shown(status: AttestationStatus) {
-  const { _evidenceAgeMs, _secureBoot, _failureEntry, _doubtfulTail, ...rest } = status as AttestationStatus &
-    Record<string, unknown>
+  const { _evidenceAgeMs, _secureBoot, _failureEntry, _doubtfulTail, _clockEntry, ...rest } =
+    status as AttestationStatus & Record<string, unknown>
   const { policy, hostLabels, refusedDocument, ...always } = rest
   return {
     ...always,
@@ -184,8 +186,14 @@ function configurationLines(configuration: ConfigurationStatus | null): string[]
 }
 
 /** What an operator has to decide before all goes on, and the command that says so. */
-function adviceLines({ failureEntry, doubtfulTail, rolledBack }: AttestationStatus): string[] {
-  const advice = (what: string, kind: 'failure' | 'tail' | 'rollback') => [
+function adviceLines({
+  failureEntry,
+  doubtfulTail,
+  rolledBack,
+  clockEntry,
+  clockFault,
+}: AttestationStatus): string[] {
+  const advice = (what: string, kind: 'failure' | 'tail' | 'rollback' | 'clock') => [
     '',
     styled('yellow', what),
     `  writ clear --${kind} --key operator.key`,
@@ -203,6 +211,12 @@ function adviceLines({ failureEntry, doubtfulTail, rolledBack }: AttestationStat
       : advice(
           `The host failed its appraisal (entry ${failureEntry} of the lineage) and stays so until an operator has looked at it:`,
           'failure',
+        )),
+    ...(clockEntry === undefined
+      ? []
+      : advice(
+          `Nothing is permitted (CLOCK_UNTRUSTED): ${printable(clockFault)}. Set the clock right; where it is right, an operator has to say so:`,
+          'clock',
         )),
     ...(doubtfulTail === undefined
       ? []

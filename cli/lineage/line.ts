@@ -12,6 +12,12 @@ const because = (reasons: Reasons) => (reasons.length === 0 ? '' : `: ${codes(re
 const GOOD = 'green'
 const BAD = 'red'
 
+const BY = {
+  return: 'it came back',
+  tpm: "the TPM's clock explains it",
+  operator: 'an operator signed for it',
+}
+
 /** One line on an event, for a person. */
 export function eventText(event: LineageEvent): string {
   switch (event.type) {
@@ -43,6 +49,10 @@ export function eventText(event: LineageEvent): string {
       return `policy ${short(event.digest)} in force, version ${event.version}`
     case 'host-labels':
       return `labels of the host ${short(event.digest)} in force, version ${event.version}`
+    case 'clock-untrusted':
+      return `${styled(BAD, 'wall clock not relied on')}: ${event.why}`
+    case 'clock-trusted':
+      return `wall clock relied on again: ${BY[event.by]}`
     case 'revocation':
       return `revocation ${short(event.digest)} in force, epoch ${event.epoch}`
     case 'decision':

@@ -29,6 +29,7 @@ type DocumentEvent = EventOf<
   | 'failure-cleared'
   | 'tail-accepted'
   | 'rollback-accepted'
+  | 'clock-trusted'
 >
 
 const KINDS = {
@@ -41,6 +42,7 @@ const KINDS = {
   'failure-cleared': 'clearance',
   'tail-accepted': 'clearance',
   'rollback-accepted': 'clearance',
+  'clock-trusted': 'clearance',
 } as const
 
 /** What the operator signed and the log says was put in force. */
@@ -59,7 +61,7 @@ export class Documents {
   async check(entries: readonly LogEntry[]): Promise<Holds> {
     const counts = new Map<string, number>()
     for (const { index, event } of entries) {
-      if (!(event.type in KINDS)) continue
+      if (!(event.type in KINDS) || (event.type === 'clock-trusted' && event.by !== 'operator')) continue
       const document = event as DocumentEvent
       await atEntry(index, () => this.#open(document))
       const kind = KINDS[document.type]
@@ -72,6 +74,7 @@ export class Documents {
   }
 
   async #open(event: DocumentEvent): Promise<void> {
+    if (event.blob === null) throw new StepFailure('a clearance that is not there')
     const envelope = await this.#blob(event.blob)
     const digest = this.#read(event, envelope)
     if (digest !== event.digest) {
@@ -107,6 +110,7 @@ export class Documents {
       case 'failure-cleared':
       case 'tail-accepted':
       case 'rollback-accepted':
+      case 'clock-trusted':
         return openClearance(envelope, operators).digest
     }
   }

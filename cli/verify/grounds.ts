@@ -1,4 +1,4 @@
-import { type DecisionRecord, RevocationSet } from '../../authorization/index.ts'
+import { CLOCK_TOLERANCE_MS, type DecisionRecord, RevocationSet } from '../../authorization/index.ts'
 import type { LogState } from './log-state.ts'
 import { type EventOf, type LogEntry, StepFailure } from './steps.ts'
 import { RECORDED_MS } from './timeline.ts'
@@ -6,8 +6,6 @@ import { RECORDED_MS } from './timeline.ts'
 type Decision = EventOf<'decision'> | EventOf<'renewal'>
 type Inputs = NonNullable<DecisionRecord['inputs']>
 
-/** By how much a wall clock may go back and still be relied on: as `writd` judges it. */
-const WALL_CLOCK_TOLERANCE_MS = 5_000
 /** Two instants, each cut to milliseconds. */
 const ROUNDING_MS = 2
 /** What rounding and slewing may take off an age that two clocks measure. */
@@ -46,15 +44,17 @@ export function checkGrounds(
 /** The time that validity was judged by is that of the entry, and goes on from the entries before it. */
 function checkClock(event: Decision, { clock }: Inputs, state: LogState, lookedMs: number): void {
   const ms = Date.parse(event.time)
-  if (lookedMs > ms + WALL_CLOCK_TOLERANCE_MS || lookedMs < ms - RECORDED_MS)
+  if (lookedMs > ms + CLOCK_TOLERANCE_MS || lookedMs < ms - RECORDED_MS)
     throw new StepFailure(`it was made at ${clock.now} and recorded at ${event.time}`)
   if (!clock.trusted) return
-  const offset = ms - Number(BigInt(event.bootNs) / 1_000_000n)
-  const back = Math.max(state.newestMs - lookedMs, state.offsetMs - offset)
-  if (back > WALL_CLOCK_TOLERANCE_MS + RECORDED_MS)
-    throw new StepFailure(
-      `its clock is ${Math.round(back)} ms behind what the log had before, and was relied on`,
-    )
+  if (!state.clockTrusted.seenAt(lookedMs).includes(true))
+    throw new StepFailure('its clock was relied on, and the log says that it could not be')
+  const bootMs = Number(BigInt(event.bootNs) / 1_000_000n) - (ms - lookedMs)
+  const fault = state.clock.judge(
+    { wallMs: lookedMs, bootMs, suspendedMs: 0 },
+    CLOCK_TOLERANCE_MS + RECORDED_MS,
+  )
+  if (fault !== null) throw new StepFailure(`its clock was relied on, and ${fault}`)
 }
 
 function checkDocuments(inputs: Inputs, state: LogState, lookedMs: number): void {

@@ -1,4 +1,10 @@
-import { openClearance, openRevocation, RevocationSet } from '../../authorization/index.ts'
+import {
+  type ClockLook,
+  ClockWatch,
+  openClearance,
+  openRevocation,
+  RevocationSet,
+} from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { base64ToBytes } from '../../encoding/text.ts'
 import type { PublicKey } from '../../signing/key.ts'
@@ -33,6 +39,13 @@ const STEPS: Readonly<Record<GateState['state'], readonly GateState['state'][]>>
   FAILED: ['UNATTESTED'],
 }
 
+/** How far the clock of who clears a wall clock may be from it: as `writd` judges it, and what recording it takes. */
+const CLEARANCE_MS = 610_000
+
+function lookOf({ time, bootNs }: LogEntry['event']): ClockLook {
+  return { wallMs: Date.parse(time), bootMs: Number(BigInt(bootNs) / 1_000_000n), suspendedMs: 0 }
+}
+
 /**
  * All that decisions depend on, folded from the log in its order. What must not be is said by {@link apply} and then taken over
  * as the log has it, so that each property can be judged by itself.
@@ -52,10 +65,11 @@ export class LogState {
   run: Run | null = null
   /** The newest appraisal of this run. */
   appraisal: { readonly index: number; readonly event: EventOf<'appraisal'> } | null = null
-  /** Newest time so far, and the greatest distance of the wall clock from the boot clock in this run. */
-  newestMs = 0
+  /** The wall clock so far, without the times at which it was not relied on. */
+  readonly clock = new ClockWatch()
+  /** Whether the log says that it is relied on. */
+  readonly clockTrusted = new Timeline<boolean>(true, IN_FORCE_MS)
   bootNs = 0n
-  offsetMs = Number.NEGATIVE_INFINITY
   /** Ways out of FAILED. */
   cleared = 0
   readonly recovered: number[] = []
@@ -64,6 +78,7 @@ export class LogState {
   readonly #hostId: string | null
   #failure: number | null = null
   #tail: number | null = null
+  #clockFault: number | null = null
   #mayClear = false
   #failedSinceAppraisal = false
   #uncleanStart = false
@@ -84,9 +99,10 @@ export class LogState {
       this.config.reset(await this.#configFacts(event.configDigest))
     }
     const back = BigInt(event.bootNs) < this.bootNs
-    this.newestMs = Math.max(this.newestMs, ms)
     this.bootNs = BigInt(event.bootNs)
-    this.offsetMs = Math.max(this.offsetMs, ms - Number(this.bootNs / 1_000_000n))
+    if (event.type === 'daemon-start') this.clock.begin(event.bootId)
+    const look = lookOf(event)
+    if (this.clockTrusted.newest && this.clock.judge(look) === null) this.clock.take(look)
     const fault = await this.#take(index, event, ms)
     return fault ?? (back ? 'the boot clock goes back within a run' : null)
   }
@@ -95,7 +111,6 @@ export class LogState {
     this.run = { sessionKeySpki, tier, hostId, clean }
     this.appraisal = null
     this.bootNs = 0n
-    this.offsetMs = Number.NEGATIVE_INFINITY
     this.#mayClear = false
     this.#failedSinceAppraisal = false
     const state = this.#failure === null ? 'UNATTESTED' : 'FAILED'
@@ -114,6 +129,12 @@ export class LogState {
         return event.tail < index ? null : 'a tail that is not before it'
       case 'secret-policy':
         return null
+      case 'clock-untrusted':
+        this.#clockFault = index
+        this.clockTrusted.set(false, ms)
+        return null
+      case 'clock-trusted':
+        return this.#trustClock(event, ms)
       case 'trust-roots':
         this.trustRoots.set(event.blob, ms)
         return null
@@ -164,6 +185,26 @@ export class LogState {
   /** That one is missing is a failure of its own, and of the decisions that rest on it. */
   #configFacts(digest: string): Promise<ConfigFacts | null> {
     return readConfigFacts(digest, this.#blob).catch(() => null)
+  }
+
+  /** By itself it is relied on again where it came back to, or where quotes say so: these are judged by themselves. */
+  async #trustClock(event: EventOf<'clock-trusted'>, ms: number): Promise<string | null> {
+    const fault = this.#clockFault
+    this.#clockFault = null
+    this.clockTrusted.set(true, ms)
+    if (event.by === 'return') return fault === null ? 'a clock that was relied on already' : null
+    this.clock.accept(lookOf(event))
+    if (event.by === 'tpm' || event.blob === null)
+      return event.by === 'tpm' && fault !== null
+        ? null
+        : 'a clock that is relied on without anybody saying why'
+    const { host, clears } = openClearance(await this.#blob(event.blob), this.#good())
+    if (this.#hostId !== null && host !== this.#hostId) return 'a clearance for another host'
+    return clears.kind === 'clock' &&
+      clears.entry === fault &&
+      Math.abs(Date.parse(clears.time) - ms) <= CLEARANCE_MS
+      ? null
+      : 'a clearance of something else than the clock at that time'
   }
 
   async #clear(event: EventOf<'failure-cleared'>): Promise<string | null> {

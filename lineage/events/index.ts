@@ -104,6 +104,8 @@ export function blobsOf(event: LineageEvent): string[] {
     case 'host-labels':
     case 'secret-policy':
       return [event.blob]
+    case 'clock-trusted':
+      return event.blob === null ? [] : [event.blob]
     case 'revocation':
       return [event.blob, event.manifest]
     default:

@@ -92,6 +92,14 @@ export const SCHEMAS = {
   }),
   'trust-transition': event('trust-transition', { from: gateState, to: gateState, epoch: count, reasons }),
   'failure-cleared': event('failure-cleared', { digest, blob: digest }),
+  /** The wall clock cannot be relied on: nothing is permitted by it from here on. */
+  'clock-untrusted': event('clock-untrusted', { why: text(512) }),
+  /** It is relied on again: it came back, or the TPM's clock explains it, or an operator signed for it. */
+  'clock-trusted': event('clock-trusted', {
+    by: oneOf('return', 'tpm', 'operator'),
+    digest: nullable(digest),
+    blob: nullable(digest),
+  }),
   /** One attestation cycle's appraisal. Its quote is bound to the fields of `binding`. */
   appraisal: event('appraisal', {
     verdict: oneOf('pass', 'degraded', 'fail'),

@@ -9,6 +9,7 @@ import { type GateSnapshot, TrustGate } from '../../daemon/gate.ts'
 import { LeasePage } from '../../daemon/native.ts'
 import { Recorder } from '../../daemon/recorder.ts'
 import type { SignedReferenceValues } from '../../daemon/reference-values.ts'
+import { WallClock } from '../../daemon/wall-clock.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { imaEntry, templateHash } from '../attestation/ima-log.ts'
 import { recordedHost } from '../attestation/recorded-host.ts'
@@ -53,6 +54,7 @@ async function setup(change: Partial<AttestorOptions> = {}) {
     ...{ tpm, lineage, gate, bootNs, tier: 'simulated', cycleMs: 1e6, recoverByItself: false, log: silent },
     ak: { publicArea: host.identity.akPublicArea, name: host.identity.akName },
     signingKey: host.ak,
+    clock: new WallClock({ wallMs: () => Number(clock.ns / 1_000_000n), bootNs, monotonicNs: bootNs }),
     openLog: async kind => openSync(files[kind], 'r'),
     recorder: new Recorder(lineage, bootNs, () => Date.now()),
     sessionKeySpkiDigest: Buffer.alloc(32, 9),

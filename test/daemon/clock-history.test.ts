@@ -9,6 +9,7 @@ import { History } from '../../daemon/history.ts'
 import { LeasePage } from '../../daemon/native.ts'
 import { Recorder } from '../../daemon/recorder.ts'
 import type { SignedReferenceValues } from '../../daemon/reference-values.ts'
+import { WallClock } from '../../daemon/wall-clock.ts'
 import { recordedHost } from '../attestation/recorded-host.ts'
 import { type SimulatedHost, startSimulatedHost } from '../attestation/tpm2/simulated-host.ts'
 import { governance } from '../authorization/scenario.ts'
@@ -59,6 +60,7 @@ describe('the clock of a TPM, across restarts of the daemon', () => {
       ...{ tpm, lineage, gate, bootNs, tier: 'simulated', cycleMs: 1e6, recoverByItself: true, log: silent },
       ak: { publicArea: host.identity.akPublicArea, name: host.identity.akName },
       signingKey: host.ak,
+      clock: new WallClock({ wallMs: () => Number(clock.ns / 1_000_000n), bootNs, monotonicNs: bootNs }),
       openLog: async kind => openSync(join(dir, kind), 'r'),
       recorder: new Recorder(lineage, bootNs, () => Date.now()),
       sessionKeySpkiDigest: Buffer.alloc(32, 9),

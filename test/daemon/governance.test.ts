@@ -72,7 +72,7 @@ describe('a change', () => {
     const events = await w.events()
     expect(events[Number(lineageIndex)]).toMatchObject({ type: 'policy', digest, version: 2 })
     for (const event of events.filter(event => 'blob' in event)) {
-      await expect(w.lineage.getBlob('blob' in event ? event.blob : '')).resolves.toBeDefined()
+      await expect(w.lineage.getBlob('blob' in event ? (event.blob ?? '') : '')).resolves.toBeDefined()
     }
     expect(await w.lineage.getBlob(w.history.revocations.digest)).toEqual(w.history.revocations.manifest)
     expect(await w.lineage.getBlob(sha256Hex(policy))).toEqual(policy)

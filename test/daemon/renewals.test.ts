@@ -59,6 +59,13 @@ async function running(sent = frozen(), parent: string | null = null, at?: World
   return { w, id, done, renewals, state, hold, tries, types, steps: launcher.steps }
 }
 
+/** Both clocks go on until then. */
+function until({ time }: World, then: string): void {
+  const ms = Date.parse(then) - time.wallMs
+  time.wallMs += ms
+  time.bootNs += BigInt(ms) * 1_000_000n
+}
+
 describe('what a lapse has frozen', () => {
   test('goes on after a decision that is durable, in the new epoch, with the use that it has', async () => {
     const { w, id, done, state, hold, tries, types, steps } = await running()
@@ -96,11 +103,11 @@ describe('what a lapse has frozen', () => {
       'the policy ran out',
       async w => {
         await w.governance.loadPolicy(policyEnvelope({ version: 2, notAfter: '2026-11-21T02:00:01.000Z' }))
-        w.time.wallMs += 1000
+        until(w, '2026-11-21T02:00:01.000Z')
       },
       'DENIED',
     ],
-    ['its artifact expired', w => (w.time.wallMs = Date.parse('2026-11-23T00:00:00.000Z')), 'DENIED'],
+    ['its artifact expired', w => until(w, '2026-11-23T00:00:00.000Z'), 'DENIED'],
     ['the trust roots lost its key', w => Object.assign(w.history, { trustRoots: null }), 'DENIED'],
     [
       'the policy is not the one that it names any more',

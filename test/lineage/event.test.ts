@@ -29,6 +29,9 @@ const EVENTS: LineageEvent[] = [
   { ...common, type: 'tail-accepted', tail: 12, digest, blob: digest },
   { ...common, type: 'trust-transition', from: 'UNATTESTED', to: 'ATTESTED', epoch: 1, reasons: [] },
   { ...common, type: 'failure-cleared', digest, blob: digest },
+  { ...common, type: 'clock-untrusted', why: 'the wall clock was set back by 3600000 ms' },
+  { ...common, type: 'clock-trusted', by: 'return', digest: null, blob: null },
+  { ...common, type: 'clock-trusted', by: 'operator', digest, blob: digest },
   {
     ...common,
     type: 'appraisal',

@@ -188,6 +188,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   const time = { wallMs: Date.parse(NOW), bootNs: 5_000_000_000n }
   const bootNs = () => time.bootNs
   const wallMs = () => time.wallMs
+  const monotonicNs = bootNs
   const recorder = new Recorder(lineage, bootNs, wallMs)
   const history = await History.fold(lineage, {
     governance: [governance.public],
@@ -196,8 +197,9 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   })
   const page = LeasePage.create()
   const gate = new TrustGate({ lease: page, maxEvidenceAgeNs: MAX_AGE_NS, now: bootNs })
+  const clock = new WallClock({ wallMs, bootNs, monotonicNs }, history.clock)
   const rules = new Governance({
-    ...{ history, lineage, recorder, gate, wallMs },
+    ...{ history, lineage, recorder, gate, wallMs, clock },
     keys: [governance.public],
     hostId: HOST,
   })
@@ -216,7 +218,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
     ...{ history, gate, registry, decisions, stage, bootNs },
     hostId: HOST,
     enforces: { controllers: ['memory', 'pids', 'cpu'], devices: ['gpu'] },
-    clock: new WallClock(wallMs, bootNs, history.newestMs),
+    clock,
     sessionKey: session,
     minting: false,
     maxExecutions: options.maxExecutions ?? 100,
@@ -225,7 +227,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   })
   const launcher = new StepLauncher()
   const executor = new Executor({
-    ...{ registry, tails, recorder, gate, history, bootNs, wallMs, log: silent },
+    ...{ registry, tails, recorder, gate, history, bootNs, wallMs, clock, log: silent },
     launcher: launcher as unknown as LauncherClient,
     reconsider: (permit, caller) => decider.reconsider(permit, caller).decision.reasons,
     maxEvidenceAgeNs: MAX_AGE_NS,

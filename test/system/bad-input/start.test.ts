@@ -273,7 +273,10 @@ describe.skipIf(NEEDS_ROOT !== null)('a start that finds something wrong, and a 
     await host.attested()
     sound.reconnect()
     expect(await sound.good()).toMatchObject({ refused: expect.stringMatching(/CLOCK_UNTRUSTED/) })
+    expect(await status()).toMatchObject({ clockFault: expect.stringMatching(/behind|set back/) })
+    // Right again, it is relied on when the next quote agrees.
     writeFileSync(offset, '0')
+    await expect.poll(async () => (await status())?.clockFault, { timeout: 20_000 }).toBe('')
     await sound.check()
     await sound.verifies('start')
   }, 120_000)

@@ -120,6 +120,15 @@ export interface AttestationStatusInput {
    */
   'refusedDocument'?: (_writ_v1_RefusedDocumentInput | null);
   /**
+   * Lineage entry that says that the wall clock is not relied on, which a clearance has to name; absent if it is. Until then
+   * nothing is permitted (CLOCK_UNTRUSTED).
+   */
+  'clockEntry'?: (number | string | Long);
+  /**
+   * Why it is not; empty if it is.
+   */
+  'clockFault'?: (string);
+  /**
    * The lineage is older than the TPM's counter says: its files were put back. Everything is denied until an operator accepts them.
    */
   'rolledBack'?: (_writ_v1_RolledBackLineageInput | null);
@@ -127,6 +136,7 @@ export interface AttestationStatusInput {
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
   '_doubtfulTail'?: "doubtfulTail";
+  '_clockEntry'?: "clockEntry";
 }
 
 /**
@@ -239,6 +249,15 @@ export interface AttestationStatus {
    */
   'refusedDocument': (_writ_v1_RefusedDocument | null);
   /**
+   * Lineage entry that says that the wall clock is not relied on, which a clearance has to name; absent if it is. Until then
+   * nothing is permitted (CLOCK_UNTRUSTED).
+   */
+  'clockEntry'?: (string);
+  /**
+   * Why it is not; empty if it is.
+   */
+  'clockFault': (string);
+  /**
    * The lineage is older than the TPM's counter says: its files were put back. Everything is denied until an operator accepts them.
    */
   'rolledBack': (_writ_v1_RolledBackLineage | null);
@@ -246,4 +265,5 @@ export interface AttestationStatus {
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
   '_doubtfulTail'?: "doubtfulTail";
+  '_clockEntry'?: "clockEntry";
 }
