@@ -47,7 +47,7 @@ const BASE = new Set(['level', 'time', 'pid', 'hostname', 'name', 'msg', 'event'
  * @param line an object as pino writes it; its values may come from callers
  */
 export function journalFields(line: Readonly<Record<string, unknown>>): JournalField[] {
-  const level = Number(line.level ?? 30)
+  const level = typeof line.level === 'number' ? line.level : 30
   const fields: JournalField[] = [
     ['MESSAGE', messageOf(line)],
     ['PRIORITY', PRIORITIES.find(([least]) => level >= least)?.[1] ?? '6'],
