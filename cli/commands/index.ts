@@ -60,6 +60,14 @@ export const COMMANDS: Commands = {
     show: async p => (await import('./labels/show.ts')).addLabelsShow(p),
     load: async p => (await import('./labels/load.ts')).addLabelsLoad(p),
   }),
+  secret: loadGroup('secret', "Seal secrets to hosts' TPMs, and say in which state of a host they open.", {
+    recipient: async p => (await import('./secret/recipient.ts')).addSecretRecipient(p),
+    seal: async p => (await import('./secret/seal.ts')).addSecretSeal(p),
+    policy: loadGroup('policy', 'Sign and load secret policies.', {
+      sign: async p => (await import('./secret/policy.ts')).addSecretPolicySign(p),
+      load: async p => (await import('./secret/policy.ts')).addSecretPolicyLoad(p),
+    }),
+  }),
   clear: async p => (await import('./clear.ts')).addClear(p),
   lineage: loadGroup('lineage', 'Read the log of everything that was decided and seen.', {
     tail: async p => (await import('./lineage/tail.ts')).addLineageTail(p),

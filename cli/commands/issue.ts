@@ -12,6 +12,7 @@ import { addSignerOptions, readSigners, type SignerOptions } from '../keys.ts'
 import { printable } from '../output.ts'
 import { type PlannedWorkload, readPlan } from '../plan-file.ts'
 import { addScopeOptions, type ScopeOptions, scopeOptionsGiven } from '../scope-options.ts'
+import { readSealedSecret } from '../secret-files.ts'
 import { buildStatement, type IssueOptions, planWorkload, type StatementParts } from '../statement.ts'
 import { collect, duration, wholeNumber } from '../workload.ts'
 
@@ -19,6 +20,7 @@ interface Options extends IssueOptions, ScopeOptions, SignerOptions {
   fromPlan?: string
   libraries?: boolean
   yes?: boolean
+  secret?: string[]
   key: string[]
   out: string
 }
@@ -96,6 +98,7 @@ export function addIssue(program: Command): void {
       'how long it may stay frozen until the host is attested again, such as 5m; then it is killed',
       duration('--grace'),
     )
+    .option('--secret <file>', 'a secret from `writ secret seal` (repeatable)', collect)
     .option('--from-plan <file>', 'what `writ plan --out` found; it is shown, and signed after a yes')
     .option('--libraries', 'sign loader and shared libraries of the program as well')
     .option('--yes', 'show it, and ask nobody')
@@ -111,7 +114,10 @@ export function addIssue(program: Command): void {
       options.fromPlan === undefined
         ? await planWorkload(program, rest, options, options.libraries === true)
         : await fromPlan(options.fromPlan, args, options)
-    const { subjects, predicate } = buildStatement(planned, options)
+    const secrets = await Promise.all((options.secret ?? []).map(readSealedSecret))
+    const built = buildStatement(planned, options)
+    const { subjects } = built
+    const predicate = secrets.length === 0 ? built.predicate : { ...built.predicate, secrets }
     const statement = parseStatement(statementBytes(subjects, predicate))
     if (options.fromPlan !== undefined)
       await confirm(artifactInWords(statement), 'Sign this?', options.yes === true)

@@ -1,0 +1,47 @@
+import type { Command } from 'commander'
+import { canonicalJsonBytes } from '../../../encoding/json.ts'
+import { addCommand, setAction } from '../../command.ts'
+import { readDocument, writeDocument } from '../../files.ts'
+import { readTrustedKey } from '../../keys.ts'
+import { readRecipient, sealSecret } from '../../secret-files.ts'
+import { collect, positive } from '../../workload.ts'
+
+interface Options {
+  name: string
+  descriptor: number
+  recipient: string[]
+  policyKey: string
+  reference: string
+  out: string
+}
+
+export function addSecretSeal(parent: Command): void {
+  const command = addCommand(
+    parent,
+    'seal <file>',
+    "Seal a secret to hosts' TPMs, for `writ issue --secret`.",
+    'writ secret seal model.key --name model-key --descriptor 3 --recipient host1.json --policy-key boot.pub --reference production --out model-key.json',
+    { file: 'text', name: 'text', descriptor: 'number', hosts: ['text'] },
+  )
+    .requiredOption('--name <name>', 'what it is called')
+    .requiredOption('--descriptor <n>', 'under which the program finds it, 3 to 63', positive('--descriptor'))
+    .requiredOption('--recipient <file>', 'what a host handed out (repeatable)', collect)
+    .requiredOption('--policy-key <file>', 'public key, of ECDSA P-256, that approves of states of hosts')
+    .requiredOption('--reference <name>', 'what the secret policy is called that opens it')
+    .requiredOption('--out <file>', 'where it is written; nothing is overwritten')
+  setAction<Options>(command, async ({ args, options, output }) => {
+    const [path = ''] = args
+    const recipients = await Promise.all(options.recipient.map(readRecipient))
+    const policyKey = await readTrustedKey(options.policyKey, "the policy's key")
+    const secret = await readDocument(path, 'a secret')
+    const { name, descriptor, reference } = options
+    const sealed = sealSecret(secret, { name, descriptor, reference, policyKey, recipients })
+    secret.fill(0)
+    await writeDocument(options.out, canonicalJsonBytes(sealed))
+    const hosts = recipients.map(({ host }) => host)
+    output.result({ file: options.out, name, descriptor, hosts }, () => [
+      `${options.out}  ${name}, descriptor ${descriptor}, for ${hosts.length} hosts`,
+    ])
+    return undefined
+  })
+}

@@ -1,0 +1,93 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { generateKey, privateKeyToPem, publicKeyToPem } from '../../signing/key.ts'
+import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
+
+const SECRET = 'the key of the model, which nobody else has'
+const PCRS = [0, 2, 4, 7]
+const PROGRAM = ['/bin/sh', '-c', 'cat <&3; cat /proc/self/environ >&2']
+
+describe.skipIf(NEEDS_ROOT !== null)('secrets sealed to a host (needs root)', () => {
+  let host: GovernedHost
+  let artifact: string
+  let values: Record<number, string>
+  beforeAll(async () => {
+    host = await GovernedHost.start()
+    const ok = async (args: string[]) => {
+      const done = await host.writ(args)
+      expect(done.stderr + done.stdout).not.toContain(SECRET)
+      expect([args, done.code, done.stderr]).toEqual([args, 0, expect.anything()])
+    }
+    writeFileSync(host.path('secret'), SECRET)
+    const boot = generateKey('ecdsa-p256')
+    writeFileSync(host.path('boot.key'), privateKeyToPem(boot))
+    writeFileSync(host.path('boot.key.pub'), publicKeyToPem(boot.public))
+    await ok(['secret', 'recipient', '--state-dir', host.path('state'), '--out', host.path('recipient.json')])
+    await ok([
+      ...[
+        'secret',
+        'seal',
+        host.path('secret'),
+        '--name',
+        'model',
+        '--descriptor',
+        '3',
+        '--reference',
+        'test',
+      ],
+      ...['--recipient', host.path('recipient.json'), '--policy-key', host.path('boot.key.pub')],
+      ...['--out', host.path('sealed.json')],
+    ])
+    artifact = await host.issue('secretive', PROGRAM, ['--secret', host.path('sealed.json')])
+    values = await pcrs()
+  }, 120_000)
+  afterAll(() => host?.close())
+
+  async function pcrs(): Promise<Record<number, string>> {
+    const tpm = host.tpm.connect()
+    try {
+      const read = await tpm.readPcrs([{ bank: 0x000b, pcrs: PCRS }])
+      return Object.fromEntries(PCRS.map(pcr => [pcr, read.get('sha256')?.get(pcr)?.toString('hex') ?? '']))
+    } finally {
+      await tpm.close()
+    }
+  }
+  async function loadPolicy(version: number, of: Record<number, string>) {
+    const out = host.path(`secret-policy-${version}-${Math.random()}.json`)
+    const signed = await host.writ([
+      ...['secret', 'policy', 'sign', '--version', String(version), '--policy-key', host.path('boot.key')],
+      ...['--reference', 'test', ...PCRS.flatMap(pcr => ['--pcr', `${pcr}=${of[pcr]}`])],
+      ...['--recipient', host.path('recipient.json'), '--key', host.path('operator.key'), '--out', out],
+    ])
+    expect([signed.code, signed.stderr]).toEqual([0, expect.anything()])
+    return host.writ(['secret', 'policy', 'load', out])
+  }
+  const run = () => host.writ(['run', '--artifact', artifact, '--', ...PROGRAM])
+
+  test('without a policy nothing opens, and no use is consumed', async () => {
+    const denied = await run()
+    expect(denied.code).not.toBe(0)
+    expect(denied.stderr).toContain('ENVIRONMENT_MISMATCH')
+  })
+
+  test('the program reads it from its descriptor, and nothing else shows it', async () => {
+    expect(await loadPolicy(1, values)).toMatchObject({ code: 0 })
+    const done = await run()
+    expect(done).toMatchObject({ code: 0, stdout: SECRET })
+    expect(done.stderr).not.toContain(SECRET)
+    expect(host.daemonLog).not.toContain(SECRET)
+    expect(readFileSync(artifact).includes(SECRET)).toBe(false)
+  })
+
+  test('a version for another state of the host: the TPM refuses, also under the version before', async () => {
+    const other = { ...values, 4: 'ab'.repeat(32) }
+    expect(await loadPolicy(2, other)).toMatchObject({ code: 0 })
+    const denied = await run()
+    expect(denied.stdout).toBe('')
+    expect(denied.stderr).toMatch(/ENVIRONMENT_MISMATCH.*TPM/s)
+    expect((await loadPolicy(1, values)).stderr).toContain('ROLLED_BACK')
+    // A new version lets the same secret through.
+    expect(await loadPolicy(3, values)).toMatchObject({ code: 0 })
+    expect(await run()).toMatchObject({ code: 0, stdout: SECRET })
+  })
+})
