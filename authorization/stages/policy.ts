@@ -31,7 +31,7 @@ function ask(evaluation: Evaluation): void {
       keyIds,
       approvers,
       requester: requester ?? '',
-      secrets: [],
+      secrets: (terms.secrets ?? []).map(({ name }) => name),
     },
     parents: parentsOf(evaluation),
     terms,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { begin } from '../../authorization/evaluation.ts'
 import {
   AuthorizationError,
   checkPolicySuccessor,
@@ -9,6 +10,7 @@ import {
 } from '../../authorization/index.ts'
 import { newCedar } from '../../authorization/policy/cedar.ts'
 import { PolicyEngine } from '../../authorization/policy/engine.ts'
+import { POLICY_STAGE } from '../../authorization/stages/policy.ts'
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import { signEnvelope } from '../../signing/dsse.ts'
 import * as world from './scenario.ts'
@@ -174,6 +176,21 @@ describe('a policy decides on', () => {
         condition,
         reasons: [],
       })
+  })
+
+  it('the names of the secrets that it is handed', () => {
+    const says = (secrets?: { name: string; descriptor: number }[]) => {
+      const { artifact: _, ...input } = world.input({
+        policy: world.policy({ policies: { yes: when('context.request.secrets.contains("model-key")') } }),
+      })
+      const evaluation = begin(input, null, null)
+      evaluation.terms = { ...parentTerms(), ...(secrets === undefined ? {} : { secrets }) }
+      POLICY_STAGE.enter?.(evaluation)
+      return evaluation.answer?.outcome
+    }
+    expect(says([{ name: 'model-key', descriptor: 3 }])).toBe('allow')
+    expect(says([{ name: 'token', descriptor: 3 }])).toBe('deny')
+    expect(says()).toBe('deny')
   })
 
   it('who asked for the artifact and who approved it', () => {
