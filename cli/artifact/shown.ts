@@ -23,6 +23,9 @@ const FIELDS: readonly RegExp[] = [
   /^predicate\.scope\.devices\[\]$/,
   /^predicate\.scope\.children(\.(max|depth|atOnce|perMinute|programs(\[\])?))?$/,
   /^predicate\.environment\.(referenceValues|maxEvidenceAge|simulated|resetCount)$/,
+  // The sealed bytes are of use to the TPM alone; what a person can judge is who gets which secret.
+  /^predicate\.secrets\[\]\.(name|descriptor|payload)$/,
+  /^predicate\.secrets\[\]\.recipients\[\]\.(host|publicArea|duplicate|encryptedSeed|authValue)$/,
   /^predicate\.policy\.digest$/,
   /^predicate\.parent\.execution$/,
   /^predicate\.onLapse(\.freeze\.grace)?$/,

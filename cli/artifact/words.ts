@@ -56,6 +56,12 @@ function termsInWords(it: Predicate): string[] {
     line('parent', parent.execution),
     line('host state', `reference values ${environment.referenceValues}, ${evidence(environment)}`),
     line('policy', policy.digest),
+    ...(it.secrets ?? []).map(({ name, descriptor, recipients }) =>
+      line(
+        'secret',
+        `${printable(name)} on descriptor ${descriptor}, sealed for ${list(recipients.map(({ host }) => host))}`,
+      ),
+    ),
     line('on a lapse', onLapse === 'kill' ? 'killed' : `frozen for at most ${onLapse.freeze.grace} s`),
   ]
 }

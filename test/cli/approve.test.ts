@@ -201,7 +201,7 @@ describe('what is shown', () => {
   })
 
   test.each([
-    ['predicate.secrets', (it: Statement) => Object.assign(it.predicate, { secrets: ['x'] })],
+    ['predicate.wishes', (it: Statement) => Object.assign(it.predicate, { wishes: ['x'] })],
     ['predicate.scope.reach', (it: Statement) => Object.assign(it.predicate.scope, { reach: 1 })],
     ['predicate.initiator.moons', (it: Statement) => Object.assign(it.predicate.initiator, { moons: 1 })],
     ['predicate.onLapse.thaw', (it: Statement) => Object.assign(it.predicate.onLapse, { thaw: 1 })],
