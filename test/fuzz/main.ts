@@ -36,7 +36,7 @@ const TURN_MS = 2000
 
 const coverage = values.blind
   ? undefined
-  : new Coverage(path => /^(?:attestation|encoding|signing|lineage)\//.test(path))
+  : new Coverage(path => /^(?:attestation|authorization|encoding|signing|lineage)\//.test(path))
 coverage?.start()
 const fuzzers = chosen.map((target, i) => new Fuzzer(target, Number(values.seed) + i))
 for (const fuzzer of fuzzers) fuzzer.warmUp(coverage)

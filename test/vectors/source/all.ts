@@ -3,6 +3,7 @@ import { publishedSchemas } from '../../../authorization/published/documents.ts'
 import { isValid } from '../../schema/validator.ts'
 import { answer, expectedOf } from '../decide.ts'
 import { asBytes, bytesOf, type DecisionVector, type DocumentVector, type VectorFile } from '../form.ts'
+import { quoteCode } from '../quote-code.ts'
 import type { Case, Group } from './case.ts'
 import { AUDIENCE, INITIATORS, MINTED, PARENTS, VALIDITY } from './decisions/circumstances.ts'
 import { ENVELOPE } from './decisions/envelope.ts'
@@ -14,6 +15,7 @@ import type { DocumentCase, DocumentGroup } from './documents/cases.ts'
 import { jsonValueOf, KINDS, refusedAt } from './documents/kind.ts'
 import { OPERATOR } from './documents/operator.ts'
 import { JSON_TEXT, STATEMENT } from './documents/statement.ts'
+import { ARTIFACTS, EVIDENCE_GIVEN, evidenceVectors, NEGATIVE, RECORDS, SCRIPTS, TREES } from './negative.ts'
 import { defaults } from './world.ts'
 
 export const DECISIONS: readonly Group[] = [
@@ -91,6 +93,15 @@ export function generated(): Map<string, string> {
     ]
     out.set(`${KINDS[group.kind].path}/${group.file}.json`, file(group.description, vectors))
   }
+  const negative = (name: string, description: string, rest: object) =>
+    out.set(`negative/${name}.json`, `${JSON.stringify({ description, ...rest }, null, 1)}\n`)
+  const attacks = NEGATIVE.cases.map(item => decision(item, wrong))
+  negative(NEGATIVE.file, NEGATIVE.description, { vectors: attacks })
+  const vectors = evidenceVectors(quoteCode)
+  negative('evidence', 'Quotes, of the enrolled key and others.', { given: EVIDENCE_GIVEN, vectors })
+  negative('records', 'Decisions as a log claims them.', { vectors: RECORDS })
+  negative('tree', 'Entries of a log under the root that somebody keeps.', { vectors: TREES })
+  negative('scripts', 'What is done to one host, step by step.', { artifacts: ARTIFACTS, vectors: SCRIPTS })
   if (wrong.length > 0) throw new Error(wrong.join('\n'))
   return out
 }
