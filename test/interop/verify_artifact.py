@@ -163,7 +163,8 @@ def use_stage(g, x):
     return out + ['REPLAYED'] * sum([u['otherPayload'] is not None, limited and used >= v['maxUses'], limited and u['uncleanSince'] is not None and v['notBefore'] < u['uncleanSince']])
 STAGES = {'artifact': artifact_stage, 'subjects': subjects_stage, 'integrity': integrity_stage, 'policy': policy_stage, 'use': use_stage}
 def decide(g):
-    x = {}
+    x, r = {}, g['request']
+    if set(r) != set(defaults['request']) or not re.fullmatch('[0-9a-f]{32}', r['executionId']): return ['deny', 'artifact', ['INTERNAL']]  # no request
     for name, stage in STAGES.items():
         reasons = stage(g, x)
         if reasons: return ['deny', name, reasons]
