@@ -248,7 +248,8 @@ describe.skipIf(NEEDS_ROOT !== null)(
       )
       expect(entries.length).toBeGreaterThan(150)
       await host.ok('lineage', 'export', host.path('bundle'), '--state-dir', host.path('state'))
-      await host.ok('replay', host.path('bundle'), '--operator-key', host.path('operator.pub'))
+      // It is about the decisions alone: nobody has certified this host, and who signed is not asked.
+    await host.ok('replay', host.path('bundle'))
     }, 60_000)
   },
 )
