@@ -249,7 +249,7 @@ describe.skipIf(NEEDS_ROOT !== null)(
       expect(entries.length).toBeGreaterThan(150)
       await host.ok('lineage', 'export', host.path('bundle'), '--state-dir', host.path('state'))
       // It is about the decisions alone: nobody has certified this host, and who signed is not asked.
-    await host.ok('replay', host.path('bundle'))
+      await host.ok('replay', host.path('bundle'))
     }, 60_000)
   },
 )
