@@ -109,7 +109,7 @@ const CHANGES: readonly ((it: Draft, draw: Draw, corpus: Corpus) => void)[] = [
           started: draw.below(4),
           running: draw.below(2),
           lastMinute: draw.below(3),
-          ancestors: draw.chance(0.3) ? ['a'.repeat(32), 'b'.repeat(32)] : [],
+          ancestors: [],
         }
       : null
     withCaller(it, { parentExecution: parents[which]?.executionId ?? null })

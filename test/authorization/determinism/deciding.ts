@@ -124,9 +124,15 @@ export class Deciding {
   #revocations(at: number): RevocationSet {
     const documents = this.#corpus.revocations[at] ?? []
     if (documents.length === 0) return RevocationSet.empty
-    return this.#once(`revocations ${at}`, () =>
-      RevocationSet.empty.with(...documents.map(text => openRevocation(bytesOf(text), this.#governance))),
-    )
+    return this.#once(`revocations ${at}`, () => {
+      let set = RevocationSet.empty
+      for (const text of documents) {
+        set = set.with(openRevocation(bytesOf(text), this.#governance))
+        // Each set names the one before it.
+        if (this.#way === 'replayed') this.#put(set.manifest)
+      }
+      return set
+    })
   }
 
   #uses({ used, uncleanSince }: Case): UseTable {
