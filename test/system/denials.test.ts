@@ -212,7 +212,7 @@ describe.skipIf(NEEDS_ROOT !== null)(
       }
     }, 60_000)
 
-    test('on a host with no room for one more, and with a wall clock that was set back', async () => {
+    test('on a host with no room for one more', async () => {
       const sleep = await host.issue('sleep', ['/bin/sleep', '60'])
       const running = host.spawnWrit(['run', '--artifact', sleep, '--', '/bin/sleep', '60'])
       await expect.poll(async () => (await host.status()).executions, { timeout: 20_000 }).toBe(1)
@@ -222,10 +222,9 @@ describe.skipIf(NEEDS_ROOT !== null)(
       running.kill('SIGTERM')
       await new Promise(resolve => running.once('close', resolve))
       await expect.poll(async () => (await host.status()).executions, { timeout: 20_000 }).toBe(0)
-      expect(await surprises(alone('CLOCK_UNTRUSTED'), 'CLOCK_UNTRUSTED')).toEqual([])
     }, 90_000)
 
-    test('on a host that failed its appraisal', async () => {
+    test('on a host that failed its appraisal, and then with a wall clock that was set back', async () => {
       writeFileSync(offset(), '0')
       await host.stopDaemon()
       const tpm = host.tpm.connect()
@@ -239,7 +238,8 @@ describe.skipIf(NEEDS_ROOT !== null)(
       connect()
       expect(await surprises(alone('ATTESTATION_FAILED'), 'ATTESTATION_FAILED')).toEqual([])
       writeFileSync(offset(), '-3600')
-      expect(await surprises([[]], 'ATTESTATION_FAILED', 'CLOCK_UNTRUSTED')).toEqual([])
+      const both = ['ATTESTATION_FAILED', 'CLOCK_UNTRUSTED'] as const
+      expect(await surprises(alone(...both), ...both)).toEqual([])
     }, 90_000)
 
     test('each of these denials leads to the same bytes again', async () => {
