@@ -224,7 +224,7 @@ describe.skipIf(NEEDS_ROOT !== null)(
       await expect.poll(async () => (await host.status()).executions, { timeout: 20_000 }).toBe(0)
     }, 90_000)
 
-    test('on a host that failed its appraisal, and then with a wall clock that was set back', async () => {
+    test('on a host that failed its appraisal, with a wall clock that was set back', async () => {
       writeFileSync(offset(), '0')
       await host.stopDaemon()
       const tpm = host.tpm.connect()
