@@ -7,6 +7,8 @@ import {
   signRevocation,
   signTrustRoots,
 } from '../../authorization/index.ts'
+import { CLOCK_CLEARANCE_MS } from '../../daemon/governance.ts'
+import { rfc3339 } from '../../daemon/recorder.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import {
   alice,
@@ -293,6 +295,78 @@ describe('a clearance', () => {
     await w.governance.clear(clearance({ kind: 'tail', tail: 5 }))
     expect(w.history.uncleanTail).toBeNull()
     expect(w.history.uses.view(claim).uncleanSince).toBeNull()
+  })
+
+  /** A host of which entry 17 says that its clock was set forward by an hour. */
+  async function clockInDoubt(io?: ReturnType<typeof faultyIo>): Promise<World> {
+    const w = await world(io === undefined ? {} : { io })
+    w.clock.now()
+    w.time.wallMs += 3_600_000
+    expect(w.clock.now().untrusted).toMatch(/set forward/)
+    w.history.clockFault = { index: 17n, why: 'it was set' }
+    return w
+  }
+  const clockAt = (w: World, aheadMs: number, entry = 17) =>
+    clearance({ kind: 'clock', entry, time: rfc3339(w.time.wallMs + aheadMs) })
+
+  test.each([-CLOCK_CLEARANCE_MS, CLOCK_CLEARANCE_MS])(
+    'for the wall clock by a clock that is off by %d ms: relied on from there on',
+    async aheadMs => {
+      const w = await clockInDoubt()
+      const document = clockAt(w, aheadMs)
+      const { lineageIndex } = await w.governance.clear(document)
+      expect((await w.events())[Number(lineageIndex)]).toMatchObject({
+        type: 'clock-trusted',
+        by: 'operator',
+      })
+      expect([w.history.clockFault, w.clock.now().untrusted]).toEqual([null, null])
+      w.time.wallMs += 3_600_000
+      expect(w.clock.now().untrusted).toMatch(/set forward/)
+      // It is good for one entry.
+      await expect(w.governance.clear(document)).rejects.toMatchObject({ code: 'CLEARANCE_NOT_APPLICABLE' })
+      w.history.clockFault = { index: 23n, why: 'again' }
+      await expect(w.governance.clear(document)).rejects.toMatchObject({ code: 'CLEARANCE_NOT_APPLICABLE' })
+      expect(w.clock.now().untrusted).not.toBeNull()
+    },
+  )
+
+  test.each<[string, (w: World) => Buffer, string]>([
+    [
+      'another host',
+      w => clearance({ kind: 'clock', entry: 17, time: rfc3339(w.time.wallMs) }, OTHER_HOST),
+      'it is for host',
+    ],
+    ['another entry', w => clockAt(w, 0, 16), 'entry 16'],
+    ['a clock that is further ahead', w => clockAt(w, CLOCK_CLEARANCE_MS + 1), 'it says'],
+    ['a clock that is further behind', w => clockAt(w, -CLOCK_CLEARANCE_MS - 1), 'it says'],
+    ['a failure', () => clearance({ kind: 'failure', transition: 17 }), 'not the failure'],
+  ])('of the wall clock for %s changes nothing', async (_, document, why) => {
+    const w = await clockInDoubt()
+    const { size } = w.lineage
+    await expect(w.governance.clear(document(w))).rejects.toMatchObject({
+      code: 'CLEARANCE_NOT_APPLICABLE',
+      message: expect.stringContaining(why),
+    })
+    expect(w.clock.now().untrusted).not.toBeNull()
+    expect([w.history.clockFault?.index, w.lineage.size]).toEqual([17n, size])
+  })
+
+  test('of the wall clock that could not be recorded, or is by another key or a revoked one, clears nothing', async () => {
+    const io = faultyIo()
+    const w = await clockInDoubt(io)
+    const time = rfc3339(w.time.wallMs)
+    const foreign = clearance({ kind: 'clock', entry: 17, time }, HOST, mallory)
+    await expect(w.governance.clear(foreign)).rejects.toMatchObject({ code: 'DOCUMENT_UNSIGNED' })
+    io.fail('fdatasync', 1, 'did not persist')
+    await expect(w.governance.clear(clockAt(w, 0))).rejects.toMatchObject({ code: 'LINEAGE_UNAVAILABLE' })
+    expect(w.clock.now().untrusted).not.toBeNull()
+    expect(w.history.clockFault?.index).toBe(17n)
+    const revoked = await clockInDoubt()
+    await revoked.revoke(1, { kind: 'key', id: governance.public.id })
+    await expect(revoked.governance.clear(clockAt(revoked, 0))).rejects.toMatchObject({
+      code: 'DOCUMENT_REVOKED',
+    })
+    expect(revoked.clock.now().untrusted).not.toBeNull()
   })
 
   test('that could not be recorded clears nothing', async () => {

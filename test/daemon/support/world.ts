@@ -249,7 +249,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
   attest()
   return {
     ...{ dir, lineage, time, recorder, history, page, gate, governance: rules, registry, tails },
-    ...{ decisions, uncounted, stage, decider, launcher, executor, attest, bootNs, wallMs },
+    ...{ clock, decisions, uncounted, stage, decider, launcher, executor, attest, bootNs, wallMs },
     events: () => eventsOf(lineage),
     revoke: (epoch: number, ...revoke: Parameters<typeof signRevocation>[0]['revoke']) =>
       rules.revoke(signRevocation({ version: 1, epoch, revoke }, governance)),

@@ -278,6 +278,28 @@ describe.skipIf(NEEDS_ROOT !== null)('a start that finds something wrong, and a 
     writeFileSync(offset, '0')
     await expect.poll(async () => (await status())?.clockFault, { timeout: 20_000 }).toBe('')
     await sound.check()
+    // Set forward by more than its operator's clock can be off, nobody accepts it.
+    const operator = ['--key', host.path('operator.key')]
+    const clear = () => host.writ(['clear', '--clock', ...operator])
+    expect((await clear()).stderr).toMatch(/the wall clock is relied on/)
+    writeFileSync(offset, '3600')
+    expect(await sound.good()).toMatchObject({ refused: expect.stringMatching(/CLOCK_UNTRUSTED/) })
+    await expect.poll(async () => (await status())?.clockFault).toMatch(/set forward/)
+    expect((await clear()).stderr).toMatch(/CLEARANCE_NOT_APPLICABLE/)
+    // Quotes do not explain it, and an operator says that two minutes are right, and then that they are not.
+    for (const seconds of ['120', '0']) {
+      writeFileSync(offset, seconds)
+      if (seconds === '0')
+        expect(await sound.good()).toMatchObject({ refused: expect.stringMatching(/CLOCK_UNTRUSTED/) })
+      await expect.poll(async () => (await status())?.clockFault).not.toBe('')
+      expect((await clear()).stderr).toBe('')
+      await sound.check()
+    }
+    await host.stopDaemon()
+    await host.startDaemon({ LD_PRELOAD: library, WRIT_TEST_CLOCK: offset })
+    await host.attested()
+    sound.reconnect()
+    await sound.check()
     await sound.verifies('start')
   }, 120_000)
 
