@@ -88,10 +88,13 @@ describe.skipIf(NEEDS_ROOT !== null)(
       await host?.close()
     })
 
-    /** Anew, where the daemon is another one. */
-    function connect(): void {
+    function disconnect(): void {
       for (const caller of callers) caller.close()
       root?.close()
+    }
+
+    /** Anew, where the daemon is another one. */
+    function connect(): void {
       root = new WritClient(host.socket)
       callers = Array.from({ length: 8 }, (_, i) => new RemoteCaller(host.socket, 65_301 + i))
     }
@@ -217,15 +220,13 @@ describe.skipIf(NEEDS_ROOT !== null)(
       const running = host.spawnWrit(['run', '--artifact', sleep, '--', '/bin/sleep', '60'])
       await expect.poll(async () => (await host.status()).executions, { timeout: 20_000 }).toBe(1)
       expect(await surprises(alone('CAPACITY'), 'CAPACITY')).toEqual([])
-      writeFileSync(offset(), '-3600')
-      expect(await surprises([[]], 'CAPACITY', 'CLOCK_UNTRUSTED')).toEqual([])
       running.kill('SIGTERM')
       await new Promise(resolve => running.once('close', resolve))
       await expect.poll(async () => (await host.status()).executions, { timeout: 20_000 }).toBe(0)
     }, 90_000)
 
-    test('on a host that failed its appraisal, with a wall clock that was set back', async () => {
-      writeFileSync(offset(), '0')
+    test('on a host that failed its appraisal, and then with a wall clock that was set back', async () => {
+      disconnect()
       await host.stopDaemon()
       const tpm = host.tpm.connect()
       await tpm.pcrExtend(4, [
