@@ -123,9 +123,9 @@ export {
   encryptPayload,
   MAX_SECRET_BYTES,
   openAuthValue,
+  parseSealedSecret,
   type SealedSecret,
   sealAuthValue,
-  sealedSecret,
 } from './secrets.ts'
 export {
   type ArtifactSigner,

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { base64ToBytes } from '../encoding/text.ts'
 import { hpkeOpen, hpkeSeal } from '../signing/hpke.ts'
 import { AuthorizationError } from './error.ts'
-import { hostId, integer, list, text } from './schema.ts'
+import { hostId, integer, list, parseDocument, text } from './schema.ts'
 
 /** Most secrets of one artifact (WIRE_SECRETS_MAX, native/shared/wire.h). */
 const MOST_SECRETS = 4
@@ -56,6 +56,11 @@ export const sealedSecret = v.strictObject({
   ),
 })
 export type SealedSecret = v.InferOutput<typeof sealedSecret>
+
+/** Reads a secret that is in a file of its own, before it is in an artifact. @throws AuthorizationError `STATEMENT_MALFORMED` */
+export function parseSealedSecret(bytes: Uint8Array): SealedSecret {
+  return parseDocument(sealedSecret, bytes, 'STATEMENT_MALFORMED', { maxBytes: 256 << 10, maxDepth: 5 })
+}
 
 /** Left out: no secrets. */
 export const sealedSecrets = v.pipe(

@@ -6,6 +6,8 @@ export const CYCLE_DOMAIN = 'writ/v1/cycle'
 export const REPORT_DOMAIN = 'writ/v2/report'
 /** The domain of a lineage checkpoint's quote. */
 export const CHECKPOINT_DOMAIN = 'writ/v1/checkpoint'
+/** The domain of the quote in what a host hands out so that secrets are sealed for it. */
+export const RECIPIENT_DOMAIN = 'writ/v1/secret-recipient'
 
 interface BoundState {
   /** 32 bytes from whoever wants the quote to be fresh. */
@@ -84,4 +86,32 @@ export function bindExtraData(binding: QuoteBinding): Buffer {
  */
 export function checkpointExtraData(noteBody: Uint8Array): Buffer {
   return sha256(Buffer.concat([Buffer.from(`${CHECKPOINT_DOMAIN}\0`, 'ascii'), noteBody]))
+}
+
+/** What belongs to one host, and has to before a secret is sealed for it. */
+export interface RecipientBinding {
+  /** TPMT_PUBLIC of the endorsement key. */
+  readonly ekPublicArea: Uint8Array
+  readonly akName: Uint8Array
+  /** DER SubjectPublicKeyInfo of the daemon's HPKE key. */
+  readonly secretKeySpki: Uint8Array
+  /** Name of the NV counter that approvals are held against, and where it began. */
+  readonly counterName: Uint8Array
+  readonly counterBase: bigint
+}
+
+/** The extraData of a recipient's quote: SHA-256 over its domain and the fields in this order, each after its length as in {@link encodeBinding}. */
+export function recipientExtraData(binding: RecipientBinding): Buffer {
+  const base = Buffer.alloc(8)
+  base.writeBigUInt64BE(binding.counterBase)
+  const { ekPublicArea, akName, secretKeySpki, counterName } = binding
+  const fields = [
+    Buffer.from(RECIPIENT_DOMAIN, 'ascii'),
+    ekPublicArea,
+    akName,
+    secretKeySpki,
+    counterName,
+    base,
+  ]
+  return sha256(Buffer.concat(fields.map(field)))
 }

@@ -6,8 +6,11 @@ export {
   checkpointExtraData,
   encodeBinding,
   type QuoteBinding,
+  RECIPIENT_DOMAIN,
   REPORT_DOMAIN,
+  type RecipientBinding,
   type ReportBinding,
+  recipientExtraData,
 } from './binding.ts'
 export { MAX_PCR_FILE_BYTES, readClaimedPcrs } from './claimed-pcrs.ts'
 export {

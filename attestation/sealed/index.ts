@@ -1,4 +1,6 @@
 /** Secrets sealed to a host's TPM: what the sealer and the approver need, without a TPM. */
+
+export { RecipientError, type RecipientErrorCode } from './error.ts'
 export {
   approvalMessage,
   approvalSignature,
@@ -13,4 +15,12 @@ export {
   policyKeyPublicArea,
   secretAuthPolicy,
 } from './policy-digest.ts'
+export {
+  encodeRecipient,
+  parseRecipient,
+  type Recipient,
+  recipientBinding,
+  verifyEnrolledRecipient,
+  verifyRecipientQuote,
+} from './recipient.ts'
 export { endorsementKeyOf, SEALED_BYTES, type SealedObject, sealFor } from './sealed-object.ts'

@@ -63,8 +63,9 @@ export const COMMANDS: Commands = {
   secret: loadGroup('secret', "Seal secrets to hosts' TPMs, and say in which state of a host they open.", {
     recipient: async p => (await import('./secret/recipient.ts')).addSecretRecipient(p),
     seal: async p => (await import('./secret/seal.ts')).addSecretSeal(p),
-    policy: loadGroup('policy', 'Sign and load secret policies.', {
+    policy: loadGroup('policy', 'Sign, show and load secret policies.', {
       sign: async p => (await import('./secret/policy.ts')).addSecretPolicySign(p),
+      show: async p => (await import('./secret/policy-show.ts')).addSecretPolicyShow(p),
       load: async p => (await import('./secret/policy.ts')).addSecretPolicyLoad(p),
     }),
   }),

@@ -10,9 +10,10 @@ const PROGRAM = ['/bin/sh', '-c', 'cat <&3; cat /proc/self/environ >&2']
 describe.skipIf(NEEDS_ROOT !== null)('secrets sealed to a host (needs root)', () => {
   let host: GovernedHost
   let artifact: string
+  let policyFile: string
   let values: Record<number, string>
   beforeAll(async () => {
-    host = await GovernedHost.start()
+    host = await GovernedHost.start({ enrolled: true })
     const ok = async (args: string[]) => {
       const done = await host.writ(args)
       expect(done.stderr + done.stdout).not.toContain(SECRET)
@@ -22,27 +23,20 @@ describe.skipIf(NEEDS_ROOT !== null)('secrets sealed to a host (needs root)', ()
     const boot = generateKey('ecdsa-p256')
     writeFileSync(host.path('boot.key'), privateKeyToPem(boot))
     writeFileSync(host.path('boot.key.pub'), publicKeyToPem(boot.public))
-    await ok(['secret', 'recipient', '--state-dir', host.path('state'), '--out', host.path('recipient.json')])
-    await ok([
-      ...[
-        'secret',
-        'seal',
-        host.path('secret'),
-        '--name',
-        'model',
-        '--descriptor',
-        '3',
-        '--reference',
-        'test',
-      ],
-      ...['--recipient', host.path('recipient.json'), '--policy-key', host.path('boot.key.pub')],
-      ...['--out', host.path('sealed.json')],
-    ])
+    await ok(['secret', 'recipient', ...onHost(), '--out', host.path('recipient.json')])
+    const operator = ['--operator-key', host.path('operator.pub')]
+    await ok([...seal('recipient.json'), ...operator, '--out', host.path('sealed.json')])
     artifact = await host.issue('secretive', PROGRAM, ['--secret', host.path('sealed.json')])
     values = await pcrs()
   }, 120_000)
   afterAll(() => host?.close())
 
+  const onHost = () => ['--state-dir', host.path('state'), '--tpm', `swtpm:${host.tpm.paths.socket}`]
+  const seal = (recipient: string) => [
+    ...['secret', 'seal', host.path('secret'), '--name', 'model', '--descriptor', '3'],
+    ...['--reference', 'test', '--policy-key', host.path('boot.key.pub')],
+    ...['--recipient', host.path(recipient)],
+  ]
   async function pcrs(): Promise<Record<number, string>> {
     const tpm = host.tpm.connect()
     try {
@@ -60,9 +54,27 @@ describe.skipIf(NEEDS_ROOT !== null)('secrets sealed to a host (needs root)', ()
       ...['--recipient', host.path('recipient.json'), '--key', host.path('operator.key'), '--out', out],
     ])
     expect([signed.code, signed.stderr]).toEqual([0, expect.anything()])
+    policyFile = out
     return host.writ(['secret', 'policy', 'load', out])
   }
   const run = () => host.writ(['run', '--artifact', artifact, '--', ...PROGRAM])
+
+  test('nothing is sealed for a host that is not shown to be enrolled, unless that is asked for', async () => {
+    const out = ['--out', host.path('other-sealed.json')]
+    const silent = await host.writ([...seal('recipient.json'), ...out])
+    expect([silent.code, silent.stderr]).toEqual([2, expect.stringContaining('--unproven')])
+    const stranger = ['--operator-key', host.path('authority.pub')]
+    const refused = await host.writ([...seal('recipient.json'), ...stranger, ...out])
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('SIGNATURE_INVALID')])
+    const file = JSON.parse(readFileSync(host.path('recipient.json'), 'utf8'))
+    writeFileSync(host.path('changed.json'), JSON.stringify({ ...file, counterBase: '999' }))
+    const changed = await host.writ([...seal('changed.json'), '--unproven', ...out])
+    expect([changed.code, changed.stderr]).toEqual([1, expect.stringContaining('QUOTE_EXTRA_DATA_MISMATCH')])
+    writeFileSync(host.path('bare.json'), JSON.stringify({ ...file, akCertificate: null }))
+    const taken = await host.writ([...seal('bare.json'), '--unproven', ...out, '--json'])
+    expect(JSON.parse(taken.stdout)).toMatchObject({ proven: false })
+    expect(readFileSync(host.path('other-sealed.json')).includes(SECRET)).toBe(false)
+  })
 
   test('without a policy nothing opens, and no use is consumed', async () => {
     const denied = await run()
@@ -72,6 +84,12 @@ describe.skipIf(NEEDS_ROOT !== null)('secrets sealed to a host (needs root)', ()
 
   test('the program reads it from its descriptor, and nothing else shows it', async () => {
     expect(await loadPolicy(1, values)).toMatchObject({ code: 0 })
+    const show = async (key: string) =>
+      host.writ(['secret', 'policy', 'show', policyFile, '--operator-key', host.path(key), '--json'])
+    const shown = await show('operator.pub')
+    const approvals = [{ host: host.hostId, counter: { notAbove: expect.stringMatching(/^[0-9]+$/) } }]
+    expect(JSON.parse(shown.stdout)).toMatchObject({ version: 1, pcrs: PCRS, approvals })
+    expect((await show('authority.pub')).code).not.toBe(0)
     const done = await run()
     expect(done).toMatchObject({ code: 0, stdout: SECRET })
     expect(done.stderr).not.toContain(SECRET)

@@ -15,11 +15,12 @@ import { addLoadCommand, addSigningOptions, type SigningOptions } from '../../do
 import { CliError } from '../../error.ts'
 import { writeDocument } from '../../files.ts'
 import { SIGNED_FILE } from '../../form.ts'
-import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../keys.ts'
-import { counterCeiling, policyReference, readRecipient } from '../../secret-files.ts'
+import { addPassphraseOptions, type PassphraseOptions, readSigningKey, readTrustedKey } from '../../keys.ts'
+import { counterCeiling, policyReference } from '../../secret-files.ts'
+import { addProofOptions, type ProofOptions, readRecipients, unprovenLine } from '../../secret-recipient.ts'
 import { collect, positive } from '../../workload.ts'
 
-interface Options extends SigningOptions, PassphraseOptions {
+interface Options extends SigningOptions, PassphraseOptions, ProofOptions {
   version: number
   policyKey: string
   reference: string
@@ -42,7 +43,7 @@ export function addSecretPolicySign(parent: Command): void {
     'sign',
     'Say in which state hosts open secrets: values of PCRs that the policy key approves of.',
     'writ secret policy sign --version 2 --policy-key boot.key --reference production --pcr 0=4f… --pcr 4=19… --recipient host1.json --key operator.key --out secret-policy.json',
-    { ...SIGNED_FILE, version: 'number', pcrs: ['number'], hosts: ['text'] },
+    { ...SIGNED_FILE, version: 'number', pcrs: ['number'], hosts: ['text'], proven: 'boolean' },
   )
     .requiredOption('--version <n>', 'version; a host never goes back to a lower one', positive('--version'))
     .requiredOption('--policy-key <file>', 'private key, of ECDSA P-256, that approves')
@@ -53,6 +54,10 @@ export function addSecretPolicySign(parent: Command): void {
       'a host whose TPM then refuses older versions (repeatable; default: any host, without that)',
       collect,
     )
+  addProofOptions(
+    command,
+    "the public key that certified the hosts' attestation keys (default: that of --key)",
+  )
   addSigningOptions(command)
   addPassphraseOptions(command)
   setAction<Options>(command, async ({ options, output }) => {
@@ -60,7 +65,12 @@ export function addSecretPolicySign(parent: Command): void {
     const pcrs = values.map(({ pcr }) => pcr)
     const key = await readSigningKey(options.key, "the operator's key", options)
     const approver = await readSigningKey(options.policyKey, "the policy's key", options)
-    const recipients = await Promise.all((options.recipient ?? []).map(readRecipient))
+    const { operatorKey, unproven = false } = options
+    if (unproven && operatorKey !== undefined)
+      throw new CliError('USAGE', 'give --operator-key or --unproven, not both')
+    const operator =
+      operatorKey === undefined ? key.public : await readTrustedKey(operatorKey, "the operator's key")
+    const recipients = await readRecipients(options.recipient ?? [], unproven ? null : operator)
     const reference = policyReference(options.reference)
     const approve = (counter: HostState['counter']) => {
       const digest = pcrDigest(values.map(({ value }) => value))
@@ -96,8 +106,9 @@ export function addSecretPolicySign(parent: Command): void {
     const { digest } = openSecretPolicy(envelope, [key.public])
     await writeDocument(options.out, envelope)
     const hosts = approvals.map(({ host }) => host)
-    output.result({ file: options.out, digest, version, pcrs, hosts }, () => [
+    output.result({ file: options.out, digest, version, pcrs, hosts, proven: !unproven }, () => [
       `${options.out}  secret policy, version ${version}, PCR ${pcrs.join(', ')}, for ${hosts.join(', ')}`,
+      ...unprovenLine(unproven),
       `digest ${digest}`,
     ])
     return undefined
