@@ -14,7 +14,9 @@ function ask(evaluation: Evaluation): void {
   // What is not valid has no say.
   if (policy === null || lapseOf(policy, input.clock.now) !== null) return
   const predicate = opened.statement?.predicate
-  const { keyIds, approvers, requester } = countSigners(opened.signed, input.clock.now)
+  // A policy may ask for one person's approval: that of a revoked key is nobody's, even where enough others approved.
+  const isRevoked = (keyId: string) => input.revocations.has('key', keyId)
+  const { keyIds, approvers, requester } = countSigners(opened.signed, input.clock.now, isRevoked)
   evaluation.answer = policy.evaluate({
     // What goes on is judged as what starts.
     operation: request.operation === 'authorize' ? 'authorize' : 'execute',

@@ -55,6 +55,33 @@ describe('a threshold', () => {
   })
 })
 
+describe('an approval that a policy asks for', () => {
+  const either = release({ keys: [held('alice', alice), held('bob', bob)] })
+  const ofBob = world.policy({
+    policies: {
+      bob: 'permit(principal, action, resource) when { context.artifact.approvers.contains("bob") };',
+    },
+  })
+  const decided = (...revoke: (typeof alice)[]) =>
+    codes(
+      decide({
+        trustRoots: either,
+        policy: ofBob,
+        artifact: world.artifact(it => (it.policy.digest = 'any'), [alice, bob]),
+        revocations: revoked(
+          { kind: 'key', id: mallory.public.id },
+          ...revoke.map(key => ({ kind: 'key' as const, id: key.public.id })),
+        ),
+      }),
+    )
+
+  it('is none by a revoked key, also where enough others approved', () => {
+    expect(decided()).toEqual([])
+    expect(decided(alice)).toEqual([])
+    expect(decided(bob)).toEqual(['POLICY_DENIED'])
+  })
+})
+
 describe('a requester', () => {
   const asked = release({
     requester: 'required',
