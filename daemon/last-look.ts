@@ -4,6 +4,7 @@ import type { ExecutionRegistry } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { History } from './history.ts'
 import type { Permit } from './permit.ts'
+import { instantsOf } from './validity-watch.ts'
 import type { WallClock } from './wall-clock.ts'
 
 /** What the look is at. */
@@ -18,7 +19,7 @@ export interface Looked {
  * Looks at what may have lapsed while START was made durable. The launcher looks at epoch and deadlines again, in C.
  *
  * @param endRevoked ends what the revocations in force hit, and says which executions those are
- * @param reconsider why the policy and the trust roots in force now would not permit it
+ * @param reconsider why the policy, the trust roots, the labels and the revocations in force now would not permit it
  * @throws DeniedError with every reason for which it may not run any more
  */
 export function lookOnceMore(
@@ -44,9 +45,14 @@ export function lookOnceMore(
   if (decision.terms !== null && wall.ms >= Date.parse(decision.terms.notAfter)) {
     reasons.push({ code: 'ARTIFACT_EXPIRED', message: 'expired before the first instruction' })
   }
+  const rules = [history, input].map(({ policy, trustRoots, hostLabels, revocations }) =>
+    [policy, trustRoots, hostLabels, revocations].map(rule => rule?.digest ?? ''),
+  )
+  const decidedMs = Date.parse(input.clock.now)
   const sameRules =
-    history.policy?.digest === input.policy?.digest && history.trustRoots?.digest === input.trustRoots?.digest
-  // Whoever changed them has ended what was known to run; this was not yet among it.
+    String(rules[0]) === String(rules[1]) &&
+    !instantsOf(history).some(instant => instant > decidedMs && instant <= wall.ms)
+  // Whoever changed them, or saw one begin or end to count, has ended what was known to run; this was not yet among it.
   if (!sameRules) reasons.push(...reconsider())
   const parent = input.caller?.parentExecution
   if (parent && registry.get(parent)?.state !== 'RUNNING') {

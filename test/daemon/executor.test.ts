@@ -7,6 +7,7 @@ import {
   artifact,
   governance,
   HOST,
+  labels,
   PROGRAM_DIGEST,
   payloadDigest,
   policyEnvelope,
@@ -18,6 +19,12 @@ import { ofType, peer, streams, type World, workload, world } from './support/wo
 const unlimited = artifact(it => {
   it.validity.maxUses = 'any'
 })
+const forProduction = artifact(it => {
+  it.validity.maxUses = 'any'
+  it.audience.labels = ['production']
+})
+const signedLabels = (version: number, label: string) =>
+  Buffer.from(labels(label, { version, notAfter: '2026-11-21T02:00:05.000Z' }).envelope)
 const permit = (w: World, sent = unlimited): Promise<Permit> =>
   w.decider.decide(peer(), 'execute', sent, workload())
 /** The same as the API asks for it: made ready while it is made durable. */
@@ -189,6 +196,26 @@ describe('a start', () => {
     expect(w.launcher.steps).toContain('abandon')
     const types = (await w.events()).map(({ type }) => type)
     expect(types.slice(types.indexOf('execution-start'))).toContain('execution-end')
+  })
+
+  test.each<[string, (w: World) => unknown]>([
+    ['has other labels', w => w.governance.loadHostLabels(signedLabels(2, 'edge'))],
+    [
+      'has none any more',
+      w => {
+        w.time.wallMs += 6000
+        w.time.bootNs += 6_000_000_000n
+      },
+    ],
+  ])('does not happen when, since the permit, the host %s', async (_, lapse) => {
+    const w = await world()
+    await w.governance.loadHostLabels(signedLabels(1, 'production'))
+    const it = await permit(w, forProduction)
+    w.launcher.at.prepare = async () => void (await lapse(w))
+    await expect(w.executor.run(it, peer(), streams(), never())).rejects.toMatchObject({
+      reasons: [expect.objectContaining({ code: 'AUDIENCE_MISMATCH' })],
+    })
+    expect(w.launcher.steps.filter(step => step.startsWith('start'))).toEqual([])
   })
 
   test('that is refused has its end in the log, however late the launcher tells of it', async () => {
