@@ -2,7 +2,7 @@ import { createPublicKey, type KeyObject } from 'node:crypto'
 import * as v from 'valibot'
 import { canonicalJsonBytes } from '../encoding/json.ts'
 import { base64ToBytes } from '../encoding/text.ts'
-import type { PrivateKey, PublicKey } from '../signing/key.ts'
+import type { PublicKey, Signer } from '../signing/key.ts'
 import { openDocument, readDocument, signDocument } from './document.ts'
 import { AuthorizationError } from './error.ts'
 import { checkShape, digest, hostId, integer, list, orAny, parseDocument, text } from './schema.ts'
@@ -118,7 +118,7 @@ export function checkSecretPolicySuccessor(
 }
 
 /** Signs it with a governance key. @throws AuthorizationError `SECRET_POLICY_MALFORMED` */
-export function signSecretPolicy(fields: SecretPolicyFields, key: PrivateKey): Buffer {
+export function signSecretPolicy(fields: SecretPolicyFields, key: Signer): Buffer {
   const payload = canonicalJsonBytes(checkShape(policySchema, fields, 'SECRET_POLICY_MALFORMED'))
   return signDocument(SECRET_POLICY_PAYLOAD_TYPE, payload, key)
 }

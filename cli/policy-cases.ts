@@ -64,11 +64,14 @@ function withTimes(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withTimes(item)]))
 }
 
+/** The time of a case: its own, or the present. */
+export const nowOf = ({ now }: PolicyCase): string => now ?? new Date().toISOString()
+
 /** Something that answers cases under a bundle. @throws AuthorizationError `POLICY_INVALID` */
 export function answerer(bundle: PolicyBundleFields): (asked: PolicyCase) => CaseAnswer {
   const { evaluate } = compileBundle(bundle)
   return asked => {
-    const now = asked.now ?? new Date().toISOString()
+    const now = nowOf(asked)
     const lapse = lapseOf(bundle, now)
     if (lapse !== null) return judged(asked, 'error', [], lapse)
     const answer = evaluate({ ...asked.question, now })

@@ -132,3 +132,17 @@ function readKeys(files: string, role: KeyFields['role'], authority: string): Pr
   const terms = (file: string) => ({ holder: holderOf(file), role, notBefore: 'any', notAfter: 'any' })
   return Promise.all(files.split(',').map(file => readKey(file, terms(file), authority)))
 }
+
+/** Who has to sign for an authority, in words: its threshold counts holders of approving keys, not keys. */
+export function authorityLine({
+  name,
+  threshold,
+  requester,
+  keys,
+}: Pick<AuthorityFields, 'name' | 'threshold' | 'requester'> & {
+  keys: readonly { holder: string; role: string }[]
+}): string {
+  const approvers = new Set(keys.filter(({ role }) => role === 'approver').map(({ holder }) => holder))
+  const asked = requester === 'required' ? ', and a requester who is none of them' : ''
+  return `${name}: ${threshold} of ${approvers.size}${asked}`
+}

@@ -139,7 +139,9 @@ async function fromPlan(path: string, args: readonly string[], options: Options)
     ...scopeOptionsGiven(options),
   ]
   if (beside.length > 0)
-    throw new CliError('USAGE', `--from-plan says what runs, and ${beside.join(', ')} says it again`)
+    throw new CliError('USAGE', `--from-plan says what runs, and ${beside.join(', ')} says it again`, {
+      next: 'Give it to `writ plan --out`, which writes the plan, and leave it out here.',
+    })
   return readPlan(path)
 }
 

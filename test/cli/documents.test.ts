@@ -57,10 +57,19 @@ describe('writ key trust', () => {
       ],
     })
     expect(shown.authorities[0].keys).toHaveLength(2)
+    const lines = await must(['key', 'trust', 'show', 'trust.json', '--operator-key', 'operator.pub'])
+    expect(lines).toContain('  release: 2 of 2\n')
     expect(await wrong(['key', 'trust', 'show', 'trust.json', '--operator-key', 'alice.pub'])).toContain(
       'DOCUMENT_UNSIGNED',
     )
     expect(await wrong(sign('trust.json', 'release=alice.pub'))).toContain('exists and is not overwritten')
+  })
+
+  test('counts approvers, not keys, in what it says of a requester', async () => {
+    const asking = ['--requester', 'release=bob.pub']
+    expect(await must(sign('asked.json', 'release=alice.pub', asking))).toContain(
+      '  release: 1 of 1, and a requester who is none of them\n',
+    )
   })
 
   test.each([

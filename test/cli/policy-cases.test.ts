@@ -186,6 +186,12 @@ describe('writ policy explain', () => {
     expect(stdout).toContain('no policy permits it')
   })
 
+  test('shows the present as the time of a case that has none', async () => {
+    const before = Date.now()
+    const said = await json('policy', 'explain', 'sound', 'example.toml', '--case', 'nobody else')
+    expect(said.context.now).toBeGreaterThanOrEqual(before)
+  })
+
   test('wants to know which case, and one that is there', async () => {
     for (const more of [[], ['--case', 'none']])
       expect((await run('policy', 'explain', 'sound', 'cases.toml', ...more)).stderr).toContain(

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -143,18 +143,22 @@ describe('--sign-command', () => {
 
   test('signs every document that an operator signs', async () => {
     const signed = ['--key', 'p256.pub', '--sign-command', P256_TOOL, '--out']
-    const made = await Promise.all([
-      writ(
-        ['key', 'trust', 'sign', '--version', '1', '--authority', 'release=ed25519.pub', ...signed, 't'],
-        at,
-      ),
-      writ(['revoke', '--program', 'a'.repeat(64), '--epoch', '1', ...signed, 'r'], at),
-    ])
-    expect(made.map(({ status, stderr }) => [status, stderr])).toEqual([
-      [0, ''],
-      [0, ''],
-    ])
-    for (const file of ['t', 'r']) expect(signersOf(file)).toEqual([p256.public.id])
+    mkdirSync(dir.in('policies'))
+    writeFileSync(dir.in('policies/all.cedar'), 'permit (principal, action, resource);')
+    const host = ['--host', `000b${'a'.repeat(64)}`]
+    const secrets = ['--policy-key', 'other.key', '--reference', 'production', '--pcr', `0=${'a'.repeat(64)}`]
+    const documents: Record<string, string[]> = {
+      trust: ['key', 'trust', 'sign', '--version', '1', '--authority', 'release=ed25519.pub'],
+      revocation: ['revoke', '--program', 'a'.repeat(64), '--epoch', '1'],
+      policy: ['policy', 'sign', 'policies', '--version', '1', '--valid', 'any'],
+      labels: ['labels', 'sign', ...host, '--label', 'gpu', '--version', '1', '--valid', '1d'],
+      secrets: ['secret', 'policy', 'sign', '--version', '1', ...secrets],
+    }
+    for (const [out, command] of Object.entries(documents)) {
+      const { status, stderr } = await writ([...command, ...signed, out], at)
+      expect([out, status, stderr]).toEqual([out, 0, ''])
+      expect(signersOf(out)).toEqual([p256.public.id])
+    }
   })
 
   test.each<[string, string[], RegExp]>([

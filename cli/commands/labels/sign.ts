@@ -7,12 +7,12 @@ import { addSigningOptions, type SigningOptions } from '../../documents.ts'
 import { writeDocument } from '../../files.ts'
 import { SIGNED_FILE } from '../../form.ts'
 import { readHostId } from '../../host-id.ts'
-import { addPassphraseOptions, type PassphraseOptions, readSigningKey } from '../../keys.ts'
+import { addSignerOptions, readSigner, type SignerOptions } from '../../keys.ts'
 import { printable } from '../../output.ts'
 import { durationOrAny, readOpenValidity } from '../../validity.ts'
 import { collect, positive } from '../../workload.ts'
 
-interface Options extends SigningOptions, PassphraseOptions {
+interface Options extends SigningOptions, SignerOptions {
   host: string
   label?: string[]
   version: number
@@ -42,7 +42,7 @@ export function addLabelsSign(parent: Command): void {
       durationOrAny('--valid'),
     )
   addSigningOptions(command)
-  addPassphraseOptions(command)
+  addSignerOptions(command)
   setAction<Options>(command, async ({ options, output }) => {
     const { notAfter } = readOpenValidity({ valid: options.valid })
     const fields = {
@@ -51,7 +51,7 @@ export function addLabelsSign(parent: Command): void {
       labels: options.label ?? [],
       notAfter,
     }
-    const key = await readSigningKey(options.key, "the operator's key", options)
+    const key = await readSigner(options.key, "the operator's key", options)
     const envelope = signHostLabels(fields, key)
     const { payload } = parseEnvelope(envelope)
     const { version, host, labels } = parseHostLabels(payload)

@@ -3,7 +3,7 @@ import { type PolicyCase, whatPoliciesSee } from '../../../authorization/index.t
 import { addCommand, addNote, setAction } from '../../command.ts'
 import { CliError, EXIT } from '../../error.ts'
 import { printable, styled } from '../../output.ts'
-import { answerer, readCases, readPolicies } from '../../policy-cases.ts'
+import { answerer, nowOf, readCases, readPolicies } from '../../policy-cases.ts'
 
 export function addPolicyExplain(parent: Command): void {
   const command = addCommand(
@@ -29,9 +29,10 @@ export function addPolicyExplain(parent: Command): void {
   setAction<{ case?: string }>(command, async ({ args, options, output }) => {
     const [policies = '', file = ''] = args
     const bundle = await readPolicies(policies)
-    const asked = chosen(await readCases(file), options.case)
+    const described = chosen(await readCases(file), options.case)
+    const asked = { ...described, now: nowOf(described) }
     const { found, error, policies: ids } = answerer(bundle)(asked)
-    const { principal, action, resource, context } = whatPoliciesSee(asked.question)
+    const { principal, action, resource, context } = whatPoliciesSee({ ...asked.question, now: asked.now })
     const uid = ({ type, id }: { type: string; id: string }) => `${type}::${JSON.stringify(id)}`
     const deciding = ids.map(id => ({ id, text: bundle.policies[id] ?? '' }))
     const named = { principal: uid(principal), action: uid(action), resource: uid(resource) }

@@ -15,12 +15,18 @@ import { addLoadCommand, addSigningOptions, type SigningOptions } from '../../do
 import { CliError } from '../../error.ts'
 import { writeDocument } from '../../files.ts'
 import { SIGNED_FILE } from '../../form.ts'
-import { addPassphraseOptions, type PassphraseOptions, readSigningKey, readTrustedKey } from '../../keys.ts'
+import {
+  addSignerOptions,
+  readSigner,
+  readSigningKey,
+  readTrustedKey,
+  type SignerOptions,
+} from '../../keys.ts'
 import { counterCeiling, policyReference } from '../../secret-files.ts'
 import { addProofOptions, type ProofOptions, readRecipients, unprovenLine } from '../../secret-recipient.ts'
 import { collect, positive } from '../../workload.ts'
 
-interface Options extends SigningOptions, PassphraseOptions, ProofOptions {
+interface Options extends SigningOptions, SignerOptions, ProofOptions {
   version: number
   policyKey: string
   reference: string
@@ -59,11 +65,11 @@ export function addSecretPolicySign(parent: Command): void {
     "the public key that certified the hosts' attestation keys (default: that of --key)",
   )
   addSigningOptions(command)
-  addPassphraseOptions(command)
+  addSignerOptions(command)
   setAction<Options>(command, async ({ options, output }) => {
     const values = readPcrs(options.pcr)
     const pcrs = values.map(({ pcr }) => pcr)
-    const key = await readSigningKey(options.key, "the operator's key", options)
+    const key = await readSigner(options.key, "the operator's key", options)
     const approver = await readSigningKey(options.policyKey, "the policy's key", options)
     const { operatorKey, unproven = false } = options
     if (unproven && operatorKey !== undefined)

@@ -3,6 +3,7 @@ import { openTrustRoots } from '../../../../authorization/index.ts'
 import { addCommand, setAction } from '../../../command.ts'
 import { readAs } from '../../../files.ts'
 import { readTrustedKey } from '../../../keys.ts'
+import { authorityLine } from '../../../trust-file.ts'
 
 export function addTrustShow(parent: Command): void {
   const command = addCommand(
@@ -44,9 +45,9 @@ export function addTrustShow(parent: Command): void {
     const { digest, version, notAfter } = roots
     output.result({ digest, version, notAfter, authorities }, () => [
       `trust roots, version ${version}, signed by the operator; ${until(notAfter)}`,
-      ...authorities.flatMap(({ name, threshold, requester, keys }) => [
-        `  ${name}: ${threshold} of ${approvers(keys)}${requester === 'required' ? ', and a requester who is none of them' : ''}`,
-        ...keys.map(
+      ...authorities.flatMap(authority => [
+        `  ${authorityLine(authority)}`,
+        ...authority.keys.map(
           ({ id, algorithm, holder, role, notBefore, notAfter }) =>
             `    ${id}  ${algorithm}  ${role} ${holder}  ${from(notBefore)}${until(notAfter)}`,
         ),
@@ -59,7 +60,3 @@ export function addTrustShow(parent: Command): void {
 
 const until = (notAfter: string) => (notAfter === 'any' ? 'no end' : `until ${notAfter}`)
 const from = (notBefore: string) => (notBefore === 'any' ? '' : `from ${notBefore} `)
-
-function approvers(keys: readonly { holder: string; role: string }[]): number {
-  return new Set(keys.filter(({ role }) => role === 'approver').map(({ holder }) => holder)).size
-}

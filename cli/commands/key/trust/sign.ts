@@ -8,7 +8,13 @@ import { CliError } from '../../../error.ts'
 import { writeDocument } from '../../../files.ts'
 import { SIGNED_FILE } from '../../../form.ts'
 import { addSignerOptions, readSigner, type SignerOptions } from '../../../keys.ts'
-import { addRequester, readAuthority, readTrustFile, type TrustFile } from '../../../trust-file.ts'
+import {
+  addRequester,
+  authorityLine,
+  readAuthority,
+  readTrustFile,
+  type TrustFile,
+} from '../../../trust-file.ts'
 import { collect, duration, positive } from '../../../workload.ts'
 
 interface Options extends SigningOptions, SignerOptions {
@@ -57,7 +63,7 @@ export function addTrustSign(parent: Command): void {
     const { version, notAfter, authorities } = fields
     output.result({ file: options.out, digest, version, notAfter, signer: key.public.id }, () => [
       `${options.out}  trust roots, version ${version}, signed by ${key.public.id.slice(0, 16)}`,
-      ...authorities.map(a => `  ${a.name}: ${a.threshold} of ${a.keys.length} keys`),
+      ...authorities.map(authority => `  ${authorityLine(authority)}`),
       `  count until ${notAfter}`,
       `digest ${digest}`,
     ])
