@@ -80,28 +80,33 @@ export const secretTerms = v.pipe(
 
 /** The words that the authValue is sealed with; the payload is bound to its name by others. */
 const AUTH_INFO = Buffer.from('writ/v1/secret-auth')
-const payloadContext = (name: string) => Buffer.from(`writ/v1/secret-payload\0${name}`)
+/** Artifacts are no secret: bound to the issuer, so that no other authority of the host can sign an artifact of its own around what was sealed for this one. */
+const payloadContext = (issuer: string, name: string) =>
+  Buffer.from(`writ/v1/secret-payload\0${issuer}\0${name}`)
 
-/** @param key 32 bytes, which are sealed to TPMs; @returns base64 */
-export function encryptPayload(name: string, key: Buffer, secret: Buffer): string {
+/** @param key 32 bytes, which are sealed to TPMs; @param issuer of the artifacts that may hand it over; @returns base64 */
+export function encryptPayload(issuer: string, name: string, key: Buffer, secret: Buffer): string {
   if (secret.length > MAX_SECRET_BYTES)
     throw new AuthorizationError('STATEMENT_MALFORMED', `a secret of more than ${MAX_SECRET_BYTES} bytes`)
   const nonce = randomBytes(NONCE_BYTES)
   const cipher = createCipheriv('aes-256-gcm', key, nonce)
-  cipher.setAAD(payloadContext(name))
+  cipher.setAAD(payloadContext(issuer, name))
   return Buffer.concat([nonce, cipher.update(secret), cipher.final(), cipher.getAuthTag()]).toString('base64')
 }
 
-/** @throws AuthorizationError `SECRET_INVALID` */
-export function decryptPayload({ name, payload }: SealedSecret, key: Buffer): Buffer {
+/** @param issuer of the artifact that it is in. @throws AuthorizationError `SECRET_INVALID` */
+export function decryptPayload({ name, payload }: SealedSecret, issuer: string, key: Buffer): Buffer {
   const bytes = base64ToBytes(payload)
   try {
     const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, NONCE_BYTES))
-    decipher.setAAD(payloadContext(name))
+    decipher.setAAD(payloadContext(issuer, name))
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES))
     return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
   } catch {
-    throw new AuthorizationError('SECRET_INVALID', `the secret ${name} is not what was sealed`)
+    throw new AuthorizationError(
+      'SECRET_INVALID',
+      `the secret ${name} is not what was sealed for artifacts of ${issuer}`,
+    )
   }
 }
 

@@ -37,6 +37,7 @@ export function counterCeiling({ counterIndex, counterBase }: Recipient, version
 export function sealSecret(
   secret: Buffer,
   options: {
+    issuer: string
     name: string
     descriptor: number
     reference: string
@@ -44,13 +45,13 @@ export function sealSecret(
     recipients: readonly Recipient[]
   },
 ): SealedSecret {
-  const { name, descriptor } = options
+  const { issuer, name, descriptor } = options
   const key = randomBytes(SEALED_BYTES)
   const authPolicy = secretAuthPolicy(
     policyKeyName(options.policyKey.object),
     policyReference(options.reference),
   )
-  const payload = encryptPayload(name, key, secret)
+  const payload = encryptPayload(issuer, name, key, secret)
   const recipients = options.recipients.map(({ host, ekPublicArea, secretKeySpki }) => {
     const authValue = randomBytes(32)
     // A TPM drops trailing zeros.

@@ -264,14 +264,14 @@ export class Decider {
     { opened, statement }: ToOpen,
     observed: readonly ObservedSubject[] | null,
   ): Promise<{ secrets: OpenSecrets | null; fault: DecisionInput['fault'] }> {
-    const sealed = statement?.predicate.secrets
+    const { secrets: sealed, issuer } = statement?.predicate ?? { issuer: '' }
     const none = { secrets: null, fault: null }
     if (sealed === undefined || input.caller === null) return none
     if (decideAfterOpen(input, observed, opened).outcome === 'deny') return none
     try {
       if (this.#o.secrets === undefined)
         throw new SecretError('NOT_FOR_THIS_HOST', 'this daemon opens no secrets')
-      return { secrets: await this.#o.secrets.open(sealed, input.caller.uid), fault: null }
+      return { secrets: await this.#o.secrets.open(sealed, issuer, input.caller.uid), fault: null }
     } catch (error) {
       this.#o.log.warn({ err: error }, 'a secret was not opened')
       return { secrets: null, fault: secretFault(error) }

@@ -62,8 +62,11 @@ export class Secrets {
     this.#key = createPrivateKey({ key: options.secrets.secretKey, format: 'der', type: 'pkcs8' })
   }
 
-  /** @throws SecretError; TpmError `TPM_BUSY` when too many wait */
-  async open(sealed: readonly SealedSecret[], uid: number): Promise<OpenSecrets> {
+  /**
+   * @param issuer of the verified artifact that they are in
+   * @throws SecretError; TpmError `TPM_BUSY` when too many wait
+   */
+  async open(sealed: readonly SealedSecret[], issuer: string, uid: number): Promise<OpenSecrets> {
     const descriptors: { fd: number; descriptor: number }[] = []
     let closed = false
     const close = () => {
@@ -78,7 +81,7 @@ export class Secrets {
     )
     try {
       for (const secret of sealed) {
-        const opening = this.#openOne(secret, uid)
+        const opening = this.#openOne(secret, issuer, uid)
         // What comes too late is nobody's.
         opening.then(
           bytes => closed && bytes.fill(0),
@@ -100,7 +103,7 @@ export class Secrets {
     }
   }
 
-  async #openOne(secret: SealedSecret, uid: number): Promise<Buffer> {
+  async #openOne(secret: SealedSecret, issuer: string, uid: number): Promise<Buffer> {
     const { hostId, identity, secrets, tpm } = this.#o
     const recipient = secret.recipients.find(({ host }) => host === hostId)
     if (recipient === undefined)
@@ -123,7 +126,7 @@ export class Secrets {
     try {
       const key = await tpm.unseal(request, { kind: 'unseal', uid })
       try {
-        return decryptPayload(secret, key)
+        return decryptPayload(secret, issuer, key)
       } finally {
         key.fill(0)
       }

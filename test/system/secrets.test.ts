@@ -32,8 +32,8 @@ describe.skipIf(NEEDS_ROOT !== null)('secrets sealed to a host (needs root)', ()
   afterAll(() => host?.close())
 
   const onHost = () => ['--state-dir', host.path('state'), '--tpm', `swtpm:${host.tpm.paths.socket}`]
-  const seal = (recipient: string) => [
-    ...['secret', 'seal', host.path('secret'), '--name', 'model', '--descriptor', '3'],
+  const seal = (recipient: string, issuer = 'release') => [
+    ...['secret', 'seal', host.path('secret'), '--name', 'model', '--descriptor', '3', '--issuer', issuer],
     ...['--reference', 'test', '--policy-key', host.path('boot.key.pub')],
     ...['--recipient', host.path(recipient)],
   ]
@@ -95,6 +95,17 @@ describe.skipIf(NEEDS_ROOT !== null)('secrets sealed to a host (needs root)', ()
     expect(done.stderr).not.toContain(SECRET)
     expect(host.daemonLog).not.toContain(SECRET)
     expect(readFileSync(artifact).includes(SECRET)).toBe(false)
+  })
+
+  test('nothing that was sealed for another authority is handed over', async () => {
+    const file = host.path('of-board.json')
+    const operator = ['--operator-key', host.path('operator.pub')]
+    const sealed = await host.writ([...seal('recipient.json', 'board'), ...operator, '--out', file])
+    expect(sealed.code).toBe(0)
+    const taken = await host.issue('taken', PROGRAM, ['--secret', file])
+    const denied = await host.writ(['run', '--artifact', taken, '--', ...PROGRAM])
+    expect(denied.stdout).toBe('')
+    expect(denied.stderr).toMatch(/ENVIRONMENT_MISMATCH.*not what was sealed for artifacts of release/s)
   })
 
   test('a version for another state of the host: the TPM refuses, also under the version before', async () => {

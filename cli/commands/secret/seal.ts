@@ -9,6 +9,7 @@ import { addProofOptions, type ProofOptions, readRecipients, unprovenLine } from
 import { collect, positive } from '../../workload.ts'
 
 interface Options extends ProofOptions {
+  issuer: string
   name: string
   descriptor: number
   recipient: string[]
@@ -22,9 +23,10 @@ export function addSecretSeal(parent: Command): void {
     parent,
     'seal <file>',
     "Seal a secret to hosts' TPMs, for `writ issue --secret`.",
-    'writ secret seal model.key --name model-key --descriptor 3 --recipient host1.json --operator-key operator.pub --policy-key boot.pub --reference production --out model-key.json',
+    'writ secret seal model.key --issuer release --name model-key --descriptor 3 --recipient host1.json --operator-key operator.pub --policy-key boot.pub --reference production --out model-key.json',
     { file: 'text', name: 'text', descriptor: 'number', hosts: ['text'], proven: 'boolean' },
   )
+    .requiredOption('--issuer <name>', 'the authority whose artifacts may hand it over, and no other')
     .requiredOption('--name <name>', 'what it is called')
     .requiredOption('--descriptor <n>', 'under which the program finds it, 3 to 63', positive('--descriptor'))
     .requiredOption('--recipient <file>', 'what a host handed out (repeatable)', collect)
@@ -46,8 +48,8 @@ export function addSecretSeal(parent: Command): void {
     const recipients = await readRecipients(options.recipient, operator)
     const policyKey = await readTrustedKey(options.policyKey, "the policy's key")
     const secret = await readDocument(path, 'a secret')
-    const { name, descriptor, reference } = options
-    const sealed = sealSecret(secret, { name, descriptor, reference, policyKey, recipients })
+    const { issuer, name, descriptor, reference } = options
+    const sealed = sealSecret(secret, { issuer, name, descriptor, reference, policyKey, recipients })
     secret.fill(0)
     await writeDocument(options.out, canonicalJsonBytes(sealed))
     const hosts = recipients.map(({ host }) => host)
