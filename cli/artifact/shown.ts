@@ -1,5 +1,6 @@
 import type { Statement } from '../../authorization/index.ts'
 import type { JsonValue } from '../../encoding/json.ts'
+import { CliError } from '../error.ts'
 
 /**
  * The fields that {@link artifactInWords} has words for. Whoever is shown an artifact signs all of it: a field that is not here is one that
@@ -32,10 +33,22 @@ const FIELDS: readonly RegExp[] = [
 ]
 
 /**
- * Characters that a terminal shows as nothing, or as something else: format characters, what has no meaning yet, and private ones. Those
+ * Characters that a terminal shows as nothing, as a blank that is none, or as something else: format characters, what has no meaning yet, and private ones. Those
  * that would move its cursor are shown as escapes.
  */
-const UNSEEN = /[\p{Default_Ignorable_Code_Point}\p{Co}\p{Cn}]|(?![\u202a-\u202e\u2066-\u2069])\p{Cf}/u
+const UNSEEN =
+  /[\p{Default_Ignorable_Code_Point}\p{Co}\p{Cn}\u2800]|(?! )\p{Zs}|(?![\u202a-\u202e\u2066-\u2069])\p{Cf}/u
+
+/** Refuses to have signed what nobody has seen. @throws CliError `NOT_APPROVED` */
+export function checkShown(statement: Statement, at: string): void {
+  const lines = notShown(statement)
+  if (lines.length === 0) return
+  throw new CliError('NOT_APPROVED', 'it says something that this program cannot show', {
+    at,
+    lines,
+    next: 'Nobody should sign what nobody has seen. A later release may know the field.',
+  })
+}
 
 /** What an artifact says that its words would not show, as paths of fields; empty when a person sees all of it. */
 export function notShown(statement: Statement): string[] {

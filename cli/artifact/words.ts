@@ -19,7 +19,7 @@ export function artifactInWords(statement: Statement): string[] {
 export function workloadInWords(subject: Statement['subject'], scope: Predicate['scope']): string[] {
   const digests = new Map(subject.map(item => [item.name, subjectDigest(item)]))
   const file = (name: string, path: string, role: string) =>
-    line(role, `${printable(path === 'any' ? 'at any path' : path)}  ${digests.get(name) ?? 'no digest'}`)
+    line(role, `${path === 'any' ? 'at any path' : shown(path)}  ${digests.get(name) ?? 'no digest'}`)
   const { argv, env, cwd, user, stdio, sandbox, limits, devices, children } = scope
   return [
     file(scope.program.subject, scope.program.path, 'program'),
@@ -29,12 +29,12 @@ export function workloadInWords(subject: Statement['subject'], scope: Predicate[
       'environment',
       env === 'any' ? 'ANY' : env.map(({ name, value }) => `${name}=${shown(value)}`).join(' ') || 'empty',
     ),
-    line('directory', cwd === 'any' ? 'ANY' : printable(cwd)),
+    line('directory', cwd === 'any' ? 'ANY' : shown(cwd)),
     line('user', userInWords(user)),
     line('streams', stdio === 'any' ? 'any pipes' : `${stdio.stdin}, ${stdio.stdout}, ${stdio.stderr}`),
     line('network', sandbox.network === 'host' ? "the HOST's" : sandbox.network),
     line('system calls', sandbox.seccomp),
-    line('writes to', sandbox.writable.map(printable).join(' ') || 'nothing'),
+    line('writes to', sandbox.writable.map(shown).join(' ') || 'nothing'),
     line('devices', devices.join(' ') || 'none'),
     line('limits', limitsInWords(limits)),
     line('children', childrenInWords(children)),
@@ -91,13 +91,14 @@ function childrenInWords(children: Predicate['scope']['children']): string {
   return `${count(max, 'in all')}, ${count(atOnce, 'at one time')}, ${count(perMinute, 'a minute')}, ${depth} deep, programs ${list(programs)}`
 }
 
+/** Plain text as it is; all else quoted, blanks too: in a line of several, where one ends is seen, and none reads as a digest behind it. */
 function shown(value: string | { any: true }): string {
   if (typeof value !== 'string') return '<ANY>'
   return /^[\w./:=,+@%-]+$/.test(value) ? value : printable(JSON.stringify(value))
 }
 
 function list(limit: 'any' | readonly (string | number)[]): string {
-  return limit === 'any' ? 'ANY' : limit.map(item => printable(String(item))).join(' ')
+  return limit === 'any' ? 'ANY' : limit.map(item => shown(String(item))).join(' ')
 }
 
 function line(name: string, text: string): string {

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { openTrustRoots, type TrustRoots } from '../../authorization/index.ts'
 import { addSignature, parseEnvelope } from '../../signing/dsse.ts'
 import { approvalState, checkCounts, checkNotSigned, readApprovable } from '../artifact/approval.ts'
-import { notShown } from '../artifact/shown.ts'
+import { checkShown } from '../artifact/shown.ts'
 import { artifactInWords } from '../artifact/words.ts'
 import { addCommand, setAction } from '../command.ts'
 import { confirm } from '../confirm.ts'
@@ -57,13 +57,7 @@ export function addApprove(program: Command): void {
       throw new CliError('USAGE', 'say where it goes: --out or --in-place, one of the two')
     const bytes = await readDocument(path, 'an artifact')
     const artifact = await readAs(path, 'an artifact', readApprovable)
-    const unseen = notShown(artifact.statement)
-    if (unseen.length > 0)
-      throw new CliError('NOT_APPROVED', 'it says something that this program cannot show', {
-        at: path,
-        lines: unseen,
-        next: 'Nobody should sign what nobody has seen. A later release may know the field.',
-      })
+    checkShown(artifact.statement, path)
     const roots = await readTrust(options)
     const now = () => new Date().toISOString()
     const signer = await readSigner(options.key, 'the key', options)

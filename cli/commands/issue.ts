@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { issueArtifact, parseStatement, statementBytes } from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
+import { checkShown } from '../artifact/shown.ts'
 import { artifactInWords } from '../artifact/words.ts'
 import { addCommand, handOn, setAction } from '../command.ts'
 import { confirm } from '../confirm.ts'
@@ -119,8 +120,10 @@ export function addIssue(program: Command): void {
     const { subjects } = built
     const predicate = secrets.length === 0 ? built.predicate : { ...built.predicate, secrets }
     const statement = parseStatement(statementBytes(subjects, predicate))
-    if (options.fromPlan !== undefined)
+    if (options.fromPlan !== undefined) {
+      checkShown(statement, options.fromPlan)
       await confirm(artifactInWords(statement), 'Sign this?', options.yes === true)
+    }
     const envelope = issueArtifact(subjects, predicate, keys)
     await writeDocument(options.out, envelope)
     const digest = sha256Hex(parseEnvelope(envelope).payload)

@@ -200,6 +200,22 @@ describe('what is shown', () => {
       expect(words).toContain(word)
   })
 
+  test('and where one path ends and what follows it begins is seen', () => {
+    const words = (change: Parameters<typeof authorization>[0]) => {
+      const envelope = issueArtifact(SUBJECTS, authorization(change), [])
+      return artifactInWords(parseStatement(parseEnvelope(envelope).payload))
+    }
+    const writable = (...paths: string[]) => words(it => (it.scope.sandbox.writable = paths))
+    expect(writable('/a /b')).not.toEqual(writable('/a', '/b'))
+    const program = `/bin/tool  ${'0'.repeat(64)}`
+    const disguised = words(it => {
+      it.scope.program.path = program
+      it.initiator.cgroups = ['/a /b']
+    }).join('\n')
+    expect(disguised).toContain(JSON.stringify(program))
+    expect(disguised).toContain('cgroups "/a /b"')
+  })
+
   test.each([
     ['predicate.wishes', (it: Statement) => Object.assign(it.predicate, { wishes: ['x'] })],
     ['predicate.scope.reach', (it: Statement) => Object.assign(it.predicate.scope, { reach: 1 })],
@@ -213,6 +229,9 @@ describe('what is shown', () => {
 
   test.each([
     '\u200b',
+    '\u00a0',
+    '\u2003',
+    '\u2800',
     '\u2060',
     '\ufeff',
     '\u00ad',

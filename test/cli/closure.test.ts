@@ -166,6 +166,15 @@ describe('an artifact from a plan', () => {
     expect(said.stderr).toMatch(/environment\s+A=b/)
   })
 
+  it('is not signed with text that nobody would see', async () => {
+    const text = readFileSync(dir.in('plan.json'), 'utf8')
+    writeFileSync(dir.in('unseen.json'), text.replace('"b"', '"b\u200b"'))
+    const said = await issue('--from-plan', 'unseen.json', '--yes', '--out', 'u.json')
+    expect(said.status).not.toBe(0)
+    expect(said.stderr).toContain('predicate.scope.env[].value (characters that cannot be seen)')
+    expect(() => readFileSync(dir.in('u.json'))).toThrow()
+  })
+
   it('is not signed where nobody can be asked', async () => {
     const said = await issue('--from-plan', 'plan.json', '--out', 'b.json')
     expect(said.status).toBe(2)
