@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { QUOTED_SELECTION, type Tier } from '../attestation/index.ts'
 import type { SecretPolicy } from '../authorization/index.ts'
-import { configBytes } from '../configuration/daemon-file.ts'
 import type { StartConfig } from '../configuration/schema.ts'
 import { sha256 } from '../encoding/digest.ts'
-import { readVersion } from '../encoding/version.ts'
 import { Lineage } from '../lineage/index.ts'
 import { generateKey, type PrivateKey } from '../signing/key.ts'
 import { Attestor } from './attestor.ts'
@@ -15,12 +12,12 @@ import { Decider } from './decider.ts'
 import { DecisionLog } from './decision-log.ts'
 import { ExecutionRegistry } from './execution-registry.ts'
 import { Executor } from './executor.ts'
+import { readBootId, recordStart } from './first-entries.ts'
 import { TrustGate, type TrustTransition } from './gate.ts'
 import { Governance, GovernanceError } from './governance.ts'
 import { History } from './history.ts'
 import { type Host, HostError, hostTier, openHost } from './host.ts'
 import { LauncherClient } from './launcher/client.ts'
-import { endLeftovers } from './leftovers.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
 import { OutputFiles } from './output-files.ts'
 import { OutputTails } from './output-tails.ts'
@@ -34,8 +31,6 @@ import { type Settings, withLive } from './settings.ts'
 import { instantsOf, ValidityWatch } from './validity-watch.ts'
 import type { AcceptedRollback } from './waiting.ts'
 import { type ClockChange, WallClock } from './wall-clock.ts'
-
-export const DAEMON_VERSION = readVersion()
 
 /** The parts of a running daemon, put together. It decides nothing itself. */
 export interface DaemonParts {
@@ -317,10 +312,6 @@ function watchedClock(history: History, wallMs: () => number): WallClock {
   )
 }
 
-function readBootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-}
-
 /** A clearance names the entry, so there has to be one. */
 function onClockChange({ recorder, history, log, onStatusChange }: DaemonParts, change: ClockChange): void {
   const event: EventBody = change.trusted
@@ -334,62 +325,6 @@ function onClockChange({ recorder, history, log, onStatusChange }: DaemonParts, 
       onStatusChange()
     })
     .catch((err: unknown) => log.error({ err }, 'a change of the clock was not recorded'))
-}
-
-/** The first entries of this run: that it began, what the run before left in doubt, and the end of what that one left running. */
-async function recordStart(
-  { settings, host, tier, lineage, history, launcher, log, accepted }: Parameters<typeof compose>[0],
-  recorder: Recorder,
-  sessionKey: PrivateKey,
-): Promise<bigint | null> {
-  const entry = await recorder.record({
-    type: 'daemon-start',
-    daemonVersion: DAEMON_VERSION,
-    bootId: readBootId(),
-    configDigest: await lineage.putBlob(configBytes(settings.whole)),
-    sessionKeySpki: sessionKey.public.spki.toString('base64'),
-    logKeySpki: host.logKey.public.spki.toString('base64'),
-    hostId: host.id,
-    clean: !lineage.openedAfterUncleanStop,
-    tier,
-  })
-  settings.report = { ...settings.report, entry, time: new Date().toISOString() }
-  if (lineage.openedAfterUncleanStop) {
-    const tail = lineage.tailIndex
-    await recorder.record({ type: 'recovery', tail: Number(tail) })
-    history.uncleanTail = tail
-    history.uses.setUncleanSince(new Date().toISOString())
-  }
-  const rollback = accepted && (await recordRollback(accepted, lineage, history, recorder))
-  for (const { index, message } of history.unvouched) {
-    log.warn(
-      { index: String(index), message },
-      'a recorded document is not vouched for by a configured governance key',
-    )
-  }
-  await endLeftovers(history, launcher, recorder, log)
-  return rollback
-}
-
-/** The log says that it was put back, and by whose word it goes on, before the TPM's counter vouches for it again. */
-async function recordRollback(
-  { clearance, found }: AcceptedRollback,
-  lineage: Lineage,
-  history: History,
-  recorder: Recorder,
-): Promise<bigint> {
-  const { counter, size, root } = found
-  const index = await recorder.record({
-    type: 'rollback-accepted',
-    counter: String(counter),
-    tail: size,
-    root: root.toString('hex'),
-    digest: clearance.digest,
-    blob: await lineage.putBlob(clearance.envelope),
-  })
-  history.goOnFrom(new Date().toISOString())
-  await lineage.anchor()
-  return index
 }
 
 /** A closing gate orders the end of everything first; only then is anything written. */

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs'
+import type { Logger } from 'pino'
+import type { Tier } from '../attestation/index.ts'
+import { configBytes } from '../configuration/daemon-file.ts'
+import { readVersion } from '../encoding/version.ts'
+import type { Lineage } from '../lineage/index.ts'
+import type { PrivateKey } from '../signing/key.ts'
+import type { History } from './history.ts'
+import type { Host } from './host.ts'
+import type { LauncherClient } from './launcher/client.ts'
+import { endLeftovers } from './leftovers.ts'
+import type { Recorder } from './recorder.ts'
+import type { Settings } from './settings.ts'
+import type { AcceptedRollback } from './waiting.ts'
+
+export const DAEMON_VERSION = readVersion()
+
+/** What is there when a run begins to write. */
+interface Started {
+  readonly settings: Settings
+  readonly host: Host
+  readonly tier: Tier
+  readonly lineage: Lineage
+  readonly history: History
+  readonly launcher: LauncherClient
+  readonly log: Logger
+  readonly accepted: AcceptedRollback | null
+}
+
+/** The kernel's id of this boot (Documentation/admin-guide/sysctl/kernel.rst, random). */
+export function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
+
+/**
+ * The first entries of this run: that it began, what the run before left in doubt, and the end of what that one left running.
+ *
+ * @returns the entry by which an operator accepted that the lineage was put back; null if nobody did
+ */
+export async function recordStart(
+  { settings, host, tier, lineage, history, launcher, log, accepted }: Started,
+  recorder: Recorder,
+  sessionKey: PrivateKey,
+): Promise<bigint | null> {
+  const entry = await recorder.record({
+    type: 'daemon-start',
+    daemonVersion: DAEMON_VERSION,
+    bootId: readBootId(),
+    configDigest: await lineage.putBlob(configBytes(settings.whole)),
+    sessionKeySpki: sessionKey.public.spki.toString('base64'),
+    logKeySpki: host.logKey.public.spki.toString('base64'),
+    hostId: host.id,
+    clean: !lineage.openedAfterUncleanStop,
+    tier,
+  })
+  settings.report = { ...settings.report, entry, time: new Date().toISOString() }
+  if (lineage.openedAfterUncleanStop) {
+    const tail = lineage.tailIndex
+    await recorder.record({ type: 'recovery', tail: Number(tail) })
+    history.uncleanTail = tail
+    history.uses.setUncleanSince(new Date().toISOString())
+  }
+  const rollback = accepted && (await recordRollback(accepted, lineage, history, recorder))
+  for (const { index, message } of history.unvouched) {
+    log.warn(
+      { index: String(index), message },
+      'a recorded document is not vouched for by a configured governance key',
+    )
+  }
+  await endLeftovers(history, launcher, recorder, log)
+  return rollback
+}
+
+/** The log says that it was put back, and by whose word it goes on, before the TPM's counter vouches for it again. */
+async function recordRollback(
+  { clearance, found }: AcceptedRollback,
+  lineage: Lineage,
+  history: History,
+  recorder: Recorder,
+): Promise<bigint> {
+  const { counter, size, root } = found
+  const index = await recorder.record({
+    type: 'rollback-accepted',
+    counter: String(counter),
+    tail: size,
+    root: root.toString('hex'),
+    digest: clearance.digest,
+    blob: await lineage.putBlob(clearance.envelope),
+  })
+  history.goOnFrom(new Date().toISOString())
+  await lineage.anchor()
+  return index
+}
