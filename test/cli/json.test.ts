@@ -119,6 +119,22 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('lineage export', '--state-dir', host.path('state'), 'bundle')
     await json('lineage prove', '0')
     await json('verify', ...operator, 'bundle')
+    await json('replay', ...operator, 'bundle')
+    await json('key new', '--algorithm', 'ecdsa-p256', 'boot')
+    await json(
+      ...([
+        'secret policy sign',
+        '--policy-key',
+        'boot.key',
+        '--reference',
+        'boot',
+        '--version',
+        '1',
+      ] as const),
+      ...['--pcr', `0=${'0'.repeat(64)}`, ...key, '--out', 'secret-policy.json'],
+    )
+    await json('secret policy show', '--operator-key', host.path('operator.pub'), 'secret-policy.json')
+    await json('secret policy load', 'secret-policy.json')
   }, 120_000)
 
   test('of what is asked of a TPM', async () => {
@@ -153,6 +169,10 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     const certify = ['--pending', 'p.json', '--key', 'operator.key', '--out', 'ak.der', 'a.json']
     await json('key enroll certify', ...certify)
     await json('key enroll install', ...state, ...operator, 'ak.der')
+    await json('secret recipient', ...state, ...tpm, '--out', 'recipient.json')
+    const sealed = ['--name', 'model', '--descriptor', '3', '--policy-key', 'boot.pub', '--reference', 'boot']
+    const recipient = ['--recipient', 'recipient.json', ...operator]
+    await json('secret seal', ...sealed, ...recipient, '--out', 'sealed.json', 'operator.pub')
   }, 60_000)
 
   test('none was left out; a new command needs a session above', async () => {

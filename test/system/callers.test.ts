@@ -180,7 +180,11 @@ except OSError as e:
     const evidenceEnds = Date.now() + Number(status?.leaseRemainingMs) + 1_500
     expect(Date.parse(minted.answer?.notAfter ?? '')).toBeLessThan(evidenceEnds)
 
-    expect((await other.execute(artifact, workload)).error?.reasons).toEqual(['INITIATOR_MISMATCH'])
+    // Its uid and its gid.
+    expect((await other.execute(artifact, workload)).error?.reasons).toEqual([
+      'INITIATOR_MISMATCH',
+      'INITIATOR_MISMATCH',
+    ])
     const changed = { ...workload, argv: ['/bin/true', 'more'] }
     expect((await caller.execute(artifact, changed)).error?.reasons).toEqual(['SCOPE_EXCEEDED'])
     expect((await caller.execute(artifact, workload)).answers?.at(-1)).toMatchObject({
