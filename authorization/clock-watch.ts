@@ -29,7 +29,9 @@ export interface TpmClock {
   readonly restartCount: number
 }
 
-interface Base extends TpmClock, ClockLook {
+/** An earlier quote, and all clocks when it was there. */
+export interface ClockBase extends TpmClock, ClockLook {
+  /** How long it took. */
   readonly slackMs: number
 }
 
@@ -45,8 +47,8 @@ export class ClockWatch {
   #offsetAtMs = 0
   #floorMs = 0
   /** The first and the last quote of the same counts that agreed: one shows slow drift, the other small steps. */
-  #first: Base | null = null
-  #last: Base | null = null
+  #first: ClockBase | null = null
+  #last: ClockBase | null = null
   #fault: string | null = null
 
   /** Why it is not relied on; null if it is. */
@@ -129,7 +131,8 @@ export class ClockWatch {
   quoted(look: ClockLook, slackMs: number, tpm: TpmClock): 'return' | 'tpm' | null {
     const byBoot = this.judge(look)
     const bases = [this.#last, this.#first].filter(base => base !== null)
-    const byTpm = bases.map(base => disagreement(base, look, slackMs, tpm)).find(why => why !== null) ?? null
+    const byTpm =
+      bases.map(base => tpmDisagreement(base, look, slackMs, tpm)).find(why => why !== null) ?? null
     const before = this.#fault
     if (byTpm === null && byBoot === null) {
       this.#fault = null
@@ -154,22 +157,27 @@ export class ClockWatch {
     if (this.#offsetMs === null || this.#last === null) return false
     if (look.wallMs < this.#floorMs - CLOCK_TOLERANCE_MS) return false
     const expected = { ...look, wallMs: this.#offsetMs + look.bootMs }
-    return isSamePower(this.#last, tpm) && disagreement(this.#last, expected, slackMs, tpm) !== null
+    return isSamePower(this.#last, tpm) && tpmDisagreement(this.#last, expected, slackMs, tpm) !== null
   }
 
-  #remember(base: Base): void {
+  #remember(base: ClockBase): void {
     if (this.#first === null || !isSamePower(this.#first, base)) this.#first = base
     this.#last = base
   }
 }
 
 /** Whether the TPM had power all the time in between. */
-function isSamePower(a: TpmClock, b: TpmClock): boolean {
+export function isSamePower(a: TpmClock, b: TpmClock): boolean {
   return a.resetCount === b.resetCount && a.restartCount === b.restartCount
 }
 
 /** Why a wall clock cannot be where it is, by the time that passed for the TPM since an earlier quote; null if it can. */
-function disagreement(base: Base, look: ClockLook, slackMs: number, tpm: TpmClock): string | null {
+export function tpmDisagreement(
+  base: ClockBase,
+  look: ClockLook,
+  slackMs: number,
+  tpm: TpmClock,
+): string | null {
   const passedMs = Number(tpm.clock - base.clock)
   const samePower = isSamePower(base, tpm)
   // A loss of power sets it back, and then it says nothing of the time that passed.

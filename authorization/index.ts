@@ -12,7 +12,15 @@ export {
   parseClearance,
   signClearance,
 } from './clearance.ts'
-export { CLOCK_TOLERANCE_MS, type ClockLook, ClockWatch, type TpmClock } from './clock-watch.ts'
+export {
+  CLOCK_TOLERANCE_MS,
+  type ClockBase,
+  type ClockLook,
+  ClockWatch,
+  isSamePower,
+  type TpmClock,
+  tpmDisagreement,
+} from './clock-watch.ts'
 export {
   type Decision,
   decideAfterOpen,

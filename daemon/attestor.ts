@@ -39,7 +39,7 @@ export interface AttestorOptions {
   readonly gate: TrustGate
   readonly bootNs: () => bigint
   /** Is told of the clock in each quote. */
-  readonly clock: Pick<WallClock, 'read' | 'quoted'>
+  readonly clock: Pick<WallClock, 'read' | 'quoted' | 'fault'>
   /** SHA-256 of the session key's SubjectPublicKeyInfo. */
   readonly sessionKeySpkiDigest: Buffer
   readonly tier: Tier
@@ -159,7 +159,9 @@ export class Attestor {
     this.appraisals++
     // What proves nothing or goes back leaves the history as it was.
     this.#previous = appraisal.history
-    if (appraisal.clock !== null && appraisal.verdict !== 'fail') clock.quoted(asked, had, appraisal.clock)
+    const tpmClock = appraisal.verdict === 'fail' ? null : appraisal.clock
+    const inDoubt = clock.fault !== null
+    if (tpmClock !== null && !inDoubt) clock.quoted(asked, had, tpmClock)
 
     // Closing waits for nothing, so it comes before the record; opening comes after it.
     if (appraisal.verdict === 'fail') {
@@ -172,6 +174,8 @@ export class Attestor {
     }
     this.progress.at(STEPS.lineage)
     const appraisalIndex = await this.#record(binding, quote, logs, appraisal)
+    // Trust that comes back rests on a quote that is in the log. An operator may have been faster.
+    if (tpmClock !== null && inDoubt && clock.fault !== null) clock.quoted(asked, had, tpmClock)
     if (appraisal.verdict !== 'fail') {
       // Reference values that were replaced in the meantime have judged nothing yet.
       if (this.#o.reference()?.digest === reference.digest) {

@@ -116,6 +116,8 @@ export class History {
   readonly #o: HistoryOptions
   readonly #blob: (digest: string) => Promise<Buffer>
   #attest: string | null = null
+  /** The newest quote of a host that did not fail. */
+  #quoted: Parameters<ClockWatch['recorded']> | null = null
   /** Documents in the log that the configured governance keys do not vouch for (any more). They permit and clear nothing. */
   readonly unvouched: { readonly index: bigint; readonly message: string }[] = []
 
@@ -195,6 +197,8 @@ export class History {
         this.clockFault = null
         if (event.by === 'return') this.clock.resume()
         else this.clock.accept(look)
+        // By the quote before it, which so is the newest that agreed.
+        if (event.by !== 'operator' && this.#quoted !== null) this.clock.recorded(...this.#quoted)
         return
       }
       case 'recovery':
@@ -239,8 +243,11 @@ export class History {
         // As the running attestor keeps it: every verified quote counts, also of a host that fails, unless its clock went back.
         if (event.clock !== null && !event.reasons.some(({ code }) => code === 'CLOCK_ROLLED_BACK'))
           this.#attest = event.evidence.attest
-        if (event.clock !== null && event.verdict !== 'fail')
-          this.clock.recorded(look, APPRAISAL_SLACK_MS, { ...event.clock, clock: BigInt(event.clock.clock) })
+        if (event.clock !== null && event.verdict !== 'fail') {
+          const tpmClock = { ...event.clock, clock: BigInt(event.clock.clock) }
+          this.#quoted = [look, APPRAISAL_SLACK_MS, tpmClock]
+          this.clock.recorded(...this.#quoted)
+        }
         return
       case 'decision':
         this.#applyDecision(event)

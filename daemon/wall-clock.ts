@@ -40,6 +40,11 @@ export class WallClock {
     this.#told = told
   }
 
+  /** Why it was not relied on when it was looked at last; null if it was. */
+  get fault(): string | null {
+    return this.#watch.fault
+  }
+
   now(): WallTime {
     const look = this.read()
     const untrusted = this.#watch.look(look)

@@ -8,6 +8,7 @@ import {
 import { sha256Hex } from '../../encoding/digest.ts'
 import { base64ToBytes } from '../../encoding/text.ts'
 import type { PublicKey } from '../../signing/key.ts'
+import { clockNotBorneOut, clocksOf, type LoggedQuote } from './clock-trust.ts'
 import { type ConfigFacts, readConfigFacts } from './configurations.ts'
 import type { ReadBlob } from './documents.ts'
 import type { EventOf, LogEntry } from './steps.ts'
@@ -79,6 +80,9 @@ export class LogState {
   #failure: number | null = null
   #tail: number | null = null
   #clockFault: number | null = null
+  /** The newest quote, and the newest while the clock was relied on, of hosts that did not fail. */
+  #quote: LoggedQuote | null = null
+  #goodQuote: LoggedQuote | null = null
   #mayClear = false
   #failedSinceAppraisal = false
   #uncleanStart = false
@@ -187,17 +191,23 @@ export class LogState {
     return readConfigFacts(digest, this.#blob).catch(() => null)
   }
 
-  /** By itself it is relied on again where it came back to, or where quotes say so: these are judged by themselves. */
+  /** By itself it is relied on again only where a quote since then bears that out, which is recomputed. */
   async #trustClock(event: EventOf<'clock-trusted'>, ms: number): Promise<string | null> {
     const fault = this.#clockFault
+    const [quote, before] = [this.#quote, this.#goodQuote]
     this.#clockFault = null
     this.clockTrusted.set(true, ms)
-    if (event.by === 'return') return fault === null ? 'a clock that was relied on already' : null
+    if (event.by !== 'operator') {
+      this.#goodQuote = quote
+      if (fault === null) return 'a clock that was relied on already'
+      if (quote === null || quote.index < fault) return 'a clock that is relied on again without a quote'
+      const why = await clockNotBorneOut(event.by, quote, before, this.clock, this.#blob)
+      if (event.by === 'tpm') this.clock.accept(lookOf(event))
+      return why === null ? null : `a clock that is relied on again, and ${why}`
+    }
+    this.#goodQuote = null
     this.clock.accept(lookOf(event))
-    if (event.by === 'tpm' || event.blob === null)
-      return event.by === 'tpm' && fault !== null
-        ? null
-        : 'a clock that is relied on without anybody saying why'
+    if (event.blob === null) return 'a clock that is relied on without anybody saying why'
     const { host, clears } = openClearance(await this.#blob(event.blob), this.#good())
     if (this.#hostId !== null && host !== this.#hostId) return 'a clearance for another host'
     return clears.kind === 'clock' &&
@@ -251,6 +261,10 @@ export class LogState {
     const failed = this.#failedSinceAppraisal || this.gate.newest.state === 'FAILED'
     this.appraisal = { index, event }
     this.#failedSinceAppraisal = false
+    if (event.verdict !== 'fail' && event.clock !== null) {
+      this.#quote = { index, attest: event.evidence.attest, look: clocksOf(event) }
+      if (this.clockTrusted.newest) this.#goodQuote = this.#quote
+    }
     if (event.verdict === 'fail' && !failed) return 'an appraisal failed, and the gate did not'
     const key = this.run && sha256Hex(base64ToBytes(this.run.sessionKeySpki))
     return event.binding.sessionKeySpkiDigest === key

@@ -4,6 +4,7 @@ import { History } from '../../daemon/history.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
 import type { Permit } from '../../daemon/permit.ts'
 import {
+  alice,
   artifact,
   governance,
   HOST,
@@ -167,6 +168,18 @@ describe('a start', () => {
       'REVOKED',
     ],
     ['its program was revoked', w => w.revoke(1, { kind: 'program', digest: PROGRAM_DIGEST }), 'REVOKED'],
+    ['its signer was revoked', w => w.revoke(1, { kind: 'key', id: alice.public.id }), 'REVOKED'],
+    ['the host was revoked', w => w.revoke(1, { kind: 'host', id: HOST }), 'REVOKED'],
+    [
+      'the policy was revoked',
+      w => w.revoke(1, { kind: 'policy', digest: w.history.policy?.digest ?? '' }),
+      'REVOKED',
+    ],
+    [
+      'it was itself revoked',
+      w => w.revoke(1, { kind: 'execution', id: w.launcher.orders.at(-1)?.executionId ?? '' }),
+      'REVOKED',
+    ],
     [
       'another policy is in force that forbids it',
       w => w.governance.loadPolicy(policyEnvelope({ version: 2, policies: { none: FORBID_ALL } })),
