@@ -7,14 +7,18 @@ import {
   parseRecord,
   parseRequest,
   parseRevocation,
+  parseSealedSecret,
+  parseSecretPolicy,
   parseStatement,
   parseTrustRoots,
   signClearance,
   signRevocation,
   statementBytes,
 } from '../../authorization/index.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
 import * as world from './scenario.ts'
+import { POLICY, sealedSecret } from './secrets-scenario.ts'
 
 const payload = (envelope: Buffer) => parseEnvelope(envelope).payload
 const revocation = signRevocation(
@@ -33,6 +37,8 @@ const PARSERS: [name: string, valid: Buffer, parse: (bytes: Uint8Array) => unkno
   ['policy bundle', payload(world.policyEnvelope()), parsePolicyBundle],
   ['revocation', payload(revocation), parseRevocation],
   ['clearance', payload(clearance), parseClearance],
+  ['secret policy', canonicalJsonBytes(POLICY), parseSecretPolicy],
+  ['sealed secret', canonicalJsonBytes(sealedSecret()), parseSealedSecret],
   ['record', world.decide().record, parseRecord],
   ['request', Buffer.from(JSON.stringify(world.request())), bytes => parseRequest(readJson(bytes))],
 ]

@@ -3,9 +3,13 @@ import {
   parseHostLabels,
   parsePolicyBundle,
   parseRevocation,
+  parseSealedSecret,
+  parseSecretPolicy,
   parseStatement,
   parseTrustRoots,
 } from '../../authorization/index.ts'
+import { canonicalJsonBytes } from '../../encoding/json.ts'
+import { POLICY, sealedSecret } from '../authorization/secrets-scenario.ts'
 import { answer } from '../vectors/decide.ts'
 import { asBytes, bytesOf } from '../vectors/form.ts'
 import { DOCUMENTS } from '../vectors/source/all.ts'
@@ -62,6 +66,20 @@ export const AUTHORIZATION_TARGETS: readonly FuzzTarget[] = [
   target('revocation', 'revocation', parseRevocation),
   target('host-labels', 'host-labels', parseHostLabels),
   target('clearance', 'clearance', parseClearance),
+  {
+    name: 'secret-policy',
+    seeds: [canonicalJsonBytes(POLICY)],
+    structure: jsonMembers,
+    words: WORDS,
+    run: input => void parseSecretPolicy(input),
+  },
+  {
+    name: 'sealed-secret',
+    seeds: [canonicalJsonBytes(sealedSecret())],
+    structure: jsonMembers,
+    words: WORDS,
+    run: input => void parseSealedSecret(input),
+  },
   {
     name: 'artifact',
     seeds: [bytesOf(defaults.artifact ?? '')],

@@ -1,7 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import type { KeyObject } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Approval, Tpm } from '../../../attestation/tpm2/index.ts'
+import { Executor } from '../../../attestation/tpm2/executor.ts'
+import { type Approval, SwtpmTransport, Tpm } from '../../../attestation/tpm2/index.ts'
+import { importObject, unsealObject } from '../../../attestation/tpm2/unseal.ts'
 import { approve, BOOT_PCRS, ceiling, currentPcrs, policyKey, sealedFor } from './sealing.ts'
 import { leftovers, type SimulatedHost, startSimulatedHost } from './simulated-host.ts'
 
@@ -27,6 +29,30 @@ async function approvalNow(by = key.privateKey, counter: Approval['counter'] = n
   return approve(by, { selection: BOOT_PCRS, pcrDigest: await currentPcrs(tpm), counter })
 }
 const extend = (pcr: number) => tpm.pcrExtend(pcr, [{ bank: 'sha256', digest: BYTES }])
+
+/** Through a connection of its own. */
+async function over<T>({ simulated }: SimulatedHost, work: (tpm: Executor) => Promise<T>): Promise<T> {
+  const transport = new SwtpmTransport(simulated.paths.socket)
+  try {
+    return await work(new Executor(transport, 5_000))
+  } finally {
+    await transport.close()
+  }
+}
+
+/** Dies before its command of this number, as a daemon that is killed: from then on nothing goes to the TPM. */
+class DyingTransport extends SwtpmTransport {
+  #left: number
+  constructor(path: string, commands: number) {
+    super(path)
+    this.#left = commands
+  }
+  override async transmit(command: Buffer, timeoutMs: number): Promise<Buffer> {
+    if (this.#left-- > 0) return super.transmit(command, timeoutMs)
+    await this.close()
+    throw new Error('killed')
+  }
+}
 
 describe('unsealing', () => {
   it('gives what was sealed for this TPM, and leaves nothing in it', async () => {
@@ -98,6 +124,30 @@ describe('unsealing', () => {
     expect(await leftovers(tpm)).toEqual([])
   })
 
+  it('is refused by the TPM of another host, also by one in the same state', async () => {
+    const { request } = sealed()
+    const approvals = [await approvalNow()]
+    const other = await startSimulatedHost()
+    const its = other.simulated.connect()
+    try {
+      const { identity, secrets } = other
+      const ek = { handle: identity.ekHandle, publicArea: identity.ekPublicArea }
+      const counter = { index: identity.secretCounterIndex, auth: secrets.secretCounterAuth }
+      const there = its.unseal({ ...request, ek, counter, approvals }, REQUESTER)
+      // TPM2_Import, parameter 4: its EK does not open the seed.
+      await expect(there).rejects.toMatchObject({ code: 'TPM_RC', rc: expect.any(Number) })
+      // What the first TPM made of it is of no use there either.
+      const made = await over(host, own => importObject(own, request.ek, request.object))
+      const moved = over(other, own => unsealObject(own, made, { ...request, ek, counter, approvals }))
+      // TPM2_Load: TPM_RC_INTEGRITY, parameter 1.
+      await expect(moved).rejects.toMatchObject({ rc: 0x1df })
+      expect(await leftovers(its)).toEqual([])
+    } finally {
+      await its.close()
+      await other.end()
+    }
+  })
+
   it.each(['publicArea', 'duplicate', 'encryptedSeed'] as const)(
     'is refused with another byte in %s',
     async part => {
@@ -110,6 +160,25 @@ describe('unsealing', () => {
       expect(await leftovers(tpm)).toEqual([])
     },
   )
+
+  it('leaves nothing to whoever comes after one that was killed at any of its commands', async () => {
+    const { data, request } = sealed()
+    const approvals = [await approvalNow(key.privateKey, ceiling(host.identity, 99))]
+    let deaths = 0
+    for (let commands = 1; ; commands++) {
+      const dying = new Tpm(new DyingTransport(host.simulated.paths.socket, commands))
+      const killed = await dying.unseal({ ...request, approvals }, REQUESTER).catch((error: Error) => error)
+      await dying.close()
+      if (Buffer.isBuffer(killed)) break
+      expect(killed.message).toBe('killed')
+      deaths++
+      const next = host.simulated.connect()
+      expect(await leftovers(next)).toEqual([])
+      if (commands % 8 === 0) expect(await next.unseal({ ...request, approvals }, REQUESTER)).toEqual(data)
+      await next.close()
+    }
+    expect(deaths).toBeGreaterThan(10)
+  })
 
   it('begins anew when a PCR is extended meanwhile', async () => {
     const { data, request } = sealed()
