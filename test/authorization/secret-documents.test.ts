@@ -89,8 +89,8 @@ describe('a sealed secret', () => {
 
   test('is decrypted under its key and its name alone', () => {
     const secret = Buffer.from('a secret')
-    const sealed = { ...good, payload: encryptPayload(good.name, KEY, secret) }
-    expect(decryptPayload(sealed, KEY)).toEqual(secret)
+    const sealed = { ...good, payload: encryptPayload('release', good.name, KEY, secret) }
+    expect(decryptPayload(sealed, 'release', KEY)).toEqual(secret)
     const bytes = Buffer.from(sealed.payload, 'base64')
     bytes[20] = (bytes[20] ?? 0) ^ 1
     for (const [wrong, key] of [
@@ -98,9 +98,11 @@ describe('a sealed secret', () => {
       [{ ...sealed, name: 'other' }, KEY],
       [{ ...sealed, payload: bytes.toString('base64') }, KEY],
     ] as const)
-      expect(() => decryptPayload(wrong, key)).toThrow(code('SECRET_INVALID'))
-    expect(encryptPayload('a', KEY, secret)).not.toBe(encryptPayload('a', KEY, secret))
-    expect(() => encryptPayload('a', KEY, Buffer.alloc((32 << 10) + 1))).toThrow(code('STATEMENT_MALFORMED'))
+      expect(() => decryptPayload(wrong, 'release', key)).toThrow(code('SECRET_INVALID'))
+    expect(encryptPayload('release', 'a', KEY, secret)).not.toBe(encryptPayload('release', 'a', KEY, secret))
+    expect(() => encryptPayload('release', 'a', KEY, Buffer.alloc((32 << 10) + 1))).toThrow(
+      code('STATEMENT_MALFORMED'),
+    )
   })
 
   test('has an authValue for one daemon and one sealed object', () => {

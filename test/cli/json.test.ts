@@ -113,7 +113,18 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     const own = ['--state-dir', host.path('state'), '--tpm', `swtpm:${host.tpm.paths.socket}`]
     await json('secret recipient', ...own, '--out', 'recipient.json')
     await json('key new', '--algorithm', 'ecdsa-p256', 'boot')
-    const named = ['--name', 'x', '--descriptor', '3', '--reference', 'r', '--policy-key', 'boot.pub']
+    const named = [
+      '--issuer',
+      'release',
+      '--name',
+      'x',
+      '--descriptor',
+      '3',
+      '--reference',
+      'r',
+      '--policy-key',
+      'boot.pub',
+    ]
     const to = ['--recipient', 'recipient.json', '--unproven']
     await json('secret seal', ...named, ...to, '--out', 'sealed.json', 'operator.pub')
     const approve = ['--policy-key', 'boot.key', '--reference', 'r', '--pcr', `7=${'ab'.repeat(32)}`]

@@ -56,7 +56,7 @@ function sealed(name: string, content: string, over: Partial<SealedSecret> = {})
   const authValue = sealAuthValue(publicKey, publicArea, Buffer.alloc(32, 5))
   const [one] = sealedSecret().recipients
   const recipients = [{ ...one, host: HOST, publicArea: publicArea.toString('base64'), authValue }]
-  const payload = encryptPayload(name, KEY, Buffer.from(content))
+  const payload = encryptPayload('release', name, KEY, Buffer.from(content))
   return { ...sealedSecret(), name, payload, recipients: recipients as SealedSecret['recipients'], ...over }
 }
 
@@ -94,7 +94,7 @@ describe('secrets', () => {
   test('are opened, each in a memfd of its own that is closed again', async () => {
     const { it, asked, given, buffers } = opener()
     const before = descriptors()
-    const open = await it.open([sealed('a', 'one'), sealed('b', 'two', { descriptor: 9 })], 7)
+    const open = await it.open([sealed('a', 'one'), sealed('b', 'two', { descriptor: 9 })], 'release', 7)
     expect(open.descriptors.map(({ descriptor }) => descriptor)).toEqual([3, 9])
     expect(open.descriptors.map(({ fd }) => readFileSync(`/proc/self/fd/${fd}`, 'utf8'))).toEqual([
       'one',
@@ -117,17 +117,19 @@ describe('secrets', () => {
     const { it, asked } = opener()
     const elsewhere = sealed('a', 'one')
     const recipients = elsewhere.recipients.map(recipient => ({ ...recipient, host: OTHER }))
-    await expect(it.open([{ ...elsewhere, recipients }], 7)).rejects.toThrow(code('NOT_FOR_THIS_HOST'))
+    await expect(it.open([{ ...elsewhere, recipients }], 'release', 7)).rejects.toThrow(
+      code('NOT_FOR_THIS_HOST'),
+    )
     const stranger = sealedSecret()
-    await expect(it.open([stranger], 7)).rejects.toThrow(code('NOT_FOR_THIS_HOST'))
+    await expect(it.open([stranger], 'release', 7)).rejects.toThrow(code('NOT_FOR_THIS_HOST'))
     expect(asked).toEqual([])
   })
 
   test('stay closed without a policy, and without an approval for this host', async () => {
     const none = opener({ policy: null })
-    await expect(none.it.open([sealed('a', 'one')], 7)).rejects.toThrow(code('NO_POLICY'))
+    await expect(none.it.open([sealed('a', 'one')], 'release', 7)).rejects.toThrow(code('NO_POLICY'))
     const others = opener({ policy: policyOf(approval({ host: OTHER })) })
-    await expect(others.it.open([sealed('a', 'one')], 7)).rejects.toThrow(code('NOT_APPROVED'))
+    await expect(others.it.open([sealed('a', 'one')], 'release', 7)).rejects.toThrow(code('NOT_APPROVED'))
     expect([...none.asked, ...others.asked]).toEqual([])
   })
 
@@ -140,28 +142,30 @@ describe('secrets', () => {
       },
     })
     const before = descriptors()
-    await expect(it.open([sealed('a', 'one'), sealed('b', 'two')], 7)).rejects.toThrow(code('REFUSED'))
+    await expect(it.open([sealed('a', 'one'), sealed('b', 'two')], 'release', 7)).rejects.toThrow(
+      code('REFUSED'),
+    )
     expect(descriptors()).toBe(before)
     for (const bytes of buffers) expect(bytes).toEqual(Buffer.alloc(32))
   })
 
   test('with a key that is not theirs, or a TPM that is not there, say so in their own words', async () => {
     const wrong = opener({ unseal: async () => randomBytes(32) })
-    await expect(wrong.it.open([sealed('a', 'one')], 7)).rejects.toThrow(code('SECRET_INVALID'))
+    await expect(wrong.it.open([sealed('a', 'one')], 'release', 7)).rejects.toThrow(code('SECRET_INVALID'))
     expect(wrong.given[0]).toEqual(Buffer.alloc(32))
     const gone = opener({
       unseal: async () => {
         throw new TpmError('TPM_UNAVAILABLE', 'no TPM')
       },
     })
-    await expect(gone.it.open([sealed('a', 'one')], 7)).rejects.toThrow(code('TPM_UNAVAILABLE'))
+    await expect(gone.it.open([sealed('a', 'one')], 'release', 7)).rejects.toThrow(code('TPM_UNAVAILABLE'))
   })
 
   test('that come too late are closed and forgotten', async () => {
     const late = Promise.withResolvers<Buffer>()
     const { it, given } = opener({ unseal: () => late.promise, timeoutMs: 20 })
     const before = descriptors()
-    await expect(it.open([sealed('a', 'one')], 7)).rejects.toThrow(code('TIMEOUT'))
+    await expect(it.open([sealed('a', 'one')], 'release', 7)).rejects.toThrow(code('TIMEOUT'))
     late.resolve(Buffer.from(KEY))
     await vi.waitFor(() => expect(given[0]).toEqual(Buffer.alloc(32)))
     expect(descriptors()).toBe(before)

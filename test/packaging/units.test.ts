@@ -66,6 +66,9 @@ describe('the unit of the daemon', () => {
     expect(unit.get('DeviceAllow')).toEqual(['char-tpm rw'])
     expect(unit.get('Wants')?.join(' ')).not.toContain('.device')
     expect(unit.has('MemoryDenyWriteExecute')).toBe(false)
+    // Nothing that it holds comes to a disk.
+    expect(unit.get('LimitCORE')).toEqual(['0'])
+    expect(unit.get('MemorySwapMax')).toEqual(['0'])
     // Callers are known by uid and cgroup, which these would hide.
     for (const name of ['PrivateUsers', 'PrivatePIDs', 'ProtectProc', 'ProcSubset'])
       expect(unit.has(name)).toBe(false)
