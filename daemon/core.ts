@@ -7,6 +7,7 @@ import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.
 import type { ListRevocationsResponseInput } from '../proto/generated/writ/v1/ListRevocationsResponse.ts'
 import type { PassedSignal, TerminalSize } from './launcher/types.ts'
 import type { OutputPiece } from './output-tail.ts'
+import type { SharedDescriptor } from './shared-descriptor.ts'
 
 export type { PassedSignal, TerminalSize } from './launcher/types.ts'
 
@@ -20,8 +21,8 @@ export interface Caller {
   readonly uid: number
   readonly gid: number
   readonly pid: number
-  /** Open as long as the connection is; null on a kernel that has none, or if the process had ended. */
-  readonly pidfd: number | null
+  /** The kernel's own record of the process that connected; null on a kernel that has none, or if the process had ended. */
+  readonly pidfd: SharedDescriptor | null
   /** Path below the cgroup mount; null if the process had ended. */
   readonly cgroup: string | null
   /** The execution whose own socket this is; null on the main socket. */

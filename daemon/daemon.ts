@@ -7,6 +7,7 @@ import { sha256 } from '../encoding/digest.ts'
 import { Lineage } from '../lineage/index.ts'
 import { generateKey, type PrivateKey } from '../signing/key.ts'
 import { Attestor } from './attestor.ts'
+import { CallerPrograms } from './caller-programs.ts'
 import type { Caller } from './core.ts'
 import { Decider } from './decider.ts'
 import { DecisionLog } from './decision-log.ts'
@@ -17,6 +18,7 @@ import { TrustGate, type TrustTransition } from './gate.ts'
 import { Governance, GovernanceError } from './governance.ts'
 import { History } from './history.ts'
 import { type Host, HostError, hostTier, openHost } from './host.ts'
+import { lookAtCaller } from './launcher/caller.ts'
 import { LauncherClient } from './launcher/client.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
 import { OutputFiles } from './output-files.ts'
@@ -212,6 +214,7 @@ async function compose(base: {
         },
         bootNs: bootTimeNs,
         stage: launcher,
+        programs: new CallerPrograms(process => lookAtCaller(launcher, process), log),
         secrets: new Secrets({
           ...{ hostId: host.id, identity: host.identity, secrets: host.secrets, tpm: host.tpm },
           policy: () => history.secretPolicy,

@@ -17,6 +17,7 @@ import {
 } from '../authorization/index.ts'
 import { WritError } from '../encoding/error.ts'
 import type { PrivateKey } from '../signing/key.ts'
+import { type CallerPrograms, wantsProgram } from './caller-programs.ts'
 import { type Caller, DeniedError, type WorkloadRequest } from './core.ts'
 import type { DecisionLog } from './decision-log.ts'
 import type { ExecutionRegistry } from './execution-registry.ts'
@@ -44,6 +45,8 @@ export interface DeciderOptions {
   readonly stage: SubjectStage
   /** Opens an artifact's secrets. Left out: this daemon opens none. */
   readonly secrets?: Pick<Secrets, 'open'>
+  /** Says what program a caller executes. Left out: that is never known. */
+  readonly programs?: Pick<CallerPrograms, 'of'>
   readonly sessionKey: PrivateKey
   readonly minting: boolean
   readonly maxExecutions: number
@@ -88,12 +91,17 @@ export class Decider {
     makeReady: (decided: Decided) => Promise<Prepared> | undefined = () => undefined,
   ): Promise<RunPermit> {
     const request = this.#readRequest(operation, workload)
-    const described = describeCaller(caller)
+    let described = describeCaller(caller)
     const look = (): DecisionInput => this.#input(caller, described, request, artifact)
 
-    const first = look()
     const known = artifact === null ? undefined : this.#opened.get(sentArtifact(artifact).digest)
-    const before = decideBeforeOpen(first, known)
+    let first = look()
+    let before = decideBeforeOpen(first, known)
+    if ('denied' in before && wantsProgram(before.denied)) {
+      described = { ...described, program: (await this.#o.programs?.of(caller)) ?? null }
+      first = look()
+      before = decideBeforeOpen(first, known)
+    }
     if ('denied' in before) return this.#refuse(first, before.denied)
     this.#opened.keep(before.opened)
     let keep = false
@@ -343,7 +351,7 @@ function stageFault(error: unknown): DecisionInput['fault'] {
   }
 }
 
-/** The kernel's words about the caller. The unit is that of the cgroup, as systemd lays them out. */
+/** The kernel's words about the caller, without its program, which takes time to find out. The unit is that of the cgroup, as systemd lays them out. */
 export function describeCaller({ uid, gid, pid, cgroup, parentExecution }: Caller): AuthorizationCaller {
   return { uid, gid, pid, cgroup: cgroup ?? '', unit: unitOf(cgroup), program: null, parentExecution }
 }

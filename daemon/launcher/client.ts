@@ -107,7 +107,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
       })
     }
     try {
-      client.#features = await client.#order(
+      client.#features = await client.order(
         'HELLO',
         MESSAGE.hello,
         Buffer.alloc(0),
@@ -132,7 +132,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
   /** Opens a measurement log of this host; null when it has none. The caller closes the descriptor. */
   async openLog(kind: 'eventlog' | 'userspace' | 'ima'): Promise<number | null> {
     try {
-      return await this.#order('OPEN_LOG', MESSAGE.openLog, encodeOpenLog(kind), (_, descriptors) => {
+      return await this.order('OPEN_LOG', MESSAGE.openLog, encodeOpenLog(kind), (_, descriptors) => {
         const [fd] = exactly(descriptors, 1)
         return fd ?? null
       })
@@ -160,7 +160,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
     const paths = wanted.map(item => (typeof item === 'string' ? item : item.path))
     const kinds = wanted.map(item => (typeof item === 'string' ? 'file' : item.kind))
     const body = encodeStage(executionId, kinds, MAX_SUBJECT_BYTES, user === 'own' ? null : user)
-    const { subjects } = await this.#order(
+    const { subjects } = await this.order(
       'STAGE',
       MESSAGE.stage,
       body,
@@ -190,7 +190,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
     // From here on there may be processes; until the answer nothing else is told about them.
     this.#live.add(executionId)
     try {
-      return await this.#order(
+      return await this.order(
         'PREPARE',
         MESSAGE.prepare,
         body,
@@ -218,7 +218,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
    */
   async start(executionId: string, epoch: bigint): Promise<void> {
     try {
-      await this.#order('START', MESSAGE.start, encodeStart(executionId, epoch), message => {
+      await this.order('START', MESSAGE.start, encodeStart(executionId, epoch), message => {
         decodeEmpty(message)
         // Here and not after the promise: the end of a short program can be in the same read.
         this.#streams.delete(executionId)
@@ -249,7 +249,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
    * it runs. Refused, it stays held.
    */
   thaw(executionId: string, epoch: bigint): Promise<void> {
-    return this.#order('THAW', MESSAGE.thaw, encodeThaw(executionId, epoch), decodeEmpty)
+    return this.order('THAW', MESSAGE.thaw, encodeThaw(executionId, epoch), decodeEmpty)
   }
 
   /**
@@ -258,7 +258,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
    * @throws LauncherError `UNKNOWN_EXECUTION`, `ENDED`; `CAPACITY` when too many signals wait to be delivered
    */
   signal(executionId: string, signal: PassedSignal): Promise<void> {
-    return this.#order('SIGNAL', MESSAGE.signal, encodeSignal(executionId, signal), decodeEmpty)
+    return this.order('SIGNAL', MESSAGE.signal, encodeSignal(executionId, signal), decodeEmpty)
   }
 
   /** Lets go of what was staged or prepared and will not be started. One that runs already is not touched. */
@@ -282,7 +282,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
   async list(): Promise<ListedExecution[]> {
     const found: ListedExecution[] = []
     for (;;) {
-      const { total, executions } = await this.#order(
+      const { total, executions } = await this.order(
         'LIST',
         MESSAGE.list,
         encodeList(found.length),
@@ -308,14 +308,14 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
 
   /** An order that nobody waits for: its refusal changes nothing that an event would not tell. */
   #send(what: string, type: number, body: Buffer): void {
-    this.#order(what, type, body, decodeEmpty).catch(() => undefined)
+    this.order(what, type, body, decodeEmpty).catch(() => undefined)
   }
 
   /**
-   * Sends an order and reads its answer. `strings` go along in a sealed memfd, `descriptors` as they are; both can be
+   * Sends an order and reads its answer; for those that have a file of their own. `strings` go along in a sealed memfd, `descriptors` as they are; both can be
    * forgotten by the caller at once only when they are `strings`.
    */
-  #order<T>(
+  order<T>(
     what: string,
     type: number,
     body: Buffer,

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { ByteReader } from '../../encoding/byte-reader.ts'
 import { LAUNCHER_STATUSES, LauncherError, SANDBOX_STEPS } from './error.ts'
 import type {
+  CallerProgram,
   EndCause,
   KillOrder,
   LaunchEnded,
@@ -120,6 +121,15 @@ export function decodeStaged(body: ByteReader): StagedAnswer {
     }
     body.end()
     return { uid, subjects }
+  })
+}
+
+export function decodeCaller(body: ByteReader): CallerProgram {
+  return checked(() => {
+    const sha256 = body.bytes(32, 'digest').toString('hex')
+    const size = Number(body.u64le('size'))
+    body.end()
+    return { sha256, size }
   })
 }
 

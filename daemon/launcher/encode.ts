@@ -1,5 +1,5 @@
 import { LauncherError } from './error.ts'
-import type { KillOrder, LaunchOrder, PassedSignal, SubjectKind } from './types.ts'
+import type { CallingProcess, KillOrder, LaunchOrder, PassedSignal, SubjectKind } from './types.ts'
 import {
   DEVICES_MAX,
   GROUPS_MAX,
@@ -170,4 +170,6 @@ export const encodeThaw = (id: string, epoch: bigint): Buffer =>
   new Writer().bytes(idBytes(id)).u64(epoch).end()
 export const encodeSignal = (id: string, signal: PassedSignal): Buffer =>
   new Writer().bytes(idBytes(id)).u32(SIGNALS[signal]).u32(0).end()
+export const encodeCaller = ({ uid, gid, pid }: CallingProcess): Buffer =>
+  new Writer().u32(uid).u32(gid).u32(pid).u32(0).end()
 export const encodeList = (offset: number): Buffer => new Writer().u32(offset).u32(0).end()

@@ -39,6 +39,7 @@ export const LAUNCHER_STATUSES = [
   'DEVICE_REFUSED',
   'CHILDREN_REFUSED',
   'SECRET_REFUSED',
+  'CALLER_UNKNOWN',
 ] as const
 
 /** What the launcher can answer, and what can go wrong on the way to it. */

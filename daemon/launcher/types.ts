@@ -74,6 +74,21 @@ export interface LaunchLimits {
   readonly fileBytes?: number | null
 }
 
+/** A process that is connected to `writd`, as the kernel told it. */
+export interface CallingProcess {
+  readonly uid: number
+  readonly gid: number
+  readonly pid: number
+  /** Of the connection itself: says whether the process is still the same. Stays the caller's. */
+  readonly pidfd: number
+}
+
+/** The executable of a process, as the launcher hashed it. */
+export interface CallerProgram {
+  readonly sha256: string
+  readonly size: number
+}
+
 /** Everything about one execution that was decided. Its subjects have been staged under the same id. */
 export interface LaunchOrder {
   /** 32 lower-case hexadecimal digits. */

@@ -33,6 +33,7 @@ export const MESSAGE = {
   list: 9,
   thaw: 10,
   signal: 11,
+  caller: 12,
   killSent: 0x4001,
   ended: 0x4002,
   held: 0x4003,

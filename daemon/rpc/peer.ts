@@ -3,6 +3,7 @@ import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Caller } from '../core.ts'
 import type { PeerCredentials } from '../native.ts'
+import { SharedDescriptor } from '../shared-descriptor.ts'
 
 /** Anything of grpc-js that can say whose it is: a server call or an interceptor's call. */
 interface CallOfPeer {
@@ -45,12 +46,14 @@ export class PeerRegistry {
    */
   admit(
     socket: Socket,
-    caller: Omit<Caller, 'connection' | 'governor' | 'auditor'>,
+    caller: Omit<Caller, 'connection' | 'governor' | 'auditor' | 'pidfd'> & Pick<PeerCredentials, 'pidfd'>,
     roles: () => Pick<Caller, 'governor' | 'auditor'>,
   ): Caller {
     const connection = `connection-${++this.#count}`
+    const pidfd = caller.pidfd === null ? null : new SharedDescriptor(caller.pidfd)
     const named: Caller = {
       ...caller,
+      pidfd,
       connection,
       // Asked anew each time: whoever is no auditor any more is none on a connection, or in a call, from before.
       get governor() {
@@ -64,7 +67,7 @@ export class PeerRegistry {
     this.#callers.set(connection, named)
     socket.once('close', () => {
       this.#callers.delete(connection)
-      closePidfd(caller)
+      pidfd?.close()
     })
     return named
   }

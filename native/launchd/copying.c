@@ -42,7 +42,7 @@ enum wire_status copy_bytes(const struct account *account, int from, int to, uin
     }
     if (account != NULL && !account_add(account, (uint64_t)length))
       return STATUS_CAPACITY;
-    if (!write_all(to, chunk, (size_t)length))
+    if (to >= 0 && !write_all(to, chunk, (size_t)length))
       return STATUS_SUBJECT_READ;
     sha256_add(&hash, chunk, (size_t)length);
     result->size += (uint64_t)length;

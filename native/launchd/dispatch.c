@@ -231,6 +231,8 @@ static struct failure handle(struct launcher *launcher, const struct order *orde
     return thaw(launcher, order);
   case WIRE_SIGNAL:
     return signal_one(launcher, order);
+  case WIRE_CALLER:
+    return caller_look(launcher, order, fds[0]);
   default:
     return failed(STATUS_MALFORMED, 0, WIRE_NONE);
   }

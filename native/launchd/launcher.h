@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "../shared/lease_page.h"
+#include "callers.h"
 #include "cgroup.h"
 #include "config.h"
 #include "connection.h"
@@ -21,6 +22,7 @@ struct launcher {
   struct executions executions;
   struct connection connection;
   struct spares spares;
+  struct callers callers;
   bool broken; /* the connection is to be closed once the message at hand is done with */
   const struct lease_page *page; /* NULL before the first HELLO */
   dev_t page_device;
@@ -54,6 +56,14 @@ void stager_asks_again(struct launcher *launcher, struct execution *execution);
 void stager_filled(struct launcher *launcher, struct execution *execution, const struct stage_filled *filled);
 /* Whether it was one of the processes that make directories root's. */
 bool on_settler_exited(struct launcher *launcher, pid_t process, int status);
+
+/* callers.c: CALLER, which is answered when the process that looks has ended, or has taken too long. */
+struct failure caller_look(struct launcher *launcher, const struct order *order, int pidfd);
+bool on_caller_look_exited(struct launcher *launcher, pid_t process);
+bool callers_need_tending(const struct launcher *launcher);
+void callers_tend(struct launcher *launcher);
+/* Nobody waits for an answer any more. */
+void callers_end(struct launcher *launcher);
 
 /* ending.c */
 /* Ends an execution in whatever state it is; the kill is written before anything is said. */

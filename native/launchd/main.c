@@ -49,6 +49,7 @@ static void on_disconnect(struct launcher *launcher)
   epoll_ctl(launcher->epoll, EPOLL_CTL_DEL, launcher->connection.fd, NULL);
   connection_close(&launcher->connection);
   launcher->broken = false;
+  callers_end(launcher);
   /* What runs lives on until its lease ends; what never began, or is held, has nobody left to let it go on. */
   for (uint32_t i = 0; i < launcher->executions.size; i++) {
     struct execution *execution = &launcher->executions.items[i];
@@ -147,7 +148,7 @@ static void on_signals(struct launcher *launcher)
   /* One SIGCHLD may stand for many deaths. Unknown ones are stagers that are done, and orphans of lost supervisors. */
   int status;
   for (pid_t process; (process = waitpid(-1, &status, WNOHANG)) > 0;)
-    if (!on_settler_exited(launcher, process, status))
+    if (!on_settler_exited(launcher, process, status) && !on_caller_look_exited(launcher, process))
       on_child_exited(launcher, process);
 }
 
@@ -176,7 +177,7 @@ static bool needs_tending(const struct launcher *launcher)
         (state == EXECUTION_ENDING && execution->process == 0))
       return true;
   }
-  return false;
+  return callers_need_tending(launcher);
 }
 
 static bool is_launching(const struct launcher *launcher)
@@ -228,6 +229,7 @@ static void run(struct launcher *launcher)
     order_spares(launcher);
     turn(launcher, tending ? TEND_MS : longest);
     tend(launcher);
+    callers_tend(launcher);
     pet(interval_ms);
   }
 }
@@ -238,6 +240,7 @@ static void stop(struct launcher *launcher)
   uint64_t until = boot_time_ns() + STOP_NS;
   notify_manager("STOPPING=1");
   log_event(EVENT_LAUNCHER_STOP, NULL, "stopping; %u executions are ended", launcher->executions.live);
+  callers_end(launcher);
   end_all(launcher, UINT64_MAX, CAUSE_LAUNCHER_STOP, false);
   while (launcher->executions.live > 0 && boot_time_ns() < until) {
     turn(launcher, TEND_MS);

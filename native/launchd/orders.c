@@ -101,6 +101,9 @@ static bool body_read(struct cursor *cursor, struct order *order)
   case WIRE_SIGNAL:
     return take(cursor, &order->signal, sizeof order->signal) && order->signal.zero == 0 &&
            signal_allowed(order->signal.signal);
+  case WIRE_CALLER:
+    return take(cursor, &order->caller, sizeof order->caller) && order->caller.zero == 0 && order->caller.pid >= 1 &&
+           order->caller.pid <= INT32_MAX && order->caller.uid != WIRE_NONE && order->caller.gid != WIRE_NONE;
   default:
     return false;
   }
@@ -110,7 +113,7 @@ static size_t descriptors_expected(const struct order *order)
 {
   if (order->type == WIRE_PREPARE)
     return 1 + (size_t)order->prepare.secret_count;
-  return order->type == WIRE_HELLO || order->type == WIRE_STAGE ? 1 : 0;
+  return order->type == WIRE_HELLO || order->type == WIRE_STAGE || order->type == WIRE_CALLER ? 1 : 0;
 }
 
 bool order_read(const void *message, size_t length, size_t descriptors, struct order *order)

@@ -22,6 +22,7 @@ struct order {
     struct wire_list list;
     struct wire_thaw thaw;
     struct wire_signal signal;
+    struct wire_caller caller;
   };
   struct wire_stage_item items[WIRE_SUBJECTS_MAX];      /* of a STAGE */
   uint8_t digests[WIRE_SUBJECTS_MAX][WIRE_DIGEST_SIZE]; /* of a PREPARE */

@@ -106,7 +106,7 @@ __attribute__((noreturn)) void stager_run(const struct staging *staging, uid_t u
 /* copying.c, in the stager */
 /*
  * Copies at most `max` bytes and hashes what it copies: the digest is of the copy, whatever happens to the file. `account` is NULL where
- * the room was given already. Digest and size go into the result, which was zero.
+ * the room was given already; with -1 as `to` it only hashes. Digest and size go into the result, which was zero.
  */
 enum wire_status copy_bytes(const struct account *account, int from, int to, uint64_t max, struct wire_staged *result);
 /* Then also says what the copy is, as execve(2) would see it. */

@@ -45,6 +45,7 @@ enum wire_type {
   WIRE_LIST,
   WIRE_THAW,
   WIRE_SIGNAL,
+  WIRE_CALLER, /* + pidfd: what program writd's caller executes */
   WIRE_ORDER_END, /* one past the last order */
   WIRE_KILL_SENT = 0x4001,
   WIRE_ENDED = 0x4002,
@@ -86,8 +87,9 @@ enum wire_status {
   STATUS_ENDED,
   STATUS_INTERNAL,
   STATUS_DEVICE_REFUSED,
-  STATUS_CHILDREN_REFUSED,
-  STATUS_SECRET_REFUSED, /* of that parent, or of so deep a generation */
+  STATUS_CHILDREN_REFUSED, /* of that parent, or of so deep a generation */
+  STATUS_SECRET_REFUSED,
+  STATUS_CALLER_UNKNOWN,
 };
 
 /* Why an execution ended. The first group is decided in C, the second is what writd may say in a KILL. */
@@ -263,6 +265,19 @@ struct wire_signal {
   uint32_t zero;
 };
 
+/* A process that is connected to writd, as the kernel told it; the pidfd says whether it is still the same. */
+struct wire_caller {
+  uint32_t uid;
+  uint32_t gid;
+  uint32_t pid;
+  uint32_t zero;
+};
+
+struct wire_caller_answer {
+  uint8_t digest[WIRE_DIGEST_SIZE]; /* SHA-256 of its executable */
+  uint64_t size;
+};
+
 struct wire_list {
   uint32_t offset;
   uint32_t zero;
@@ -318,6 +333,8 @@ static_assert(sizeof(struct wire_prepared_answer) == 1032, "wire");
 static_assert(sizeof(struct wire_start) == 24, "wire");
 static_assert(sizeof(struct wire_kill) == 24, "wire");
 static_assert(sizeof(struct wire_signal) == 24, "wire");
+static_assert(sizeof(struct wire_caller) == 16, "wire");
+static_assert(sizeof(struct wire_caller_answer) == 40, "wire");
 static_assert(sizeof(struct wire_listed) == 32, "wire");
 static_assert(sizeof(struct wire_lapse) == 16, "wire");
 static_assert(sizeof(struct wire_thaw) == 24, "wire");

@@ -42,7 +42,8 @@ static struct message valid(uint16_t type)
   struct wire_list list = {.offset = 0};
   struct wire_thaw thaw = {.epoch = 2};
   struct wire_signal order_signal = {.signal = SIGTERM};
-  bool carries = type == WIRE_HELLO || type == WIRE_STAGE || type == WIRE_PREPARE;
+  struct wire_caller caller = {.uid = 1000, .gid = 1000, .pid = 2};
+  bool carries = type == WIRE_HELLO || type == WIRE_STAGE || type == WIRE_PREPARE || type == WIRE_CALLER;
   struct message message = begin(type, carries ? 1 : 0);
   switch (type) {
   case WIRE_OPEN_LOG:
@@ -76,6 +77,9 @@ static struct message valid(uint16_t type)
     break;
   case WIRE_SIGNAL:
     put(&message, &order_signal, sizeof order_signal);
+    break;
+  case WIRE_CALLER:
+    put(&message, &caller, sizeof caller);
     break;
   default:
     break;
@@ -133,6 +137,11 @@ static void test_each_type(void)
 
 static void test_bounds(void)
 {
+  REFUSED(WIRE_CALLER, wire_caller, uid, UINT32_MAX);
+  REFUSED(WIRE_CALLER, wire_caller, gid, UINT32_MAX);
+  REFUSED(WIRE_CALLER, wire_caller, pid, 0);
+  REFUSED(WIRE_CALLER, wire_caller, pid, UINT32_C(1) << 31);
+  REFUSED(WIRE_CALLER, wire_caller, zero, 1);
   REFUSED(WIRE_OPEN_LOG, wire_open_log, kind, 0);
   REFUSED(WIRE_OPEN_LOG, wire_open_log, kind, LOG_IMA + 1);
   REFUSED(WIRE_STAGE, wire_stage, count, 0);

@@ -5,6 +5,7 @@ import { unitOf } from '../../daemon/decider.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
 import { inlineBlob } from '../../lineage/index.ts'
 import {
+  alice,
   artifact,
   authority,
   governance,
@@ -288,6 +289,60 @@ test('a question about an artifact is answered from one look at the program, and
   expect(w.stage.abandoned).toEqual(w.stage.staged)
   await execute(w)
   expect(w.stage.staged).toHaveLength(2)
+})
+
+describe('the program of the caller', () => {
+  const NODE = 'ab'.repeat(32)
+  const limited = (programs: string[] | 'any', key = alice) =>
+    artifact(
+      it => {
+        it.initiator.uids = [1000]
+        it.initiator.programs = programs
+      },
+      [key],
+    )
+  const asking = async (answer: string | null) => {
+    const asked: number[] = []
+    const of = async ({ pid }: { pid: number }) => {
+      asked.push(pid)
+      return answer
+    }
+    return { asked, w: await world({ programs: { of } }) }
+  }
+
+  test('is asked for when the artifact limits it, once for each request, and is in the record', async () => {
+    const { w, asked } = await asking(NODE)
+    const sent = limited([NODE])
+    for (const times of [1, 2]) {
+      const { input } = await w.decider.decide(peer(), 'authorize', sent, workload())
+      expect(input.caller?.program).toBe(NODE)
+      expect(asked).toHaveLength(times)
+    }
+  })
+
+  test.each([['00'.repeat(32)], [null]])('denies when it is another, or not known', async answer => {
+    const { w } = await asking(answer)
+    const error = await denied(execute(w, limited([NODE])))
+    expect(error.reasons.map(({ code, at }) => [code, at])).toEqual([
+      ['INITIATOR_MISMATCH', 'predicate.initiator.programs'],
+    ])
+    expect(w.stage.staged).toEqual([])
+  })
+
+  test('adds nothing to another denial when it is right', async () => {
+    const { w } = await asking(NODE)
+    const error = await denied(execute(w, limited([NODE]), {}, peer({ uid: 1001 })))
+    expect(error.reasons.map(({ at }) => at)).toEqual(['predicate.initiator.uids'])
+  })
+
+  test('is nobody’s concern otherwise', async () => {
+    const { w, asked } = await asking(NODE)
+    expect((await execute(w, limited('any'))).input.caller?.program).toBeNull()
+    await denied(execute(w, null))
+    await denied(execute(w, Buffer.from('{}')))
+    await denied(execute(w, limited([NODE], mallory)))
+    expect(asked).toEqual([])
+  })
 })
 
 test('the unit is that of the system manager, whatever a user makes below it', () => {

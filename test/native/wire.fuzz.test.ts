@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  decodeCaller,
   decodeEnded,
   decodeFailure,
   decodeHello,
@@ -41,6 +42,7 @@ describe('what the launcher sends', () => {
     ['hello', decodeHello],
     ['staged', decodeStaged],
     ['prepared', decodePrepared],
+    ['caller', decodeCaller],
     ['list', decodeList],
     ['held or kill sent', decodeStopped],
     ['ended', decodeEnded],

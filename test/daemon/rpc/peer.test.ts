@@ -169,6 +169,7 @@ describe('a call whose caller is not known', () => {
     PeerRegistry.prototype.admit = (_socket, caller, roles) => ({
       ...caller,
       ...roles(),
+      pidfd: null,
       connection: 'none',
     })
     try {

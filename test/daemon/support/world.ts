@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream'
 import { pino } from 'pino'
 import { onTestFinished } from 'vitest'
 import { type ObservedSubject, RevocationSet, signRevocation } from '../../../authorization/index.ts'
+import type { CallerPrograms } from '../../../daemon/caller-programs.ts'
 import type { Caller, ExecuteStreams, WorkloadRequest } from '../../../daemon/core.ts'
 import { Decider } from '../../../daemon/decider.ts'
 import { DecisionLog } from '../../../daemon/decision-log.ts'
@@ -181,7 +182,14 @@ export function streams(change: Partial<ExecuteStreams> = {}): ExecuteStreams & 
 }
 
 /** The parts of a daemon on one real lineage and one real lease page, with both clocks in the test's hand. */
-export async function world(options: { maxExecutions?: number; io?: Io; maxOutputBytes?: number } = {}) {
+export async function world(
+  options: {
+    maxExecutions?: number
+    io?: Io
+    maxOutputBytes?: number
+    programs?: Pick<CallerPrograms, 'of'>
+  } = {},
+) {
   const dir = temporaryDirectory()
   const lineage = await openLog(dir, options.io === undefined ? {} : { io: options.io })
   onTestFinished(() => lineage.close().catch(() => undefined))
@@ -224,6 +232,7 @@ export async function world(options: { maxExecutions?: number; io?: Io; maxOutpu
     maxExecutions: options.maxExecutions ?? 100,
     lineageState: () => 'ok',
     log: silent,
+    ...(options.programs && { programs: options.programs }),
   })
   const launcher = new StepLauncher()
   const executor = new Executor({
