@@ -191,6 +191,12 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       const { epoch, lineageIndex } = await changed(parts, revoked)
       // What was permitted while the revocation was made durable.
       end(executor.endRevoked())
+      // Of signers that were enough one may have been asked for by a policy.
+      const { revocations } = history
+      const lost = parts.registry
+        .live()
+        .some(({ signed }) => signed.by.some(({ keyId }) => revocations.has('key', keyId)))
+      if (lost) parts.renewals.changed()
       return { epoch, lineageIndex, executionIds: [...ended] }
     },
 

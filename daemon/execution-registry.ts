@@ -40,6 +40,8 @@ export interface TrackedExecution extends PermittedExecution {
   readonly state: LifeState
   readonly uid: number
   readonly pid: number
+  /** Where its own processes are; empty before it is made ready. */
+  readonly cgroup: string
   readonly startedTime: string
   readonly end: ExecutionEndInput | null
 }
@@ -73,6 +75,7 @@ export class ExecutionRegistry {
       state: 'PREPARING',
       uid: 0,
       pid: 0,
+      cgroup: '',
       startedTime: '',
       end: null,
     })
@@ -81,7 +84,7 @@ export class ExecutionRegistry {
   /** Changes what is known of an execution that has not ended. After its end nothing about it changes. */
   update(
     executionId: string,
-    change: Partial<Pick<TrackedExecution, 'state' | 'uid' | 'pid' | 'startedTime' | 'epoch'>>,
+    change: Partial<Pick<TrackedExecution, 'state' | 'uid' | 'pid' | 'cgroup' | 'startedTime' | 'epoch'>>,
   ): void {
     const current = this.#byId.get(executionId)
     if (current === undefined || current.state === 'ENDED') return

@@ -103,7 +103,8 @@ export class Executor {
     let socket: OwnSocket | null = null
     try {
       const prepared = await (ahead ?? makeReady(permit, this.#o))
-      this.#o.registry.update(executionId, { pid: prepared.pid, uid: prepared.uid })
+      const { pid, uid, cgroup } = prepared
+      this.#o.registry.update(executionId, { pid, uid, cgroup })
       socket = await this.#openSocket(executionId, prepared)
       await recordStart(this.#o, permit, prepared)
       lookOnceMore(

@@ -10,7 +10,7 @@ import { DAEMON_VERSION } from './first-entries.ts'
 import { GovernanceError } from './governance.ts'
 import { readGovernanceKeys, readHostId } from './host.ts'
 import { sdNotify } from './native.ts'
-import { OWN_SOCKET, type OwnSocket, type OwnSocketOf, strangerTo } from './own-socket.ts'
+import { OWN_SOCKET, type OwnSocket, type OwnSocketOf, processOf, strangerTo } from './own-socket.ts'
 import { Progress, STEPS } from './progress.ts'
 import { RpcServer, SERVICE_NAMES } from './rpc/server.ts'
 import { statusLine } from './service-status.ts'
@@ -33,6 +33,7 @@ export class Start {
   readonly #stop: AbortSignal
   /** What serves while there is no daemon yet; null in an ordinary start. */
   #waiting: Waiting | null = null
+  #parts: DaemonParts | null = null
 
   /** What the watchdog goes by until the daemon serves: the attempts, each up to the TPM's first answer. */
   readonly progress = new Progress()
@@ -73,6 +74,7 @@ export class Start {
   /** Puts the documents in force and opens for business. */
   async serve(parts: DaemonParts): Promise<void> {
     const waiting = this.#waiting
+    this.#parts = parts
     await bootstrapDocuments(parts)
     parts.attestor.start()
     parts.sealing.start()
@@ -209,7 +211,8 @@ export class Start {
       passed: this.#passed,
       parentExecution: null,
       roles: uid => this.#settings.rolesOf(uid),
-      refuse: peer => refuseExecutions(this.#config, peer.uid),
+      refuse: peer =>
+        refuseExecutions(this.#config, peer.uid) ?? processOf(this.#parts?.registry.live() ?? [], peer),
     })
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { PeerCredentials } from '../../daemon/native.ts'
-import { strangerTo } from '../../daemon/own-socket.ts'
+import { processOf, strangerTo } from '../../daemon/own-socket.ts'
 
 const cgroup = '/system.slice/writ-launchd.service/executions/aa/own'
 const execution = { executionId: 'a'.repeat(32), descriptor: -1, uid: 70_001, cgroup }
@@ -27,5 +27,28 @@ describe('on the own socket of an execution', () => {
     ['root', { uid: 0 }],
   ])('%s is not', (_, fields) => {
     expect(strangerTo(execution, peer(fields))).not.toBeNull()
+  })
+})
+
+describe('on the main socket', () => {
+  const live = [
+    { uid: 0, cgroup: '' },
+    { uid: 1000, cgroup },
+  ]
+  const shared = (of: string | null, uid = 1000) => processOf(live, peer({ uid, cgroup: of }))
+
+  test('a process of an execution with a shared uid is not served', () => {
+    expect(shared(cgroup)).not.toBeNull()
+    expect(shared(`${cgroup}/deeper`)).not.toBeNull()
+    expect(shared(cgroup, 1001)).not.toBeNull()
+    expect(shared(null)).not.toBeNull()
+  })
+
+  test('everybody else is', () => {
+    expect(shared('/user.slice')).toBeNull()
+    expect(shared(`${cgroup}er`)).toBeNull()
+    expect(shared(null, 1001)).toBeNull()
+    expect(shared('')).toBeNull()
+    expect(shared(null, 0)).toBeNull()
   })
 })
