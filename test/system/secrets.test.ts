@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { generateKey, privateKeyToPem, publicKeyToPem } from '../../signing/key.ts'
@@ -26,7 +27,7 @@ describe.skipIf(NEEDS_ROOT !== null)('secrets sealed to a host (needs root)', ()
     await ok(['secret', 'recipient', ...onHost(), '--out', host.path('recipient.json')])
     const operator = ['--operator-key', host.path('operator.pub')]
     await ok([...seal('recipient.json'), ...operator, '--out', host.path('sealed.json')])
-    artifact = await host.issue('secretive', PROGRAM, ['--secret', host.path('sealed.json')])
+    artifact = await host.issue('secretive', PROGRAM, ['--secret', host.path('sealed.json'), '--uses', '2'])
     values = await pcrs()
   }, 120_000)
   afterAll(() => host?.close())
@@ -115,8 +116,28 @@ describe.skipIf(NEEDS_ROOT !== null)('secrets sealed to a host (needs root)', ()
     expect(denied.stdout).toBe('')
     expect(denied.stderr).toMatch(/ENVIRONMENT_MISMATCH.*TPM/s)
     expect((await loadPolicy(1, values)).stderr).toContain('ROLLED_BACK')
-    // A new version lets the same secret through.
+    // A new version lets the same secret through. It is the second use of two: what was denied before took none.
     expect(await loadPolicy(3, values)).toMatchObject({ code: 0 })
     expect(await run()).toMatchObject({ code: 0, stdout: SECRET })
+    expect((await run()).stderr).toContain('REPLAYED')
+  })
+
+  test('a daemon that is killed while it unseals starts again, opens it, and leaves nothing in the TPM', async () => {
+    artifact = await host.issue('again', PROGRAM, ['--secret', host.path('sealed.json')])
+    const cutOff = Promise.all([run(), run(), run()])
+    await new Promise(resolve => setTimeout(resolve, 700))
+    await host.stopDaemon('SIGKILL')
+    await cutOff
+    await host.startDaemon()
+    await host.attested()
+    expect(await run()).toMatchObject({ code: 0, stdout: SECRET })
+    await host.stopDaemon()
+    const loaded = ['transient', 'loaded-session'].map(kind =>
+      execFileSync('tpm2_getcap', [`handles-${kind}`], {
+        env: { ...process.env, TPM2TOOLS_TCTI: `swtpm:path=${host.tpm.paths.socket}` },
+        encoding: 'utf8',
+      }),
+    )
+    expect(loaded).toEqual(['', ''])
   })
 })
