@@ -1,0 +1,86 @@
+import type { DocumentGroup } from './cases.ts'
+import { spelled, whole } from './statement-text.ts'
+
+export const JSON_TEXT: DocumentGroup = {
+  file: 'json',
+  kind: 'statement',
+  description: 'Payloads of artifacts whose JSON two readers could understand differently, or that is none.',
+  accepted: [],
+  refused: [
+    ['empty', 'no bytes', ''],
+    [
+      'a key twice',
+      'the first reader sees one, the second the other',
+      spelled('"maxUses":1', '"maxUses":"any","maxUses":1'),
+      'cannot say',
+    ],
+    [
+      'a key twice, the same',
+      'not even then',
+      spelled('"maxUses":1', '"maxUses":1,"maxUses":1'),
+      'cannot say',
+    ],
+    [
+      'a key twice, once escaped',
+      'the same key',
+      spelled('"maxUses":1', '"maxUse\\u0073":"any","maxUses":1'),
+      'cannot say',
+    ],
+    [
+      'an expiry twice',
+      'whose end counts',
+      spelled(/("notAfter":"2026[^"]*")/, '$1,"notAfter":"2099-01-01T00:00:00.000Z"'),
+      'cannot say',
+    ],
+    ['text behind', 'a second value', `${whole}{}`, 'cannot say'],
+    ['a comma at the end', 'no JSON', spelled(/\}$/, ',}'), 'cannot say'],
+    ['a comment', 'no JSON', spelled('{', '{/* */'), 'cannot say'],
+    ['single quotes', 'no JSON', spelled('"job-1"', "'job-1'"), 'cannot say'],
+    ['NaN', 'no JSON', spelled('"maxUses":1', '"maxUses":NaN'), 'cannot say'],
+    ['Infinity', 'no JSON', spelled('"maxUses":1', '"maxUses":Infinity'), 'cannot say'],
+    ['hexadecimal', 'no JSON', spelled('"maxUses":1', '"maxUses":0x1'), 'cannot say'],
+    ['a leading zero', 'no JSON', spelled('"maxUses":1', '"maxUses":01'), 'cannot say'],
+    ['a plus', 'no JSON', spelled('"maxUses":1', '"maxUses":+1'), 'cannot say'],
+    [
+      'beyond a double',
+      'a number that becomes infinite',
+      spelled('"maxUses":1', '"maxUses":1e999'),
+      'cannot say',
+    ],
+    [
+      'too small',
+      'a number that becomes zero',
+      spelled('"outputBytes":1048576', '"outputBytes":1e-999'),
+      'cannot say',
+    ],
+    [
+      '2^53',
+      'the first number that is two',
+      spelled('"memoryBytes":268435456', '"memoryBytes":9007199254740992'),
+    ],
+    ['a lone surrogate', 'no Unicode text', spelled('"job-1"', '"\\ud800"'), 'cannot say'],
+    ['a line break in a string', 'a control character', spelled('"job-1"', '"job\n1"'), 'cannot say'],
+    ['a byte order mark', 'in front', `\uFEFF${whole}`, 'cannot say'],
+    [
+      'not UTF-8',
+      'a byte that is none',
+      Buffer.concat([Buffer.from(whole.slice(0, -1)), Buffer.from([0xff, 0x7d])]),
+      'cannot say',
+    ],
+    [
+      'overlong UTF-8',
+      'a slash in two bytes',
+      Buffer.concat([
+        Buffer.from(whole.slice(0, whole.indexOf('job-1'))),
+        Buffer.from([0xc0, 0xaf]),
+        Buffer.from(whole.slice(whole.indexOf('job-1') + 5)),
+      ]),
+      'cannot say',
+    ],
+    ['deep', 'more levels than any statement has', `${'['.repeat(9)}${']'.repeat(9)}`],
+    ['too long', 'more bytes than are read', { text: whole, paddedTo: 96 * 1024 + 1 }, 'cannot say'],
+    ['a list', 'instead of an object', `[${whole}]`],
+    ['null', 'instead of an object', 'null'],
+    ['text', 'instead of an object', JSON.stringify(whole)],
+  ],
+}
