@@ -48,7 +48,10 @@ const policySchema = v.strictObject({
           }),
         ),
         /** r ‖ s over the policy's digest and the reference (TPM 2.0 Part 3, section 23.16), which the TPM checks. */
-        signature: v.pipe(base64, v.length(88)),
+        signature: v.pipe(
+          base64,
+          v.check(value => Buffer.from(value, 'base64').length === 64, 'not 64 bytes'),
+        ),
       }),
     ),
     v.minLength(1),
@@ -80,8 +83,10 @@ export function parseSecretPolicy(payload: Uint8Array): SecretPolicyFields {
 /** The key that approves. @throws AuthorizationError `SECRET_POLICY_MALFORMED` */
 export function secretPolicyKey({ key }: Pick<SecretPolicyFields, 'key'>): KeyObject {
   try {
-    const found = createPublicKey({ key: base64ToBytes(key), format: 'der', type: 'spki' })
-    if (found.asymmetricKeyDetails?.namedCurve === 'prime256v1') return found
+    const der = base64ToBytes(key)
+    const found = createPublicKey({ key: der, format: 'der', type: 'spki' })
+    const isWhole = found.export({ format: 'der', type: 'spki' }).equals(der)
+    if (isWhole && found.asymmetricKeyDetails?.namedCurve === 'prime256v1') return found
   } catch {
     // As any other key.
   }

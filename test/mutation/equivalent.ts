@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts'
 const UNUSED = 'what is given in place of what was refused is not used'
 const OWN = 'the text has no uid, so none is the same'
 const WORDS = 'words of a message'
+const SHAPE = 'what is deeper is refused for its shape, with the same code'
 
 /** Mutants that no test can tell from the original, each with why. By file and change, so that lines may move. */
 export const EQUIVALENT: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -20,6 +21,20 @@ export const EQUIVALENT: Readonly<Record<string, Readonly<Record<string, string>
     'a.name < b.name ? -1 : 1: 1 + 1': 'only the sign of what a comparison gives counts',
     '-1: 1 + 1': 'only the sign of what a comparison gives counts',
     'program === undefined → false': 'there is always one: what is thrown is for whoever changes the code',
+  },
+  'authorization/secret-policy.ts': {
+    'without v.maxLength(400)': 'a key of P-256 and a signature have one length each',
+    'v.maxLength(400): 400 + 1': 'a key of P-256 and a signature have one length each',
+    'v.maxLength(400): 400 - 1': 'a key of P-256 and a signature have one length each',
+    'list(bootPcr, 15): 15 + 1': 'there are no more than fifteen',
+    'pcr > (items[i - 1] ?? 0) → pcr >= (items[i - 1] ?? 0)': 'a list has nothing twice',
+    'items[i - 1] ?? 0: 0 + 1': 'the first is not compared, and each other has one before it',
+    'maxDepth: 6: 6 + 1': SHAPE,
+    'maxDepth: 6: 6 - 1': SHAPE,
+  },
+  'authorization/secrets.ts': {
+    'maxDepth: 5: 5 + 1': SHAPE,
+    'maxDepth: 5: 5 - 1': SHAPE,
   },
   'authorization/narrow.ts': {
     "parent === 'own' → false": 'the text has no uid, so none is the same',

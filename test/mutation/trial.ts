@@ -44,11 +44,15 @@ export class Trial {
     throw new Error(answer !== 'hung' && 'error' in answer ? answer.error : 'the tests do not end')
   }
 
-  async try(mutant: Mutant, files: readonly { file: string; tests: readonly number[] }[]): Promise<Fate> {
+  async try(
+    mutant: Mutant,
+    files: readonly { file: string; tests: readonly number[] }[],
+    ms: number = HUNG_MS,
+  ): Promise<Fate> {
     if (files.length === 0) return { kind: 'uncovered' }
     if (this.#tried >= MUTANTS_PER_PROCESS) this.end()
     this.#tried += 1
-    const answer = await this.#ask({ ask: 'try', mutant, files }, HUNG_MS)
+    const answer = await this.#ask({ ask: 'try', mutant, files }, ms)
     if (answer === 'hung') return { kind: 'hung' }
     if ('fate' in answer) return answer.fate
     throw new Error('error' in answer ? answer.error : 'an answer to another question')
