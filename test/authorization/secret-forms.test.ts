@@ -130,35 +130,40 @@ describe('the payload of a secret', () => {
   const content = Buffer.from('thirty-two bytes are not enough for this one')
 
   it('is nonce, ciphertext and tag, and opens under its key and its name only', () => {
-    const payload = encryptPayload('model-key', key, content)
+    const payload = encryptPayload('release', 'model-key', key, content)
     expect(Buffer.from(payload, 'base64')).toHaveLength(content.length + AROUND)
-    expect(decryptPayload(secret({ payload }), key)).toEqual(content)
-    expect(failure(() => decryptPayload(secret({ payload }), randomBytes(32)))).toBe('SECRET_INVALID')
-    expect(failure(() => decryptPayload(secret({ payload, name: 'other' }), key))).toBe('SECRET_INVALID')
-    expect(encryptPayload('model-key', key, content)).not.toBe(payload)
+    expect(decryptPayload(secret({ payload }), 'release', key)).toEqual(content)
+    expect(failure(() => decryptPayload(secret({ payload }), 'release', randomBytes(32)))).toBe(
+      'SECRET_INVALID',
+    )
+    expect(failure(() => decryptPayload(secret({ payload, name: 'other' }), 'release', key))).toBe(
+      'SECRET_INVALID',
+    )
+    expect(encryptPayload('release', 'model-key', key, content)).not.toBe(payload)
   })
 
   it('is refused with any byte changed', () => {
-    const payload = Buffer.from(encryptPayload('model-key', key, Buffer.from('secret')), 'base64')
+    const payload = Buffer.from(encryptPayload('release', 'model-key', key, Buffer.from('secret')), 'base64')
     for (let i = 0; i < payload.length; i++) {
       const changed = Buffer.from(payload)
       changed[i] = (changed[i] ?? 0) ^ 1
       const it = secret({ payload: changed.toString('base64') })
-      expect(failure(() => decryptPayload(it, key))).toBe('SECRET_INVALID')
+      expect(failure(() => decryptPayload(it, 'release', key))).toBe('SECRET_INVALID')
     }
   })
 
   it('is of 32 KiB at most', () => {
     expect(MAX_SECRET_BYTES).toBe(32 * 1024)
-    const of = (length: number) => failure(() => encryptPayload('model-key', key, Buffer.alloc(length)))
+    const of = (length: number) =>
+      failure(() => encryptPayload('release', 'model-key', key, Buffer.alloc(length)))
     expect(of(MAX_SECRET_BYTES)).toBe('none')
     expect(of(MAX_SECRET_BYTES + 1)).toBe('STATEMENT_MALFORMED')
   })
 
   it('opens as AES-256-GCM with the words that bind it to its name', async () => {
-    const payload = Buffer.from(encryptPayload('model-key', key, content), 'base64')
+    const payload = Buffer.from(encryptPayload('release', 'model-key', key, content), 'base64')
     const imported = await crypto.subtle.importKey('raw', key, 'AES-GCM', false, ['decrypt'])
-    const additionalData = Buffer.from('writ/v1/secret-payload\0model-key')
+    const additionalData = Buffer.from('writ/v1/secret-payload\0release\0model-key')
     const opened = await crypto.subtle.decrypt(
       { name: 'AES-GCM', iv: payload.subarray(0, 12), additionalData, tagLength: 128 },
       imported,

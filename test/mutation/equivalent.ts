@@ -3,6 +3,7 @@ import type { Mutant } from './mutant.ts'
 const UNUSED = 'what is given in place of what was refused is not used'
 const OWN = 'the text has no uid, so none is the same'
 const WORDS = 'words of a message'
+const NEVER = 'it never is: what is thrown is for whoever changes the code'
 const SHAPE = 'what is deeper is refused for its shape, with the same code'
 
 /** Mutants that no test can tell from the original, each with why. By file and change, so that lines may move. */
@@ -21,6 +22,20 @@ export const EQUIVALENT: Readonly<Record<string, Readonly<Record<string, string>
     'a.name < b.name ? -1 : 1: 1 + 1': 'only the sign of what a comparison gives counts',
     '-1: 1 + 1': 'only the sign of what a comparison gives counts',
     'program === undefined → false': 'there is always one: what is thrown is for whoever changes the code',
+  },
+  'authorization/stages/use.ts': {
+    'digest === null → false': NEVER,
+    'view?.used ?? 0: 0 + 1': 'without a view there is no claim, and the number is not looked at',
+    'false → true': WORDS,
+  },
+  'authorization/stages/integrity.ts': {
+    'gate.deadlineInMs !== null → true': 'null is not more than nothing',
+    "gate.state === 'UNATTESTED' → true": WORDS,
+    "gate.state === 'UNATTESTED' → false": WORDS,
+    "reasons.map(({ code }) => code).join(', ') || 'no reason is known' → reasons.map(({ code }) => code).join(', ') && 'no reason is known'":
+      WORDS,
+    "tier === 'simulated' → true": WORDS,
+    "tier === 'simulated' → false": WORDS,
   },
   'authorization/secret-policy.ts': {
     'without v.maxLength(400)': 'a key of P-256 and a signature have one length each',

@@ -45,6 +45,9 @@ const WORDS = new Map([
   ['TextError', 1],
   ['TypeError', 0],
   ['Error', 0],
+  // What a check shows, of a host and of an artifact.
+  ['ofHost', 2],
+  ['ofArtifact', 2],
 ])
 
 /** Where nothing is decided: types, texts, and what a check shows to a person who asks. */
