@@ -48,6 +48,11 @@ export const EQUIVALENT: Readonly<Record<string, Readonly<Record<string, string>
     'maxDepth: 6: 6 - 1': SHAPE,
   },
   'authorization/secrets.ts': {
+    'without v.maxLength(Math.ceil(most / 3) * 4)': 'the check behind it refuses what is longer',
+    'most / 3 → most * 3': 'the check behind it refuses what is longer',
+    'most / 3: 3 - 1': 'the check behind it refuses what is longer',
+    'Math.ceil(most / 3) * 4: 4 + 1': 'the check behind it refuses what is longer',
+    'without return false': 'nothing is as good as false',
     'maxDepth: 5: 5 + 1': SHAPE,
     'maxDepth: 5: 5 - 1': SHAPE,
   },
