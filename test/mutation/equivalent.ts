@@ -47,6 +47,11 @@ export const EQUIVALENT: Readonly<Record<string, Readonly<Record<string, string>
     'maxDepth: 6: 6 + 1': SHAPE,
     'maxDepth: 6: 6 - 1': SHAPE,
   },
+  'authorization/host-labels.ts': {
+    'maxDepth: 3: 3 + 1': SHAPE,
+    'maxDepth: 3: 3 - 1': SHAPE,
+    "labels.notAfter !== 'any' → true": "every time sorts before 'any'",
+  },
   'authorization/secrets.ts': {
     'without v.maxLength(Math.ceil(most / 3) * 4)': 'the check behind it refuses what is longer',
     'most / 3 → most * 3': 'the check behind it refuses what is longer',
