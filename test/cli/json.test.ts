@@ -110,28 +110,6 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     for (const kind of ['--failure', '--tail']) {
       await json('clear', kind, ...key, '--host', host.hostId, '--entry', '3', '--out', `${kind}.json`)
     }
-    const own = ['--state-dir', host.path('state'), '--tpm', `swtpm:${host.tpm.paths.socket}`]
-    await json('secret recipient', ...own, '--out', 'recipient.json')
-    await json('key new', '--algorithm', 'ecdsa-p256', 'boot')
-    const named = [
-      '--issuer',
-      'release',
-      '--name',
-      'x',
-      '--descriptor',
-      '3',
-      '--reference',
-      'r',
-      '--policy-key',
-      'boot.pub',
-    ]
-    const to = ['--recipient', 'recipient.json', '--unproven']
-    await json('secret seal', ...named, ...to, '--out', 'sealed.json', 'operator.pub')
-    const approve = ['--policy-key', 'boot.key', '--reference', 'r', '--pcr', `7=${'ab'.repeat(32)}`]
-    const secretPolicy = ['--version', '1', ...approve, ...to, ...key, '--out', 'secret-policy.json']
-    await json('secret policy sign', ...secretPolicy)
-    await json('secret policy show', '--operator-key', host.path('operator.pub'), 'secret-policy.json')
-    await json('secret policy load', 'secret-policy.json')
     await json('report create', '--out', 'report.json')
     await json('report verify', ...operator, 'report.json')
     await json('report show', 'report.json')
@@ -192,7 +170,18 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('key enroll certify', ...certify)
     await json('key enroll install', ...state, ...operator, 'ak.der')
     await json('secret recipient', ...state, ...tpm, '--out', 'recipient.json')
-    const sealed = ['--name', 'model', '--descriptor', '3', '--policy-key', 'boot.pub', '--reference', 'boot']
+    const sealed = [
+      '--issuer',
+      'release',
+      '--name',
+      'model',
+      '--descriptor',
+      '3',
+      '--policy-key',
+      'boot.pub',
+      '--reference',
+      'boot',
+    ]
     const recipient = ['--recipient', 'recipient.json', ...operator]
     await json('secret seal', ...sealed, ...recipient, '--out', 'sealed.json', 'operator.pub')
   }, 60_000)
