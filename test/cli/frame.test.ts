@@ -71,11 +71,6 @@ describe('the command line', () => {
     expect(await issue('1d', '--not-before', '+020000-01-01T00:00:00Z')).toMatch(/^writ: --not-before takes/)
   })
 
-  test.each(['run', 'issue'])('the help of %s says what the daemon refuses', async command => {
-    const text = (await writ([command, '--help'])).stdout.replace(/\s+/g, ' ')
-    expect(text).toMatch(/--children [^-]*refused by this version's daemon/)
-  })
-
   test('a TPM that is not reached leaves nothing behind', async () => {
     const { status, stderr } = await writ(
       ['init', '--user', '61190', '--state-dir', 'state', '--tpm', 'swtpm:none.sock'],

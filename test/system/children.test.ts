@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { signRevocation } from '../../authorization/index.ts'
@@ -29,6 +30,14 @@ describe.skipIf(NEEDS_ROOT !== null)('children', () => {
 
   const issue = async (name: string, argv: readonly string[], options: readonly string[] = []) => {
     artifacts.set(name, readFileSync(await host.issue(name, argv, ['--parent', 'any', ...options])))
+  }
+  const copies: string[] = []
+  const copyOfRuntime = (): string => {
+    const directory = mkdtempSync(join(tmpdir(), 'writ-runtime-'))
+    copies.push(directory)
+    chmodSync(directory, 0o755)
+    copyFileSync(process.execPath, join(directory, 'node'))
+    return join(directory, 'node')
   }
   const artifact = (name: string) => artifacts.get(name) ?? expect.fail(`no artifact ${name}`)
 
@@ -66,6 +75,7 @@ describe.skipIf(NEEDS_ROOT !== null)('children', () => {
   afterAll(async () => {
     root?.close()
     await host?.close()
+    for (const copy of copies) rmSync(copy, { recursive: true })
   })
 
   const start = async (name = 'parent', argv = relay, by: WritClient = root) => {
@@ -107,7 +117,8 @@ describe.skipIf(NEEDS_ROOT !== null)('children', () => {
   }
 
   test('are started on the own socket of their parent, by `writ run` as well, which finds it by itself', async () => {
-    const writ = [process.execPath, join(await programs(), 'cli/main.ts')]
+    // What is writable hides what is signed, and a checkout has its runtime in it.
+    const writ = [copyOfRuntime(), join(await programs(), 'cli/main.ts')]
     const child = await host.issue('hello', ['/bin/echo', 'hello'], ['--parent', 'any'])
     const command = [...writ, 'run', '--artifact', child, '--', '/bin/echo', 'hello']
     const seen = [await programs(), CHECKOUT, host.dir].flatMap(path => ['--writable', path])
