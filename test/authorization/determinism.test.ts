@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { REASON_CODES } from '../../authorization/index.ts'
@@ -20,7 +21,7 @@ describe(`${REQUESTS} random requests, decided by several processes (WRIT_DECISI
 
   let signal: AbortSignal
   async function decided(way: Way, order: number, env: Record<string, string>, cwd: string): Promise<Said> {
-    const program = new URL('determinism/process.ts', import.meta.url).pathname
+    const program = fileURLToPath(new URL('determinism/process.ts', import.meta.url))
     const { stdout } = await promisify(execFile)(
       process.execPath,
       [program, path, String(REQUESTS), way, String(order)],

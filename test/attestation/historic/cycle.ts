@@ -7,6 +7,7 @@ import { Attestor, type AttestorOptions } from '../../../daemon/attestor.ts'
 import { TrustGate } from '../../../daemon/gate.ts'
 import { LeasePage } from '../../../daemon/native.ts'
 import type { SignedReferenceValues } from '../../../daemon/reference-values.ts'
+import { WallClock } from '../../../daemon/wall-clock.ts'
 import { silent } from '../../daemon/support/world.ts'
 import { type Parts, parts, SyntheticHost } from '../synthetic-host.ts'
 
@@ -51,6 +52,7 @@ export function setupCycle() {
   }
   const options: CycleOptions = {
     tpm: { quote },
+    clock: new WallClock({ wallMs: () => Number(clock.ns / 1_000_000n), bootNs, monotonicNs: bootNs }),
     ...{ lineage, gate, bootNs, tier: 'simulated', cycleMs: 1e6, recoverByItself: false, log: silent },
     ak: host.key.ak,
     signingKey: {},
