@@ -70,6 +70,11 @@ export class Governed {
     await this.client.call(api.governance.LoadPolicy, { envelope: readFileSync(out) })
   }
 
+  /** Each revocation of this host has one above all before. */
+  nextRevocationEpoch(): number {
+    return ++this.#revocationEpoch
+  }
+
   /** Revokes so many artifacts that there are not. */
   async revoke(count: number): Promise<void> {
     const key = readPrivateKey(readFileSync(this.host.path('operator.key'), 'utf8'))
@@ -79,7 +84,7 @@ export class Governed {
         kind: 'artifact' as const,
         digest: sha256Hex(Buffer.from(`revoked ${done + i}`)),
       }))
-      const envelope = signRevocation({ version: 1, epoch: ++this.#revocationEpoch, revoke }, key)
+      const envelope = signRevocation({ version: 1, epoch: this.nextRevocationEpoch(), revoke }, key)
       await this.client.call(api.governance.Revoke, { envelope })
       done += some
     }

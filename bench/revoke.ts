@@ -21,8 +21,7 @@ export const revokeTitle = `revoke to ${PROCESSES} processes confirmed dead`
 export async function revoke(governed: Governed, directory: string): Promise<Row> {
   const artifact = await governed.artifact('thousand', WORKLOAD.argv)
   const key = readPrivateKey(readFileSync(governed.host.path('operator.key'), 'utf8'))
-  let epoch = 0
-  const ours = () => revokeOne(governed, artifact, key, ++epoch)
+  const ours = () => revokeOne(governed, artifact, key, governed.nextRevocationEpoch())
   return withCgroup(`${basename(governed.host.dir)}-reference`, async cgroup => {
     const bare = new Stopwatch('kill', [cgroup, `${PROCESSES}`, SCRIPT], directory)
     try {
