@@ -11,7 +11,7 @@ import type { Way } from './determinism/deciding.ts'
 import type { Said } from './determinism/process.ts'
 
 /** 100,000 takes some ten minutes of two processors. */
-const REQUESTS = Number(process.env.WRIT_DECISIONS ?? 2_000)
+const REQUESTS = Number(process.env.WRIT_DECISIONS ?? 1_000)
 
 describe(`${REQUESTS} random requests, decided by several processes (WRIT_DECISIONS)`, () => {
   const dir = mkdtempSync(join(tmpdir(), 'writ-determinism-'))
