@@ -1,5 +1,6 @@
 import type { Authorization, Statement } from '../../../../authorization/index.ts'
 import { type DocumentGroup, members, withMember } from './cases.ts'
+import { base64, secret, secrets } from './secret-text.ts'
 import { any, hex, made, many, spelled, whole } from './statement-text.ts'
 
 const tree = (change: (it: Authorization, whole: Statement) => unknown = () => {}): string =>
@@ -8,24 +9,6 @@ const tree = (change: (it: Authorization, whole: Statement) => unknown = () => {
     it.scope.files = [{ subject: 'weights', path: '/opt/app/env', role: 'tree' }]
     change(it, whole)
   })
-
-const base64 = (bytes: number): string => Buffer.alloc(bytes).toString('base64')
-const secret = (fields: object = {}) => ({
-  name: 'token',
-  descriptor: 3,
-  payload: base64(28),
-  recipients: [
-    {
-      host: `000b${hex(7)}`,
-      publicArea: base64(40),
-      duplicate: base64(40),
-      encryptedSeed: base64(32),
-      authValue: base64(80),
-    },
-  ],
-  ...fields,
-})
-const secrets = (...items: object[]): string => made(it => Object.assign(it, { secrets: items }))
 
 export const STATEMENT: DocumentGroup = {
   file: 'fields',
