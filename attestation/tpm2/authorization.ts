@@ -1,14 +1,14 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { TPM_RH } from './constants.ts'
 import { TpmError } from './error.ts'
+import {
+  authorizationArea,
+  checkAuthorization,
+  NONCE_SIZE,
+  type ResponseAuthorization,
+  type SessionMoment,
+} from './session-hmac.ts'
 import { sized, u8, u32 } from './structures/integers.ts'
-
-/** TPMS_AUTH_RESPONSE (TPM 2.0 Part 2, section 10.13.3). */
-export interface ResponseAuthorization {
-  readonly nonce: Buffer
-  readonly attributes: number
-  readonly hmac: Buffer
-}
 
 /** Authorizes one handle of a command, and checks the TPM's answer to that. */
 export interface Authorization {
@@ -24,7 +24,6 @@ export interface Authorization {
 
 /** sessionAttributes.continueSession (Part 2, section 8.4). */
 const CONTINUE = 0x01
-const NONCE_SIZE = 32
 
 /** The empty password, for entities that have none (PCRs, hierarchies without an auth, an NV index of the vendor). */
 export const EMPTY_PASSWORD: Authorization = password(Buffer.alloc(0))
@@ -81,33 +80,17 @@ export class HmacSession implements Authorization {
   authorizeCommand(cpHash: Buffer): Buffer {
     this.#nonceCaller = randomBytes(NONCE_SIZE)
     this.#attributes = this.keep ? CONTINUE : 0
-    const hmac = this.#hmac(cpHash, this.#nonceCaller, this.#nonceTpm, this.#attributes)
-    return Buffer.concat([u32(this.handle), sized(this.#nonceCaller), u8(this.#attributes), sized(hmac)])
+    return authorizationArea(this.handle, cpHash, this.#moment)
   }
 
   checkResponse(title: string, rpHash: Buffer, answer: ResponseAuthorization): void {
     if (!this.keep) this.ended = true
-    const expected = this.#hmac(rpHash, answer.nonce, this.#nonceCaller, answer.attributes)
-    if (answer.hmac.length !== expected.length || !timingSafeEqual(answer.hmac, expected)) {
-      throw new TpmError('TPM_UNAUTHENTIC', `${title}: the response's HMAC is not the TPM's`)
-    }
-    if (answer.nonce.length !== NONCE_SIZE || answer.attributes !== this.#attributes) {
-      throw new TpmError(
-        'TPM_MALFORMED',
-        `${title}: session attributes or nonce differ from what was asked for`,
-      )
-    }
-    this.#nonceTpm = Buffer.from(answer.nonce)
+    this.#nonceTpm = checkAuthorization(title, rpHash, answer, this.#moment)
   }
 
-  /** authHMAC (Part 1, section 19.6.5): HMAC(sessionKey ‖ authValue, pHash ‖ nonceNewer ‖ nonceOlder ‖ attributes). */
-  #hmac(pHash: Buffer, newer: Buffer, older: Buffer, attributes: number): Buffer {
-    return createHmac('sha256', this.#key)
-      .update(pHash)
-      .update(newer)
-      .update(older)
-      .update(u8(attributes))
-      .digest()
+  get #moment(): SessionMoment {
+    const [key, nonceCaller, nonceTpm] = [this.#key, this.#nonceCaller, this.#nonceTpm]
+    return { key, nonceCaller, nonceTpm, attributes: this.#attributes }
   }
 }
 

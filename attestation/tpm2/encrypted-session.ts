@@ -1,12 +1,12 @@
-import { createCipheriv, createDecipheriv, createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { kdfA } from '../identity/kdf.ts'
-import { type Authorization, type ResponseAuthorization, withoutTrailingZeros } from './authorization.ts'
+import { type Authorization, withoutTrailingZeros } from './authorization.ts'
 import { TpmError } from './error.ts'
-import { sized, u8, u32 } from './structures/integers.ts'
+import type { ResponseAuthorization } from './session-hmac.ts'
+import { authorizationArea, checkAuthorization, NONCE_SIZE, type SessionMoment } from './session-hmac.ts'
 
 /** Bits of TPMA_SESSION (TPM 2.0 Part 2, section 8.4). */
 const ATTRIBUTE = { continueSession: 1 << 0, decrypt: 1 << 5, encrypt: 1 << 6 } as const
-export const NONCE_SIZE = 32
 /** Of the session's AES key and of its block, in bytes. */
 const KEY_SIZE = 16
 const IV_SIZE = 16
@@ -73,24 +73,12 @@ export class EncryptedSession implements Authorization {
   authorizeCommand(cpHash: Buffer): Buffer {
     if (!this.#fresh) throw new Error('a command is protected before it is authorized')
     this.#fresh = false
-    const hmac = this.#hmac(cpHash, this.#nonceCaller, this.#nonceTpm, this.#attributes)
-    return Buffer.concat([u32(this.handle), sized(this.#nonceCaller), u8(this.#attributes), sized(hmac)])
+    return authorizationArea(this.handle, cpHash, this.#moment)
   }
 
   checkResponse(title: string, rpHash: Buffer, answer: ResponseAuthorization): void {
     if (!this.keep) this.ended = true
-    const expected = this.#hmac(rpHash, answer.nonce, this.#nonceCaller, answer.attributes)
-    if (answer.hmac.length !== expected.length || !timingSafeEqual(answer.hmac, expected)) {
-      throw new TpmError('TPM_UNAUTHENTIC', `${title}: the response's HMAC is not the TPM's`)
-    }
-    // A response that came unencrypted where encryption was asked for would have another attribute.
-    if (answer.nonce.length !== NONCE_SIZE || answer.attributes !== this.#attributes) {
-      throw new TpmError(
-        'TPM_MALFORMED',
-        `${title}: session attributes or nonce differ from what was asked for`,
-      )
-    }
-    this.#nonceTpm = Buffer.from(answer.nonce)
+    this.#nonceTpm = checkAuthorization(title, rpHash, answer, this.#moment)
   }
 
   openResponse(title: string, parameters: Buffer): Buffer {
@@ -116,14 +104,9 @@ export class EncryptedSession implements Authorization {
     return { key: bytes.subarray(0, KEY_SIZE), iv: bytes.subarray(KEY_SIZE) }
   }
 
-  /** Part 1, section 19.6.5. */
-  #hmac(pHash: Buffer, newer: Buffer, older: Buffer, attributes: number): Buffer {
-    return createHmac('sha256', this.#secret())
-      .update(pHash)
-      .update(newer)
-      .update(older)
-      .update(u8(attributes))
-      .digest()
+  get #moment(): SessionMoment {
+    const [key, nonceCaller, nonceTpm] = [this.#secret(), this.#nonceCaller, this.#nonceTpm]
+    return { key, nonceCaller, nonceTpm, attributes: this.#attributes }
   }
 
   #secret(): Buffer {

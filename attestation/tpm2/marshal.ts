@@ -1,9 +1,10 @@
 import { ByteReader } from '../../encoding/byte-reader.ts'
 import { sha256 } from '../../encoding/digest.ts'
 import { EncodingError } from '../../encoding/error.ts'
-import type { Authorization, ResponseAuthorization } from './authorization.ts'
+import type { Authorization } from './authorization.ts'
 import { TPM_ST } from './constants.ts'
 import { TpmError } from './error.ts'
+import type { ResponseAuthorization } from './session-hmac.ts'
 import { StructureError } from './structures/index.ts'
 import { u32 } from './structures/integers.ts'
 

@@ -27,12 +27,13 @@ import {
   startEncryptedSessionCommand,
 } from './commands/session.ts'
 import { TPM_EO, TPM_RH, TPM_SE } from './constants.ts'
-import { EncryptedSession, NONCE_SIZE } from './encrypted-session.ts'
+import { EncryptedSession } from './encrypted-session.ts'
 import { TpmError } from './error.ts'
 import type { Executor } from './executor.ts'
 import { type Entity, permanent, type TpmCommand } from './marshal.ts'
 import { type PcrValues, readAllPcrs } from './pcr-values.ts'
 import { TPM_RC } from './response-code.ts'
+import { NONCE_SIZE } from './session-hmac.ts'
 import { hashFromId, publicAreaName } from './structures/index.ts'
 import { sized } from './structures/integers.ts'
 
