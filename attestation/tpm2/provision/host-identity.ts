@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import * as v from 'valibot'
+import { sha256Hex } from '../../../encoding/digest.ts'
 import { WritError } from '../../../encoding/error.ts'
 import { canonicalJsonBytes, parseJson } from '../../../encoding/json.ts'
 import { base64ToBytes, hexToBytes } from '../../../encoding/text.ts'
@@ -111,6 +112,7 @@ const secretsSchema = v.strictObject({
   nvCounterAuth: secretHex,
   secretCounterAuth: secretHex,
   secretKey: v.pipe(v.string(), v.regex(/^[0-9a-f]{96}$/)),
+  sha256: secretHex,
 })
 
 export function encodeIdentity(identity: HostIdentity): Buffer {
@@ -159,19 +161,22 @@ export function decodeIdentity(bytes: Uint8Array): HostIdentity {
 }
 
 export function encodeSecrets(secrets: HostSecrets): Buffer {
-  return canonicalJsonBytes({
+  const file = {
     version: 1,
     akAuth: secrets.akAuth.toString('hex'),
     nvCounterAuth: secrets.nvCounterAuth.toString('hex'),
     secretCounterAuth: secrets.secretCounterAuth.toString('hex'),
     secretKey: secrets.secretKey.toString('hex'),
-  })
+  }
+  return canonicalJsonBytes({ ...file, sha256: sha256Hex(canonicalJsonBytes(file)) })
 }
 
 /** @throws ProvisionError `IDENTITY_MALFORMED`; its message has nothing of the secrets */
 export function decodeSecrets(bytes: Uint8Array): HostSecrets {
   return decode('secrets', () => {
-    const file = v.parse(secretsSchema, parseJson(bytes))
+    const { sha256, ...file } = v.parse(secretsSchema, parseJson(bytes))
+    // No forger's work is prevented: a damaged secret is found when the daemon starts, not when a TPM refuses it one day.
+    if (sha256Hex(canonicalJsonBytes(file)) !== sha256) throw new TypeError('sha256 is not that of the rest')
     const secretKey = hexToBytes(file.secretKey)
     secretKeySpki({ secretKey })
     return {

@@ -9,6 +9,7 @@ import {
   encodeSecrets,
   type HostIdentity,
   type HostSecrets,
+  secretKeySpki,
 } from './host-identity.ts'
 
 const IDENTITY = 'identity.json'
@@ -62,6 +63,12 @@ export async function readIdentity(
   const identity = await readPublicIdentity(dir)
   const secrets = await readSecrets(place.directory, place.exposed)
   if (!secrets) throw missing(SECRETS, place.directory)
+  if (!secretKeySpki(secrets).equals(identity.secretKeySpki))
+    throw new ProvisionError(
+      'IDENTITY_MALFORMED',
+      `the host's secrets file is malformed: its secretKey is not that of ${IDENTITY}`,
+      { at: place.directory },
+    )
   return { identity, secrets }
 }
 

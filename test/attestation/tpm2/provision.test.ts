@@ -6,7 +6,12 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readAttestationKey } from '../../../attestation/identity/index.ts'
 import { readIdentity, type Tpm } from '../../../attestation/tpm2/index.ts'
-import { decodeIdentity, encodeIdentity } from '../../../attestation/tpm2/provision/host-identity.ts'
+import {
+  decodeIdentity,
+  decodeSecrets,
+  encodeIdentity,
+  encodeSecrets,
+} from '../../../attestation/tpm2/provision/host-identity.ts'
 import { writeSecrets } from '../../../attestation/tpm2/provision/identity-files.ts'
 import {
   newSecrets,
@@ -261,6 +266,23 @@ describe('identity files', () => {
     await mkdir(dir)
     await writeFile(join(dir, 'identity.json'), encodeIdentity(host.identity))
     await expect(readIdentity(dir)).rejects.toMatchObject({ code: 'IDENTITY_MISSING' })
+  })
+
+  it('with one wrong byte of the secrets, anywhere, are malformed', () => {
+    const bytes = encodeSecrets(host.secrets)
+    for (let at = 0; at < bytes.length; at++) {
+      const changed = Buffer.from(bytes)
+      changed.writeUInt8(changed.readUInt8(at) ^ 1, at)
+      expect(() => decodeSecrets(changed), `byte ${at}`).toThrow(
+        expect.objectContaining({ code: 'IDENTITY_MALFORMED' }),
+      )
+    }
+  })
+
+  it('with the secrets of another host are malformed', async () => {
+    const dir = fresh('another secret key')
+    await writeIdentity(dir, host.identity, { ...newSecrets(), akAuth: host.secrets.akAuth })
+    await expect(readIdentity(dir)).rejects.toMatchObject({ code: 'IDENTITY_MALFORMED' })
   })
 
   it.each([
