@@ -134,6 +134,7 @@ export class DecisionLog {
         ...{ uid: caller.uid, gid: caller.gid, pid: caller.pid, cgroup: caller.cgroup, unit: caller.unit },
         parent: caller.parentExecution,
       },
+      links: { policy: null, trustRoots: null, appraisal: null, parent: null },
     }
   }
 

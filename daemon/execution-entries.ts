@@ -36,5 +36,6 @@ export async function recordEnd(
     type: 'execution-end',
     ...{ executionId, cause, exitCode, signal, confirmedDead },
     rusage: { userUs, systemUs, maxRssKib },
+    streams: null,
   })
 }

@@ -39,6 +39,7 @@ export async function endLeftovers(
         signal: end?.signal ?? null,
         rusage: end === undefined ? {} : { ...end.rusage },
         confirmedDead: true,
+        streams: null,
       })
     }
   } finally {

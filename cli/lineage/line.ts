@@ -86,6 +86,16 @@ export function eventText(event: LineageEvent): string {
             : ''
       return `END ${short(event.executionId)}: ${event.cause}${how === '' ? '' : `, ${how}`}${event.confirmedDead ? '' : `, ${styled(BAD, 'not confirmed dead')}`}`
     }
+    case 'checkpoint':
+      return `checkpoint of ${event.size} entries`
+    case 'epoch':
+      return `${styled(BAD, `epoch ${event.epoch} begins`)}: ${event.why.code}, ${event.previous.salvaged.size} entries of the log before are whole`
+    case 'epoch-accepted':
+      return `operator accepts epoch ${event.epoch}: uses from before are lost`
+    case 'evidence-dropped':
+      return `${event.digests.length} blobs of entries before ${event.before} are not kept any longer, ${event.bytes} bytes`
+    case 'snapshot':
+      return `snapshot ${short(event.digest)} of what the log adds up to`
     case 'counter':
       return `TPM counter moves to ${event.value}`
   }

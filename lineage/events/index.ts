@@ -95,8 +95,15 @@ export function blobsOf(event: LineageEvent): string[] {
     case 'decision':
     case 'renewal':
       return [event.record, ...event.inputs].filter(digest => !Object.hasOwn(event.inline, digest))
+    case 'checkpoint':
+      return event.pcrs === null ? [] : [event.pcrs]
+    case 'epoch':
+      return [event.previous.files]
+    case 'snapshot':
+      return [event.digest]
     case 'tail-accepted':
     case 'rollback-accepted':
+    case 'epoch-accepted':
     case 'failure-cleared':
     case 'reference-values':
     case 'trust-roots':

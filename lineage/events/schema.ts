@@ -57,7 +57,17 @@ const decided = {
   /** Digest of the artifact's decoded payload. */
   artifact: nullable(digest),
   caller,
+  /** Entries that it rests on: where the policy and the trust roots came into force, the newest appraisal, and the START of the parent. */
+  links: object({
+    policy: nullable(index),
+    trustRoots: nullable(index),
+    appraisal: nullable(index),
+    parent: nullable(index),
+  }),
 }
+
+/** What went through one stream of an execution. */
+const streamDigest = object({ sha256: digest, bytes: count })
 
 /** Every kind of event, by its `type`. A field that ends in `Blob`, and those that {@link blobsOf} names, are in the evidence store. */
 export const SCHEMAS = {
@@ -179,7 +189,53 @@ export const SCHEMAS = {
     /** Counters by name, as the kernel gives them. */
     rusage: record(/^[a-z][A-Za-z]{0,31}$/, count, 16),
     confirmedDead: boolean,
+    /** Null unless whoever asked for it asked for this, too; a stream is null if not all of it went through the daemon. */
+    streams: nullable(
+      object({
+        stdin: nullable(streamDigest),
+        stdout: nullable(streamDigest),
+        stderr: nullable(streamDigest),
+      }),
+    ),
   }),
+  /**
+   * A checkpoint was published: of `size` entries, all before this one. `pcrs` is the blob of the PCR values that its quote is over, 16 times 32
+   * bytes: its digest is the quote's own pcrDigest. Null if they had moved before they could be read.
+   */
+  checkpoint: event('checkpoint', {
+    size: index,
+    root: digest,
+    note: inlineBytes,
+    pcrs: nullable(digest),
+  }),
+  /**
+   * The first entry of a log that takes the place of one that cannot go on: what is left of that, and why. `salvaged` is the longest beginning
+   * of it that is whole; `checkpoint` the newest that it had published.
+   */
+  epoch: event('epoch', {
+    epoch: integer(2),
+    previous: object({
+      origin: text(512),
+      checkpoint: nullable(inlineBytes),
+      salvaged: object({ size: index, root: digest }),
+      /** Blob that lists every file of it with its digest. */
+      files: digest,
+    }),
+    /** Where the TPM's counter stood; null if it could not be asked. */
+    counter: nullable(decimal),
+    why: object({ code, message: text(512), at: nullable(text(128)) }),
+  }),
+  /** An operator accepts the new log: what was used before counts as used. */
+  'epoch-accepted': event('epoch-accepted', { epoch: integer(2), digest, blob: digest }),
+  /** Blobs that are not kept any longer; what names them goes on proving what they were. */
+  'evidence-dropped': event('evidence-dropped', {
+    /** Entries before this one have lost what is listed, save for what later ones name again. */
+    before: index,
+    digests: list(digest, 768),
+    bytes: count,
+  }),
+  /** `digest` is the blob of what the entries before this one add up to, as a start would fold them. */
+  snapshot: event('snapshot', { digest }),
   /** The TPM's counter moved to this value. */
   counter: event('counter', { value: decimal }),
 } as const

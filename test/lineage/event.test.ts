@@ -73,6 +73,7 @@ const EVENTS: LineageEvent[] = [
     executionId: id,
     caller: { uid: 1000, gid: 1000, pid: 42, cgroup: '/user.slice', unit: null, parent: null },
     use: { issuer: 'ops', id: 'job-1', maxUses: null },
+    links: { policy: 3, trustRoots: 2, appraisal: 7, parent: null },
   },
   {
     ...common,
@@ -95,7 +96,25 @@ const EVENTS: LineageEvent[] = [
     signal: null,
     rusage: { userMicros: 12, systemMicros: 3 },
     confirmedDead: true,
+    streams: { stdin: null, stdout: { sha256: digest, bytes: 12 }, stderr: { sha256: digest, bytes: 0 } },
   },
+  { ...common, type: 'checkpoint', size: 12, root: digest, note: carried.toString('base64'), pcrs: digest },
+  {
+    ...common,
+    type: 'epoch',
+    epoch: 2,
+    previous: {
+      origin: 'writ/host',
+      checkpoint: carried.toString('base64'),
+      salvaged: { size: 12, root: digest },
+      files: digest,
+    },
+    counter: '7',
+    why: { code: 'LINEAGE_BROKEN', message: 'a tile is missing', at: 'tile/0/000' },
+  },
+  { ...common, type: 'epoch-accepted', epoch: 2, digest, blob: digest },
+  { ...common, type: 'evidence-dropped', before: 12, digests: [digest], bytes: 100 },
+  { ...common, type: 'snapshot', digest },
   { ...common, type: 'counter', value: '7' },
 ]
 
