@@ -1,6 +1,6 @@
 import { type LineageEvent, parseEvent } from '../lineage/index.ts'
 import type { Ownership } from './core.ts'
-import type { History } from './history.ts'
+import type { History } from './history/history.ts'
 
 /** Whose an entry of the lineage is; null if nobody's in particular. */
 export function entryOwner(bytes: Buffer, history: History): Ownership | null {

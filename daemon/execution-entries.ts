@@ -1,4 +1,4 @@
-import type { History } from './history.ts'
+import type { History } from './history/history.ts'
 import type { LaunchEnded, Prepared } from './launcher/client.ts'
 import type { Permit } from './permit.ts'
 import type { Recorder } from './recorder.ts'

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { History } from './history.ts'
+import type { History } from './history/history.ts'
 import type { LaunchEnded, LauncherClient } from './launcher/client.ts'
 import type { Recorder } from './recorder.ts'
 

@@ -1,4 +1,4 @@
-import type { History } from './history.ts'
+import type { History } from './history/history.ts'
 
 /** Longest time between two looks: a wall clock that was set forward is noticed within it. */
 const MOST_MS = 10_000

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { entryOwner } from '../../daemon/entry-owner.ts'
-import { History } from '../../daemon/history.ts'
+import { History } from '../../daemon/history/history.ts'
 import { parseEvent } from '../../lineage/index.ts'
 import { artifact, governance, HOST } from '../authorization/scenario.ts'
 import { peer, streams, workload, world } from './support/world.ts'

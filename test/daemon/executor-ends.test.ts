@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readRevocation, signRevocation } from '../../authorization/index.ts'
-import { History } from '../../daemon/history.ts'
+import { History } from '../../daemon/history/history.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
 import { governance, HOST } from '../authorization/scenario.ts'
 import { faultyIo } from '../lineage/support/faulty-io.ts'

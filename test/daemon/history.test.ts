@@ -9,7 +9,7 @@ import {
   signTrustRoots,
 } from '../../authorization/index.ts'
 import type { Caller } from '../../daemon/core.ts'
-import { History } from '../../daemon/history.ts'
+import { History } from '../../daemon/history/history.ts'
 import type { EventBody } from '../../daemon/recorder.ts'
 import { recordedHost } from '../attestation/recorded-host.ts'
 import {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Authorization } from '../../authorization/index.ts'
-import { History } from '../../daemon/history.ts'
+import { History } from '../../daemon/history/history.ts'
 import type { LauncherClient } from '../../daemon/launcher/client.ts'
 import { LauncherError } from '../../daemon/launcher/error.ts'
 import { Renewals } from '../../daemon/renewals.ts'

@@ -1,39 +1,24 @@
-import {
-  type ClockHistory,
-  type KnownRevisions,
-  parseQuoteAttest,
-  type ReferenceValues,
-  withRevision,
-} from '../attestation/index.ts'
+import { type ClockHistory, type KnownRevisions, parseQuoteAttest } from '../../attestation/index.ts'
 import {
   type Clearance,
   type ClockLook,
   ClockWatch,
   type HostLabels,
   openClearance,
-  openHostLabels,
-  openPolicyBundle,
-  openSecretPolicy,
-  openTrustRoots,
   type PolicyBundle,
   RevocationSet,
-  readRevocation,
   type SecretPolicy,
   type TrustRoots,
   UseTable,
-} from '../authorization/index.ts'
-import { canonicalJson } from '../encoding/json.ts'
-import { type Lineage, type LineageEvent, parseEvent } from '../lineage/index.ts'
-import type { PublicKey } from '../signing/key.ts'
-import type { Ownership } from './core.ts'
-import type { TrustReason } from './gate.ts'
-import { openReferenceValues, readReferenceValues, type SignedReferenceValues } from './reference-values.ts'
-
-/** Who asked for an execution, and through whose socket. */
-export interface Asked {
-  readonly callerUid: number
-  readonly parentExecutionId: string | null
-}
+} from '../../authorization/index.ts'
+import { type Lineage, type LineageEvent, parseEvent } from '../../lineage/index.ts'
+import type { PublicKey } from '../../signing/key.ts'
+import type { Ownership } from '../core.ts'
+import type { TrustReason } from '../gate.ts'
+import type { SignedReferenceValues } from '../reference-values.ts'
+import { isCleared, type ToClear } from './clearances.ts'
+import { applyDocument, type DocumentEvent, type Documents, type NewestVersion } from './documents.ts'
+import { type Asked, NOBODY, Owners } from './ownership.ts'
 
 /** An execution that the log says was started and does not say has ended. */
 export interface OpenExecution {
@@ -43,17 +28,6 @@ export interface OpenExecution {
 
 /** How long an appraisal may take from its quote to its entry. */
 const APPRAISAL_SLACK_MS = 10_000
-
-/** What has to be cleared. Of a clock the clearance says the time, too. */
-export type ToClear =
-  | Exclude<Clearance['clears'], { kind: 'clock' }>
-  | Omit<Extract<Clearance['clears'], { kind: 'clock' }>, 'time'>
-
-/** Whether a clearance is for this, and for nothing else of its kind. */
-export function isCleared(clears: Clearance['clears'], what: ToClear): boolean {
-  const { time: _, ...named } = { time: '', ...clears }
-  return canonicalJson(named) === canonicalJson(what)
-}
 
 function lookOf({ time, bootNs }: LineageEvent): ClockLook {
   return { wallMs: Date.parse(time), bootMs: Number(BigInt(bootNs) / 1_000_000n), suspendedMs: 0 }
@@ -69,22 +43,13 @@ export interface HistoryOptions {
   readonly stop?: AbortSignal
 }
 
-/** No caller's uid (setresuid(2)): what nobody is known to have asked for is for auditors. */
-const NOBODY = 0xffff_ffff
-
-/** Version and digest of the newest document of a kind that the log knows, in force or not: none older is taken. */
-export interface NewestVersion {
-  readonly version: number
-  readonly digest: string
-}
-
 /**
  * What the lineage says: everything of the daemon's state that has to survive it, as a fold of the log in its order.
  * There is no second store that could disagree with the log.
  */
-export class History {
+export class History implements Documents {
   readonly uses = new UseTable()
-  revocations = RevocationSet.empty
+  revocations: RevocationSet = RevocationSet.empty
   trustRoots: TrustRoots | null = null
   /** What the operator calls this host. */
   hostLabels: HostLabels | null = null
@@ -111,7 +76,7 @@ export class History {
   uncleanTail: bigint | null = null
   /** SHA-256 of the subjects of every START: what IMA may have measured on their behalf. */
   readonly governed = new Set<string>()
-  readonly #asked = new Map<string, Asked>()
+  readonly #owners = new Owners()
   readonly #open = new Map<string, OpenExecution>()
   readonly #o: HistoryOptions
   readonly #blob: (digest: string) => Promise<Buffer>
@@ -145,21 +110,13 @@ export class History {
 
   /** Whose an execution is; undefined if the log has none of this id. */
   ownerOf(executionId: string): Ownership | undefined {
-    const asked = this.#asked.get(executionId)
-    return asked && this.ownerBy(asked)
+    const asked = this.#owners.asked(executionId)
+    return asked && this.#owners.ownerBy(asked)
   }
 
   /** Whose it is, what was asked for so. */
-  ownerBy({ callerUid, parentExecutionId }: Asked): Ownership {
-    const ancestors: string[] = []
-    let outermost = callerUid
-    for (let id = parentExecutionId; id !== null && !ancestors.includes(id); ) {
-      ancestors.push(id)
-      const above = this.#asked.get(id)
-      outermost = above?.callerUid ?? NOBODY
-      id = above?.parentExecutionId ?? null
-    }
-    return { callerUid: outermost, ancestors }
+  ownerBy(asked: Asked): Ownership {
+    return this.#owners.ownerBy(asked)
   }
 
   /** The newest verified quote's clock, against which the next one is judged. */
@@ -172,7 +129,7 @@ export class History {
 
   /** Notes who asked for an execution. */
   own(executionId: string, asked: Asked): void {
-    this.#asked.set(executionId, asked)
+    this.#owners.own(executionId, asked)
   }
 
   async #apply(index: bigint, event: LineageEvent): Promise<void> {
@@ -255,7 +212,7 @@ export class History {
       case 'execution-start':
         for (const digest of event.subjects) this.governed.add(digest)
         this.own(event.executionId, {
-          callerUid: this.#asked.get(event.executionId)?.callerUid ?? NOBODY,
+          callerUid: this.#owners.asked(event.executionId)?.callerUid ?? NOBODY,
           parentExecutionId: event.parent,
         })
         this.#open.set(event.executionId, {
@@ -341,60 +298,14 @@ export class History {
     }
   }
 
-  /**
-   * Signatures are checked again. What permits is in force only if a configured key vouches for it now; nothing older takes its place.
-   * What forbids stays in force: a key that was taken out of the configuration must not take its revocations along.
-   */
-  async #applyDocument(
-    index: bigint,
-    event: LineageEvent & {
-      type: 'trust-roots' | 'policy' | 'host-labels' | 'secret-policy' | 'revocation' | 'reference-values'
-    },
-  ): Promise<void> {
+  /** What nobody vouches for is in force in nothing; only a revocation has to be readable. */
+  async #applyDocument(index: bigint, event: DocumentEvent): Promise<void> {
     const envelope = await this.#blob(event.blob)
-    const governance = this.#goodGovernance()
-    if (event.type === 'revocation') {
-      this.revocations = this.revocations.with(readRevocation(envelope))
-      return
-    }
     try {
-      if (event.type === 'trust-roots') {
-        this.newestTrustRoots = { version: event.version, digest: event.digest }
-        this.trustRoots = null
-        this.trustRoots = openTrustRoots(envelope, governance)
-      } else if (event.type === 'policy') {
-        this.newestPolicy = { version: event.version, digest: event.digest }
-        this.policy = null
-        this.policy = openPolicyBundle(envelope, governance)
-      } else if (event.type === 'host-labels') {
-        this.newestHostLabels = { version: event.version, digest: event.digest }
-        this.hostLabels = null
-        const labels = openHostLabels(envelope, governance)
-        // The log may be another host's: its labels are not this one's.
-        if (labels.host === this.#o.hostId) this.hostLabels = labels
-      } else if (event.type === 'secret-policy') {
-        this.newestSecretPolicy = { version: event.version, digest: event.digest }
-        this.secretPolicy = null
-        this.secretPolicy = openSecretPolicy(envelope, governance)
-      } else {
-        this.referenceValues = null
-        this.#applyReferenceValues(envelope)
-      }
+      applyDocument(this, event, envelope, this.#goodGovernance(), this.#o.hostId)
     } catch (error) {
+      if (event.type === 'revocation') throw error
       this.unvouched.push({ index, message: error instanceof Error ? error.message : String(error) })
-    }
-  }
-
-  /** What is older stays refused, also when the key that signed the newest is no longer trusted. */
-  #applyReferenceValues(envelope: Buffer): void {
-    let values: ReferenceValues | null = null
-    try {
-      const signed = openReferenceValues(envelope, this.#goodGovernance())
-      values = signed.values
-      this.referenceValues = signed
-    } finally {
-      values ??= readReferenceValues(envelope)
-      this.knownReferenceValues = withRevision(this.knownReferenceValues, values)
     }
   }
 }
