@@ -1,4 +1,4 @@
-import type { JsonValue } from '../../encoding/json.ts'
+import type { JsonObject, JsonValue } from '../../encoding/json.ts'
 import { LineageError } from '../error.ts'
 
 /**
@@ -8,6 +8,8 @@ import { LineageError } from '../error.ts'
 export interface Codec<T> {
   /** @throws LineageError `EVENT_INVALID` */
   write(value: unknown): string
+  /** JSON Schema (draft 2020-12) of what `write` takes; where it cannot say a rule, it takes more. */
+  readonly schema: JsonObject
   /** Only a type: what `write` takes. */
   readonly type?: T
 }
@@ -37,6 +39,7 @@ export function matching(pattern: RegExp, what: string): Codec<string> {
       if (typeof value !== 'string' || !pattern.test(value)) throw invalid(`not ${what}`)
       return quote(value)
     },
+    schema: { type: 'string', pattern: pattern.source.replaceAll('\\/', '/'), description: what },
   }
 }
 
@@ -48,6 +51,7 @@ export function text(max: number): Codec<string> {
         throw invalid(`not a string of at most ${max} characters`)
       return quote(value)
     },
+    schema: { type: 'string', maxLength: max },
   }
 }
 
@@ -66,6 +70,7 @@ export function integer(min = 0, max: number = Number.MAX_SAFE_INTEGER): Codec<n
       }
       return String(value)
     },
+    schema: { type: 'integer', minimum: min, maximum: max },
   }
 }
 
@@ -74,6 +79,7 @@ export const boolean: Codec<boolean> = {
     if (typeof value !== 'boolean') throw invalid('not a boolean')
     return String(value)
   },
+  schema: { type: 'boolean' },
 }
 
 /** One of a few strings. */
@@ -83,6 +89,7 @@ export function oneOf<const T extends string>(...options: readonly T[]): Codec<T
       if (!options.includes(value as T)) throw invalid(`not one of ${options.join(', ')}`)
       return JSON.stringify(value)
     },
+    schema: { enum: [...options] },
   }
 }
 
@@ -93,12 +100,16 @@ export function constant<const T extends string | number>(expected: T): Codec<T>
       if (value !== expected) throw invalid(`not ${JSON.stringify(expected)}`)
       return JSON.stringify(expected)
     },
+    schema: { const: expected },
   }
 }
 
 /** A value or null. */
 export function nullable<T>(inner: Codec<T>): Codec<T | null> {
-  return { write: value => (value === null ? 'null' : inner.write(value)) }
+  return {
+    write: value => (value === null ? 'null' : inner.write(value)),
+    schema: { anyOf: [inner.schema, { type: 'null' }] },
+  }
 }
 
 /** A list of at most `max`. */
@@ -108,6 +119,7 @@ export function list<T>(inner: Codec<T>, max: number): Codec<readonly T[]> {
       if (!Array.isArray(value) || value.length > max) throw invalid(`not a list of at most ${max}`)
       return `[${value.map((item, i) => attempt(i, () => inner.write(item))).join(',')}]`
     },
+    schema: { type: 'array', items: inner.schema, maxItems: max },
   }
 }
 
@@ -132,6 +144,12 @@ export function record<T>(keys: RegExp, inner: Codec<T>, max: number): Codec<Rea
         return `${JSON.stringify(key)}:${attempt(key, () => inner.write(item))}`
       })
       return `{${members.join(',')}}`
+    },
+    schema: {
+      type: 'object',
+      propertyNames: { pattern: keys.source },
+      additionalProperties: inner.schema,
+      maxProperties: max,
     },
   }
 }
@@ -163,6 +181,12 @@ export function object<const F extends Fields>(fields: F): Codec<ObjectOf<F>> {
         throw within(unknown?.slice(0, 80) ?? '', invalid('an unknown field'))
       }
       return `${out}}`
+    },
+    schema: {
+      type: 'object',
+      properties: Object.fromEntries(codecs.map(({ key, codec }) => [key, codec.schema])),
+      required: codecs.map(({ key }) => key),
+      additionalProperties: false,
     },
   }
 }

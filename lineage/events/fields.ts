@@ -20,6 +20,7 @@ export const inlineBytes: Codec<string> = {
       throw new LineageError('EVENT_INVALID', 'not bytes in base64')
     return `"${value}"`
   },
+  schema: { type: 'string', pattern: '^[A-Za-z0-9+/]*={0,2}$', description: 'bytes in base64' },
 }
 /** Wall clock, RFC 3339 in UTC with milliseconds. */
 export const time = matching(

@@ -3,13 +3,13 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseStatement } from '../../authorization/index.ts'
-import { publishedSchemas } from '../../authorization/published/documents.ts'
 import type { JsonSchema } from '../../authorization/published/json-schema.ts'
 import { statement } from '../vectors/source/world.ts'
+import { allSchemas, withEventTables } from './published.ts'
 import { isValid } from './validator.ts'
 
 const directory = join(import.meta.dirname, '../../docs/schema')
-const schemas = publishedSchemas()
+const schemas = allSchemas()
 const page = readFileSync(join(import.meta.dirname, '../../docs/artifact.md'), 'utf8')
 const schema = schemas.get('authorization-v1.schema.json') as JsonSchema
 
@@ -36,6 +36,11 @@ describe('the published schemas', () => {
     }
     for (const schema of schemas.values()) walk(schema)
   })
+})
+
+it('docs/lineage.md has the tables of events that the code makes', () => {
+  const lineage = readFileSync(join(import.meta.dirname, '../../docs/lineage.md'), 'utf8')
+  expect(withEventTables(lineage) === lineage, 'run npm run schema').toBe(true)
 })
 
 /** Names of all fields of a schema. */
