@@ -74,6 +74,8 @@ export interface ExecuteStreams {
   readonly stdin: AsyncIterable<Buffer>
   /** The size of its terminal when it starts; null: the usual one. */
   readonly terminalSize: TerminalSize | null
+  /** Whether the entry of the end is to have the digests of what went through. */
+  readonly digest: boolean
   /** Told of input that went into the workload's pipe, at the workload's pace. What is dropped because nobody reads is not told of. */
   stdinTaken(bytes: number): void
   /** Tells the caller that nobody reads its input any longer. At most once. */

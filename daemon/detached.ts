@@ -32,6 +32,7 @@ export async function detached(
     stdinTaken: () => undefined,
     stdinClosed: () => undefined,
     terminalSize: streams.terminalSize,
+    digest: streams.digest,
     started: async message => {
       signal.removeEventListener('abort', drop)
       await streams.started(message)

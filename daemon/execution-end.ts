@@ -55,3 +55,16 @@ export function endMessage(
     executionId: end.executionId,
   }
 }
+
+/** The end of an execution whose launcher is gone, as far as it can be known: nobody saw it. */
+export function lostEnd(executionId: string, bootNs: bigint): LaunchEnded {
+  return {
+    executionId,
+    cause: 'LAUNCHER_LOST',
+    exitCode: null,
+    signal: null,
+    rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
+    bootNs,
+    confirmedDead: false,
+  }
+}

@@ -2,6 +2,7 @@ import type { History } from './history/history.ts'
 import type { LaunchEnded, Prepared } from './launcher/client.ts'
 import type { Permit } from './permit.ts'
 import type { Recorder } from './recorder.ts'
+import type { RecordedStreams } from './stream-digests.ts'
 
 /** Writes START of what was made ready, and what its subjects are for the attestor. @throws LineageError */
 export async function recordStart(
@@ -26,16 +27,22 @@ export async function recordStart(
   })
 }
 
-/** Writes the END of what was seen to be dead. @throws LineageError */
+/**
+ * Writes the END of what was seen to be dead.
+ *
+ * @param streams what went through its streams; null if nobody asked for that
+ * @throws LineageError
+ */
 export async function recordEnd(
   recorder: Recorder,
   { executionId, cause, exitCode, signal, rusage, confirmedDead }: LaunchEnded,
+  streams: RecordedStreams | null = null,
 ): Promise<void> {
   const { userUs, systemUs, maxRssKib } = rusage
   await recorder.record({
     type: 'execution-end',
     ...{ executionId, cause, exitCode, signal, confirmedDead },
     rusage: { userUs, systemUs, maxRssKib },
-    streams: null,
+    streams,
   })
 }

@@ -4,7 +4,7 @@ import { sha256Hex } from '../encoding/digest.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { Controls } from './controls.ts'
 import { type Caller, DeniedError, type ExecuteStreams } from './core.ts'
-import { endMessage } from './execution-end.ts'
+import { endMessage, lostEnd } from './execution-end.ts'
 import { recordEnd, recordStart } from './execution-entries.ts'
 import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
@@ -19,6 +19,8 @@ import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
 import { Output, pumpInput } from './pump.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
+import { type RecordedStreams, StreamDigests } from './stream-digests.ts'
+import { tellStarted } from './tell-started.ts'
 import type { WallClock } from './wall-clock.ts'
 
 /** Why `writd` itself ends an execution. */
@@ -99,6 +101,7 @@ export class Executor {
     const terms = this.#register(permit, caller)
     const ended = this.#awaitEnd(executionId)
     const onAbort = () => this.kill(executionId, 'CALLER_GONE')
+    const digests = streams.digest ? new StreamDigests(signal) : null
     let output: Output | null = null
     let socket: OwnSocket | null = null
     try {
@@ -118,9 +121,9 @@ export class Executor {
       prepared.resize?.(streams.terminalSize ?? USUAL_SIZE)
       await this.#o.launcher.start(executionId, BigInt(permit.input.gate.epoch))
       this.controls.add(executionId, prepared)
-      output = this.#connect(executionId, terms, prepared, streams)
+      output = this.#connect(executionId, terms, prepared, streams, digests)
       this.#isRunning(executionId)
-      this.#tellStarted(permit, prepared)
+      tellStarted(this.#o.log, permit, prepared)
       await streams.started({
         executionId,
         decisionIndex: String(permit.index),
@@ -128,7 +131,8 @@ export class Executor {
         epoch: String(permit.input.gate.epoch),
       })
       output.begin()
-      const message = await this.#conclude(executionId, await ended)
+      const end = await ended
+      const message = await this.#conclude(executionId, end, '', (await digests?.settle()) ?? null)
       await output.finished()
       return message
     } catch (error) {
@@ -244,22 +248,6 @@ export class Executor {
     return terms
   }
 
-  #tellStarted({ input, decision, index }: Permit, { pid }: Prepared): void {
-    this.#o.log.info(
-      {
-        event: 'execution-started',
-        executionId: input.request.executionId,
-        decision: String(index),
-        program: decision.terms?.program.path,
-        issuer: decision.statement?.predicate.issuer,
-        uid: input.caller?.uid,
-        unit: input.caller?.unit,
-        process: pid,
-      },
-      'execution started',
-    )
-  }
-
   /** Before it runs, so that it can never find a socket on which nobody answers. */
   async #openSocket(executionId: string, { socket, uid, cgroup }: Prepared): Promise<OwnSocket | null> {
     const descriptor = socket?.take() ?? null
@@ -279,8 +267,14 @@ export class Executor {
     })
   }
 
-  #connect(executionId: string, terms: LaunchTerms, prepared: Prepared, streams: ExecuteStreams): Output {
-    void pumpInput(streams, prepared.stdin)
+  #connect(
+    executionId: string,
+    terms: LaunchTerms,
+    prepared: Prepared,
+    streams: ExecuteStreams,
+    digests: StreamDigests | null,
+  ): Output {
+    void pumpInput(streams, prepared.stdin, digests?.input())
     const limit = Math.min(terms.limits.outputBytes ?? Number.POSITIVE_INFINITY, this.#o.maxOutputBytes)
     const tail = this.#o.tails.get(executionId)
     return new Output(
@@ -289,6 +283,7 @@ export class Executor {
       limit,
       () => this.kill(executionId, 'OUTPUT_LIMIT'),
       (stream, bytes) => tail?.append(stream, bytes),
+      digests === null ? undefined : (name, readable) => digests.output(name, readable),
     )
   }
 
@@ -302,8 +297,16 @@ export class Executor {
     await this.#record(() => this.#o.recorder.record({ type: 'kill-sent', executionId, cause }))
   }
 
-  /** @param why what a person is told beside the cause */
-  async #conclude(executionId: string, end: LaunchEnded, why = ''): Promise<ExecutionEndInput> {
+  /**
+   * @param why what a person is told beside the cause
+   * @param streams what went through its streams, if that was asked for
+   */
+  async #conclude(
+    executionId: string,
+    end: LaunchEnded,
+    why = '',
+    streams: RecordedStreams | null = null,
+  ): Promise<ExecutionEndInput> {
     const askedNs = this.#waiting.get(executionId)?.killAskedNs ?? null
     const { state } = this.#o.gate.snapshot()
     const message = { ...endMessage(end, askedNs, state, rfc3339(this.#o.wallMs())), message: why }
@@ -312,7 +315,7 @@ export class Executor {
       if (child.parentExecutionId === executionId) this.kill(child.executionId, 'DAEMON')
     }
     // An end that nobody has seen is no end: it stays open in the log until the next start of the daemon has looked again.
-    if (end.confirmedDead) await this.#recordEnd(end)
+    if (end.confirmedDead) await this.#recordEnd(end, streams)
     const { cause, exitCode, signal, confirmedDead } = end
     this.#o.log.info(
       { event: 'execution-ended', executionId, cause, exitCode, signal, confirmedDead },
@@ -322,8 +325,8 @@ export class Executor {
     return message
   }
 
-  #recordEnd(end: LaunchEnded): Promise<void> {
-    return this.#record(() => recordEnd(this.#o.recorder, end))
+  #recordEnd(end: LaunchEnded, streams: RecordedStreams | null = null): Promise<void> {
+    return this.#record(() => recordEnd(this.#o.recorder, end, streams))
   }
 
   /** Something went wrong between the permit and the first instruction. The launcher has been told to let go. */
@@ -371,17 +374,7 @@ export class Executor {
 
   /** The launcher is gone. Its supervisors end every execution by themselves; nobody will tell us. */
   #launcherLost(): void {
-    for (const [executionId, waiting] of this.#waiting) {
-      waiting.ended({
-        executionId,
-        cause: 'LAUNCHER_LOST',
-        exitCode: null,
-        signal: null,
-        rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
-        bootNs: this.#o.bootNs(),
-        confirmedDead: false,
-      })
-    }
+    for (const [executionId, waiting] of this.#waiting) waiting.ended(lostEnd(executionId, this.#o.bootNs()))
   }
 
   /** An end that cannot be recorded has happened all the same. */

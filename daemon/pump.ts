@@ -1,10 +1,16 @@
 import type { Readable, Writable } from 'node:stream'
 import type { ExecuteStreams } from './core.ts'
+import type { HashedInput } from './stream-digests.ts'
 
-/** Gives a caller's input to a workload, no faster than it takes it. Ends with the caller's half-close. */
+/**
+ * Gives a caller's input to a workload, no faster than it takes it. Ends with the caller's half-close.
+ *
+ * @param hashed told of what is put into the pipe, if that is asked for
+ */
 export async function pumpInput(
   { stdin: input, stdinTaken, stdinClosed }: Pick<ExecuteStreams, 'stdin' | 'stdinTaken' | 'stdinClosed'>,
   stdin: Writable | null,
+  hashed: HashedInput | null = null,
 ): Promise<void> {
   let broken = stdin === null
   const close = () => {
@@ -16,9 +22,11 @@ export async function pumpInput(
   try {
     for await (const piece of input) {
       if (broken || stdin === null) continue
+      hashed?.take(piece)
       if (!stdin.write(piece)) await writable(stdin)
       if (!broken && !stdin.destroyed) stdinTaken(piece.length)
     }
+    stdin?.once('finish', () => hashed?.ended())
   } catch {
     // The call is over; its end is handled where the execution is.
   } finally {
@@ -40,6 +48,7 @@ function writable(stream: Writable): Promise<void> {
 export class Output {
   readonly #streams: ExecuteStreams
   readonly #sources: { readonly name: 'stdout' | 'stderr'; readonly readable: Readable }[]
+  readonly #pieces: (name: 'stdout' | 'stderr', readable: Readable) => AsyncIterable<Buffer>
   readonly #onLimit: () => void
   readonly #keep: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
   #left: number
@@ -50,6 +59,7 @@ export class Output {
    * @param limit most bytes of both streams together
    * @param onLimit called once when there are more
    * @param keep gets everything that is given on, before it is; never waits
+   * @param pieces reads what a pipe has; by default as it is
    */
   constructor(
     streams: ExecuteStreams,
@@ -57,8 +67,10 @@ export class Output {
     limit: number,
     onLimit: () => void,
     keep: (stream: 'stdout' | 'stderr', bytes: Buffer) => void = () => undefined,
+    pieces = (_: 'stdout' | 'stderr', readable: Readable): AsyncIterable<Buffer> => readable,
   ) {
     this.#streams = streams
+    this.#pieces = pieces
     this.#keep = keep
     this.#onLimit = onLimit
     this.#left = limit
@@ -90,7 +102,7 @@ export class Output {
 
   async #pump(name: 'stdout' | 'stderr', readable: Readable): Promise<void> {
     try {
-      for await (const piece of readable as AsyncIterable<Buffer>) {
+      for await (const piece of this.#pieces(name, readable)) {
         const fits = piece.subarray(0, Math.max(0, this.#left))
         this.#left -= piece.length
         const over = this.#left < 0

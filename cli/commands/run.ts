@@ -15,6 +15,7 @@ import { addWorkloadOptions, readWorkload, type WorkloadOptions, workloadMessage
 interface Options extends SocketOptions, WorkloadOptions {
   artifact?: string
   quiet?: boolean
+  digestStreams?: boolean
 }
 
 export function addRun(program: Command): void {
@@ -43,6 +44,7 @@ export function addRun(program: Command): void {
       'give it a terminal, which is the one that this is started from; where the artifact allows it',
     )
     .option('--detach', 'print the id once it runs, and leave; where the artifact allows it')
+    .option('--digest-streams', 'have the digests of its input, output and errors in the lineage')
     .option('--quiet', 'say nothing of its own while the program runs')
   handOn(command)
   addWorkloadOptions(command)
@@ -62,16 +64,17 @@ export function addRun(program: Command): void {
     const artifact =
       options.artifact === undefined ? Buffer.alloc(0) : await readDocument(options.artifact, 'the artifact')
     const workload = workloadMessage(readWorkload(program, rest, options))
+    const start = { artifact, workload, digestStreams: options.digestStreams === true }
     if (options.detach === true && options.terminal === true)
       throw new CliError('USAGE', 'what is detached has no terminal: give --detach or --terminal')
     return withDaemon(options, async daemon => {
       if (options.detach === true) {
-        const shown = shownStart(await daemon.detach({ artifact, workload }))
+        const shown = shownStart(await daemon.detach(start))
         output.result({ started: shown }, () => [shown.executionId])
         return undefined
       }
       const terminal = options.terminal === true ? new CallersTerminal() : null
-      const { started, ended } = await execute(daemon, { artifact, workload }, terminal)
+      const { started, ended } = await execute(daemon, start, terminal)
       const exitStatus = exitStatusOf(ended)
       report(output, options.quiet === true, ended)
       if (output.json) {

@@ -152,6 +152,7 @@ async function execute(
   const streams: ExecuteStreams = {
     stdin: stdinOf(requests, over, () => violation.abort()),
     terminalSize: start.terminalSize ? terminalSizeOf(start.terminalSize, 'start.terminal_size') : null,
+    digest: start.digestStreams,
     // The workload's own pace holds its caller back. The quota is for what nobody has permitted.
     stdinTaken: bytes => context.credit(caller, bytes),
     stdinClosed: () => void send({ stdinClosed: {} }),

@@ -173,6 +173,7 @@ export function streams(change: Partial<ExecuteStreams> = {}): ExecuteStreams & 
     out,
     stdin: (async function* () {})(),
     terminalSize: null,
+    digest: false,
     stdinTaken: () => undefined,
     stdinClosed: () => undefined,
     started: async () => undefined,

@@ -19,6 +19,11 @@ export interface ExecuteStartInput {
    * The size of its terminal when it starts. Absent: 24 rows of 80 columns.
    */
   'terminalSize'?: (_writ_v1_TerminalSizeInput | null);
+  /**
+   * Whether the lineage's entry of the end is to have SHA-256 and length of all that went through each standard stream. Of a stream that
+   * leads nowhere, or of which not all went through the daemon to its end, there is none.
+   */
+  'digestStreams'?: (boolean);
 }
 
 /**
@@ -37,4 +42,9 @@ export interface ExecuteStart {
    * The size of its terminal when it starts. Absent: 24 rows of 80 columns.
    */
   'terminalSize': (_writ_v1_TerminalSize | null);
+  /**
+   * Whether the lineage's entry of the end is to have SHA-256 and length of all that went through each standard stream. Of a stream that
+   * leads nowhere, or of which not all went through the daemon to its end, there is none.
+   */
+  'digestStreams': (boolean);
 }
