@@ -7,60 +7,32 @@ import {
   verifyQuote,
 } from '../attestation/index.ts'
 import { ByteReader } from '../encoding/byte-reader.ts'
-import { base64ToBytes, utf8ToString } from '../encoding/text.ts'
 import { type PrivateKey, type PublicKey, signBytes } from '../signing/key.ts'
+import {
+  type CheckpointText,
+  formatCheckpointText,
+  parseCheckpointText,
+  type TreeHead,
+} from './checkpoint-text.ts'
 import { LineageError } from './error.ts'
-import { HASH_SIZE } from './merkle.ts'
 import { formatNote, isKeyName, type Note, noteKeyId, parseNote } from './note.ts'
 import { ed25519Verifier } from './note-key.ts'
+
+export {
+  type CheckpointText,
+  formatCheckpointText,
+  parseCheckpointText,
+  type TreeHead,
+} from './checkpoint-text.ts'
 
 /** Type byte for signatures without an assigned one, and the longer identifier that follows it (C2SP signed-note, "Signature types"). */
 const TPM2_QUOTE_TYPE = Buffer.from('\xffwrit.dev/tpm2-quote/v1', 'latin1')
 const TPM2_QUOTE_VERSION = 1
 
-/** A tree of some size, as a log states it. */
-export interface TreeHead {
-  readonly size: number
-  readonly root: Buffer
-}
-
-/** What a checkpoint's text says (C2SP tlog-checkpoint, "Note text"). */
-export interface CheckpointText extends TreeHead {
-  readonly origin: string
-  /** Lines that other logs add; this one writes none. */
-  readonly extensions: readonly string[]
-}
-
-/** The text of a checkpoint of this log. */
-export function formatCheckpointText({ origin, size, root }: TreeHead & { origin: string }): Buffer {
-  return Buffer.from(`${origin}\n${size}\n${root.toString('base64')}\n`, 'utf8')
-}
-
-/**
- * Reads a note's text as a checkpoint.
- *
- * @param text controlled by whoever wrote the note
- * @throws LineageError `CHECKPOINT_MALFORMED`
- */
-export function parseCheckpointText(text: Buffer): CheckpointText {
-  const fail = (what: string, cause?: unknown) =>
-    new LineageError('CHECKPOINT_MALFORMED', `checkpoint: ${what}`, { cause })
-  let lines: string[]
-  let root: Buffer
-  try {
-    lines = utf8ToString(text, 'checkpoint').split('\n')
-    root = base64ToBytes(lines[2] ?? '', 'root')
-  } catch (cause) {
-    throw fail('the text cannot be read', cause)
-  }
-  const [origin = '', size = '', , ...rest] = lines
-  if (rest.pop() !== '' || origin === '' || rest.includes(''))
-    throw fail('an empty line, or no final newline')
-  if (!/^(?:0|[1-9][0-9]*)$/.test(size) || !Number.isSafeInteger(Number(size)))
-    throw fail('the size is not a number')
-  if (root.length !== HASH_SIZE) throw fail(`a root of ${root.length} bytes`)
-  return { origin, size: Number(size), root, extensions: rest }
-}
+/** The log's own lines: Ed25519, then tpm2-quote. */
+const OWN_LINES = 2
+/** Witnesses' lines behind them. A verifier has to take 16 signatures (C2SP signed-note, "Format") and a policy 32 witnesses (tlog-policy). */
+export const MAX_COSIGNATURES = 32
 
 /** The TPM's line: key id over the AK's Name, so that the line says which key to look for. */
 function tpmKeyId(origin: string, akName: Uint8Array): Buffer {
@@ -134,7 +106,8 @@ export interface Checkpoint extends CheckpointText {
 }
 
 /**
- * Takes a checkpoint apart: no extension lines, exactly two signature lines, Ed25519 first, both under the origin's name.
+ * Takes a checkpoint apart: no extension lines; two signature lines by the log, both under the origin's name, Ed25519 first; then up to
+ * {@link MAX_COSIGNATURES} lines by others, which nothing here looks into (C2SP signed-note has verifiers ignore what they do not know).
  *
  * @param bytes controlled by whoever sent them
  * @throws LineageError `NOTE_MALFORMED`, `CHECKPOINT_MALFORMED`
@@ -145,8 +118,14 @@ export function parseCheckpoint(bytes: Buffer): Checkpoint {
   const fail = (what: string) => new LineageError('CHECKPOINT_MALFORMED', `checkpoint: ${what}`)
   if (text.extensions.length > 0) throw fail('extension lines')
   if (!isKeyName(text.origin)) throw fail('the origin is not a key name')
-  if (note.signatures.length !== 2) throw fail(`${note.signatures.length} signature lines, not 2`)
-  if (note.signatures.some(({ name }) => name !== text.origin)) throw fail('a signature by another name')
+  const own = note.signatures.slice(0, OWN_LINES)
+  const others = note.signatures.slice(OWN_LINES)
+  if (own.length !== OWN_LINES) throw fail(`${own.length} signature lines, at least ${OWN_LINES}`)
+  if (own.some(({ name }) => name !== text.origin)) throw fail('a signature by another name')
+  if (others.length > MAX_COSIGNATURES)
+    throw fail(`${others.length} lines by others, at most ${MAX_COSIGNATURES}`)
+  // The log signs twice and no more: a third line of its own would be one that no check looks at.
+  if (others.some(({ name }) => name === text.origin)) throw fail("a third signature by the log's name")
   return { ...text, note }
 }
 

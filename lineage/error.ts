@@ -12,7 +12,7 @@ import { WritError } from '../encoding/error.ts'
  * - `ENTRY_TOO_LARGE`, `BLOB_TOO_LARGE` more bytes than the format holds
  * - `BLOB_ABSENT`, `BLOB_DAMAGED` the evidence store lacks a blob, or holds other bytes under its digest
  * - `RANGE_INVALID` an index or a size that the tree does not have
- * - `PATH_MALFORMED`, `BUNDLE_MALFORMED`, `NOTE_MALFORMED`, `CHECKPOINT_MALFORMED`, `EVENT_INVALID` bytes that are not what they claim
+ * - `PATH_MALFORMED`, `BUNDLE_MALFORMED`, `NOTE_MALFORMED`, `CHECKPOINT_MALFORMED`, `PROOF_MALFORMED`, `POLICY_MALFORMED`, `EVENT_INVALID` bytes that are not what they claim
  * - `SIGNATURE_INVALID` a signer gave a signature that does not verify
  */
 export type LineageErrorCode =
@@ -31,6 +31,7 @@ export type LineageErrorCode =
   | 'BUNDLE_MALFORMED'
   | 'NOTE_MALFORMED'
   | 'PROOF_MALFORMED'
+  | 'POLICY_MALFORMED'
   | 'CHECKPOINT_MALFORMED'
   | 'EVENT_INVALID'
   | 'SIGNATURE_INVALID'

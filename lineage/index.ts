@@ -14,6 +14,7 @@ export {
   verifyLogSignature,
   verifyTpmSignature,
 } from './checkpoint.ts'
+export { type CosignatureVerifier, mergeCosignatures } from './cosignature.ts'
 export { MAX_ENTRY_BYTES } from './entry-bundle.ts'
 export { LineageError, type LineageErrorCode } from './error.ts'
 export {
@@ -28,8 +29,15 @@ export {
 export { type ExportSummary, exportLog } from './export.ts'
 export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
 export { CompactRange, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
-export { type Note, type NoteVerifier, parseNote, verifyNote } from './note.ts'
-export { formatNoteKey, parseNoteKey } from './note-key.ts'
+export { type Note, type NoteVerifier, parseNote, parseNoteSignatures, verifyNote } from './note.ts'
+export {
+  formatNoteKey,
+  type LogNoteKey,
+  type NoteKey,
+  parseNoteKey,
+  type WitnessNoteKey,
+} from './note-key.ts'
+export { judgeByPolicy, type PolicyJudgement, type WitnessFinding } from './policy-judgement.ts'
 export { proveInclusion } from './proof.ts'
 export { parseTlogProof, type TlogProof } from './tlog-proof.ts'
 export { treeHeadVerifier } from './tree-head-signature.ts'
@@ -41,3 +49,4 @@ export {
   verifyLog,
 } from './verify/index.ts'
 export { checkTiledLog, type TileReader } from './verify/tiled-log.ts'
+export { MAX_POLICY_BYTES, parseWitnessPolicy, type WitnessPolicy } from './witness-policy.ts'

@@ -60,13 +60,22 @@ export function parseNote(bytes: Buffer): Note {
   const blank = bytes.lastIndexOf('\n\n')
   if (blank < 0 || bytes.at(-1) !== 0x0a)
     throw malformed('no blank line before signatures, or no final newline')
-  const lines = bytes
-    .subarray(blank + 2)
-    .toString('utf8')
-    .split('\n')
+  return { text: bytes.subarray(0, blank + 1), signatures: parseNoteSignatures(bytes.subarray(blank + 2)) }
+}
+
+/**
+ * Reads signature lines without their note, as a witness answers with (C2SP tlog-witness, "add-checkpoint").
+ *
+ * @param bytes controlled by whoever sent them
+ * @throws LineageError `NOTE_MALFORMED`
+ */
+export function parseNoteSignatures(bytes: Buffer): readonly NoteSignature[] {
+  if (bytes.length > MAX_NOTE_BYTES) throw malformed(`${bytes.length} bytes, at most ${MAX_NOTE_BYTES}`)
+  if (bytes.at(-1) !== 0x0a) throw malformed('no final newline')
+  const lines = bytes.toString('utf8').split('\n')
   lines.pop()
   if (lines.length === 0 || lines.length > MAX_SIGNATURES) throw malformed(`${lines.length} signatures`)
-  return { text: bytes.subarray(0, blank + 1), signatures: lines.map(parseSignatureLine) }
+  return lines.map(parseSignatureLine)
 }
 
 function parseSignatureLine(line: string): NoteSignature {
