@@ -34,7 +34,19 @@ export interface Decision {
   readonly record: Buffer
   /** Digests of the blobs that the record refers to. The sent artifact is among them unless it was too long to read. */
   readonly references: readonly string[]
+  readonly grounds: Grounds
 }
+
+/** What a decision looked at that has an entry of its own in the log; null for what there was none of. */
+export interface Grounds {
+  /** Digests of the envelopes in force. */
+  readonly policy: string | null
+  readonly trustRoots: string | null
+  /** Position of the appraisal that the gate was open on. */
+  readonly appraisal: string | null
+}
+
+const NO_GROUNDS: Grounds = { policy: null, trustRoots: null, appraisal: null }
 
 /** The first stage passed: what to open, and what {@link decideAfterOpen} goes on with. */
 export interface ToOpen {
@@ -248,10 +260,14 @@ export function unreadable(): Decision {
       use: null,
     }),
     references: [],
+    grounds: NO_GROUNDS,
   }
 }
 
-function denied(stage: Stage, reasons: readonly Reason[]): Omit<Decision, 'record' | 'references'> {
+function denied(
+  stage: Stage,
+  reasons: readonly Reason[],
+): Omit<Decision, 'record' | 'references' | 'grounds'> {
   return {
     outcome: 'deny',
     stage,
@@ -318,5 +334,10 @@ function conclude(evaluation: Evaluation, stage: Stage | null, reasons: readonly
     ...found,
     record: recordBytes(record),
     references: recordReferences(record),
+    grounds: {
+      policy: input.policy?.envelopeDigest ?? null,
+      trustRoots: input.trustRoots?.envelopeDigest ?? null,
+      appraisal: gate.appraisalIndex,
+    },
   }
 }

@@ -26,6 +26,7 @@ export {
   decideAfterOpen,
   decideAndReserve,
   decideBeforeOpen,
+  type Grounds,
   type ToOpen,
 } from './decision.ts'
 export { type GovernanceDocument, openDocument, signDocument } from './document.ts'

@@ -175,7 +175,9 @@ async function compose(base: {
 }): Promise<DaemonParts> {
   const { config, settings, log, host, tier, lineage, history, page, launcher } = base
   const wallMs = () => Date.now()
-  const recorder = new Recorder(lineage, bootTimeNs, wallMs)
+  const recorder = new Recorder(lineage, bootTimeNs, wallMs, (index, event) =>
+    history.links.apply(Number(index), event),
+  )
   const clock = watchedClock(history, wallMs)
   clock.onChange = change => onClockChange(parts, change)
   const sessionKey = generateKey('ed25519')
@@ -198,7 +200,7 @@ async function compose(base: {
     log,
   )
   const registry = new ExecutionRegistry(id => tails.forget(id))
-  const decisions = new DecisionLog(lineage, recorder, log)
+  const decisions = new DecisionLog(lineage, recorder, history.links, log)
   let lineageState: 'ok' | 'unavailable' = 'ok'
   void lineage.failed.then(() => {
     lineageState = 'unavailable'

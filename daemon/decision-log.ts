@@ -1,6 +1,7 @@
 import { type Caller, type Decision, sentArtifact } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import { type Lineage, MAX_INLINE_BYTES } from '../lineage/index.ts'
+import type { DecisionLinks } from './history/decision-links.ts'
 import { type Recorder, recordedReasons, rfc3339 } from './recorder.ts'
 
 /** Denials of one uid that get an entry of their own at once, and how many more each second. */
@@ -44,6 +45,7 @@ interface Counted {
 export class DecisionLog {
   readonly #lineage: Lineage
   readonly #recorder: Recorder
+  readonly #links: DecisionLinks
   readonly #tokens = new Map<number, Tokens>()
   readonly #counted = new Map<number, Counted>()
   readonly #log: DecisionLogger
@@ -52,9 +54,10 @@ export class DecisionLog {
   readonly #carried = new Set<string>()
   readonly #stored = new Set<string>()
 
-  constructor(lineage: Lineage, recorder: Recorder, log: DecisionLogger) {
+  constructor(lineage: Lineage, recorder: Recorder, links: DecisionLinks, log: DecisionLogger) {
     this.#lineage = lineage
     this.#recorder = recorder
+    this.#links = links
     this.#log = log
   }
 
@@ -134,7 +137,7 @@ export class DecisionLog {
         ...{ uid: caller.uid, gid: caller.gid, pid: caller.pid, cgroup: caller.cgroup, unit: caller.unit },
         parent: caller.parentExecution,
       },
-      links: { policy: null, trustRoots: null, appraisal: null, parent: null },
+      links: this.#links.of(decision.grounds, caller.parentExecution),
     }
   }
 

@@ -17,21 +17,31 @@ export class Recorder {
   readonly #lineage: Lineage
   readonly #bootNs: () => bigint
   readonly #wallMs: () => number
+  readonly #recorded: (index: bigint, event: LineageEvent) => void
 
-  constructor(lineage: Lineage, bootNs: () => bigint, wallMs: () => number) {
+  /** @param recorded is told of each event as soon as it is durable, before whoever recorded it */
+  constructor(
+    lineage: Lineage,
+    bootNs: () => bigint,
+    wallMs: () => number,
+    recorded: (index: bigint, event: LineageEvent) => void = () => undefined,
+  ) {
     this.#lineage = lineage
     this.#bootNs = bootNs
     this.#wallMs = wallMs
+    this.#recorded = recorded
   }
 
   /** Resolves with the entry's index once it is durable. @throws LineageError */
   async record(body: EventBody): Promise<bigint> {
-    const { index } = await this.#lineage.append({
+    const event = {
       ...body,
       v: 1,
       time: rfc3339(this.#wallMs()),
       bootNs: String(this.#bootNs()),
-    } as LineageEvent)
+    } as LineageEvent
+    const { index } = await this.#lineage.append(event)
+    this.#recorded(index, event)
     return index
   }
 }

@@ -9,6 +9,7 @@ import { checkArtifacts, checkDecisions, checkUses } from './decisions.ts'
 import { Documents } from './documents.ts'
 import { checkExecutions } from './executions.ts'
 import { checkIdentity, type IdentityTrust } from './identity.ts'
+import { checkLinks } from './links.ts'
 import { LogState } from './log-state.ts'
 import type { PropertyResult } from './property.ts'
 import { checkLapsed } from './starts.ts'
@@ -83,6 +84,7 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
     await overEntries('decisions evaluated again', () =>
       checkDecisions(entries, trust.operators, blob, fold(), hostId),
     ),
+    await overEntries('links of decisions', () => checkLinks(entries, blob)),
     await overEntries('trust transitions', () => checkTransitions(entries, fold())),
     await overEntries('recovery from failures', () =>
       checkRecovery(entries, fold(), trust.allowRecovery ?? false),

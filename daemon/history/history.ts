@@ -17,6 +17,7 @@ import type { Ownership } from '../core.ts'
 import type { TrustReason } from '../gate.ts'
 import type { SignedReferenceValues } from '../reference-values.ts'
 import { isCleared, type ToClear } from './clearances.ts'
+import { DecisionLinks } from './decision-links.ts'
 import { applyDocument, type DocumentEvent, type Documents, type NewestVersion } from './documents.ts'
 import { type Asked, NOBODY, Owners } from './ownership.ts'
 
@@ -49,6 +50,8 @@ export interface HistoryOptions {
  */
 export class History implements Documents {
   readonly uses = new UseTable()
+  /** Where what decisions rest on stands in the log. */
+  readonly links = new DecisionLinks()
   revocations: RevocationSet = RevocationSet.empty
   trustRoots: TrustRoots | null = null
   /** What the operator calls this host. */
@@ -133,6 +136,7 @@ export class History implements Documents {
   }
 
   async #apply(index: bigint, event: LineageEvent): Promise<void> {
+    this.links.apply(Number(index), event)
     if (event.type === 'daemon-start') this.clock.begin(event.bootId)
     const look = lookOf(event)
     this.clock.look(look)

@@ -4,6 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Decision, decideAfterOpen, decideBeforeOpen } from '../../authorization/index.ts'
+import { DecisionLinks } from '../../daemon/history/decision-links.ts'
 import { DecisionLog } from '../../daemon/decision-log.ts'
 import { Recorder } from '../../daemon/recorder.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
@@ -31,7 +32,7 @@ async function setup() {
     () => 1n,
     () => Date.now(),
   )
-  return { dir, lineage, errors, log: new DecisionLog(lineage, recorder, logger) }
+  return { dir, lineage, errors, log: new DecisionLog(lineage, recorder, new DecisionLinks(), logger) }
 }
 
 const total = (events: { count: number }[]) => events.reduce((sum, { count }) => sum + count, 0)

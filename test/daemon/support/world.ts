@@ -198,7 +198,9 @@ export async function world(
   const bootNs = () => time.bootNs
   const wallMs = () => time.wallMs
   const monotonicNs = bootNs
-  const recorder = new Recorder(lineage, bootNs, wallMs)
+  const recorder = new Recorder(lineage, bootNs, wallMs, (index, event) =>
+    history.links.apply(Number(index), event),
+  )
   const history = await History.fold(lineage, {
     governance: [governance.public],
     hostId: HOST,
@@ -218,7 +220,7 @@ export async function world(
   const tails = new OutputTails({ tailBytes: 65_536, totalBytes: 1 << 20, maxExecutions: 16 })
   const registry = new ExecutionRegistry(id => tails.forget(id))
   const uncounted: unknown[] = []
-  const decisions = new DecisionLog(lineage, recorder, {
+  const decisions = new DecisionLog(lineage, recorder, history.links, {
     warn: () => undefined,
     error: ({ err }: { err: unknown }) => uncounted.push(err),
   })
