@@ -166,6 +166,23 @@ describe.skipIf(!IS_ROOT)(`another history of a host, signed by its TPM (${NEEDS
     expect(alone.status).toBe('FAILED')
   })
 
+  test.each([
+    ['policy', (at: number) => at - 1, 'its link to the policy'],
+    ['policy', () => null, 'its link to the policy'],
+    ['trustRoots', (at: number) => at - 1, 'its link to the trust roots'],
+    ['appraisal', (at: number) => at - 1, 'its link to the appraisal'],
+    ['parent', () => 0, "its link to its parent's START"],
+  ] as const)('a decision with another link (%s)', async (name, other, message) => {
+    const found = await forged('links of decisions', all =>
+      all.map(event =>
+        isPermit(event)
+          ? { ...event, links: { ...event.links, [name]: other(event.links[name] ?? 0) } }
+          : event,
+      ),
+    )
+    expect(found).toMatchObject(FAILED(message))
+  })
+
   test('a denial that is rewritten as a permit', async () => {
     const found = await forged('decisions evaluated again', all => {
       const permit = all.find(isPermit) ?? expect.fail()
