@@ -18,6 +18,28 @@ export interface RolledBack {
   readonly root: Buffer
 }
 
+/** A log that took the place of one that could not go on, as it was found. */
+export interface NewEpoch extends RolledBack {
+  readonly epoch: number
+}
+
+/** What only an operator can say yes to. */
+export type Found = RolledBack | NewEpoch
+
+/** A log that took the place of another, for which the counter does not vouch yet. */
+export class NewEpochError extends LineageError {
+  readonly found: NewEpoch
+
+  constructor(found: NewEpoch) {
+    super(
+      'LINEAGE_NEW_EPOCH',
+      `epoch ${found.epoch} of the lineage has begun, and no operator has accepted it: ${found.size} entries, the TPM's counter stands at ${found.counter}`,
+      { at: 'state/anchor' },
+    )
+    this.found = found
+  }
+}
+
 /** Files that are whole, and older than the counter: somebody put them back. */
 export class RolledBackError extends LineageError {
   readonly found: RolledBack
@@ -33,32 +55,45 @@ export class RolledBackError extends LineageError {
  * it done, the counter may or may not have moved.
  *
  * @param created whether this start made the lineage, so that it has no record yet
- * @param head the tree of the files
+ * @param head the tree of the files, and which epoch it is: a later one begins without a record
  * @param accepted what an operator accepts: exactly this counter and this tree
- * @returns whether the files are older, and accepted
- * @throws RolledBackError; LineageError `LINEAGE_ROLLED_BACK` when there is not even a record, which nobody can accept
+ * @returns whether the counter does not vouch for the files, and an operator does
+ * @throws RolledBackError, NewEpochError; LineageError `LINEAGE_ROLLED_BACK` when there is not even a record, which nobody can accept
  */
 export async function checkAnchor(
   state: StateFiles,
   counter: NvCounter,
   created: boolean,
-  head: TreeHead,
-  accepted?: RolledBack,
+  { size, root, epoch }: TreeHead & { readonly epoch: number },
+  accepted?: Found,
 ): Promise<boolean> {
   const value = await counter.read()
   const record = state.read('anchor')
   if (record === undefined || record.counter === null) {
     if (created) return false
+    if (epoch > 1) {
+      if (accepts(accepted, { counter: value, size, root, epoch })) return true
+      throw new NewEpochError({ counter: value, size, root, epoch })
+    }
     throw rolledBack(`the counter stands at ${value} and the lineage has no record of it`)
   }
   const moved = value === record.counter
   const aboutTo = !record.done && value === record.counter - 1n
   if (moved || aboutTo) return false
-  const { size, root } = head
-  if (accepted?.counter === value && accepted.size === size && accepted.root.equals(root)) return true
+  if (accepts(accepted, { counter: value, size, root })) return true
   throw new RolledBackError(
     `the files were put back: the TPM's counter stands at ${value}, the record of the lineage's ${size} entries at ${record.counter}`,
     { counter: value, size, root },
+  )
+}
+
+function accepts(accepted: Found | undefined, found: Found): boolean {
+  const epochIn = (it: Found) => ('epoch' in it ? it.epoch : null)
+  return (
+    accepted?.counter === found.counter &&
+    accepted.size === found.size &&
+    accepted.root.equals(found.root) &&
+    epochIn(accepted) === epochIn(found)
   )
 }
 

@@ -7,6 +7,7 @@ import { WritError } from '../encoding/error.ts'
  * - `LINEAGE_LOCKED` another process (or this one) has it open for writing
  * - `LINEAGE_BROKEN` its files contradict each other: something was changed, lost or damaged
  * - `LINEAGE_ROLLED_BACK` its files are consistent but older than what the TPM's counter or a signed head says
+ * - `LINEAGE_NEW_EPOCH` it took the place of one that could not go on, and no operator has accepted it yet
  * - `LINEAGE_UNAVAILABLE` it cannot be written now (disk full, queue full) or any more (an I/O error)
  * - `LINEAGE_CLOSED` it was closed
  * - `ENTRY_TOO_LARGE`, `BLOB_TOO_LARGE` more bytes than the format holds
@@ -20,6 +21,7 @@ export type LineageErrorCode =
   | 'LINEAGE_LOCKED'
   | 'LINEAGE_BROKEN'
   | 'LINEAGE_ROLLED_BACK'
+  | 'LINEAGE_NEW_EPOCH'
   | 'LINEAGE_UNAVAILABLE'
   | 'LINEAGE_CLOSED'
   | 'ENTRY_TOO_LARGE'

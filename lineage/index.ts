@@ -3,7 +3,14 @@
  * their offline verification. What it says to other rooms is exported here.
  */
 
-export { type NvCounter, type RolledBack, RolledBackError } from './anchor.ts'
+export {
+  type Found,
+  type NewEpoch,
+  NewEpochError,
+  type NvCounter,
+  type RolledBack,
+  RolledBackError,
+} from './anchor.ts'
 export { MAX_BLOB_BYTES, readBlob } from './blob-store.ts'
 export {
   type Checkpoint,
@@ -16,6 +23,7 @@ export {
 } from './checkpoint.ts'
 export { type CosignatureVerifier, mergeCosignatures } from './cosignature.ts'
 export { MAX_ENTRY_BYTES } from './entry-bundle.ts'
+export { epochOrigin, parseEpochOrigin } from './epoch/origin.ts'
 export { LineageError, type LineageErrorCode } from './error.ts'
 export {
   blobsOf,

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { WritError } from '../encoding/error.ts'
-import { advanceAnchor, type NvCounter, type RolledBack } from './anchor.ts'
+import { advanceAnchor, type Found, type NvCounter } from './anchor.ts'
 import { BlobStore } from './blob-store.ts'
 import type { CheckpointSigner, SignedCheckpoint } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
@@ -23,17 +23,17 @@ const MAX_READ_ENTRIES = 1024
 const MAX_READ_BYTES = 1 << 20
 
 export interface LineageOptions {
-  /** Names the log in its checkpoints; no spaces, no plus. */
+  /** Names the first epoch of the log in its checkpoints; no spaces, no plus. Later ones have a name of their own behind it. */
   readonly origin: string
   /** Without it, {@link Lineage.checkpoint} is refused. */
   readonly signer?: CheckpointSigner
   /** Without it, a roll-back of the files is not seen. */
   readonly counter?: NvCounter
   /**
-   * A restored state that an operator accepts. The counter is not moved before a `rollback-accepted` is in the log: until then the next
-   * start finds it as this one did.
+   * A restored state, or a new epoch, that an operator accepts. The counter is not moved before a `rollback-accepted` or `epoch-accepted` is in
+   * the log: until then the next start finds it as this one did.
    */
-  readonly accepted?: RolledBack
+  readonly accepted?: Found
   /** Whether an empty directory becomes a new lineage. Default false. */
   readonly create?: boolean
   /** System calls; for tests of what happens when they fail. */
@@ -53,6 +53,10 @@ export interface IndexedEntry {
  */
 export class Lineage {
   readonly directory: string
+  /** The name of this epoch of the log. */
+  readonly origin: string
+  /** 1 unless the log took the place of one that could not go on. */
+  readonly epoch: number
   /** Whether an earlier writer ended without {@link close}: limited uses issued before then are in doubt. */
   readonly openedAfterUncleanStop: boolean
   /** Entries that were in the log when it was opened: those below are the tail that an operator accepts after an unclean stop. */
@@ -71,7 +75,7 @@ export class Lineage {
   #anchoring: Promise<unknown> = Promise.resolve()
   /** Whether an unclean stop is an entry of the log. Until then only the missing mark says that there was one. */
   #recovered: boolean
-  /** Whether the files are older than the counter, and no entry of the log says so yet. */
+  /** Whether the counter does not vouch for the files, and no entry of the log says who does. */
   #rolledBack: boolean
   #closed = false
   #closing: Promise<void> | undefined
@@ -86,6 +90,8 @@ export class Lineage {
   ) {
     const { scratch } = layout(directory)
     this.directory = directory
+    this.origin = from.origin
+    this.epoch = from.epoch
     this.#lock = lock
     this.#health = health
     this.#tree = from.tree
@@ -96,7 +102,7 @@ export class Lineage {
     this.#checkpointer = new Checkpointer({
       io,
       directory,
-      origin: options.origin,
+      origin: from.origin,
       signer: options.signer,
       tree: from.tree,
       journal: from.journal,
@@ -115,8 +121,8 @@ export class Lineage {
    * Opens a lineage: takes the lock, repairs what a crash left, checks the files against every promise (last checkpoint, pending
    * signature, TPM counter) and moves the counter.
    *
-   * @throws LineageError `LINEAGE_ABSENT`, `LINEAGE_LOCKED`, `LINEAGE_BROKEN`, `LINEAGE_ROLLED_BACK`, `LINEAGE_UNAVAILABLE`;
-   * whatever the counter throws
+   * @throws LineageError `LINEAGE_ABSENT`, `LINEAGE_LOCKED`, `LINEAGE_BROKEN`, `LINEAGE_ROLLED_BACK`, `LINEAGE_NEW_EPOCH`,
+   * `LINEAGE_UNAVAILABLE`; whatever the counter throws
    */
   static async open(directory: string, options: LineageOptions): Promise<Lineage> {
     if (!isKeyName(options.origin)) throw new TypeError(`${JSON.stringify(options.origin)} cannot name a log`)
@@ -165,7 +171,7 @@ export class Lineage {
     this.#assertOpen()
     const index = BigInt(await this.#journal.append(encodeEvent(event), isReserved(event.type)))
     if (event.type === 'recovery') this.#recovered = true
-    if (event.type === 'rollback-accepted') this.#rolledBack = false
+    if (event.type === 'rollback-accepted' || event.type === 'epoch-accepted') this.#rolledBack = false
     return { index }
   }
 
@@ -235,7 +241,7 @@ export class Lineage {
     const counter = this.#counter
     if (counter === undefined) throw new TypeError('this lineage was opened without a counter')
     if (this.#rolledBack)
-      throw new TypeError('a restored state counts once the log says that it was accepted')
+      throw new TypeError('the counter vouches for it once the log says that it was accepted')
     this.#assertOpen()
     const anchoring = this.#anchoring
       .catch(() => undefined)

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { checkAnchor, type NvCounter, type RolledBack } from './anchor.ts'
+import { checkAnchor, type Found, type NvCounter } from './anchor.ts'
 import { type Checkpoint, parseCheckpoint, type SignedCheckpoint, type TreeHead } from './checkpoint.ts'
 import { makeDirectory } from './durable.ts'
+import { epochOf, epochOrigin } from './epoch/origin.ts'
 import { LineageError } from './error.ts'
 import type { Health } from './health.ts'
 import type { Io } from './io.ts'
@@ -28,9 +29,24 @@ export function layout(directory: string) {
   }
 }
 
+/** A lineage as it was read, in which no promise about it is broken. */
+export interface ReadLog {
+  readonly tree: Tree
+  /** Those that are in the tail, from index `first` on. */
+  readonly entries: Buffer[]
+  readonly first: number
+  /** 1 unless the log took the place of one that could not go on. */
+  readonly epoch: number
+  /** The name of this epoch of it. */
+  readonly origin: string
+  readonly checkpoint: SignedCheckpoint | undefined
+}
+
 /** A lineage that has been read, checked and made ready to write. */
 export interface Recovered {
   readonly tree: Tree
+  readonly epoch: number
+  readonly origin: string
   readonly journal: Journal
   readonly state: StateFiles
   readonly checkpoint: SignedCheckpoint | undefined
@@ -38,8 +54,39 @@ export interface Recovered {
   readonly created: boolean
   /** Whether the writer before this one ended without a clean stop. */
   readonly unclean: boolean
-  /** Whether the files are older than the counter, and an operator accepts them. */
+  /** Whether the counter does not vouch for the files, and an operator accepts them. */
   readonly rolledBack: boolean
+}
+
+/**
+ * Reads the log up to its right edge and checks every promise about it but the counter's. Writes nothing.
+ *
+ * @param base the name of the log's first epoch
+ * @throws LineageError `LINEAGE_BROKEN`, `LINEAGE_ROLLED_BACK`
+ */
+export async function readLog(
+  directory: string,
+  base: string,
+  { state, tiles }: { readonly state: StateFiles; readonly tiles: TileStore },
+  segments: readonly SegmentContent[],
+): Promise<ReadLog> {
+  const first = segments[0]?.start ?? 0
+  const tree = await Tree.load(first, (level, index) => tiles.readTile(level, index))
+  const entries = replay(segments, tree)
+  const epoch = epochOf(first === 0 ? entries[0] : await firstEntry(tree, tiles))
+  const origin = epochOrigin(base, epoch)
+  const checkpoint = readCheckpoint(layout(directory).checkpoint, origin)
+  await checkHeads(tree, checkpoint, state)
+  return { tree, entries, first, epoch, origin, checkpoint }
+}
+
+/** Which log it is hangs on this entry: a file that is not in the tree must not say it. */
+async function firstEntry(tree: Tree, tiles: TileStore): Promise<Buffer> {
+  const [entry] = await tiles.readBundle(0)
+  if (entry !== undefined && leafHash(entry).equals(await tree.node(0, 0))) return entry
+  throw new LineageError('LINEAGE_BROKEN', 'the first entry is not the one in the tree', {
+    at: 'tile/entries/000',
+  })
 }
 
 /**
@@ -52,9 +99,10 @@ export async function recover(
   directory: string,
   options: {
     create: boolean
+    /** The name of its first epoch. */
     origin: string
     counter: NvCounter | undefined
-    accepted?: RolledBack | undefined
+    accepted?: Found | undefined
   },
   io: Io,
   health: Health,
@@ -69,15 +117,18 @@ export async function recover(
   const segments = readTail(paths.tail)
   const created = segments.length === 0
   if (created) refuseRemains(directory, options.create)
-  const first = segments[0]?.start ?? 0
-  const tree = await Tree.load(first, (level, index) => tiles.readTile(level, index))
-  const entries = replay(segments, tree)
-  const checkpoint = readCheckpoint(paths.checkpoint, options.origin)
-  await checkHeads(tree, checkpoint, state)
+  const log = await readLog(directory, options.origin, { state, tiles }, segments)
+  const { tree, entries, first, epoch, origin, checkpoint } = log
   const head = { size: tree.size, root: tree.root() }
   const rolledBack =
     options.counter !== undefined &&
-    (await checkAnchor(state, options.counter, tree.size === 0 && options.create, head, options.accepted))
+    (await checkAnchor(
+      state,
+      options.counter,
+      tree.size === 0 && options.create,
+      { ...head, epoch },
+      options.accepted,
+    ))
   const unclean = !created && !(await wasStopped(tree, state))
 
   const tail = new Tail(io, paths.tail, segments.length)
@@ -92,7 +143,7 @@ export async function recover(
     await journal.close()
     throw error
   }
-  return { tree, journal, state, checkpoint, created, unclean, rolledBack }
+  return { tree, epoch, origin, journal, state, checkpoint, created, unclean, rolledBack }
 }
 
 /**

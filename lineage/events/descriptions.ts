@@ -85,13 +85,21 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
       epoch: 'number of this log; the first has none',
       previous:
         'origin of the log before, its newest checkpoint, the longest beginning that is whole, and the list of its files',
-      counter: 'where the TPM’s counter stood; null if it could not be asked',
+      carried:
+        'what it goes on with that is no entry of its own: executions that had not ended, digests of what ran, what was lost',
+      attest: 'the newest quote in the log before; null if there is none',
       why: 'what is wrong with the log before',
     },
   },
   'epoch-accepted': {
     says: 'An operator accepts the new log: uses from before count as lost.',
-    fields: { epoch: 'which', ...CLEARED },
+    fields: {
+      epoch: 'which',
+      counter: 'where the TPM’s counter stood',
+      tail: 'entries of the log as it was found',
+      root: 'their root',
+      ...CLEARED,
+    },
   },
   'trust-transition': {
     says: 'The gate changes its state. Everything below ATTESTED forbids.',

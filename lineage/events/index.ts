@@ -98,7 +98,7 @@ export function blobsOf(event: LineageEvent): string[] {
     case 'checkpoint':
       return event.pcrs === null ? [] : [event.pcrs]
     case 'epoch':
-      return [event.previous.files]
+      return [event.previous.files, event.carried, ...(event.attest === null ? [] : [event.attest])]
     case 'snapshot':
       return [event.digest]
     case 'tail-accepted':

@@ -221,12 +221,24 @@ export const SCHEMAS = {
       /** Blob that lists every file of it with its digest. */
       files: digest,
     }),
-    /** Where the TPM's counter stood; null if it could not be asked. */
-    counter: nullable(decimal),
+    /** Blob of what the log goes on with that is no entry of its own (`epoch/carried.ts`). */
+    carried: digest,
+    /** Blob of the newest quote of the log before: the TPM's clock goes on from there. */
+    attest: nullable(digest),
     why: object({ code, message: text(512), at: nullable(text(128)) }),
   }),
-  /** An operator accepts the new log: what was used before counts as used. */
-  'epoch-accepted': event('epoch-accepted', { epoch: integer(2), digest, blob: digest }),
+  /**
+   * An operator accepts the new log as it was found: `tail` entries with this root, while the TPM's counter stood at `counter`. What was used
+   * before counts as used.
+   */
+  'epoch-accepted': event('epoch-accepted', {
+    epoch: integer(2),
+    counter: decimal,
+    tail: index,
+    root: digest,
+    digest,
+    blob: digest,
+  }),
   /** Blobs that are not kept any longer; what names them goes on proving what they were. */
   'evidence-dropped': event('evidence-dropped', {
     /** Entries before this one have lost what is listed, save for what later ones name again. */
