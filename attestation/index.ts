@@ -33,6 +33,7 @@ export {
   parseQuoteAttest,
   QUOTED_BANK,
   QUOTED_SELECTION,
+  type QuoteAttest,
 } from './tpm2/structures/index.ts'
 export * from './uki/index.ts'
 export * from './userspace/index.ts'

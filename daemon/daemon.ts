@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { QUOTED_SELECTION, type Tier } from '../attestation/index.ts'
+import { joinPcrs, QUOTED_SELECTION, type Tier } from '../attestation/index.ts'
 import type { SecretPolicy } from '../authorization/index.ts'
 import type { StartConfig } from '../configuration/schema.ts'
 import { sha256 } from '../encoding/digest.ts'
@@ -142,6 +142,12 @@ function openLineage(config: StartConfig, host: Host, accepted: AcceptedRollback
           selection: QUOTED_SELECTION,
           requester: { kind: 'checkpoint' },
         }),
+      // A checkpoint counts without them.
+      readPcrs: () =>
+        host.tpm.readPcrs(QUOTED_SELECTION, { kind: 'checkpoint' }).then(
+          values => joinPcrs(QUOTED_SELECTION, values),
+          () => null,
+        ),
     },
     ...(accepted === null ? {} : { accepted: accepted.found }),
     counter: host.tpm.nvCounter(host.identity.nvCounterIndex, host.secrets.nvCounterAuth),
@@ -278,9 +284,7 @@ async function compose(base: {
       { cycleMs: () => settings.now.attestation.cycleSeconds * 1000 },
     ),
   )
-  const sealing = new Sealing(lineage, settings.sealingOptions(), log, value =>
-    recorder.record({ type: 'counter', value: String(value) }),
-  )
+  const sealing = new Sealing(lineage, recorder, settings.sealingOptions(), log)
   const parts: DaemonParts = {
     ...{
       config,

@@ -1,12 +1,15 @@
 import {
   checkpointExtraData,
   type EnrolledAk,
+  parseQuoteAttest,
   QUOTED_SELECTION,
   type Quote,
+  type QuoteAttest,
   type VerifiedQuote,
   verifyQuote,
 } from '../attestation/index.ts'
 import { ByteReader } from '../encoding/byte-reader.ts'
+import { sha256 } from '../encoding/digest.ts'
 import { type PrivateKey, type PublicKey, signBytes } from '../signing/key.ts'
 import {
   type CheckpointText,
@@ -66,6 +69,11 @@ export interface CheckpointSigner {
   readonly ak: EnrolledAk
   /** TPM2_Quote over the usual PCR selection with these 32 bytes as qualifyingData. */
   quote(extraData: Buffer): Promise<Quote>
+  /**
+   * The values of the quoted PCRs as they are now, one after the other in selection order; null if they cannot be had. Without it the values are
+   * not kept.
+   */
+  readPcrs?(): Promise<Buffer | null>
 }
 
 /** A signed checkpoint. */
@@ -75,14 +83,26 @@ export interface SignedCheckpoint extends TreeHead {
   readonly note: Buffer
 }
 
+/** A checkpoint that was just signed. */
+export interface FreshCheckpoint extends SignedCheckpoint {
+  /**
+   * The PCR values that its quote is over, joined in selection order. Their SHA-256 *is* the quote's pcrDigest (the AK signs with SHA-256), so a
+   * blob of them is found in the evidence store by what the TPM signed, and cannot be another's. Null if a PCR moved before they could be read.
+   */
+  readonly pcrs: Buffer | null
+}
+
+/** On a live host IMA extends PCR 10 now and then, and hardly ever between a quote and the reading right after it. */
+const MAX_QUOTES = 3
+
 /** Signs a tree head with both keys and checks both signatures before giving it out. @throws LineageError `SIGNATURE_INVALID` */
 export async function signCheckpoint(
   signer: CheckpointSigner,
   origin: string,
   head: TreeHead,
-): Promise<SignedCheckpoint> {
+): Promise<FreshCheckpoint> {
   const text = formatCheckpointText({ origin, ...head })
-  const quote = await signer.quote(checkpointExtraData(text))
+  const { quote, pcrs } = await quoteWithPcrs(signer, checkpointExtraData(text))
   const note = formatNote({
     text,
     signatures: [
@@ -97,7 +117,29 @@ export async function signCheckpoint(
   const checkpoint = parseCheckpoint(note)
   verifyLogSignature(checkpoint, signer.logKey.public)
   verifyTpmSignature(checkpoint, signer.ak)
-  return { origin, ...head, note }
+  return { origin, ...head, note, pcrs }
+}
+
+/** Quotes, then reads the PCRs. If one moved in between, the same is quoted again: values that were read before are gone for good. */
+async function quoteWithPcrs(
+  signer: CheckpointSigner,
+  extraData: Buffer,
+): Promise<{ quote: Quote; pcrs: Buffer | null }> {
+  for (let quotes = 1; ; quotes++) {
+    const quote = await signer.quote(extraData)
+    const pcrs = (await signer.readPcrs?.()) ?? null
+    if (pcrs === null) return { quote, pcrs }
+    if (sha256(pcrs).equals(quotedDigest(quote))) return { quote, pcrs }
+    if (quotes === MAX_QUOTES) return { quote, pcrs: null }
+  }
+}
+
+function quotedDigest({ attest }: Quote): Buffer {
+  try {
+    return parseQuoteAttest(attest).pcrDigest
+  } catch (cause) {
+    throw new LineageError('SIGNATURE_INVALID', 'the TPM gave what is no quote', { cause })
+  }
 }
 
 /** A checkpoint of this project's form, taken apart; nothing is verified. */
@@ -127,6 +169,16 @@ export function parseCheckpoint(bytes: Buffer): Checkpoint {
   // The log signs twice and no more: a third line of its own would be one that no check looks at.
   if (others.some(({ name }) => name === text.origin)) throw fail("a third signature by the log's name")
   return { ...text, note }
+}
+
+/** The quote in the second line, as it says of itself: nothing is verified. @throws LineageError `CHECKPOINT_MALFORMED` */
+export function readQuoteLine({ note }: Checkpoint): QuoteAttest {
+  const { attest } = decodeTpmSignature(note.signatures[1]?.signature ?? Buffer.alloc(0))
+  try {
+    return parseQuoteAttest(attest)
+  } catch (cause) {
+    throw new LineageError('CHECKPOINT_MALFORMED', 'the tpm2-quote line holds no quote', { cause })
+  }
 }
 
 /** @throws LineageError `SIGNATURE_INVALID` unless the first line is by the log's key */

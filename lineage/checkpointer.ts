@@ -1,4 +1,10 @@
-import { type CheckpointSigner, type SignedCheckpoint, signCheckpoint, type TreeHead } from './checkpoint.ts'
+import {
+  type CheckpointSigner,
+  type FreshCheckpoint,
+  type SignedCheckpoint,
+  signCheckpoint,
+  type TreeHead,
+} from './checkpoint.ts'
 import { writeDurably } from './durable.ts'
 import { encodeBundle } from './entry-bundle.ts'
 import { LineageError } from './error.ts'
@@ -27,6 +33,8 @@ export class Checkpointer {
   readonly #parts: Parts
   #latest: SignedCheckpoint | undefined
   #running: Promise<unknown> = Promise.resolve()
+  /** Called with each checkpoint once it is published; the next waits until that is over. What it throws is thrown by who asked for the checkpoint. */
+  onPublished: (checkpoint: FreshCheckpoint) => Promise<void> = async () => undefined
 
   constructor(parts: Parts) {
     this.#parts = parts
@@ -71,6 +79,7 @@ export class Checkpointer {
     await writeDurably(io, layout(directory).scratch, [{ path, bytes: checkpoint.note }])
     this.#latest = checkpoint
     await state.remove('pending')
+    await this.onPublished(checkpoint)
     return checkpoint
   }
 

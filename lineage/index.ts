@@ -15,8 +15,10 @@ export { MAX_BLOB_BYTES, readBlob } from './blob-store.ts'
 export {
   type Checkpoint,
   type CheckpointSigner,
+  type FreshCheckpoint,
   parseCheckpoint,
   parseCheckpointText,
+  readQuoteLine,
   type SignedCheckpoint,
   verifyLogSignature,
   verifyTpmSignature,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { WritError } from '../encoding/error.ts'
 import { advanceAnchor, type Found, type NvCounter } from './anchor.ts'
 import { BlobStore } from './blob-store.ts'
-import type { CheckpointSigner, SignedCheckpoint } from './checkpoint.ts'
+import type { CheckpointSigner, FreshCheckpoint, SignedCheckpoint } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { makeDirectory } from './durable.ts'
 import { LineageError } from './error.ts'
@@ -229,6 +229,14 @@ export class Lineage {
   async checkpoint(): Promise<SignedCheckpoint> {
     this.#assertOpen()
     return this.#checkpointer.checkpoint()
+  }
+
+  /**
+   * Sets what is called with each checkpoint once it is published, whoever asked for it. It may append; {@link checkpoint} and {@link close} wait
+   * for it, and it is to throw nothing.
+   */
+  set onPublished(published: (checkpoint: FreshCheckpoint) => Promise<void>) {
+    this.#checkpointer.onPublished = published
   }
 
   /** The newest published checkpoint. */

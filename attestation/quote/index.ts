@@ -29,6 +29,7 @@ export {
   parseQuoteHistory,
   type QuoteHistory,
 } from './history.ts'
+export { joinPcrs, splitPcrs } from './joined-pcrs.ts'
 export { type QuoteKey, readQuoteKey, tpmQuoteKey } from './key.ts'
 export {
   type BankValues,

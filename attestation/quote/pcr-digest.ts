@@ -14,7 +14,7 @@ type QuotedDigest = Pick<VerifiedQuote, 'pcrSelection' | 'pcrDigest' | 'hash'>
  * The selected values in selection order, or null when one is missing or is not as long as its bank's digests: joined, values
  * of other lengths could stand for other values.
  */
-function composite(
+export function composite(
   selection: readonly PcrSelection[],
   valuesOf: (bank: number) => PcrValues | undefined,
 ): Buffer | null {
