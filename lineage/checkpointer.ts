@@ -77,10 +77,11 @@ export class Checkpointer {
     const checkpoint = await signCheckpoint(signer, origin, head)
     const path = layout(directory).checkpoint
     await writeDurably(io, layout(directory).scratch, [{ path, bytes: checkpoint.note }])
-    this.#latest = checkpoint
+    const { pcrs: _, ...published } = checkpoint
+    this.#latest = published
     await state.remove('pending')
     await this.onPublished(checkpoint)
-    return checkpoint
+    return published
   }
 
   async #writeTiles(size: number): Promise<void> {
