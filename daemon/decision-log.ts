@@ -217,7 +217,8 @@ export class DecisionLog {
   ): Promise<void> {
     const digest = artifact === null ? '' : sentArtifact(artifact).digest
     // An artifact too long to be read is referred to by nothing, and not kept.
-    if (artifact === null || !decision.references.includes(digest) || this.#stored.has(digest)) return
+    if (artifact === null || !decision.references.includes(digest)) return
+    if (this.#stored.has(digest) && this.#lineage.holdBlob(digest)) return
     // One that comes back is worth a file of its own; most are used once.
     if (artifact.length <= room && !this.#carried.has(digest)) {
       inline[digest] = Buffer.from(artifact).toString('base64')

@@ -9,7 +9,7 @@ const MAX_PIECES = 256
 
 /**
  * Puts evidence beside the lineage by its digest. The logs of a host hardly change from cycle to cycle: what has been
- * stored is not stored again, and of the IMA log only what is new.
+ * stored and is still kept is not stored again, and of the IMA log only what is new.
  */
 export class EvidenceStore {
   readonly #lineage: Lineage
@@ -34,7 +34,7 @@ export class EvidenceStore {
 
   async #keepLog(kind: 'eventLog' | 'userspaceLog', bytes: Buffer): Promise<string> {
     const known = this.#known.get(kind)
-    if (known?.bytes.equals(bytes)) return known.digest
+    if (known?.bytes.equals(bytes) && this.#lineage.holdBlob(known.digest)) return known.digest
     const digest = await this.#lineage.putBlob(bytes)
     this.#known.set(kind, { bytes, digest })
     return digest
@@ -43,7 +43,8 @@ export class EvidenceStore {
   async #keepIma({ imaLog, imaNew }: HostLogs): Promise<{ pieces: string[]; length: number }> {
     if (imaLog === null || imaNew === null) return { pieces: [], length: 0 }
     const goesOn = this.#ima.length + imaNew.length === imaLog.length
-    if (!goesOn || this.#ima.pieces.length >= MAX_PIECES) this.#ima = { pieces: [], length: 0 }
+    const kept = this.#ima.pieces.every(digest => this.#lineage.holdBlob(digest))
+    if (!goesOn || !kept || this.#ima.pieces.length >= MAX_PIECES) this.#ima = { pieces: [], length: 0 }
     const pieces = [...this.#ima.pieces]
     for (let at = this.#ima.length; at < imaLog.length; at += MAX_BLOB_BYTES) {
       pieces.push(await this.#lineage.putBlob(imaLog.subarray(at, at + MAX_BLOB_BYTES)))

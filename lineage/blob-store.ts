@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sha256Hex } from '../encoding/digest.ts'
@@ -47,11 +47,32 @@ export async function readBounded(path: string, max: number, at: string): Promis
   }
 }
 
-/** The content-addressed store beside the log: evidence, records, signed documents. Calls may run at once. */
+/** What a blob takes of the disk: its bytes in whole blocks of 4096, the usual ones of ext4 and XFS. */
+export function diskBytes(length: number): number {
+  return Math.max(1, Math.ceil(length / 4096)) * 4096
+}
+
+/** How long a blob that was put or held waits for the entry that names it, at most: longer than any request may take. */
+const UNNAMED_MS = 2 * 3600_000
+
+/**
+ * The content-addressed store beside the log: evidence, records, signed documents. Calls may run at once.
+ *
+ * What is not kept any longer is removed while others go on naming blobs. So whoever is about to name one says so first, by {@link put} or, if it is
+ * thought to be there, by {@link hold}: from then on it stays until an entry names it.
+ */
 export class BlobStore {
   readonly #io: Io
   readonly #directory: string
   readonly #scratch: string
+  readonly #putting = new Map<string, Promise<void>>()
+  readonly #removing = new Map<string, Promise<number>>()
+  /** Blobs that an entry is about to name, and since when (performance.now()). */
+  readonly #unnamed = new Map<string, number>()
+  /** What all blobs take of the disk, in {@link diskBytes}; null until somebody has counted. */
+  bytes: number | null = null
+  /** Is told of each blob that is about to be named, before anything else happens. */
+  onUse: (digest: string) => void = () => undefined
 
   constructor(io: Io, directory: string, scratch: string) {
     this.#io = io
@@ -65,11 +86,92 @@ export class BlobStore {
       throw new LineageError('BLOB_TOO_LARGE', `a blob of ${bytes.length} bytes, at most ${MAX_BLOB_BYTES}`)
     }
     const digest = sha256Hex(bytes)
+    this.#use(digest)
+    const running = this.#putting.get(digest)
+    if (running !== undefined) await running
+    else {
+      const putting = this.#put(digest, bytes).finally(() => this.#putting.delete(digest))
+      this.#putting.set(digest, putting)
+      await putting
+    }
+    return digest
+  }
+
+  /**
+   * Whether a blob is there, for whoever knows it from before and is about to name it without putting it again. One that is being removed is not.
+   */
+  hold(digest: string): boolean {
+    if (this.#removing.has(digest) || !existsSync(join(this.#directory, blobPath(digest)))) return false
+    this.#use(digest)
+    return true
+  }
+
+  /** An entry that names these blobs is about to be written. */
+  naming(digests: readonly string[]): void {
+    for (const digest of digests) this.onUse(digest)
+  }
+
+  /** That entry is in the log, or its caller knows that it may not be. */
+  named(digests: readonly string[]): void {
+    for (const digest of digests) this.#unnamed.delete(digest)
+  }
+
+  /** Whether an entry is about to name it. */
+  inUse(digest: string): boolean {
+    const since = this.#unnamed.get(digest)
+    if (since === undefined) return this.#putting.has(digest)
+    if (performance.now() - since < UNNAMED_MS) return true
+    this.#unnamed.delete(digest)
+    return false
+  }
+
+  get(digest: string): Promise<Buffer> {
+    return readBlob(this.#directory, digest)
+  }
+
+  /**
+   * Removes a blob unless an entry is about to name it. That it is gone need not survive a crash: what is found again is removed again.
+   *
+   * @returns what it took of the disk; 0 if nothing was removed
+   */
+  async remove(digest: string): Promise<number> {
+    if (this.inUse(digest)) return 0
+    const removing = this.#remove(digest).finally(() => this.#removing.delete(digest))
+    this.#removing.set(digest, removing)
+    return removing
+  }
+
+  #use(digest: string): void {
+    this.#unnamed.set(digest, performance.now())
+    this.onUse(digest)
+  }
+
+  async #put(digest: string, bytes: Uint8Array): Promise<void> {
+    await this.#removing.get(digest)
     const path = join(this.#directory, blobPath(digest))
-    if (existsSync(path) && (await this.#holds(digest))) return digest
+    const before = sizeOf(path)
+    if (before !== undefined && (await this.#holds(digest))) return
     await makeDirectory(this.#io, dirname(path))
     await writeDurably(this.#io, this.#scratch, [{ path, bytes }])
-    return digest
+    this.#count(diskBytes(bytes.length) - (before === undefined ? 0 : diskBytes(before)))
+  }
+
+  async #remove(digest: string): Promise<number> {
+    const path = join(this.#directory, blobPath(digest))
+    const size = sizeOf(path)
+    if (size === undefined) return 0
+    try {
+      await this.#io.unlink(path)
+    } catch (error) {
+      if (errno(error) === 'ENOENT') return 0
+      throw error
+    }
+    this.#count(-diskBytes(size))
+    return diskBytes(size)
+  }
+
+  #count(change: number): void {
+    if (this.bytes !== null) this.bytes += change
   }
 
   /** Whether the stored file is whole. One that a crash left with a name and no content is written again. */
@@ -79,8 +181,8 @@ export class BlobStore {
       () => false,
     )
   }
+}
 
-  get(digest: string): Promise<Buffer> {
-    return readBlob(this.#directory, digest)
-  }
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size
 }

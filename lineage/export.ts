@@ -5,21 +5,24 @@ import { blobPath, readBlob, readBounded } from './blob-store.ts'
 import { parseCheckpoint } from './checkpoint.ts'
 import { decodeBundle, encodeBundle, MAX_BUNDLE_BYTES } from './entry-bundle.ts'
 import { LineageError } from './error.ts'
-import { blobsOf, parseEvent } from './events/index.ts'
+import { parseEvent } from './events/index.ts'
 import { HASH_SIZE } from './merkle.ts'
 import { layout } from './recovery.ts'
 import { TILE_WIDTH, type TileName, tilePath, tilesOf } from './tile-path.ts'
+import { NamedBlobs } from './verify/dropped.ts'
 
 /** What was exported. */
 export interface ExportSummary {
   readonly size: number
   readonly root: Buffer
   readonly files: number
+  /** Blobs that events name and that the log says are not kept any longer. */
+  readonly dropped: number
 }
 
 /**
  * Copies what the newest checkpoint stands for to another directory: the checkpoint, its tiles and bundles, and the blobs
- * that its events refer to. Works beside a running writer, since all that is read is immutable. Nothing is verified here.
+ * that its events refer to and that are kept. Works beside a running writer, since all that is read is immutable. Nothing is verified here.
  *
  * @param target a directory that is empty or does not exist yet
  * @throws LineageError `LINEAGE_ABSENT` without a checkpoint, `BLOB_ABSENT`, `BLOB_DAMAGED`, `BUNDLE_MALFORMED`, `EVENT_INVALID`
@@ -36,18 +39,25 @@ export async function exportLog(directory: string, target: string): Promise<Expo
     await writeFile(join(target, path), bytes, { flag: 'wx', mode: 0o640 })
     files++
   }
-  const blobs = new Set<string>()
+  const blobs = new NamedBlobs()
   for (const name of tilesOf(size)) {
     const bytes = await readTile(directory, name)
     await put(tilePath(name), bytes)
     if (name.level !== 'entries') continue
-    for (const entry of decodeBundle(bytes, name.width)) {
-      for (const digest of blobsOf(parseEvent(entry))) blobs.add(digest)
-    }
+    for (const [i, entry] of decodeBundle(bytes, name.width).entries())
+      blobs.take(parseEvent(entry), name.index * TILE_WIDTH + i)
   }
-  for (const digest of blobs) await put(blobPath(digest), await readBlob(directory, digest))
+  let dropped = 0
+  for (const digest of blobs.newest.keys()) {
+    const bytes = await readBlob(directory, digest).catch(error => {
+      if (isAbsent(error) && blobs.entryOf(digest) !== undefined) return null
+      throw error
+    })
+    if (bytes === null) dropped++
+    else await put(blobPath(digest), bytes)
+  }
   await put('checkpoint', note)
-  return { size, root, files }
+  return { size, root, files, dropped }
 }
 
 function readNewest(directory: string): { note: Buffer; size: number; root: Buffer } {
@@ -82,7 +92,11 @@ async function readOptional(directory: string, name: TileName): Promise<Buffer |
   try {
     return await readBounded(join(directory, path), MAX_BUNDLE_BYTES, path)
   } catch (error) {
-    if (error instanceof LineageError && error.code === 'BLOB_ABSENT') return undefined
+    if (isAbsent(error)) return undefined
     throw error
   }
+}
+
+function isAbsent(error: unknown): boolean {
+  return error instanceof LineageError && error.code === 'BLOB_ABSENT'
 }

@@ -11,7 +11,7 @@ export {
   type RolledBack,
   RolledBackError,
 } from './anchor.ts'
-export { MAX_BLOB_BYTES, readBlob } from './blob-store.ts'
+export { blobPath, MAX_BLOB_BYTES, readBlob, readBounded } from './blob-store.ts'
 export {
   type Checkpoint,
   type CheckpointSigner,
@@ -52,6 +52,7 @@ export { proveInclusion } from './proof.ts'
 export { parseTlogProof, type TlogProof } from './tlog-proof.ts'
 export { treeHeadVerifier } from './tree-head-signature.ts'
 export {
+  type DroppedEvidence,
   type LogTrust,
   type LogVerification,
   type PropertyResult,

@@ -6,7 +6,7 @@ import type { CheckpointSigner, FreshCheckpoint, SignedCheckpoint } from './chec
 import { Checkpointer } from './checkpointer.ts'
 import { makeDirectory } from './durable.ts'
 import { LineageError } from './error.ts'
-import { encodeEvent, isReserved, type LineageEvent } from './events/index.ts'
+import { blobsOf, encodeEvent, isReserved, type LineageEvent } from './events/index.ts'
 import { Health } from './health.ts'
 import { errno, type Io, systemIo } from './io.ts'
 import type { Journal } from './journal.ts'
@@ -63,13 +63,14 @@ export class Lineage {
   readonly tailIndex: bigint
   /** Resolves with the reason when nothing can be written any more. */
   readonly failed: Promise<LineageError>
+  /** The evidence store beside the log. Only who decides what is kept needs it; others put and get. */
+  readonly evidence: BlobStore
 
   readonly #lock: WriterLock
   readonly #health: Health
   readonly #tree: Tree
   readonly #journal: Journal
   readonly #state: StateFiles
-  readonly #blobs: BlobStore
   readonly #checkpointer: Checkpointer
   readonly #counter: NvCounter | undefined
   #anchoring: Promise<unknown> = Promise.resolve()
@@ -98,7 +99,7 @@ export class Lineage {
     this.#journal = from.journal
     this.#state = from.state
     this.#counter = options.counter
-    this.#blobs = new BlobStore(io, directory, scratch)
+    this.evidence = new BlobStore(io, directory, scratch)
     this.#checkpointer = new Checkpointer({
       io,
       directory,
@@ -169,7 +170,11 @@ export class Lineage {
    */
   async append(event: LineageEvent): Promise<{ index: bigint }> {
     this.#assertOpen()
-    const index = BigInt(await this.#journal.append(encodeEvent(event), isReserved(event.type)))
+    const bytes = encodeEvent(event)
+    const blobs = blobsOf(event)
+    this.evidence.naming(blobs)
+    const appended = this.#journal.append(bytes, isReserved(event.type))
+    const index = BigInt(await appended.finally(() => this.evidence.named(blobs)))
     if (event.type === 'recovery') this.#recovered = true
     if (event.type === 'rollback-accepted' || event.type === 'epoch-accepted') this.#rolledBack = false
     return { index }
@@ -261,12 +266,20 @@ export class Lineage {
   /** Stores bytes beside the log and gives their SHA-256. Durable when this resolves. @throws LineageError */
   async putBlob(bytes: Uint8Array): Promise<string> {
     this.#assertOpen()
-    return this.#blobs.put(bytes)
+    return this.evidence.put(bytes)
+  }
+
+  /**
+   * Whether a blob that was put before is still there, for whoever is about to name it and does not want to put it again: old ones are
+   * dropped. If so it stays until an entry names it.
+   */
+  holdBlob(digest: string): boolean {
+    return this.evidence.hold(digest)
   }
 
   /** @throws LineageError `BLOB_ABSENT`, `BLOB_DAMAGED`, `PATH_MALFORMED` */
   getBlob(digest: string): Promise<Buffer> {
-    return this.#blobs.get(digest)
+    return this.evidence.get(digest)
   }
 
   /**

@@ -3,12 +3,16 @@ import { addCommand, addNote, setAction } from '../command.ts'
 import { EXIT } from '../error.ts'
 import { PROPERTY } from '../form.ts'
 import { styled } from '../output.ts'
+import { keptEvidence } from '../verify/kept-evidence.ts'
 import { allVerified, resultLine } from '../verify/property.ts'
 import { addTrustOptions, readTrust, type TrustOptions } from '../verify/trust.ts'
 import { verifyBundle } from '../verify/verify.ts'
+import { collect } from '../workload.ts'
 
 interface Options extends TrustOptions {
   allowRecovery?: boolean
+  evidence?: string[]
+  allowDropped?: boolean
 }
 
 export function addVerify(program: Command): void {
@@ -29,6 +33,13 @@ export function addVerify(program: Command): void {
     '--allow-recovery',
     'accept that the host left FAILED by itself, where its configuration lets it',
   )
+  command
+    .option(
+      '--evidence <directory>',
+      'where evidence was kept that the host has dropped since: an older bundle, or files by SHA-256 (repeatable)',
+      collect,
+    )
+    .option('--allow-dropped', 'accept that what needs dropped evidence cannot be looked at again')
   addNote(
     command,
     'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that\n' +
@@ -38,6 +49,8 @@ export function addVerify(program: Command): void {
     const result = await verifyBundle(args[0] ?? '', {
       ...(await readTrust(options)),
       allowRecovery: options.allowRecovery ?? false,
+      allowDropped: options.allowDropped ?? false,
+      ...(options.evidence === undefined ? {} : { kept: await keptEvidence(options.evidence) }),
     })
     const verified = allVerified(result.properties)
     output.result({ verified, ...result }, () => [

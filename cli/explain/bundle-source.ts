@@ -4,6 +4,7 @@ import {
   CompactRange,
   encodeEvent,
   inlineBlob,
+  LineageError,
   leafHash,
   proveInclusion,
   readBlob,
@@ -13,7 +14,7 @@ import { LINEAGE_PATH, readBundleHost } from '../verify/bundle.ts'
 import { checkIdentity } from '../verify/identity.ts'
 import type { LogEntry } from '../verify/steps.ts'
 import { EARLIER, type VerifyTrust } from '../verify/verify.ts'
-import type { OpenedSource, RequestSource } from './source.ts'
+import { type OpenedSource, type RequestSource, Unseen } from './source.ts'
 
 /**
  * Opens an exported bundle: who the host is, and the log as a whole, as `writ verify` checks them.
@@ -26,10 +27,12 @@ export async function openBundle(directory: string, trust: VerifyTrust): Promise
   const log: LogEntry[] = []
   const identity = await checkIdentity(await readBundleHost(directory), trust)
   const { ak } = identity
-  const { results, checkpoint = null } = await verifyLog(
-    path,
-    { earlier: trust.earlier, ...(ak === null ? {} : { ak }) },
-    (event, index) => log.push({ index, event }),
+  const {
+    results,
+    checkpoint = null,
+    dropped,
+  } = await verifyLog(path, { earlier: trust.earlier, ...(ak === null ? {} : { ak }) }, (event, index) =>
+    log.push({ index, event }),
   )
   let leaves: Buffer[] | undefined
   const hashed = (size: number) => {
@@ -44,7 +47,14 @@ export async function openBundle(directory: string, trust: VerifyTrust): Promise
     async decisionOf(id) {
       return log.find(({ event }) => event.type === 'decision' && event.executionId === id)?.index ?? null
     },
-    blob: async (event, digest) => inlineBlob(event, digest) ?? readBlob(path, digest),
+    blob: async (event, digest) =>
+      inlineBlob(event, digest) ??
+      readBlob(path, digest).catch(error => {
+        const entry = dropped.entryOf(digest)
+        if (!(error instanceof LineageError && error.code === 'BLOB_ABSENT') || entry === undefined)
+          throw error
+        throw new Unseen(`${digest} is not kept any longer, says entry ${entry}`)
+      }),
     checkpoint: async () => checkpoint,
     inclusion: async (index, size) => proveInclusion(hashed(size), index),
     async goesOnFrom({ size, root }) {

@@ -4,7 +4,7 @@ import type { Checkpoint, LineageEvent } from '../../lineage/index.ts'
 import type { PropertyResult } from '../verify/property.ts'
 import type { LogEntry } from '../verify/steps.ts'
 
-/** Something that exists and is not for this caller to see. */
+/** Something that exists and is not for this caller to see, or existed and is not kept any longer. */
 export class Unseen extends WritError<'UNSEEN'> {
   constructor(message: string) {
     super('UNSEEN', message)

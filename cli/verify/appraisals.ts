@@ -12,7 +12,8 @@ import {
 import { hexToBytes } from '../../encoding/text.ts'
 import { CompactRange, encodeEvent, leafHash } from '../../lineage/index.ts'
 import type { Documents, ReadBlob } from './documents.ts'
-import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from './steps.ts'
+import { DroppedEntries } from './dropped.ts'
+import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
 type AppraisalEvent = EventOf<'appraisal'>
 
@@ -35,7 +36,8 @@ export async function checkQuotes(
   entries: readonly LogEntry[],
   ak: EnrolledAk,
   blob: ReadBlob,
-): Promise<Holds> {
+): Promise<Holds | NotLookedAt> {
+  const dropped = new DroppedEntries()
   const range = new CompactRange()
   const roots = new Map<number, Buffer>([[0, range.root()]])
   const wanted = new Set(
@@ -49,14 +51,16 @@ export async function checkQuotes(
         if (root === undefined || root.toString('hex') !== event.binding.lineageRoot) {
           throw new StepFailure('its quote is bound to another history')
         }
-        await checkQuote(event, ak, blob)
-        quotes++
+        await dropped.unless(index, async () => {
+          await checkQuote(event, ak, blob)
+          quotes++
+        })
       })
     }
     range.append(leafHash(encodeEvent(event)))
     if (wanted.has(range.size)) roots.set(range.size, range.root())
   }
-  return { detail: `${quotes} quotes, each over PCR 0 to 15 and the history before it` }
+  return dropped.result(`${quotes} quotes, each over PCR 0 to 15 and the history before it`)
 }
 
 /** The quote of one appraisal is by the attestation key, over PCR 0 to 15, and bound to what the appraisal says. */
@@ -72,39 +76,58 @@ export async function checkAppraisals(
   ak: EnrolledAk,
   documents: Documents,
   blob: ReadBlob,
-): Promise<Holds> {
+): Promise<Holds | NotLookedAt> {
+  const dropped = new DroppedEntries()
   const replays = new LogReplays()
   const governed = new Set<string>()
   const verdicts = new Map<string, number>()
   // Runs on through every start of the daemon, which takes it up from the newest quote that verified.
   let previous: ClockHistory | null = null
+  /** Whether the quote that the next one is judged by is among the dropped ones. */
+  let gap = false
   for (const { index, event } of entries) {
     if (event.type === 'execution-start') for (const digest of event.subjects) governed.add(digest)
     if (event.type !== 'appraisal') continue
-    previous = await atEntry(index, async () => {
+    const found = await atEntry(index, async () => {
       const reference = documents.referenceValues.get(event.binding.referenceValuesDigest)
       if (reference === undefined)
         throw new StepFailure("it is by reference values that the operator's key did not sign")
+      const evidence = await dropped.unless(index, () => readEvidence(event, blob))
+      if (evidence === undefined) return undefined
       const again = appraise({
-        evidence: await readEvidence(event, blob),
+        evidence,
         reference,
         expected: { ak, extraData: bindExtraData(bindingOf(event)) },
-        previous,
+        previous: gap ? null : previous,
         governedDigests: governed,
         replays,
       })
+      if (gap && again.history !== null) {
+        // What a clock that goes back would have said, nobody can say any more.
+        dropped.note(index)
+        return { history: again.history, judged: false }
+      }
       const codes = (list: readonly { code: string }[]) => list.map(({ code }) => code).join(' ')
       if (again.verdict !== event.verdict || codes(again.reasons) !== codes(event.reasons)) {
         throw new StepFailure(
           `appraised again it is ${again.verdict} (${codes(again.reasons)}), the log says ${event.verdict}`,
         )
       }
-      return again.history
+      return { history: again.history, judged: true }
     })
-    verdicts.set(event.verdict, (verdicts.get(event.verdict) ?? 0) + 1)
+    if (found === undefined) {
+      gap = true
+      continue
+    }
+    // The history as it was before a quote that proves nothing is not known behind a gap either.
+    gap &&= found.history === null
+    previous = found.history
+    if (found.judged) verdicts.set(event.verdict, (verdicts.get(event.verdict) ?? 0) + 1)
   }
-  if (verdicts.size === 0) throw new StepFailure('the log has no appraisal')
-  return { detail: [...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', ') }
+  const found = [...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', ')
+  const result = dropped.result(found === '' ? 'none' : found)
+  if (found === '' && 'detail' in result) throw new StepFailure('the log has no appraisal')
+  return result
 }
 
 /** The evidence as raw bytes. An IMA log is kept in pieces, and its first `imaLength` bytes count. */

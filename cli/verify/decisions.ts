@@ -15,9 +15,10 @@ import { inlineBlob } from '../../lineage/index.ts'
 import { checkSignatures, parseEnvelope } from '../../signing/dsse.ts'
 import { type PublicKey, readPublicKey } from '../../signing/key.ts'
 import type { ReadBlob } from './documents.ts'
+import { DroppedEntries } from './dropped.ts'
 import { checkGrounds } from './grounds.ts'
 import type { LogState } from './log-state.ts'
-import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from './steps.ts'
+import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
 type Decision = EventOf<'decision'>
 type Renewal = EventOf<'renewal'>
@@ -39,7 +40,8 @@ export async function checkDecisions(
   blob: ReadBlob,
   state: LogState,
   hostId: string | null,
-): Promise<Holds> {
+): Promise<Holds | NotLookedAt> {
+  const dropped = new DroppedEntries()
   const reevaluator = new Reevaluator(blob, { governance: operators })
   let permits = 0
   let denials = 0
@@ -48,21 +50,27 @@ export async function checkDecisions(
     const { index, event } = entry
     await atEntry(index, async () => {
       if (event.type === 'decision' || event.type === 'renewal') {
-        const { same, record } = await reevaluator.reevaluate(await blob(event.record))
-        if (!same) throw new StepFailure('evaluated again, the decision is another one')
-        compareWithEntry(event, record)
-        checkInline(event, record)
-        checkGrounds({ index, event }, record, state, entries, hostId)
-        if (event.type === 'renewal') renewals++
-        else if (event.outcome === 'permit') permits++
-        else denials++
+        await dropped.unless(index, async () => {
+          const bytes = await blob(event.record)
+          // The record says more than whether it comes about again, also where that cannot be seen any longer.
+          const again = await dropped.unless(index, () => reevaluator.reevaluate(bytes))
+          if (again?.same === false) throw new StepFailure('evaluated again, the decision is another one')
+          const record = again?.record ?? parseRecord(bytes)
+          compareWithEntry(event, record)
+          checkInline(event, record)
+          checkGrounds({ index, event }, record, state, entries, hostId)
+          if (again === undefined) return
+          if (event.type === 'renewal') renewals++
+          else if (event.outcome === 'permit') permits++
+          else denials++
+        })
       }
       await state.apply(entry)
     })
   }
-  return {
-    detail: `${permits} permits and ${denials} denials${renewals === 0 ? '' : `, and ${renewals} decisions on what was permitted before`}, each the same bytes again and on what was in force`,
-  }
+  return dropped.result(
+    `${permits} permits and ${denials} denials${renewals === 0 ? '' : `, and ${renewals} decisions on what was permitted before`}, each the same bytes again and on what was in force`,
+  )
 }
 
 /** An entry carries its record and the artifact that was sent, whole, and nothing else. @throws StepFailure, LineageError */
@@ -142,11 +150,12 @@ export async function checkArtifacts(
   entries: readonly LogEntry[],
   operators: readonly PublicKey[],
   blob: ReadBlob,
-): Promise<Holds> {
+): Promise<Holds | NotLookedAt> {
+  const dropped = new DroppedEntries()
   const seen = new Set<string>()
   for (const { index, event } of decisionsOf(entries)) {
     if (event.outcome !== 'permit') continue
-    await atEntry(index, async () => {
+    const check = async () => {
       const { inputs } = parseRecord(await blob(event.record))
       // A permit to mint has no artifact; what was minted is checked where it is used.
       if (inputs === null || inputs.artifact === null) return
@@ -164,9 +173,10 @@ export async function checkArtifacts(
           throw new StepFailure(`the artifact is not signed as ${issuer} has to sign`)
       }
       seen.add(digest)
-    })
+    }
+    await atEntry(index, () => dropped.unless(index, check))
   }
-  return { detail: `${seen.size} artifacts, each by its issuer` }
+  return dropped.result(`${seen.size} artifacts, each by its issuer`)
 }
 
 async function authority(

@@ -1,6 +1,7 @@
 import { parseRecord } from '../../authorization/index.ts'
 import type { ReadBlob } from './documents.ts'
-import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from './steps.ts'
+import { DroppedEntries } from './dropped.ts'
+import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
 /** One execution, as far as the log has got. */
 interface Life {
@@ -15,7 +16,11 @@ interface Life {
  * Each execution started once, under its permit, with the subjects that the permit saw; what was frozen went on only under a decision
  * that was made since; and what ended is confirmed dead.
  */
-export async function checkExecutions(entries: readonly LogEntry[], blob: ReadBlob): Promise<Holds> {
+export async function checkExecutions(
+  entries: readonly LogEntry[],
+  blob: ReadBlob,
+): Promise<Holds | NotLookedAt> {
+  const dropped = new DroppedEntries()
   const lives = new Map<string, Life>()
   const count = { starts: 0, freezes: 0, thaws: 0 }
   for (const { index, event } of entries) {
@@ -29,7 +34,7 @@ export async function checkExecutions(entries: readonly LogEntry[], blob: ReadBl
       if (event.type === 'execution-start') {
         if (life?.state !== 'permitted') throw new StepFailure('a START without a permit of its own')
         if (life.permit !== event.decision) throw new StepFailure('a START that names another permit')
-        await compareSubjects(event, entries, blob)
+        await dropped.unless(index, () => compareSubjects(event, entries, blob))
         life.state = 'started'
         count.starts++
       } else if (event.type === 'execution-end') {
@@ -45,9 +50,9 @@ export async function checkExecutions(entries: readonly LogEntry[], blob: ReadBl
   const running = [...lives.values()].filter(({ state }) => state === 'started').length
   const { starts, freezes, thaws } = count
   const held = freezes === 0 ? '' : `; ${freezes} freezes, ${thaws} thaws, each permitted anew`
-  return {
-    detail: `${starts} started under a permit, ${starts - running} ended, ${running} still running${held}`,
-  }
+  return dropped.result(
+    `${starts} started under a permit, ${starts - running} ended, ${running} still running${held}`,
+  )
 }
 
 /** A thaw follows a freeze, and names the last permit to go on, which is younger than that. @throws StepFailure */

@@ -11,6 +11,7 @@ import type { PublicKey } from '../../signing/key.ts'
 import { clockNotBorneOut, clocksOf, type LoggedQuote } from './clock-trust.ts'
 import { type ConfigFacts, readConfigFacts } from './configurations.ts'
 import type { ReadBlob } from './documents.ts'
+import { DroppedEntries } from './dropped.ts'
 import type { EventOf, LogEntry } from './steps.ts'
 import { IN_FORCE_MS, Timeline } from './timeline.ts'
 
@@ -74,6 +75,8 @@ export class LogState {
   /** Ways out of FAILED. */
   cleared = 0
   readonly recovered: number[] = []
+  /** Entries that could not be judged for want of evidence that was dropped. */
+  readonly dropped = new DroppedEntries()
   readonly #operators: readonly PublicKey[]
   readonly #blob: ReadBlob
   readonly #hostId: string | null
@@ -138,7 +141,7 @@ export class LogState {
         this.clockTrusted.set(false, ms)
         return null
       case 'clock-trusted':
-        return this.#trustClock(event, ms)
+        return this.#trustClock(index, event, ms)
       case 'trust-roots':
         this.trustRoots.set(event.blob, ms)
         return null
@@ -192,7 +195,7 @@ export class LogState {
   }
 
   /** By itself it is relied on again only where a quote since then bears that out, which is recomputed. */
-  async #trustClock(event: EventOf<'clock-trusted'>, ms: number): Promise<string | null> {
+  async #trustClock(index: number, event: EventOf<'clock-trusted'>, ms: number): Promise<string | null> {
     const fault = this.#clockFault
     const [quote, before] = [this.#quote, this.#goodQuote]
     this.#clockFault = null
@@ -201,9 +204,12 @@ export class LogState {
       this.#goodQuote = quote
       if (fault === null) return 'a clock that was relied on already'
       if (quote === null || quote.index < fault) return 'a clock that is relied on again without a quote'
-      const why = await clockNotBorneOut(event.by, quote, before, this.clock, this.#blob)
+      const { by } = event
+      const why = await this.dropped.unless(index, () =>
+        clockNotBorneOut(by, quote, before, this.clock, this.#blob),
+      )
       if (event.by === 'tpm') this.clock.accept(lookOf(event))
-      return why === null ? null : `a clock that is relied on again, and ${why}`
+      return why == null ? null : `a clock that is relied on again, and ${why}`
     }
     this.#goodQuote = null
     this.clock.accept(lookOf(event))

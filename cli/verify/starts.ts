@@ -2,8 +2,9 @@ import { parseRecord, Reevaluator, type RevocationSet } from '../../authorizatio
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import type { PublicKey } from '../../signing/key.ts'
 import type { ReadBlob } from './documents.ts'
+import { DroppedEntries } from './dropped.ts'
 import type { LogState } from './log-state.ts'
-import { atEntry, type EventOf, type Holds, type LogEntry, StepFailure } from './steps.ts'
+import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 import { RECORDED_MS } from './timeline.ts'
 
 /** Causes that only an execution that was let run can end for. */
@@ -18,7 +19,8 @@ export async function checkLapsed(
   operators: readonly PublicKey[],
   blob: ReadBlob,
   state: LogState,
-): Promise<Holds> {
+): Promise<Holds | NotLookedAt> {
+  const dropped = new DroppedEntries()
   const ends = new Map<string, EventOf<'execution-end'>>()
   for (const { event } of entries) if (event.type === 'execution-end') ends.set(event.executionId, event)
   let late = 0
@@ -29,8 +31,11 @@ export async function checkLapsed(
       if (event.type === 'thaw') checkThaw(entry.index, event, state, entries)
       if (event.type !== 'execution-start') return
       const why =
-        closedGate(event, state) ?? (await revoked(event, entries, operators, blob, state.revocations.newest))
-      if (why === null) return
+        closedGate(event, state) ??
+        (await dropped.unless(entry.index, () =>
+          revoked(event, entries, operators, blob, state.revocations.newest),
+        ))
+      if (why == null) return
       late++
       const end = ends.get(event.executionId)
       const openMs = Date.parse(entries.at(-1)?.event.time ?? event.time) - Date.parse(event.time)
@@ -38,7 +43,7 @@ export async function checkLapsed(
         throw new StepFailure(`a START, and ${why}`)
     })
   }
-  return { detail: `${late} stopped before the first instruction` }
+  return dropped.result(`${late} stopped before the first instruction`)
 }
 
 /** Why the gate forbids this START or thaw; a throw when it cannot even have been on its way when the gate closed. */

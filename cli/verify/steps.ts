@@ -24,19 +24,26 @@ export interface Holds {
 /** A property that could not be looked at, and why. */
 export interface NotLookedAt {
   readonly notChecked: string
+  /** Whether that is because evidence was dropped. */
+  readonly dropped?: boolean
 }
 
-/** Runs one step. Whatever it throws is a failed property: evidence that cannot be understood proves nothing. */
+/**
+ * Runs one step. Whatever it throws is a failed property: evidence that cannot be understood proves nothing.
+ *
+ * @param droppedAsked whether what could not be looked at for want of dropped evidence was asked for
+ */
 export async function property(
   name: string,
   step: () => Promise<Holds | NotLookedAt> | Holds | NotLookedAt,
   asked = true,
+  droppedAsked = true,
 ): Promise<PropertyResult> {
   try {
     const found = await step()
-    return 'detail' in found
-      ? { property: name, status: 'VERIFIED', detail: found.detail, asked }
-      : { property: name, status: 'NOT CHECKED', detail: found.notChecked, asked }
+    if ('detail' in found) return { property: name, status: 'VERIFIED', detail: found.detail, asked }
+    const isAsked = asked && (found.dropped !== true || droppedAsked)
+    return { property: name, status: 'NOT CHECKED', detail: found.notChecked, asked: isAsked }
   } catch (error) {
     const file = error instanceof StepFailure && error.at !== undefined ? { file: error.at } : {}
     const detail = error instanceof Error ? error.message : String(error)

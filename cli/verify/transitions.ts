@@ -1,8 +1,11 @@
 import type { LogState } from './log-state.ts'
-import { atEntry, type Holds, type LogEntry, StepFailure } from './steps.ts'
+import { atEntry, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
 /** The gate opened only on what had passed, closed on what had failed, and every transition follows from the one before. */
-export async function checkTransitions(entries: readonly LogEntry[], state: LogState): Promise<Holds> {
+export async function checkTransitions(
+  entries: readonly LogEntry[],
+  state: LogState,
+): Promise<Holds | NotLookedAt> {
   let transitions = 0
   for (const entry of entries) {
     await atEntry(entry.index, async () => {
@@ -11,7 +14,7 @@ export async function checkTransitions(entries: readonly LogEntry[], state: LogS
     })
     if (entry.event.type === 'trust-transition') transitions++
   }
-  return { detail: `${transitions} transitions, the gate is ${state.gate.newest.state}` }
+  return state.dropped.result(`${transitions} transitions, the gate is ${state.gate.newest.state}`)
 }
 
 /** FAILED is left by the operator's word; by itself only if the person who verifies accepts that. */

@@ -1,14 +1,17 @@
 import { join } from 'node:path'
 import { tier } from '../../attestation/index.ts'
-import { inlineBlob, type LineageEvent, readBlob, verifyLog } from '../../lineage/index.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
+import { inlineBlob, LineageError, type LineageEvent, readBlob, verifyLog } from '../../lineage/index.ts'
 import { tierLabel } from '../tier.ts'
 import { checkAppraisals, checkQuotes } from './appraisals.ts'
 import { LINEAGE_PATH, readBundleHost } from './bundle.ts'
 import { checkConfigurations } from './configurations.ts'
 import { checkArtifacts, checkDecisions, checkUses } from './decisions.ts'
 import { Documents } from './documents.ts'
+import { EvidenceDropped } from './dropped.ts'
 import { checkExecutions } from './executions.ts'
 import { checkIdentity, type IdentityTrust } from './identity.ts'
+import type { KeptEvidence } from './kept-evidence.ts'
 import { checkLinks } from './links.ts'
 import { LogState } from './log-state.ts'
 import type { PropertyResult } from './property.ts'
@@ -22,6 +25,10 @@ export interface VerifyTrust extends IdentityTrust {
   readonly earlier: readonly Buffer[]
   /** Whether the host may have left FAILED without an operator, as its configuration can say. */
   readonly allowRecovery?: boolean
+  /** Gives evidence that was dropped and that somebody kept elsewhere. */
+  readonly kept?: KeptEvidence
+  /** Whether what cannot be looked at again for want of dropped evidence need not be. */
+  readonly allowDropped?: boolean
 }
 
 export interface VerifyResult {
@@ -45,12 +52,27 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
   const carriers = new Map<string, LineageEvent>()
   const blob = async (digest: string) => {
     const carrier = carriers.get(digest)
-    return (carrier && inlineBlob(carrier, digest)) ?? readBlob(log, digest)
+    return (
+      (carrier && inlineBlob(carrier, digest)) ??
+      readBlob(log, digest).catch(error => elsewhere(digest, error))
+    )
+  }
+  /** What is not in the bundle may have been kept elsewhere, or the log says that it was dropped. */
+  const elsewhere = async (digest: string, error: unknown) => {
+    if (!(error instanceof LineageError && error.code === 'BLOB_ABSENT')) throw error
+    const kept = await trust.kept?.(digest)
+    if (kept != null && sha256Hex(kept) === digest) return kept
+    const entry = lineage.dropped.entryOf(digest)
+    throw entry === undefined ? error : new EvidenceDropped(digest, entry)
   }
 
   const identity = await checkIdentity(await readBundleHost(directory), trust)
   const { ak } = identity
-  const logTrust = { earlier: trust.earlier, ...(ak === null ? {} : { ak }) }
+  const logTrust = {
+    earlier: trust.earlier,
+    ...(ak === null ? {} : { ak }),
+    ...(trust.kept === undefined ? {} : { kept: trust.kept }),
+  }
   const lineage = await verifyLog(log, logTrust, (event, index) => {
     entries.push({ index, event })
     if (event.type === 'decision' || event.type === 'renewal')
@@ -59,11 +81,16 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
   const documents = new Documents(trust.operators, blob)
   const whole = entries.length > 0 && entries.length === lineage.checkpoint?.size
   const overEntries = (name: string, step: () => Promise<Holds | NotLookedAt> | Holds | NotLookedAt) =>
-    property(name, () => {
-      // What is said of every entry is said of nothing when not all of them could be read.
-      if (!whole) throw new StepFailure('the log could not be read as a whole')
-      return step()
-    })
+    property(
+      name,
+      () => {
+        // What is said of every entry is said of nothing when not all of them could be read.
+        if (!whole) throw new StepFailure('the log could not be read as a whole')
+        return step()
+      },
+      true,
+      trust.allowDropped !== true,
+    )
   const noKey: NotLookedAt = { notChecked: 'nothing vouches for the attestation key' }
 
   const hostId = ak?.name.toString('hex') ?? null

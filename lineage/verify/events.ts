@@ -1,13 +1,13 @@
-import { blobPath } from '../blob-store.ts'
-import { blobsOf, type LineageEvent, parseEvent } from '../events/index.ts'
+import { type LineageEvent, parseEvent } from '../events/index.ts'
+import { NamedBlobs } from './dropped.ts'
 import { failed, failedBy, type PropertyResult, verified } from './result.ts'
 
 export const EVENTS = 'events'
 
 /** Reads every entry as an event and gathers what other steps need. A fault is kept, so that the pass over the tree goes on. */
 export class EventCheck {
-  /** Digests that events refer to. */
-  readonly blobs = new Set<string>()
+  /** What events refer to, and what they say was dropped. */
+  readonly blobs = new NamedBlobs()
   /** The distinct keys and hosts that the daemon's starts name. */
   readonly logKeys = new Set<string>()
   readonly hosts = new Set<string>()
@@ -23,7 +23,7 @@ export class EventCheck {
     if (this.#fault !== undefined) return
     try {
       const event = parseEvent(entry)
-      for (const digest of blobsOf(event)) this.blobs.add(digest)
+      this.blobs.take(event, index)
       if (event.type === 'daemon-start') {
         this.logKeys.add(event.logKeySpki)
         this.hosts.add(event.hostId)
@@ -34,10 +34,6 @@ export class EventCheck {
       const { detail } = failedBy(EVENTS, error, file)
       this.#fault = failed(EVENTS, `entry ${index}: ${detail}`, file)
     }
-  }
-
-  blobPaths(): Set<string> {
-    return new Set([...this.blobs].map(blobPath))
   }
 
   result(): PropertyResult {

@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { blobPath } from '../blob-store.ts'
 import { tilePath, tilesOf } from '../tile-path.ts'
+import type { NamedBlobs } from './dropped.ts'
 import { failed, type PropertyResult, verified } from './result.ts'
 
 export const FILES = 'files'
@@ -9,20 +11,27 @@ export const FILES = 'files'
 const MAX_DEPTH = 12
 
 /**
- * Whether the directory holds exactly the files of a log of this size with these blobs: nothing is missing, nothing rides along, no
- * link leads elsewhere.
+ * Whether the directory holds exactly the files of a log of this size with these blobs: nothing is missing but what the log says was dropped, nothing
+ * rides along, no link leads elsewhere.
  */
 export async function checkFiles(
   directory: string,
   size: number,
-  blobs: ReadonlySet<string>,
+  blobs: NamedBlobs,
 ): Promise<PropertyResult> {
-  const missing = new Set(['checkpoint', ...blobs])
+  const missing = new Set(['checkpoint'])
+  const dropped = new Set<string>()
+  for (const digest of blobs.newest.keys()) {
+    const path = blobPath(digest)
+    if (blobs.entryOf(digest) === undefined) missing.add(path)
+    else dropped.add(path)
+  }
   for (const name of tilesOf(size)) missing.add(tilePath(name))
-  const count = missing.size
+  let count = missing.size
   for await (const { path, regular } of walk(directory, '', 0)) {
     if (!regular) return failed(FILES, `${path} is not a regular file`, path)
-    if (!missing.delete(path)) return failed(FILES, `${path} does not belong to the log`, path)
+    if (dropped.delete(path)) count++
+    else if (!missing.delete(path)) return failed(FILES, `${path} does not belong to the log`, path)
   }
   const absent = missing.values().next().value
   return absent === undefined

@@ -1,17 +1,20 @@
 import { join } from 'node:path'
 import type { EnrolledAk } from '../../attestation/index.ts'
+import { sha256Hex } from '../../encoding/digest.ts'
 import type { PublicKey } from '../../signing/key.ts'
 import { blobPath, readBlob, readBounded } from '../blob-store.ts'
 import { type Checkpoint, parseCheckpoint, type TreeHead } from '../checkpoint.ts'
 import { LineageError } from '../error.ts'
 import type { LineageEvent } from '../events/index.ts'
 import { MAX_NOTE_BYTES } from '../note.ts'
+import { type DroppedEvidence, NamedBlobs } from './dropped.ts'
 import { EVENTS, EventCheck } from './events.ts'
 import { checkFiles, FILES } from './files.ts'
 import { failed, failedBy, notChecked, type PropertyResult, verified } from './result.ts'
 import { checkHost, checkLogSignature, checkTpmSignature, HOST, LOG_KEY, TPM } from './signatures.ts'
 import { checkTree, INCLUSION, ROOT, TILES } from './tree.ts'
 
+export type { DroppedEvidence } from './dropped.ts'
 export type { PropertyResult, PropertyStatus } from './result.ts'
 
 /** What the person who verifies brings. Nothing of it comes from the log. */
@@ -24,12 +27,16 @@ export interface LogTrust {
   readonly origin?: string
   /** Checkpoints that the verifier kept: the log has to go on from each. Their signatures are not checked again. */
   readonly earlier?: readonly Uint8Array[]
+  /** Gives evidence that was dropped and that somebody kept elsewhere; null if nobody did. Its digest is checked. */
+  readonly kept?: (digest: string) => Promise<Uint8Array | null>
 }
 
 /** What was found. `checkpoint` is there when it could be read, verified or not. */
 export interface LogVerification {
   readonly results: readonly PropertyResult[]
   readonly checkpoint: Checkpoint | undefined
+  /** Evidence that the log says is not kept any longer. Counts, like the events, only if all results but the evidence's hold. */
+  readonly dropped: DroppedEvidence
 }
 
 const FORM = 'checkpoint form'
@@ -51,7 +58,7 @@ export async function verifyLog(
 ): Promise<LogVerification> {
   const checkpoint = await readCheckpoint(directory)
   if (checkpoint instanceof LineageError)
-    return { results: nothingHolds(checkpoint, trust), checkpoint: undefined }
+    return { results: nothingHolds(checkpoint, trust), checkpoint: undefined, dropped: new NamedBlobs() }
   const events = new EventCheck(visit)
   const earlier = (trust.earlier ?? []).map(readEarlier)
   const sizes = earlier.flatMap(head => (head instanceof LineageError ? [] : [head.size]))
@@ -68,11 +75,11 @@ export async function verifyLog(
     checkLogSignature(checkpoint, trust.logKey, treeHolds, events),
     events.result(),
     checkHost(events, trust.ak),
-    await checkFiles(directory, checkpoint.size, events.blobPaths()),
-    await checkEvidence(directory, events.blobs),
+    await checkFiles(directory, checkpoint.size, events.blobs),
+    await checkEvidence(directory, events.blobs, trust.kept),
     checkEarlier(checkpoint, earlier, tree.rootsAt),
   ]
-  return { results, checkpoint }
+  return { results, checkpoint, dropped: events.blobs }
 }
 
 async function readCheckpoint(directory: string): Promise<Checkpoint | LineageError> {
@@ -109,16 +116,31 @@ function checkOrigin({ origin }: Checkpoint, expected: string | undefined): Prop
   ]
 }
 
-/** Each blob that an event refers to is there and has its digest. */
-async function checkEvidence(directory: string, blobs: ReadonlySet<string>): Promise<PropertyResult> {
-  for (const digest of blobs) {
+/** Each blob that an event refers to is there and has its digest, or the log says that it is not kept any longer. */
+async function checkEvidence(
+  directory: string,
+  blobs: NamedBlobs,
+  kept: LogTrust['kept'],
+): Promise<PropertyResult> {
+  if (blobs.fault !== undefined) return failed(EVIDENCE, blobs.fault)
+  let dropped = 0
+  for (const digest of blobs.newest.keys()) {
     try {
       await readBlob(directory, digest)
     } catch (error) {
-      return failedBy(EVIDENCE, error, blobPath(digest))
+      const isDropped =
+        error instanceof LineageError && error.code === 'BLOB_ABSENT' && blobs.entryOf(digest) !== undefined
+      if (!isDropped) return failedBy(EVIDENCE, error, blobPath(digest))
+      const elsewhere = await kept?.(digest)
+      if (elsewhere == null) dropped++
+      else if (sha256Hex(elsewhere) !== digest)
+        return failed(EVIDENCE, `what was kept elsewhere of ${digest} has another digest`)
     }
   }
-  return verified(EVIDENCE, `${blobs.size} blobs, each with the digest that an event names`)
+  const there = `${blobs.newest.size - dropped} blobs, each with the digest that an event names`
+  return dropped === 0
+    ? verified(EVIDENCE, there)
+    : verified(EVIDENCE, `${there}; ${dropped} more are not kept any longer, and known by digest`)
 }
 
 function readEarlier(bytes: Uint8Array): Checkpoint | LineageError {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { checkExecutions } from '../../cli/verify/executions.ts'
-import type { LogEntry } from '../../cli/verify/steps.ts'
+import type { Holds, LogEntry } from '../../cli/verify/steps.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { decide } from '../authorization/scenario.ts'
 
@@ -19,7 +19,7 @@ const EVENTS = {
 }
 type Step = keyof typeof EVENTS | `thaw ${number}`
 
-function check(...steps: Step[]) {
+async function check(...steps: Step[]): Promise<Holds> {
   const entries = steps.map((step, index): LogEntry => {
     const [name, renewal] = step.split(' ')
     const event =
@@ -28,7 +28,7 @@ function check(...steps: Step[]) {
         : EVENTS[name as keyof typeof EVENTS]
     return { index, event: event as unknown as LineageEvent } as LogEntry
   })
-  return checkExecutions(entries, async () => record)
+  return (await checkExecutions(entries, async () => record)) as Holds
 }
 
 describe('what was frozen', () => {

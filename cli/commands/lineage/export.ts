@@ -28,6 +28,7 @@ export function addLineageExport(parent: Command): void {
       size: 'number: entries',
       root: 'hex',
       files: 'number',
+      dropped: 'number: blobs that the log says are not kept any longer',
       akCertificate: 'boolean: whether the operator has certified the host',
     },
   )
@@ -54,11 +55,19 @@ export function addLineageExport(parent: Command): void {
       throw error
     })
     if (certificate !== null) await writeDocument(join(target, AK_CERTIFICATE_PATH), certificate)
-    const { size, root, files } = exported
-    output.result({ directory: target, size, root, files, akCertificate: certificate !== null }, () => [
-      `${target}  ${size} entries, ${files} files, root ${root.toString('hex')}`,
-      ...(certificate === null ? ['without a certificate of the attestation key: see writ key enroll'] : []),
-    ])
+    const { size, root, files, dropped } = exported
+    output.result(
+      { directory: target, size, root, files, dropped, akCertificate: certificate !== null },
+      () => [
+        `${target}  ${size} entries, ${files} files, root ${root.toString('hex')}`,
+        ...(dropped === 0
+          ? []
+          : [`${dropped} blobs are not kept any longer; entries still name them by digest`]),
+        ...(certificate === null
+          ? ['without a certificate of the attestation key: see writ key enroll']
+          : []),
+      ],
+    )
     return undefined
   })
 }
