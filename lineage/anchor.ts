@@ -98,7 +98,11 @@ function accepts(accepted: Found | undefined, found: Found): boolean {
 }
 
 /** Moves the counter and binds it to a head that is durable. Gives the counter's new value. One caller at a time. */
-export async function advanceAnchor(state: StateFiles, counter: NvCounter, head: TreeHead): Promise<bigint> {
+export async function advanceAnchor(
+  state: StateFiles,
+  counter: NvCounter,
+  head: Pick<StateRecord, 'size' | 'root' | 'published'>,
+): Promise<bigint> {
   const before = await counter.read()
   const record: StateRecord = { ...head, counter: before + 1n, done: false }
   await state.write('anchor', record)

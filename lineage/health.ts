@@ -31,6 +31,19 @@ export class Health {
     }
   }
 
+  /**
+   * Runs a step of reading, also when nothing is written any more. A file that is found not to be what the log left there ends writing: nothing is
+   * added to a log that is not whole.
+   */
+  async reading<T>(step: () => Promise<T>): Promise<T> {
+    try {
+      return await step()
+    } catch (error) {
+      if (error instanceof LineageError && error.code === 'LINEAGE_BROKEN') this.#judge(error)
+      throw error
+    }
+  }
+
   /** System calls whose failures are judged one by one. */
   watch(io: Io): Io {
     const watched =

@@ -6,7 +6,7 @@ import { rangeRoot } from './proof.ts'
 import { BATCH_OVERHEAD } from './segment.ts'
 import type { Tail } from './tail.ts'
 import { TILE_WIDTH } from './tile-path.ts'
-import type { TileStore } from './tile-store.ts'
+import { broken, type TileStore } from './tile-store.ts'
 import type { Tree } from './tree.ts'
 
 /** Most entries and bytes of one batch, that is of one fdatasync. */
@@ -190,19 +190,30 @@ export class Journal {
     }
   }
 
-  /** One durable entry. */
+  /** One durable entry. @throws LineageError `LINEAGE_BROKEN` when the files hold another */
   async entry(index: number): Promise<Buffer> {
-    if (index >= this.#first) return this.#entries[index - this.#first] as Buffer
-    const bundle = await this.#tiles.readBundle(Math.floor(index / TILE_WIDTH))
-    return bundle[index % TILE_WIDTH] as Buffer
+    return (await this.run(index, index + 1))[0] as Buffer
   }
 
-  /** The durable entries from `from` up to `to` that are in one bundle with the first. */
+  /**
+   * The durable entries from `from` up to `to` that are in one bundle with the first. Each is checked by its hash in the tree.
+   *
+   * @throws LineageError `LINEAGE_BROKEN` when the files hold others
+   */
   async run(from: number, to: number): Promise<Buffer[]> {
     if (from >= this.#first) return this.#entries.slice(from - this.#first, to - this.#first)
-    const bundle = Math.floor(from / TILE_WIDTH)
-    const entries = await this.#tiles.readBundle(bundle)
-    return entries.slice(from - bundle * TILE_WIDTH, to - bundle * TILE_WIDTH)
+    const index = Math.floor(from / TILE_WIDTH)
+    const offset = from % TILE_WIDTH
+    const entries = (await this.#tiles.readBundle(index)).slice(offset, to - index * TILE_WIDTH)
+    const leaves = (await this.#tree.tile(0, index, offset + entries.length)).slice(offset)
+    const other = entries.findIndex((entry, i) => !leafHash(entry).equals(leaves[i] as Buffer))
+    if (other >= 0) {
+      throw broken(
+        { level: 'entries', index, width: TILE_WIDTH },
+        `does not hold entry ${from + other} of this log`,
+      )
+    }
+    return entries
   }
 
   /** Waits for what was appended before. */

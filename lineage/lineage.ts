@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { WritError } from '../encoding/error.ts'
 import { advanceAnchor, type Found, type NvCounter } from './anchor.ts'
 import { BlobStore } from './blob-store.ts'
@@ -12,6 +11,7 @@ import { errno, type Io, systemIo } from './io.ts'
 import type { Journal } from './journal.ts'
 import { takeWriterLock, type WriterLock } from './lock.ts'
 import { isKeyName } from './note.ts'
+import { checkPlaces, isThere } from './places.ts'
 import { consistencyPath, inclusionPath, rangeRoot } from './proof.ts'
 import { layout, type Recovered, recover, refuseRemains } from './recovery.ts'
 import type { StateFiles } from './state.ts'
@@ -129,21 +129,23 @@ export class Lineage {
     if (!isKeyName(options.origin)) throw new TypeError(`${JSON.stringify(options.origin)} cannot name a log`)
     const health = new Health()
     const io = health.watch(options.io ?? systemIo)
-    if (!existsSync(layout(directory).tail)) refuseRemains(directory, options.create ?? false)
-    await makeDirectory(io, layout(directory).state)
-    const lock = takeWriterLock(layout(directory).lock)
+    let lock: WriterLock | undefined
     try {
-      const { origin, create = false, counter, accepted } = options
-      const recovered = await recover(directory, { origin, create, counter, accepted }, io, health)
-      const lineage = new Lineage(directory, options, lock, health, io, recovered)
-      if (counter === undefined || recovered.rolledBack) return lineage
+      checkPlaces(directory)
+      if (!isThere(layout(directory).tail)) refuseRemains(directory, options.create ?? false)
+      await makeDirectory(io, layout(directory).state)
+      lock = takeWriterLock(layout(directory).lock)
+      const { origin, create = false, counter, accepted, signer } = options
+      const from = await recover(directory, { origin, create, counter, accepted, keys: signer }, io, health)
+      const lineage = new Lineage(directory, options, lock, health, io, from)
+      if (counter === undefined || from.rolledBack) return lineage
       await lineage.anchor().catch(async error => {
-        await recovered.journal.close()
+        await from.journal.close()
         throw error
       })
       return lineage
     } catch (error) {
-      lock.release()
+      lock?.release()
       if (error instanceof WritError || errno(error) === undefined) throw error
       throw new LineageError('LINEAGE_UNAVAILABLE', `the lineage cannot be opened: ${String(error)}`, {
         at: directory,
@@ -183,7 +185,7 @@ export class Lineage {
   /** One entry's bytes. @throws LineageError `RANGE_INVALID` */
   async entry(index: bigint): Promise<Buffer> {
     if (index < 0n || index >= this.size) throw noSuch(`entry ${index}`, this.size)
-    return this.#journal.entry(Number(index))
+    return this.#health.reading(() => this.#journal.entry(Number(index)))
   }
 
   /**
@@ -198,7 +200,8 @@ export class Lineage {
     let bytes = 0
     const end = Math.min(Number(to), Number(from) + MAX_READ_ENTRIES)
     while (Number(from) + out.length < end) {
-      for (const entry of await this.#journal.run(Number(from) + out.length, end)) {
+      const run = () => this.#journal.run(Number(from) + out.length, end)
+      for (const entry of await this.#health.reading(run)) {
         bytes += entry.length
         if (bytes > MAX_READ_BYTES && out.length > 0) return out
         out.push({ index: from + BigInt(out.length), bytes: entry })
@@ -210,19 +213,19 @@ export class Lineage {
   /** Root of the tree as it was at some size. @throws LineageError `RANGE_INVALID` */
   async rootAt(size: bigint): Promise<Buffer> {
     if (size < 0n || size > this.size) throw noSuch(`tree of ${size}`, this.size)
-    return rangeRoot(this.#tree.node, 0, Number(size))
+    return this.#health.reading(() => rangeRoot(this.#tree.node, 0, Number(size)))
   }
 
   /** That an entry is in the tree of `size` entries, leaf side first (RFC 6962 section 2.1.1). @throws LineageError `RANGE_INVALID` */
   async inclusionProof(index: bigint, size: bigint): Promise<Buffer[]> {
     if (size > this.size || index < 0n || index >= size) throw noSuch(`entry ${index} of ${size}`, this.size)
-    return inclusionPath(this.#tree.node, Number(index), 0, Number(size))
+    return this.#health.reading(() => inclusionPath(this.#tree.node, Number(index), 0, Number(size)))
   }
 
   /** That one tree is a beginning of another (RFC 6962 section 2.1.2). @throws LineageError `RANGE_INVALID` */
   async consistencyProof(size1: bigint, size2: bigint): Promise<Buffer[]> {
     if (size1 < 0n || size1 > size2 || size2 > this.size) throw noSuch(`sizes ${size1}, ${size2}`, this.size)
-    return consistencyPath(this.#tree.node, Number(size1), Number(size2))
+    return this.#health.reading(() => consistencyPath(this.#tree.node, Number(size1), Number(size2)))
   }
 
   /**
@@ -258,7 +261,7 @@ export class Lineage {
     this.#assertOpen()
     const anchoring = this.#anchoring
       .catch(() => undefined)
-      .then(() => advanceAnchor(this.#state, counter, { size: this.#tree.size, root: this.#tree.root() }))
+      .then(() => advanceAnchor(this.#state, counter, this.#head()))
     this.#anchoring = anchoring
     return anchoring
   }
@@ -314,7 +317,12 @@ export class Lineage {
     await this.#journal.drain()
     if (!this.#recovered) return
     // Whatever came in since the counter moved makes this mark one of another tree, and the next start an unclean one.
-    await this.#state.write('stop', { size: this.#tree.size, root: this.#tree.root(), counter, done: true })
+    await this.#state.write('stop', { ...this.#head(), counter, done: true })
+  }
+
+  #head(): { size: number; root: Buffer; published: number | null } {
+    const published = this.#checkpointer.latest?.size ?? null
+    return { size: this.#tree.size, root: this.#tree.root(), published }
   }
 
   #assertOpen(): void {

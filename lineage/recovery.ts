@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
+import { readdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkAnchor, type Found, type NvCounter } from './anchor.ts'
-import { type Checkpoint, parseCheckpoint, type SignedCheckpoint, type TreeHead } from './checkpoint.ts'
+import type { SignedCheckpoint, TreeHead } from './checkpoint.ts'
 import { makeDirectory } from './durable.ts'
 import { epochOf, epochOrigin } from './epoch/origin.ts'
 import { LineageError } from './error.ts'
@@ -9,10 +9,13 @@ import type { Health } from './health.ts'
 import type { Io } from './io.ts'
 import { Journal } from './journal.ts'
 import { EMPTY_ROOT, leafHash } from './merkle.ts'
+import { isThere } from './places.ts'
 import { rangeRoot } from './proof.ts'
+import { type CheckpointKeys, checkPartials, checkPublished, readCheckpoint } from './published.ts'
 import type { SegmentContent } from './segment.ts'
 import { StateFiles } from './state.ts'
 import { readTail, Tail } from './tail.ts'
+import { checkTileNames } from './tile-names.ts'
 import { TILE_WIDTH } from './tile-path.ts'
 import { TileStore } from './tile-store.ts'
 import { Tree } from './tree.ts'
@@ -62,6 +65,7 @@ export interface Recovered {
  * Reads the log up to its right edge and checks every promise about it but the counter's. Writes nothing.
  *
  * @param base the name of the log's first epoch
+ * @param keys of the host, which signed the published checkpoint
  * @throws LineageError `LINEAGE_BROKEN`, `LINEAGE_ROLLED_BACK`
  */
 export async function readLog(
@@ -69,14 +73,18 @@ export async function readLog(
   base: string,
   { state, tiles }: { readonly state: StateFiles; readonly tiles: TileStore },
   segments: readonly SegmentContent[],
+  keys?: CheckpointKeys,
 ): Promise<ReadLog> {
   const first = segments[0]?.start ?? 0
   const tree = await Tree.load(first, (level, index) => tiles.readTile(level, index))
   const entries = replay(segments, tree)
   const epoch = epochOf(first === 0 ? entries[0] : await firstEntry(tree, tiles))
   const origin = epochOrigin(base, epoch)
-  const checkpoint = readCheckpoint(layout(directory).checkpoint, origin)
+  checkTileNames(directory, first, tree.size)
+  const checkpoint = readCheckpoint(directory, origin, keys)
+  checkPublished(checkpoint, state)
   await checkHeads(tree, checkpoint, state)
+  await checkPartials(directory, checkpoint?.size ?? 0, tree)
   return { tree, entries, first, epoch, origin, checkpoint }
 }
 
@@ -103,6 +111,7 @@ export async function recover(
     origin: string
     counter: NvCounter | undefined
     accepted?: Found | undefined
+    keys?: CheckpointKeys | undefined
   },
   io: Io,
   health: Health,
@@ -117,7 +126,7 @@ export async function recover(
   const segments = readTail(paths.tail)
   const created = segments.length === 0
   if (created) refuseRemains(directory, options.create)
-  const log = await readLog(directory, options.origin, { state, tiles }, segments)
+  const log = await readLog(directory, options.origin, { state, tiles }, segments, options.keys)
   const { tree, entries, first, epoch, origin, checkpoint } = log
   const head = { size: tree.size, root: tree.root() }
   const rolledBack =
@@ -153,7 +162,7 @@ export async function recover(
  */
 export function refuseRemains(directory: string, create: boolean): void {
   for (const name of ['checkpoint', 'tile', 'state/anchor', 'state/pending', 'state/stop']) {
-    if (existsSync(join(directory, name))) {
+    if (isThere(join(directory, name))) {
       throw new LineageError('LINEAGE_BROKEN', `there is ${name} but no tail of the log`, { at: name })
     }
   }
@@ -184,27 +193,6 @@ function replay(segments: readonly SegmentContent[], tree: Tree): Buffer[] {
     }
   }
   return entries
-}
-
-function readCheckpoint(path: string, origin: string): SignedCheckpoint | undefined {
-  if (!existsSync(path)) return undefined
-  const note = readFileSync(path)
-  let checkpoint: Checkpoint
-  try {
-    checkpoint = parseCheckpoint(note)
-  } catch (cause) {
-    throw new LineageError('LINEAGE_BROKEN', 'the checkpoint is damaged', { at: 'checkpoint', cause })
-  }
-  if (checkpoint.origin !== origin) {
-    throw new LineageError(
-      'LINEAGE_BROKEN',
-      `this is the lineage of ${checkpoint.origin}, not of ${origin}`,
-      {
-        at: 'checkpoint',
-      },
-    )
-  }
-  return { origin, size: checkpoint.size, root: checkpoint.root, note }
 }
 
 /** Each head that was promised to someone is a beginning of this tree. */

@@ -1,12 +1,12 @@
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { canonicalJsonBytes, type JsonObject, parseJson } from '../encoding/json.ts'
 import { hexToBytes } from '../encoding/text.ts'
 import type { TreeHead } from './checkpoint.ts'
 import { removeDurably, writeDurably } from './durable.ts'
 import { LineageError } from './error.ts'
-import { errno, type Io } from './io.ts'
+import type { Io } from './io.ts'
 import { HASH_SIZE } from './merkle.ts'
+import { readPlainFileSync } from './plain-file.ts'
 
 /**
  * - `pending` the tree that the TPM is about to sign, or has signed without our knowing
@@ -21,6 +21,8 @@ export interface StateRecord extends TreeHead {
   readonly counter: bigint | null
   /** For `anchor`: whether the counter is known to have reached that value. */
   readonly done: boolean
+  /** Entries of the newest checkpoint that had been published by then; null or absent if none was. It says that there has to be one. */
+  readonly published?: number | null
 }
 
 /** The writer's own small files. Each holds its old or its new content after a crash. */
@@ -35,15 +37,10 @@ export class StateFiles {
     this.#scratch = scratch
   }
 
-  /** @throws LineageError `LINEAGE_BROKEN` when the file is not what {@link write} writes */
+  /** @throws LineageError `LINEAGE_BROKEN` when the file is not what {@link write} writes, `LINEAGE_UNAVAILABLE` when it cannot be read */
   read(name: StateName): StateRecord | undefined {
-    let bytes: Buffer
-    try {
-      bytes = readFileSync(join(this.#directory, name))
-    } catch (error) {
-      if (errno(error) === 'ENOENT') return undefined
-      throw error
-    }
+    const bytes = readPlainFileSync(join(this.#directory, name), `state/${name}`)
+    if (bytes === undefined) return undefined
     try {
       return decode(parseJson(bytes, { maxBytes: 1024, maxDepth: 1 }) as JsonObject)
     } catch (cause) {
@@ -51,10 +48,11 @@ export class StateFiles {
     }
   }
 
-  async write(name: StateName, { size, root, counter, done }: StateRecord): Promise<void> {
+  async write(name: StateName, { size, root, counter, done, published }: StateRecord): Promise<void> {
     const bytes = canonicalJsonBytes({
       counter: counter === null ? null : String(counter),
       done,
+      published: published ?? null,
       root: root.toString('hex'),
       size,
       v: 1,
@@ -67,18 +65,22 @@ export class StateFiles {
   }
 }
 
-function decode({ v, size, root, counter, done }: JsonObject): StateRecord {
+function decode({ v, size, root, counter, done, published }: JsonObject): StateRecord {
   const bytes = typeof root === 'string' ? hexToBytes(root) : Buffer.alloc(0)
   const value = typeof counter === 'string' && /^[0-9]{1,20}$/.test(counter) ? BigInt(counter) : null
   if (
     v !== 1 ||
-    typeof size !== 'number' ||
-    size < 0 ||
+    !isSize(size) ||
+    (published !== null && !isSize(published)) ||
     bytes.length !== HASH_SIZE ||
     typeof done !== 'boolean'
   ) {
     throw new Error('a field is missing or of another type')
   }
   if (counter !== null && value === null) throw new Error('the counter is not a number')
-  return { size, root: bytes, counter: value, done }
+  return { size, root: bytes, counter: value, done, published }
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
 }

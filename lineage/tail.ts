@@ -1,8 +1,9 @@
-import { constants, readdirSync, readFileSync, unlinkSync } from 'node:fs'
+import { constants, readdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { NEW_FILE, syncDirectory } from './durable.ts'
 import { LineageError } from './error.ts'
 import type { Io } from './io.ts'
+import { readPlainFileSync } from './plain-file.ts'
 import {
   encodeBatch,
   encodeSegmentHeader,
@@ -26,21 +27,31 @@ function fileName(start: number): string {
   return String(start).padStart(16, '0')
 }
 
-/** Reads all segments in order and checks that they join. Leftovers of an interrupted start are removed. */
+/**
+ * Reads all segments in order. What an interrupted start had prepared is removed.
+ *
+ * @throws LineageError `LINEAGE_BROKEN` for what is none or not all of one, `LINEAGE_UNAVAILABLE` for what cannot be read
+ */
 export function readTail(directory: string): SegmentContent[] {
   const names = readdirSync(directory).sort()
   const segments: SegmentContent[] = []
   for (const name of names) {
     const path = join(directory, name)
-    if (!NAME.test(name)) {
+    const at = `state/tail/${name}`
+    if (name === SPARE) {
       unlinkSync(path)
       continue
     }
-    const segment = readSegment(readFileSync(path), `state/tail/${name}`)
+    if (!NAME.test(name))
+      throw new LineageError('LINEAGE_BROKEN', `${at} is nothing that the log has there`, { at })
+    const bytes = readPlainFileSync(path, at)
+    if (bytes === undefined) throw new LineageError('LINEAGE_BROKEN', `${at} is missing`, { at })
+    // Its zeros were durable before it had a name, and it never shrinks.
+    if (bytes.length < SEGMENT_CAPACITY)
+      throw new LineageError('LINEAGE_BROKEN', `${at} was cut to ${bytes.length} bytes`, { at })
+    const segment = readSegment(bytes, at)
     if (fileName(segment.start) !== name) {
-      throw new LineageError('LINEAGE_BROKEN', `state/tail/${name} holds the segment of another index`, {
-        at: name,
-      })
+      throw new LineageError('LINEAGE_BROKEN', `${at} holds the segment of another index`, { at })
     }
     segments.push(segment)
   }

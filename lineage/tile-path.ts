@@ -61,6 +61,18 @@ export function* tilesOf(size: number): Generator<TileName> {
   }
 }
 
+/** Of these the partial ones, of which each level has at most one. */
+export function* partialTilesOf(size: number): Generator<TileName> {
+  let count = size
+  for (let level = 0; count > 0; level++) {
+    const index = Math.floor(count / TILE_WIDTH)
+    const width = count % TILE_WIDTH
+    if (width > 0 && level === 0) yield { level: 'entries', index, width }
+    if (width > 0) yield { level, index, width }
+    count = index
+  }
+}
+
 function* tilesOfLevel(level: number | 'entries', count: number): Generator<TileName> {
   const full = Math.floor(count / TILE_WIDTH)
   for (let index = 0; index < full; index++) yield { level, index, width: TILE_WIDTH }

@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDirectory, type NewFile, writeDurably } from './durable.ts'
 import { decodeBundle } from './entry-bundle.ts'
 import { LineageError } from './error.ts'
 import type { Io } from './io.ts'
 import { HASH_SIZE } from './merkle.ts'
+import { readPlainFile } from './plain-file.ts'
 import { TILE_WIDTH, type TileName, tilePath } from './tile-path.ts'
 
 /** Hashes of a tile, in order. */
@@ -15,14 +16,11 @@ export function splitTile(bytes: Buffer): Buffer[] {
   )
 }
 
-const CACHED_TILES = 64
-
 /** The tiles and entry bundles of one directory. Reads may run at once, writes one at a time. */
 export class TileStore {
   readonly #io: Io
   readonly #directory: string
   readonly #scratch: string
-  readonly #cache = new Map<string, Buffer>()
 
   constructor(io: Io, directory: string, scratch: string) {
     this.#io = io
@@ -30,36 +28,29 @@ export class TileStore {
     this.#scratch = scratch
   }
 
-  /** A full hash tile. @throws LineageError `LINEAGE_BROKEN` when it is missing or has another size */
-  async readTile(level: number, index: number): Promise<Buffer[]> {
-    const bytes = await this.#read({ level, index, width: TILE_WIDTH })
-    if (bytes.length !== TILE_WIDTH * HASH_SIZE) {
-      const path = tilePath({ level, index, width: TILE_WIDTH })
-      throw new LineageError('LINEAGE_BROKEN', `${path} has ${bytes.length} bytes`, { at: path })
-    }
-    return splitTile(bytes)
+  /** The hashes of a full tile, whatever they are. @throws LineageError `LINEAGE_BROKEN` when it is missing or has another size */
+  async readTile(level: number, index: number): Promise<Buffer> {
+    const name = { level, index, width: TILE_WIDTH }
+    const bytes = await this.#read(name)
+    if (bytes.length !== TILE_WIDTH * HASH_SIZE) throw broken(name, `has ${bytes.length} bytes`)
+    return bytes
   }
 
-  /** The entries of a full bundle. @throws LineageError `LINEAGE_BROKEN`, `BUNDLE_MALFORMED` */
+  /** The entries of a full bundle, whatever they are. @throws LineageError `LINEAGE_BROKEN` when it is missing or no bundle */
   async readBundle(index: number): Promise<Buffer[]> {
-    return decodeBundle(await this.#read({ level: 'entries', index, width: TILE_WIDTH }), TILE_WIDTH)
+    const name = { level: 'entries', index, width: TILE_WIDTH } as const
+    const bytes = await this.#read(name)
+    try {
+      return decodeBundle(bytes, TILE_WIDTH)
+    } catch (cause) {
+      throw broken(name, 'is no bundle of 256 entries', cause)
+    }
   }
 
   async #read(name: TileName): Promise<Buffer> {
     const path = tilePath(name)
-    const cached = this.#cache.get(path)
-    if (cached !== undefined) return cached
-    let bytes: Buffer
-    try {
-      bytes = await readFile(join(this.#directory, path))
-    } catch (cause) {
-      throw new LineageError('LINEAGE_BROKEN', `${path} cannot be read`, { at: path, cause })
-    }
-    if (name.level !== 'entries') {
-      const oldest = this.#cache.size >= CACHED_TILES ? this.#cache.keys().next().value : undefined
-      if (oldest !== undefined) this.#cache.delete(oldest)
-      this.#cache.set(path, bytes)
-    }
+    const bytes = await readPlainFile(join(this.#directory, path), path)
+    if (bytes === undefined) throw broken(name, 'is missing')
     return bytes
   }
 
@@ -87,14 +78,17 @@ export class TileStore {
     for (const { name, bytes } of tiles) {
       const path = join(this.#directory, tilePath(name))
       await makeDirectory(this.#io, dirname(path))
-      if (existsSync(path) && !(await readFile(path)).equals(bytes)) {
-        throw new LineageError('LINEAGE_BROKEN', `${tilePath(name)} exists with other content`, {
-          at: tilePath(name),
-        })
-      }
+      const there = await readPlainFile(path, tilePath(name))
+      if (there !== undefined && !there.equals(bytes)) throw broken(name, 'exists with other content')
       // An equal file is written again: it may have been renamed and not synced before a crash.
       files.push({ path, bytes })
     }
     await writeDurably(this.#io, this.#scratch, files)
   }
+}
+
+/** A tile or bundle that is not what the writer left. */
+export function broken(name: TileName, what: string, cause?: unknown): LineageError {
+  const at = tilePath(name)
+  return new LineageError('LINEAGE_BROKEN', `${at} ${what}`, { at, cause })
 }

@@ -177,7 +177,7 @@ describe('a tree that the TPM was about to sign', () => {
     const log = await openLog(directory)
     await fill(log, 0, 9)
     await log.close()
-    const record = { counter: null, done: false, root: '11'.repeat(32), size, v: 1 }
+    const record = { counter: null, done: false, published: null, root: '11'.repeat(32), size, v: 1 }
     writeFileSync(join(directory, 'state/pending'), JSON.stringify(record))
     await expect(openLog(directory)).rejects.toMatchObject({ code, at: 'state/pending' })
   })

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checkpointExtraData } from '../../attestation/index.ts'
@@ -9,6 +8,7 @@ import { encodeEvent, leafHash, parseEvent } from '../../lineage/index.ts'
 import { CompactRange } from '../../lineage/merkle.ts'
 import { generateKey, privateKeyToPem } from '../../signing/key.ts'
 import { numbered, ORIGIN, openLog, temporaryDirectory } from './support/log.ts'
+import { SoftwareAk } from './support/software-ak.ts'
 
 const WRITER = join(import.meta.dirname, 'support/writer.ts')
 
@@ -46,14 +46,13 @@ async function checkAll(directory: string, acks: readonly { index: number; n: nu
 describe('a writer that is killed', () => {
   it('loses nothing that it acknowledged and never has two trees of one size signed', async () => {
     const directory = temporaryDirectory()
-    const key = join(temporaryDirectory(), 'key.pem')
     const pem = privateKeyToPem(generateKey('ed25519'))
-    writeFileSync(key, pem)
+    const ak = new SoftwareAk().pem
     const acks: { index: number; n: number }[] = []
     const signed = new Set<string>()
     let rounds = 0
     for (let round = 0; round < 10; round++) {
-      const child = spawn(process.execPath, [WRITER, directory, pem], {
+      const child = spawn(process.execPath, [WRITER, directory, pem, ak], {
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       const lines = said(child)

@@ -69,6 +69,8 @@ it('an fsync that reports a full disk is as fatal as any other', async () => {
   await log.close()
 })
 
+const signer = testSigner()
+
 /** A life of a log that uses every kind of system call: tiles at two levels of fullness, checkpoints, blobs, a clean stop. */
 async function life(
   directory: string,
@@ -76,8 +78,7 @@ async function life(
   acknowledged: number[],
   signed: string[],
 ): Promise<void> {
-  const signer = testSigner()
-  const quote = signer.quote
+  const { quote } = signer
   const log = await openLog(directory, {
     io,
     signer: {

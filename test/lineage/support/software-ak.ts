@@ -1,4 +1,11 @@
-import { createPublicKey, generateKeyPairSync, hash, sign } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  hash,
+  type KeyObject,
+  sign,
+} from 'node:crypto'
 import type { EnrolledAk, Quote } from '../../../attestation/index.ts'
 
 function u16(value: number): Buffer {
@@ -17,9 +24,14 @@ export class SoftwareAk {
   readonly ak: EnrolledAk
   /** How often it signed, and what. */
   readonly signed: Buffer[] = []
-  readonly #key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+  readonly #key: KeyObject
 
-  constructor() {
+  /** @param pem the key of another process's, as {@link pem} gave it; without one, a new one */
+  constructor(pem?: string) {
+    this.#key =
+      pem === undefined
+        ? generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+        : createPrivateKey(pem)
     const { x, y } = createPublicKey(this.#key).export({ format: 'jwk' })
     // TPMT_PUBLIC (TPM 2.0 Part 2, section 12.2.4): ECC P-256, ECDSA SHA-256, restricted signing, fixedTPM.
     const publicArea = Buffer.concat([
@@ -31,6 +43,11 @@ export class SoftwareAk {
       sized(Buffer.from(y ?? '', 'base64url')),
     ])
     this.ak = { publicArea, name: Buffer.concat([u16(0x000b), hash('sha256', publicArea, 'buffer')]) }
+  }
+
+  /** The private key. */
+  get pem(): string {
+    return this.#key.export({ type: 'pkcs8', format: 'pem' }).toString()
   }
 
   /** A quote over sha256 PCR 0–15, all of them zero. */

@@ -5,17 +5,17 @@ import { numbered, ORIGIN } from './numbered.ts'
 import { SoftwareAk } from './software-ak.ts'
 
 /*
- * A writer in a process of its own, to be killed: `writer.ts DIRECTORY [KEY.pem]`. It says on standard output, one line each, what was
+ * A writer in a process of its own, to be killed: `writer.ts DIRECTORY [LOG-KEY AK]`, keys as PEM. It says on standard output, one line each, what was
  * acknowledged (`ack INDEX NUMBER`) and what is about to be signed (`sign SIZE ROOT`).
  */
 
-const [directory = '', pem] = process.argv.slice(2)
+const [directory = '', pem, akPem] = process.argv.slice(2)
 
 function say(line: string): void {
   writeSync(1, `${line}\n`)
 }
 
-const software = new SoftwareAk()
+const software = new SoftwareAk(akPem)
 const base = {
   origin: ORIGIN,
   create: true,
