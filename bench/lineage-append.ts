@@ -19,6 +19,7 @@ export async function lineageAppend(directory: string): Promise<Row> {
     time: '2026-01-01T00:00:00.000Z',
     bootNs: '1',
     executionId: '0'.repeat(32),
+    decision: 0,
     cause: 'TERMINATED',
   }
   const bare = openSync(join(directory, 'bare'), 'a')

@@ -104,6 +104,7 @@ export class DecisionLog {
         issuer: decision.use.issuer,
         id: decision.use.id,
         maxUses: decision.use.maxUses,
+        notAfter: notAfterOf(decision),
       },
     })
   }
@@ -250,6 +251,12 @@ export class DecisionLog {
     if (this.#tokens.size > MAX_COUNTED_UIDS) this.#tokens.clear()
     return takes
   }
+}
+
+/** The end of the validity of what a permit uses. */
+function notAfterOf({ statement }: Decision): string {
+  if (statement === null) throw new Error('a use is one of an artifact')
+  return statement.predicate.validity.notAfter
 }
 
 /** Adds to a set of bounded size, which loses what has been in it longest. */

@@ -30,18 +30,20 @@ export async function recordStart(
 /**
  * Writes the END of what was seen to be dead.
  *
+ * @param decision entry of its permit
  * @param streams what went through its streams; null if nobody asked for that
  * @throws LineageError
  */
 export async function recordEnd(
   recorder: Recorder,
+  decision: bigint,
   { executionId, cause, exitCode, signal, rusage, confirmedDead }: LaunchEnded,
   streams: RecordedStreams | null = null,
 ): Promise<void> {
   const { userUs, systemUs, maxRssKib } = rusage
   await recorder.record({
     type: 'execution-end',
-    ...{ executionId, cause, exitCode, signal, confirmedDead },
+    ...{ executionId, decision: Number(decision), cause, exitCode, signal, confirmedDead },
     rusage: { userUs, systemUs, maxRssKib },
     streams,
   })

@@ -50,6 +50,8 @@ export interface ExecutorOptions {
 const USUAL_SIZE = { rows: 24, columns: 80 }
 
 interface Waiting {
+  /** Entry of its permit. */
+  readonly decision: bigint
   readonly ended: (end: LaunchEnded) => void
   killAskedNs: bigint | null
   killRecorded: boolean
@@ -99,7 +101,7 @@ export class Executor {
   ): Promise<ExecutionEndInput> {
     const { executionId } = permit.input.request
     const terms = this.#register(permit, caller)
-    const ended = this.#awaitEnd(executionId)
+    const ended = this.#awaitEnd(executionId, permit.index)
     const onAbort = () => this.kill(executionId, 'CALLER_GONE')
     const digests = streams.digest ? new StreamDigests(signal) : null
     let output: Output | null = null
@@ -261,9 +263,10 @@ export class Executor {
     registry.update(executionId, { ...state, startedTime: rfc3339(wallMs()) })
   }
 
-  #awaitEnd(executionId: string): Promise<LaunchEnded> {
+  #awaitEnd(executionId: string, decision: bigint): Promise<LaunchEnded> {
     return new Promise(resolve => {
-      this.#waiting.set(executionId, { ended: resolve, killAskedNs: null, killRecorded: false, late: false })
+      const nothing = { killAskedNs: null, killRecorded: false, late: false }
+      this.#waiting.set(executionId, { decision, ended: resolve, ...nothing })
     })
   }
 
@@ -294,7 +297,8 @@ export class Executor {
     waiting.killRecorded = true
     waiting.killAskedNs ??= this.#o.bootNs()
     this.#o.registry.update(executionId, { state: 'ENDING' })
-    await this.#record(() => this.#o.recorder.record({ type: 'kill-sent', executionId, cause }))
+    const decision = Number(waiting.decision)
+    await this.#record(() => this.#o.recorder.record({ type: 'kill-sent', executionId, decision, cause }))
   }
 
   /**
@@ -307,7 +311,8 @@ export class Executor {
     why = '',
     streams: RecordedStreams | null = null,
   ): Promise<ExecutionEndInput> {
-    const askedNs = this.#waiting.get(executionId)?.killAskedNs ?? null
+    const waiting = this.#waiting.get(executionId)
+    const askedNs = waiting?.killAskedNs ?? null
     const { state } = this.#o.gate.snapshot()
     const message = { ...endMessage(end, askedNs, state, rfc3339(this.#o.wallMs())), message: why }
     // Children end with it: the launcher sees to the processes, this to what is still being made ready.
@@ -315,7 +320,7 @@ export class Executor {
       if (child.parentExecutionId === executionId) this.kill(child.executionId, 'DAEMON')
     }
     // An end that nobody has seen is no end: it stays open in the log until the next start of the daemon has looked again.
-    if (end.confirmedDead) await this.#recordEnd(end, streams)
+    if (end.confirmedDead && waiting !== undefined) await this.#recordEnd(waiting, end, streams)
     const { cause, exitCode, signal, confirmedDead } = end
     this.#o.log.info(
       { event: 'execution-ended', executionId, cause, exitCode, signal, confirmedDead },
@@ -325,8 +330,8 @@ export class Executor {
     return message
   }
 
-  #recordEnd(end: LaunchEnded, streams: RecordedStreams | null = null): Promise<void> {
-    return this.#record(() => recordEnd(this.#o.recorder, end, streams))
+  #recordEnd({ decision }: Waiting, end: LaunchEnded, streams: RecordedStreams | null = null): Promise<void> {
+    return this.#record(() => recordEnd(this.#o.recorder, decision, end, streams))
   }
 
   /** Something went wrong between the permit and the first instruction. The launcher has been told to let go. */
@@ -368,7 +373,7 @@ export class Executor {
     waiting.late = true
     void ended.then(async end => {
       this.#waiting.delete(executionId)
-      if (end.confirmedDead) await this.#recordEnd(end)
+      if (end.confirmedDead) await this.#recordEnd(waiting, end)
     })
   }
 

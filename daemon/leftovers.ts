@@ -23,7 +23,7 @@ export async function endLeftovers(
   launcher.on('ended', see)
   try {
     const deadline = Date.now() + LEFTOVERS_MS
-    for (const { executionId } of history.openExecutions) {
+    for (const { executionId, decision } of history.openExecutions) {
       while (launcher.knows(executionId) && Date.now() < deadline)
         await new Promise(resolve => setTimeout(resolve, 20))
       if (launcher.knows(executionId)) {
@@ -34,6 +34,7 @@ export async function endLeftovers(
       await recorder.record({
         type: 'execution-end',
         executionId,
+        decision: Number(decision),
         cause: end?.cause ?? 'SUPERSEDED',
         exitCode: end?.exitCode ?? null,
         signal: end?.signal ?? null,

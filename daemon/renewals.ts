@@ -67,13 +67,14 @@ export class Renewals {
 
   #held(executionId: string, cause: string): void {
     const { registry, recorder, log } = this.#o
-    if (registry.get(executionId) === undefined) return
+    const execution = registry.get(executionId)
+    if (execution === undefined) return
     this.#frozen.set(executionId, (this.#frozen.get(executionId) ?? 0) + 1)
-    const state = registry.get(executionId)?.state
+    const { state } = execution
     if (state === 'PREPARING' || state === 'RUNNING') registry.update(executionId, { state: 'FROZEN' })
     log.warn({ event: 'execution-frozen', executionId, cause }, 'execution frozen')
     recorder
-      .record({ type: 'freeze', executionId, cause })
+      .record({ type: 'freeze', executionId, decision: Number(execution.decisionIndex), cause })
       .catch((err: unknown) => log.error({ err }, 'a freeze could not be recorded'))
   }
 

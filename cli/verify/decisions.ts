@@ -163,7 +163,10 @@ export async function checkArtifacts(
       const digest = sha256Hex(envelope.payload)
       if (digest !== event.artifact)
         throw new StepFailure('the artifact in the evidence is not the one that the entry names')
-      const { issuer } = parseStatement(envelope.payload).predicate
+      const { issuer, validity } = parseStatement(envelope.payload).predicate
+      // Its uses are kept as long as that.
+      if (event.use !== null && event.use.notAfter !== validity.notAfter)
+        throw new StepFailure('the entry names another end of its validity than the artifact')
       if (issuer.startsWith('host:')) {
         if (!checkSignatures(envelope, [sessionKeyOf(inputs, entries)], 1).met)
           throw new StepFailure('the artifact is not signed by the session key of its host')

@@ -3,6 +3,9 @@ import type { ReadBlob } from './documents.ts'
 import { DroppedEntries } from './dropped.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
+/** Events that name the permit of their execution. */
+const PERMITTED: ReadonlySet<string> = new Set(['execution-start', 'freeze', 'kill-sent', 'execution-end'])
+
 /** One execution, as far as the log has got. */
 interface Life {
   state: 'permitted' | 'started' | 'ended'
@@ -31,9 +34,16 @@ export async function checkExecutions(
         return
       }
       const life = 'executionId' in event ? lives.get(event.executionId ?? '') : undefined
+      // Whose an entry is is found by it.
+      if (
+        life !== undefined &&
+        PERMITTED.has(event.type) &&
+        'decision' in event &&
+        event.decision !== life.permit
+      )
+        throw new StepFailure(`a ${event.type} that names another permit`)
       if (event.type === 'execution-start') {
         if (life?.state !== 'permitted') throw new StepFailure('a START without a permit of its own')
-        if (life.permit !== event.decision) throw new StepFailure('a START that names another permit')
         await dropped.unless(index, () => compareSubjects(event, entries, blob))
         life.state = 'started'
         count.starts++

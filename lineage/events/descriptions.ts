@@ -160,7 +160,7 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
     fields: {
       ...DECIDED,
       executionId: 'the execution that it is for; null if the request named none that could be read',
-      use: 'of a permit: issuer and id of the artifact, and how many uses it has (null: unlimited)',
+      use: 'of a permit: issuer and id of the artifact, how many uses it has (null: unlimited), and the end of its validity',
     },
   },
   renewal: {
@@ -191,7 +191,7 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
   },
   freeze: {
     says: 'A lapse froze it: it stands still.',
-    fields: { executionId: 'which', cause: 'what lapsed' },
+    fields: { executionId: 'which', decision: 'entry of its permit', cause: 'what lapsed' },
   },
   thaw: {
     says: 'It goes on.',
@@ -201,11 +201,15 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
       epoch: 'the gate’s opening that it belongs to from now on',
     },
   },
-  'kill-sent': { says: 'The order to end it was given.', fields: { executionId: 'which', cause: 'why' } },
+  'kill-sent': {
+    says: 'The order to end it was given.',
+    fields: { executionId: 'which', decision: 'entry of its permit', cause: 'why' },
+  },
   'execution-end': {
     says: 'END: nothing of it is left.',
     fields: {
       executionId: 'which',
+      decision: 'entry of its permit',
       cause: 'why it ended',
       exitCode: 'null if a signal ended it, or it never ran',
       signal: 'null if it exited',
@@ -225,7 +229,13 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
   },
   snapshot: {
     says: 'What the entries before this one add up to, so that a start need not read them all. Whoever verifies adds them up again.',
-    fields: { digest: 'the snapshot' },
+    fields: {
+      size: 'how many entries from the beginning it adds up',
+      digest: 'the snapshot',
+      previous: 'entry of the snapshot before; null for the first',
+      horizon:
+        'from here on, uses of artifacts that were valid until before this time are not kept; null: all are',
+    },
   },
   'evidence-dropped': {
     says: 'Blobs that are not kept any longer. What names them goes on proving what they were.',

@@ -153,8 +153,10 @@ export const SCHEMAS = {
   decision: event('decision', {
     ...decided,
     executionId: nullable(executionId),
-    /** What the fold of uses needs, for a permit; `maxUses` null is unlimited. */
-    use: nullable(object({ issuer: text(256), id: text(256), maxUses: nullable(integer(1)) })),
+    /** What the fold of uses needs, for a permit; `maxUses` null is unlimited, `notAfter` the end of the artifact's validity. */
+    use: nullable(
+      object({ issuer: text(256), id: text(256), maxUses: nullable(integer(1)), notAfter: time }),
+    ),
   }),
   /** A flood of denials of one uid, as one entry. */
   'denials-counted': event('denials-counted', {
@@ -175,14 +177,16 @@ export const SCHEMAS = {
     parent: nullable(executionId),
   }),
   /** It was frozen by a lapse, and stands still. */
-  freeze: event('freeze', { executionId, cause: code }),
+  freeze: event('freeze', { executionId, decision: index, cause: code }),
   /** A decision on what was permitted before: whether it would be permitted now. It consumes nothing. */
   renewal: event('renewal', { ...decided, executionId }),
   /** It goes on, as an execution of this epoch; `renewal` is the entry that permits it. */
   thaw: event('thaw', { executionId, renewal: index, epoch: count }),
-  'kill-sent': event('kill-sent', { executionId, cause: code }),
+  'kill-sent': event('kill-sent', { executionId, decision: index, cause: code }),
   'execution-end': event('execution-end', {
     executionId,
+    /** Index of the permit. */
+    decision: index,
     cause: code,
     exitCode: nullable(integer(0, 255)),
     signal: nullable(integer(1, 64)),
@@ -246,8 +250,16 @@ export const SCHEMAS = {
     digests: list(digest, 768),
     bytes: count,
   }),
-  /** `digest` is the blob of what the entries before this one add up to, as a start would fold them. */
-  snapshot: event('snapshot', { digest }),
+  /**
+   * `digest` is the blob of what the first `size` entries add up to, as a start would fold them; `previous` the entry of the snapshot before. From
+   * this entry on, uses of artifacts that were valid until before `horizon` are not kept.
+   */
+  snapshot: event('snapshot', {
+    size: index,
+    digest,
+    previous: nullable(index),
+    horizon: nullable(time),
+  }),
   /** The TPM's counter moved to this value. */
   counter: event('counter', { value: decimal }),
 } as const

@@ -12,20 +12,23 @@ const subjects = [terms?.program, ...(terms?.files ?? [])].map(file => file?.sha
 const EVENTS = {
   permit: { type: 'decision', outcome: 'permit', executionId: ID, record: 'r' },
   start: { type: 'execution-start', executionId: ID, decision: 0, subjects },
-  freeze: { type: 'freeze', executionId: ID },
+  freeze: { type: 'freeze', executionId: ID, decision: 0 },
   allowed: { type: 'renewal', outcome: 'permit', executionId: ID },
   denied: { type: 'renewal', outcome: 'deny', executionId: ID },
-  end: { type: 'execution-end', executionId: ID, confirmedDead: true },
+  end: { type: 'execution-end', executionId: ID, decision: 0, confirmedDead: true },
+  'end of another': { type: 'execution-end', executionId: ID, decision: 1, confirmedDead: true },
+  'freeze of another': { type: 'freeze', executionId: ID, decision: 1 },
+  'kill of another': { type: 'kill-sent', executionId: ID, decision: 1 },
 }
 type Step = keyof typeof EVENTS | `thaw ${number}`
 
 async function check(...steps: Step[]): Promise<Holds> {
   const entries = steps.map((step, index): LogEntry => {
-    const [name, renewal] = step.split(' ')
+    const renewal = /^thaw (.*)/.exec(step)?.[1]
     const event =
-      name === 'thaw'
+      renewal !== undefined
         ? { type: 'thaw', executionId: ID, renewal: Number(renewal) }
-        : EVENTS[name as keyof typeof EVENTS]
+        : EVENTS[step as keyof typeof EVENTS]
     return { index, event: event as unknown as LineageEvent } as LogEntry
   })
   return (await checkExecutions(entries, async () => record)) as Holds
@@ -74,6 +77,9 @@ describe('what was frozen', () => {
     ['a thaw after the end', ['permit', 'start', 'freeze', 'allowed', 'end', 'thaw 3'], 'not frozen'],
     ['a freeze before a start', ['permit', 'freeze'], 'never ran'],
     ['a decision to go on before a start', ['permit', 'allowed'], 'never ran'],
+    ['an end that names another permit', ['permit', 'start', 'end of another'], 'another permit'],
+    ['a freeze that names another permit', ['permit', 'start', 'freeze of another'], 'another permit'],
+    ['a kill that names another permit', ['permit', 'start', 'kill of another'], 'another permit'],
   ])('%s is a failure', async (_, steps, message) => {
     await expect(check(...steps)).rejects.toThrow(message)
   })

@@ -18,7 +18,7 @@ test('decisions, starts, kills and ends are their caller’s, all else is nobody
   await w.decider.decide(peer({ uid: 7 }), 'execute', null, workload()).catch(() => undefined)
   w.decisions.count(9, ['CAPACITY'])
   await w.decisions.flush()
-  await w.recorder.record({ type: 'kill-sent', executionId: 'ff'.repeat(16), cause: 'REVOKED' })
+  await w.recorder.record({ type: 'kill-sent', executionId: 'ff'.repeat(16), decision: 0, cause: 'REVOKED' })
 
   const folded = await History.fold(w.lineage, {
     governance: [governance.public],

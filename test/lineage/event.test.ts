@@ -61,8 +61,16 @@ describe('events', () => {
     ['a lone surrogate', { caller: { ...decision.caller, unit: '\ud800' } }, 'caller.unit'],
     ['a uid beyond 32 bits', { caller: { ...decision.caller, uid: 2 ** 32 } }, 'caller.uid'],
     ['minus zero', { caller: { ...decision.caller, pid: -0 } }, 'caller.pid'],
-    ['a use of zero times', { use: { issuer: 'a', id: 'b', maxUses: 0 } }, 'use.maxUses'],
-    ['an unsafe integer', { use: { issuer: 'a', id: 'b', maxUses: 2 ** 53 } }, 'use.maxUses'],
+    [
+      'a use of zero times',
+      { use: { issuer: 'a', id: 'b', maxUses: 0, notAfter: decision.time } },
+      'use.maxUses',
+    ],
+    [
+      'an unsafe integer',
+      { use: { issuer: 'a', id: 'b', maxUses: 2 ** 53, notAfter: decision.time } },
+      'use.maxUses',
+    ],
     ['a reason with a small code', { reasons: [{ code: 'x', message: '', at: null }] }, 'reasons.0.code'],
     ['too many inputs', { inputs: Array.from({ length: 65 }, () => digest) }, 'inputs'],
     ['a list that is an object', { inputs: {} }, 'inputs'],
@@ -127,7 +135,12 @@ describe('events', () => {
         Array(64).fill({ code: 'POLICY_DENIED', message: '€'.repeat(512), at: 'a'.repeat(128) }),
       ),
       caller: { ...decision.caller, cgroup: 'c'.repeat(4096), unit: 'u'.repeat(256) },
-      use: { issuer: 'i'.repeat(256), id: 'i'.repeat(256), maxUses: Number.MAX_SAFE_INTEGER },
+      use: {
+        issuer: 'i'.repeat(256),
+        id: 'i'.repeat(256),
+        maxUses: Number.MAX_SAFE_INTEGER,
+        notAfter: decision.time,
+      },
     }
     expect(parseEvent(encodeEvent(most))).toBeDefined()
   })

@@ -61,7 +61,7 @@ export const EVENTS: LineageEvent[] = [
     artifact: digest,
     executionId: id,
     caller: { uid: 1000, gid: 1000, pid: 42, cgroup: '/user.slice', unit: null, parent: null },
-    use: { issuer: 'ops', id: 'job-1', maxUses: null },
+    use: { issuer: 'ops', id: 'job-1', maxUses: null, notAfter: common.time },
     links: { policy: 3, trustRoots: 2, appraisal: 7, parent: null },
   },
   {
@@ -87,11 +87,12 @@ export const EVENTS: LineageEvent[] = [
     to: common.time,
   },
   large(1, 200),
-  { ...common, type: 'freeze', executionId: id, cause: 'ATTESTATION_STALE' },
+  { ...common, type: 'freeze', decision: 3, executionId: id, cause: 'ATTESTATION_STALE' },
   numbered(5),
   {
     ...common,
     type: 'execution-end',
+    decision: 3,
     executionId: id,
     cause: 'EXITED',
     exitCode: 0,
@@ -117,7 +118,7 @@ export const EVENTS: LineageEvent[] = [
   },
   { ...common, type: 'epoch-accepted', epoch: 2, counter: '7', tail: 3, root: digest, digest, blob: digest },
   { ...common, type: 'evidence-dropped', before: 12, digests: [digest], bytes: 100 },
-  { ...common, type: 'snapshot', digest },
+  { ...common, type: 'snapshot', size: 4096, digest, previous: 3, horizon: common.time },
   { ...common, type: 'thaw', executionId: id, renewal: 9, epoch: 2 },
   {
     ...common,

@@ -10,6 +10,7 @@ export function numbered(n: number): LineageEvent {
     type: 'kill-sent',
     bootNs: String(n),
     executionId: n.toString(16).padStart(32, '0'),
+    decision: n,
     cause: 'REVOKED',
   }
 }
