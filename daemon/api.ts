@@ -1,7 +1,7 @@
 import { encodeReportPieces } from '../attestation/index.ts'
 import { mintArtifact, type RevocationKind } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
-import { LineageError, leafHash } from '../lineage/index.ts'
+import { LineageError, leafHash, peekType } from '../lineage/index.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
 import { parseEnvelope } from '../signing/dsse.ts'
@@ -125,13 +125,20 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
 
     lineageSize: () => lineage.size,
 
-    async *readEntries(from: bigint, to: bigint): AsyncIterable<OwnedEntry> {
+    async *readEntries(from: bigint, to: bigint, types?: ReadonlySet<string>): AsyncIterable<OwnedEntry> {
+      const all = types === undefined || types.size === 0
       for (let at = from; at < to; ) {
         const entries = await lineage.readEntries(at, to)
-        for (const { index, bytes } of entries) yield { index, bytes, owner: entryOwner(bytes, history) }
+        for (const { index, bytes } of entries) {
+          if (all || types.has(peekType(bytes) ?? ''))
+            yield { index, bytes, owner: entryOwner(bytes, history) }
+        }
         at += BigInt(entries.length)
       }
     },
+
+    lineageGrown: (size: bigint, signal: AbortSignal) => lineage.grownBeyond(size, signal),
+    locateEntries: (sinceMs: number | null, untilMs: number | null) => lineage.locate(sinceMs, untilMs),
 
     async entryOwner(index: bigint): Promise<Ownership | null> {
       return entryOwner(await lineage.entry(index), history)

@@ -200,8 +200,12 @@ export interface DaemonCore {
   /** Null if nothing was ever signed. `fresh`: sign the tree as it is now, if need be. */
   getCheckpoint(fresh: boolean): Promise<{ note: Buffer; size: bigint; root: Buffer } | null>
   lineageSize(): bigint
-  /** Entries from `from` up to but not including `to`, which is at most {@link lineageSize}. */
-  readEntries(from: bigint, to: bigint): AsyncIterable<OwnedEntry>
+  /** Entries from `from` up to but not including `to`, which is at most {@link lineageSize}; of these types, unless there are none. */
+  readEntries(from: bigint, to: bigint, types?: ReadonlySet<string>): AsyncIterable<OwnedEntry>
+  /** Resolves when the lineage has more than `size` entries, when it gets none any more, or when `signal` aborts. */
+  lineageGrown(size: bigint, signal: AbortSignal): Promise<void>
+  /** Positions of a span of time, in milliseconds since the epoch; null: no limit. `to` is not less than `from`. */
+  locateEntries(sinceMs: number | null, untilMs: number | null): Promise<{ from: bigint; to: bigint }>
   /** Whose the entry is; null if nobody's. `index` is below {@link lineageSize}. */
   entryOwner(index: bigint): Promise<Ownership | null>
   inclusionProof(index: bigint, treeSize: bigint): Promise<{ leafHash: Buffer; hashes: Buffer[] }>

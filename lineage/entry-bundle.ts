@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises'
 import { LineageError } from './error.ts'
 import { TILE_WIDTH } from './tile-path.ts'
 
@@ -58,4 +59,38 @@ export function decodeBundle(bytes: Buffer, count: number, whole = true): Buffer
     })
   }
   return entries
+}
+
+/** Most entries are shorter. */
+const FIRST_READ = 4096
+
+/**
+ * The first entry of a bundle's file, without the rest of it.
+ *
+ * @param at how messages call the file, whose content is controlled by whoever wrote it
+ * @throws LineageError `LINEAGE_BROKEN`
+ */
+export async function readFirstEntry(path: string, at: string): Promise<Buffer> {
+  const file = await open(path).catch(cause => {
+    throw new LineageError('LINEAGE_BROKEN', `${at} cannot be read`, { at, cause })
+  })
+  try {
+    const read = async (bytes: Buffer, from: number) => {
+      for (let have = 0; have < bytes.length; ) {
+        const { bytesRead } = await file.read(bytes, have, bytes.length - have, from + have)
+        if (bytesRead === 0) return bytes.subarray(0, have)
+        have += bytesRead
+      }
+      return bytes
+    }
+    const begin = await read(Buffer.allocUnsafe(FIRST_READ), 0)
+    const end = begin.length < 2 ? 2 : 2 + begin.readUInt16BE(0)
+    const rest = end > begin.length ? await read(Buffer.allocUnsafe(end - begin.length), begin.length) : null
+    const whole = rest === null ? begin : Buffer.concat([begin, rest])
+    if (whole.length < end)
+      throw new LineageError('LINEAGE_BROKEN', `${at} ends within its first entry`, { at })
+    return whole.subarray(2, end)
+  } finally {
+    await file.close()
+  }
 }

@@ -29,15 +29,21 @@ export { epochOrigin, parseEpochOrigin } from './epoch/origin.ts'
 export { LineageError, type LineageErrorCode } from './error.ts'
 export {
   blobsOf,
+  EVENT_TYPES,
   type EventType,
   encodeEvent,
   inlineBlob,
+  isEventType,
   type LineageEvent,
   MAX_INLINE_BYTES,
   parseEvent,
+  peekTime,
+  peekType,
 } from './events/index.ts'
 export { type ExportSummary, exportLog } from './export.ts'
 export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
+export type { TimeSpan } from './locate.ts'
+export { LogReader } from './log-reader.ts'
 export { CompactRange, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
 export { type Note, type NoteVerifier, parseNote, parseNoteSignatures, verifyNote } from './note.ts'
 export {

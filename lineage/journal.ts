@@ -195,6 +195,19 @@ export class Journal {
     return (await this.run(index, index + 1))[0] as Buffer
   }
 
+  /** The first durable entry of a bundle, checked as {@link run} does; no more is read than that. @throws LineageError `LINEAGE_BROKEN` */
+  async first(bundle: number): Promise<Buffer> {
+    const index = bundle * TILE_WIDTH
+    if (index >= this.#first) return this.#entries[index - this.#first] as Buffer
+    const entry = await this.#tiles.readFirst(bundle)
+    const [leaf] = await this.#tree.tile(0, bundle, 1)
+    if (!leafHash(entry).equals(leaf as Buffer)) {
+      const name: TileName = { level: 'entries', index: bundle, width: TILE_WIDTH }
+      throw broken(name, `does not hold entry ${index} of this log`)
+    }
+    return entry
+  }
+
   /**
    * The durable entries from `from` up to `to` that are in one bundle with the first. Each is checked by its hash in the tree.
    *

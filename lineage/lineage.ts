@@ -5,16 +5,18 @@ import type { CheckpointSigner, FreshCheckpoint, SignedCheckpoint } from './chec
 import { Checkpointer } from './checkpointer.ts'
 import { makeDirectory } from './durable.ts'
 import { LineageError } from './error.ts'
-import { blobsOf, encodeEvent, isReserved, type LineageEvent } from './events/index.ts'
+import { blobsOf, encodeEvent, isReserved, type LineageEvent, peekTime } from './events/index.ts'
 import { Health } from './health.ts'
 import { errno, type Io, systemIo } from './io.ts'
 import type { Journal } from './journal.ts'
+import { locate } from './locate.ts'
 import { takeWriterLock, type WriterLock } from './lock.ts'
 import { isKeyName } from './note.ts'
 import { checkPlaces, isThere } from './places.ts'
 import { consistencyPath, inclusionPath, rangeRoot } from './proof.ts'
 import { layout, type Recovered, recover, refuseRemains } from './recovery.ts'
 import type { StateFiles } from './state.ts'
+import { TILE_WIDTH } from './tile-path.ts'
 import { TileStore } from './tile-store.ts'
 import type { Tree } from './tree.ts'
 
@@ -79,6 +81,7 @@ export class Lineage {
   /** Whether the counter does not vouch for the files, and no entry of the log says who does. */
   #rolledBack: boolean
   #closed = false
+  readonly #waiting = new Set<() => void>()
   #closing: Promise<void> | undefined
 
   private constructor(
@@ -177,9 +180,45 @@ export class Lineage {
     this.evidence.naming(blobs)
     const appended = this.#journal.append(bytes, isReserved(event.type))
     const index = BigInt(await appended.finally(() => this.evidence.named(blobs)))
+    if (this.#waiting.size > 0) this.#wake()
     if (event.type === 'recovery') this.#recovered = true
     if (event.type === 'rollback-accepted' || event.type === 'epoch-accepted') this.#rolledBack = false
     return { index }
+  }
+
+  /** Resolves when there are more than `size` durable entries, when nothing is written any more, or when the signal aborts. */
+  async grownBeyond(size: bigint, signal: AbortSignal): Promise<void> {
+    while (this.size <= size && !this.#closed && !signal.aborted && this.#health.failure === undefined) {
+      await new Promise<void>(resolve => {
+        const done = () => {
+          this.#waiting.delete(done)
+          signal.removeEventListener('abort', done)
+          resolve()
+        }
+        this.#waiting.add(done)
+        signal.addEventListener('abort', done, { once: true })
+      })
+    }
+  }
+
+  #wake(): void {
+    for (const done of this.#waiting) done()
+  }
+
+  /**
+   * The positions from the first entry of the time `sinceMs` or later to, not including, that after the last of the time `untilMs` or earlier; null:
+   * no limit. What they mean where the wall clock was set, and how much is read: see {@link locate}.
+   */
+  async locate(sinceMs: number | null, untilMs: number | null): Promise<{ from: bigint; to: bigint }> {
+    const size = this.#tree.size
+    const { from, to } = await locate({ sinceMs, untilMs }, size, {
+      first: async bundle => peekTime(await this.#journal.first(bundle)),
+      all: async bundle => {
+        const end = Math.min(size, (bundle + 1) * TILE_WIDTH)
+        return (await this.#journal.run(bundle * TILE_WIDTH, end)).map(peekTime)
+      },
+    })
+    return { from: BigInt(from), to: BigInt(to) }
   }
 
   /** One entry's bytes. @throws LineageError `RANGE_INVALID` */
@@ -300,6 +339,7 @@ export class Lineage {
       if (this.#health.failure === undefined) await this.#stopCleanly()
     } finally {
       this.#closed = true
+      this.#wake()
       await this.#journal.close()
       this.#lock.release()
     }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { makeDirectory, type NewFile, writeDurably } from './durable.ts'
-import { decodeBundle } from './entry-bundle.ts'
+import { decodeBundle, readFirstEntry } from './entry-bundle.ts'
 import { LineageError } from './error.ts'
 import type { Io } from './io.ts'
 import { HASH_SIZE } from './merkle.ts'
@@ -45,6 +45,12 @@ export class TileStore {
     } catch (cause) {
       throw broken(name, 'is no bundle of 256 entries', cause)
     }
+  }
+
+  /** The first entry of a full bundle. @throws LineageError `LINEAGE_BROKEN` */
+  readFirst(index: number): Promise<Buffer> {
+    const path = tilePath({ level: 'entries', index, width: TILE_WIDTH })
+    return readFirstEntry(join(this.#directory, path), path)
   }
 
   async #read(name: TileName): Promise<Buffer> {

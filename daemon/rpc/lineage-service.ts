@@ -3,7 +3,7 @@ import { type DaemonCore, NotFoundError } from '../core.ts'
 import { mayTouch, requireAuditor } from './access.ts'
 import { RequestError } from './errors.ts'
 import { type HandlerContext, serverStream, unary } from './handler.ts'
-import { digestOf } from './request.ts'
+import { digestOf, eventTypesOf, instantOf, malformed } from './request.ts'
 
 /** Largest piece of a blob in one message. */
 const BLOB_CHUNK = 256 * 1024
@@ -24,14 +24,31 @@ export function lineageService(core: DaemonCore, context: HandlerContext): Linea
 
     ReadEntries: serverStream(context, async (caller, request, send, signal) => {
       const size = core.lineageSize()
-      const from = BigInt(request.from)
-      const to = request.to === '0' ? size : BigInt(request.to)
+      const types = eventTypesOf(request.types)
+      let from = BigInt(request.from)
+      let to = request.to === '0' ? size : BigInt(request.to)
       if (from > to || to > size) throw outOfRange(`entries ${from} to ${to} of ${size}`)
-      for await (const entry of core.readEntries(from, to)) {
-        if (signal.aborted) return
-        if (!mayTouch(caller, entry.owner)) continue
-        await send({ index: entry.index.toString(), entry: entry.bytes })
+      if (request.follow && request.to !== '0') throw malformed('follow', 'goes with no end')
+      for (;;) {
+        for await (const entry of core.readEntries(from, to, types)) {
+          if (signal.aborted) return
+          if (!mayTouch(caller, entry.owner)) continue
+          await send({ index: entry.index.toString(), entry: entry.bytes })
+        }
+        if (!request.follow) return
+        from = to
+        await core.lineageGrown(from, signal)
+        to = core.lineageSize()
+        // Nothing more comes: the lineage is closed, or can no longer be written.
+        if (signal.aborted || to === from) return
       }
+    }),
+
+    LocateEntries: unary(context, async (_caller, request) => {
+      const since = instantOf(request.since, 'since')
+      const until = instantOf(request.until, 'until')
+      const { from, to } = await core.locateEntries(since, until)
+      return { from: from.toString(), to: to.toString(), size: core.lineageSize().toString() }
     }),
 
     GetInclusionProof: unary(context, async (caller, request) => {

@@ -1,3 +1,4 @@
+import { isEventType } from '../../lineage/index.ts'
 import type { TerminalSize as TerminalSizeMessage } from '../../proto/generated/writ/v1/TerminalSize.ts'
 import type { Workload } from '../../proto/generated/writ/v1/Workload.ts'
 import type { PassedSignal, StdioMode, TerminalSize, WorkloadRequest } from '../core.ts'
@@ -51,6 +52,24 @@ export function executionIdOf(text: string): string {
 export function digestOf(text: string): string {
   if (!/^[0-9a-f]{64}$/.test(text)) throw malformed('digest', 'is not 64 lower-case hexadecimal digits')
   return text
+}
+
+/** Most types of entries in one request: more than there are. */
+const MAX_TYPES = 64
+
+/** Types of entries. @throws RequestError */
+export function eventTypesOf(types: readonly string[]): ReadonlySet<string> {
+  if (types.length > MAX_TYPES) throw malformed('types', `are more than ${MAX_TYPES}`)
+  for (const type of types) if (!isEventType(type)) throw malformed('types', 'has one that no entry is of')
+  return new Set(types)
+}
+
+/** An instant in milliseconds since the epoch; null if there is none. @throws RequestError */
+export function instantOf(text: string, field: string): number | null {
+  if (text === '') return null
+  const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(ms)) throw malformed(field, 'is not a time in UTC with milliseconds (RFC 3339)')
+  return ms
 }
 
 /** Bytes of an artifact or another envelope; null if there are none. */

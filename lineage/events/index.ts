@@ -60,6 +60,38 @@ export function parseEvent(bytes: Uint8Array): LineageEvent {
   return value as JsonObject as unknown as LineageEvent
 }
 
+/**
+ * The type that an entry says it has, without reading all of it: for passing over what is not asked for. In canonical JSON it stands behind the
+ * last key of this name, and no text of an event can look like that.
+ *
+ * @param bytes controlled by whoever wrote the log
+ * @returns undefined if it has none
+ */
+export function peekType(bytes: Buffer): string | undefined {
+  const at = bytes.lastIndexOf(TYPE_KEY)
+  if (at < 0) return undefined
+  const begin = at + TYPE_KEY.length
+  return bytes.toString('latin1', begin, bytes.indexOf(0x22, begin))
+}
+
+const TYPE_KEY = '"type":"'
+const TIME_KEY = '"time":"'
+
+/** The time that an entry says it has, in milliseconds since the epoch; NaN if it has none. As {@link peekType}. */
+export function peekTime(bytes: Buffer): number {
+  const at = bytes.lastIndexOf(TIME_KEY)
+  const begin = at + TIME_KEY.length
+  return at < 0 ? Number.NaN : Date.parse(bytes.toString('latin1', begin, bytes.indexOf(0x22, begin)))
+}
+
+/** Whether there is such a type of event. */
+export function isEventType(type: string): type is EventType {
+  return Object.hasOwn(SCHEMAS, type)
+}
+
+/** Every type of event. */
+export const EVENT_TYPES = Object.keys(SCHEMAS) as readonly EventType[]
+
 /** Most bytes of blobs that one entry takes in: with its reasons and their base64 they stay below {@link MAX_ENTRY_BYTES}. */
 export const MAX_INLINE_BYTES = 15 << 10
 

@@ -76,6 +76,7 @@ export const REPEAT: Readonly<Record<MethodName, RepeatRule>> = {
   },
   'lineage.GetCheckpoint': { repeat: 'yes', why: 'reads; a fresh one signs the same log once more' },
   'lineage.ReadEntries': { repeat: 'resume', why: 'entries never change; it goes on after the last one' },
+  'lineage.LocateEntries': { repeat: 'yes', why: 'reads' },
   'lineage.GetInclusionProof': { repeat: 'yes', why: 'reads' },
   'lineage.GetConsistencyProof': { repeat: 'yes', why: 'reads' },
   'lineage.GetBlob': { repeat: 'resume', why: 'a blob never changes; it is read again from its beginning' },

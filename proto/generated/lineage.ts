@@ -10,6 +10,8 @@ import type { GetConsistencyProofResponseInput as _writ_v1_GetConsistencyProofRe
 import type { GetInclusionProofRequestInput as _writ_v1_GetInclusionProofRequestInput, GetInclusionProofRequest as _writ_v1_GetInclusionProofRequest } from './writ/v1/GetInclusionProofRequest.ts';
 import type { GetInclusionProofResponseInput as _writ_v1_GetInclusionProofResponseInput, GetInclusionProofResponse as _writ_v1_GetInclusionProofResponse } from './writ/v1/GetInclusionProofResponse.ts';
 import type { LineageServiceClient as _writ_v1_LineageServiceClient, LineageServiceDefinition as _writ_v1_LineageServiceDefinition } from './writ/v1/LineageService.ts';
+import type { LocateEntriesRequestInput as _writ_v1_LocateEntriesRequestInput, LocateEntriesRequest as _writ_v1_LocateEntriesRequest } from './writ/v1/LocateEntriesRequest.ts';
+import type { LocateEntriesResponseInput as _writ_v1_LocateEntriesResponseInput, LocateEntriesResponse as _writ_v1_LocateEntriesResponse } from './writ/v1/LocateEntriesResponse.ts';
 import type { ReadEntriesRequestInput as _writ_v1_ReadEntriesRequestInput, ReadEntriesRequest as _writ_v1_ReadEntriesRequest } from './writ/v1/ReadEntriesRequest.ts';
 import type { ReadEntriesResponseInput as _writ_v1_ReadEntriesResponseInput, ReadEntriesResponse as _writ_v1_ReadEntriesResponse } from './writ/v1/ReadEntriesResponse.ts';
 
@@ -32,6 +34,8 @@ export interface ProtoGrpcType {
        * Reads the lineage: the append-only log of everything that the daemon has decided and seen.
        */
       LineageService: SubtypeConstructor<typeof grpc.Client, _writ_v1_LineageServiceClient> & { service: _writ_v1_LineageServiceDefinition }
+      LocateEntriesRequest: MessageTypeDefinition<_writ_v1_LocateEntriesRequestInput, _writ_v1_LocateEntriesRequest>
+      LocateEntriesResponse: MessageTypeDefinition<_writ_v1_LocateEntriesResponseInput, _writ_v1_LocateEntriesResponse>
       ReadEntriesRequest: MessageTypeDefinition<_writ_v1_ReadEntriesRequestInput, _writ_v1_ReadEntriesRequest>
       ReadEntriesResponse: MessageTypeDefinition<_writ_v1_ReadEntriesResponseInput, _writ_v1_ReadEntriesResponse>
     }

@@ -16,6 +16,7 @@ import {
 } from '../../../daemon/core.ts'
 import type { OutputTail } from '../../../daemon/output-tail.ts'
 import { pumpInput } from '../../../daemon/pump.ts'
+import { peekTime, peekType } from '../../../lineage/index.ts'
 import type { AttestationStatusInput } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ExecutionInput } from '../../../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionEndInput } from '../../../proto/generated/writ/v1/ExecutionEnd.ts'
@@ -217,8 +218,19 @@ export class MemoryCore implements DaemonCore {
     return BigInt(this.entries.length)
   }
 
-  async *readEntries(from: bigint, to: bigint) {
-    yield* this.entries.slice(Number(from), Number(to))
+  async *readEntries(from: bigint, to: bigint, types?: ReadonlySet<string>) {
+    for (const entry of this.entries.slice(Number(from), Number(to)))
+      if (!types?.size || types.has(peekType(entry.bytes) ?? '')) yield entry
+  }
+
+  async lineageGrown(size: bigint, signal: AbortSignal) {
+    while (this.lineageSize() <= size && !signal.aborted) await new Promise(resolve => setTimeout(resolve, 5))
+  }
+
+  async locateEntries(sinceMs: number | null, untilMs: number | null) {
+    const from = this.entries.findIndex(({ bytes }) => peekTime(bytes) >= (sinceMs ?? 0))
+    const to = this.entries.findLastIndex(({ bytes }) => peekTime(bytes) <= (untilMs ?? Infinity)) + 1
+    return { from: BigInt(from < 0 ? this.entries.length : from), to: BigInt(to) }
   }
 
   async entryOwner(index: bigint) {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { api, type CallError, type WritClient } from '../../../proto/client.ts'
 import { type Rig, startRig } from './rig.ts'
 
@@ -372,6 +372,48 @@ describe('requests', () => {
         at: 'execution_id',
       })
     }
+  })
+
+  it('for entries say which types and what to follow, strictly', async () => {
+    const { lineage } = api
+    for (const [request, at] of [
+      [{ types: ['decision', 'Decision'] }, 'types'],
+      [{ types: Array(65).fill('decision') }, 'types'],
+      [{ follow: true, from: 0, to: 1 }, 'follow'],
+    ] as const) {
+      rig.core.entries.push({ index: 0n, bytes: Buffer.from('x'), owner: null })
+      const call = client.read(lineage.ReadEntries, {
+        ...request,
+        types: [...('types' in request ? request.types : [])],
+      })
+      expect(await failure(call.next())).toMatchObject({ status: 'INVALID_ARGUMENT', at })
+    }
+    for (const since of ['2026-11-21', '2026-11-21T02:00:00Z', '2026-13-21T02:00:00.000Z', 'now']) {
+      expect(await failure(client.call(lineage.LocateEntries, { since }))).toMatchObject({ at: 'since' })
+    }
+  })
+
+  it('for entries get those of the types alone, then what is appended, to the end of the daemon', async () => {
+    const { lineage } = api
+    const entry = (type: string, n: number) => ({
+      index: BigInt(n),
+      bytes: Buffer.from(`{"time":"2026-11-21T02:00:0${n}.000Z","type":"${type}","v":1}`),
+      owner: null,
+    })
+    rig.core.entries.push(entry('decision', 0), entry('appraisal', 1), entry('decision', 2))
+    const got: string[] = []
+    const following = (async () => {
+      const types = ['decision']
+      for await (const { index } of client.read(lineage.ReadEntries, { from: 1, types, follow: true }))
+        got.push(index)
+    })()
+    await vi.waitFor(() => expect(got).toEqual(['2']))
+    rig.core.entries.push(entry('appraisal', 3), entry('decision', 4))
+    await vi.waitFor(() => expect(got).toEqual(['2', '4']))
+    const span = { since: '2026-11-21T02:00:01.000Z', until: '2026-11-21T02:00:03.000Z' }
+    expect(await client.call(lineage.LocateEntries, span)).toEqual({ from: '1', to: '4', size: '5' })
+    await rig.server.close(10_000)
+    await following
   })
 
   it('for positions that the lineage does not have are out of range', async () => {

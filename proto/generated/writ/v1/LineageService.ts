@@ -10,6 +10,8 @@ import type { GetConsistencyProofRequestInput as _writ_v1_GetConsistencyProofReq
 import type { GetConsistencyProofResponseInput as _writ_v1_GetConsistencyProofResponseInput, GetConsistencyProofResponse as _writ_v1_GetConsistencyProofResponse } from '../../writ/v1/GetConsistencyProofResponse.ts';
 import type { GetInclusionProofRequestInput as _writ_v1_GetInclusionProofRequestInput, GetInclusionProofRequest as _writ_v1_GetInclusionProofRequest } from '../../writ/v1/GetInclusionProofRequest.ts';
 import type { GetInclusionProofResponseInput as _writ_v1_GetInclusionProofResponseInput, GetInclusionProofResponse as _writ_v1_GetInclusionProofResponse } from '../../writ/v1/GetInclusionProofResponse.ts';
+import type { LocateEntriesRequestInput as _writ_v1_LocateEntriesRequestInput, LocateEntriesRequest as _writ_v1_LocateEntriesRequest } from '../../writ/v1/LocateEntriesRequest.ts';
+import type { LocateEntriesResponseInput as _writ_v1_LocateEntriesResponseInput, LocateEntriesResponse as _writ_v1_LocateEntriesResponse } from '../../writ/v1/LocateEntriesResponse.ts';
 import type { ReadEntriesRequestInput as _writ_v1_ReadEntriesRequestInput, ReadEntriesRequest as _writ_v1_ReadEntriesRequest } from '../../writ/v1/ReadEntriesRequest.ts';
 import type { ReadEntriesResponseInput as _writ_v1_ReadEntriesResponseInput, ReadEntriesResponse as _writ_v1_ReadEntriesResponse } from '../../writ/v1/ReadEntriesResponse.ts';
 
@@ -74,6 +76,21 @@ export interface LineageServiceClient extends grpc.Client {
   getInclusionProof(argument: _writ_v1_GetInclusionProofRequestInput, callback: grpc.requestCallback<_writ_v1_GetInclusionProofResponse>): grpc.ClientUnaryCall;
 
   /**
+   * Which positions a span of time has.
+   */
+  LocateEntries(argument: _writ_v1_LocateEntriesRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LocateEntriesResponse>): grpc.ClientUnaryCall;
+  LocateEntries(argument: _writ_v1_LocateEntriesRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_LocateEntriesResponse>): grpc.ClientUnaryCall;
+  LocateEntries(argument: _writ_v1_LocateEntriesRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LocateEntriesResponse>): grpc.ClientUnaryCall;
+  LocateEntries(argument: _writ_v1_LocateEntriesRequestInput, callback: grpc.requestCallback<_writ_v1_LocateEntriesResponse>): grpc.ClientUnaryCall;
+  /**
+   * Which positions a span of time has.
+   */
+  locateEntries(argument: _writ_v1_LocateEntriesRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LocateEntriesResponse>): grpc.ClientUnaryCall;
+  locateEntries(argument: _writ_v1_LocateEntriesRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_LocateEntriesResponse>): grpc.ClientUnaryCall;
+  locateEntries(argument: _writ_v1_LocateEntriesRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_LocateEntriesResponse>): grpc.ClientUnaryCall;
+  locateEntries(argument: _writ_v1_LocateEntriesRequestInput, callback: grpc.requestCallback<_writ_v1_LocateEntriesResponse>): grpc.ClientUnaryCall;
+
+  /**
    * Entries in their order. Whoever is not an auditor gets the entries of its own executions only.
    */
   ReadEntries(argument: _writ_v1_ReadEntriesRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_ReadEntriesResponse>;
@@ -111,6 +128,11 @@ export interface LineageServiceHandlers extends grpc.UntypedServiceImplementatio
   GetInclusionProof: grpc.handleUnaryCall<_writ_v1_GetInclusionProofRequest, _writ_v1_GetInclusionProofResponseInput>;
 
   /**
+   * Which positions a span of time has.
+   */
+  LocateEntries: grpc.handleUnaryCall<_writ_v1_LocateEntriesRequest, _writ_v1_LocateEntriesResponseInput>;
+
+  /**
    * Entries in their order. Whoever is not an auditor gets the entries of its own executions only.
    */
   ReadEntries: grpc.handleServerStreamingCall<_writ_v1_ReadEntriesRequest, _writ_v1_ReadEntriesResponseInput>;
@@ -122,5 +144,6 @@ export interface LineageServiceDefinition extends grpc.ServiceDefinition {
   GetCheckpoint: MethodDefinition<_writ_v1_GetCheckpointRequestInput, _writ_v1_GetCheckpointResponseInput, _writ_v1_GetCheckpointRequest, _writ_v1_GetCheckpointResponse>
   GetConsistencyProof: MethodDefinition<_writ_v1_GetConsistencyProofRequestInput, _writ_v1_GetConsistencyProofResponseInput, _writ_v1_GetConsistencyProofRequest, _writ_v1_GetConsistencyProofResponse>
   GetInclusionProof: MethodDefinition<_writ_v1_GetInclusionProofRequestInput, _writ_v1_GetInclusionProofResponseInput, _writ_v1_GetInclusionProofRequest, _writ_v1_GetInclusionProofResponse>
+  LocateEntries: MethodDefinition<_writ_v1_LocateEntriesRequestInput, _writ_v1_LocateEntriesResponseInput, _writ_v1_LocateEntriesRequest, _writ_v1_LocateEntriesResponse>
   ReadEntries: MethodDefinition<_writ_v1_ReadEntriesRequestInput, _writ_v1_ReadEntriesResponseInput, _writ_v1_ReadEntriesRequest, _writ_v1_ReadEntriesResponse>
 }
