@@ -202,7 +202,7 @@ export class Journal {
     const entry = await this.#tiles.readFirst(bundle)
     const [leaf] = await this.#tree.tile(0, bundle, 1)
     if (!leafHash(entry).equals(leaf as Buffer)) {
-      const name: TileName = { level: 'entries', index: bundle, width: TILE_WIDTH }
+      const name = { level: 'entries', index: bundle, width: TILE_WIDTH } as const
       throw broken(name, `does not hold entry ${index} of this log`)
     }
     return entry
