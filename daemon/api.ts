@@ -98,6 +98,8 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       return tail?.read(follow, signal) ?? null
     },
 
+    getReceipt: (caller, request, signal) => parts.receipts.make(caller.uid, request, signal),
+
     getStatus: () => statusMessage(parts),
     watchStatus: (signal: AbortSignal) => statuses.watch([['status', statusMessage(parts)]], signal),
 

@@ -114,6 +114,15 @@ export interface OwnedEntry {
   readonly owner: Ownership | null
 }
 
+/** Which receipt is asked for. */
+export interface ReceiptRequest {
+  readonly executionId: string
+  /** Where the caller says that its permit is in the log; looked at only where the daemon does not know. */
+  readonly decision: bigint | null
+  /** Whether it may see what the decision rested on. */
+  readonly auditor: boolean
+}
+
 /** What a caller asks a report for. */
 export interface ReportRequest {
   /** 32 bytes. */
@@ -190,6 +199,9 @@ export interface DaemonCore {
    * @throws OutputError `OUTPUT_NOT_KEPT`
    */
   readOutput(executionId: string, follow: boolean, signal: AbortSignal): AsyncIterable<OutputPiece> | null
+
+  /** The bytes of a receipt of an execution that has ended. @throws ReceiptError */
+  getReceipt(caller: Caller, request: ReceiptRequest, signal: AbortSignal): Promise<Buffer>
 
   getStatus(): AttestationStatusInput
   /** The status now, then after every change; ends with `signal`. Bounded. */

@@ -25,6 +25,7 @@ import { OutputFiles } from './output-files.ts'
 import { OutputTails } from './output-tails.ts'
 import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Permit } from './permit.ts'
+import { Receipts } from './receipts.ts'
 import { type EventBody, Recorder, recordedReasons } from './recorder.ts'
 import { Renewals } from './renewals.ts'
 import { Sealing } from './sealing.ts'
@@ -61,6 +62,7 @@ export interface DaemonParts {
   readonly validity: ValidityWatch
   readonly attestor: Attestor
   readonly sealing: Sealing
+  readonly receipts: Receipts
   readonly startedTime: string
   /** Entry by which an operator accepted that the lineage was put back; null in every other start. */
   readonly rollbackIndex: bigint | null
@@ -285,6 +287,12 @@ async function compose(base: {
     ),
   )
   const sealing = new Sealing(lineage, recorder, settings.sealingOptions(), log)
+  const { akPublicArea, ekCertificate, ekIntermediates } = host.identity
+  const receipts = new Receipts({
+    ...{ lineage, logKey: host.logKey, permitOf: id => registry.get(id)?.decisionIndex ?? null },
+    host: { akPublicArea, akCertificate: host.akCertificate, ekCertificate, ekIntermediates },
+    seal: () => sealing.soon(),
+  })
   const parts: DaemonParts = {
     ...{
       config,
@@ -301,7 +309,19 @@ async function compose(base: {
       launcher,
       registry,
     },
-    ...{ tails, files, decisions, decider, executor, renewals, governance, validity, attestor, sealing },
+    ...{
+      tails,
+      files,
+      decisions,
+      decider,
+      executor,
+      renewals,
+      governance,
+      validity,
+      attestor,
+      sealing,
+      receipts,
+    },
     startedTime: new Date().toISOString(),
     rollbackIndex,
     onStatusChange: () => undefined,

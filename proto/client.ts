@@ -14,6 +14,7 @@ import type { AttestationStatus } from './generated/writ/v1/AttestationStatus.ts
 import type { ExecuteStartInput } from './generated/writ/v1/ExecuteStart.ts'
 import type { ExecuteStarted } from './generated/writ/v1/ExecuteStarted.ts'
 import type { Execution } from './generated/writ/v1/Execution.ts'
+import type { GetReceiptRequestInput } from './generated/writ/v1/GetReceiptRequest.ts'
 import type { GetReportRequestInput } from './generated/writ/v1/GetReportRequest.ts'
 import type { ReadEntriesResponse } from './generated/writ/v1/ReadEntriesResponse.ts'
 
@@ -265,6 +266,22 @@ export class WritClient implements Disposable {
     const { signal, deadlineMs = this.#deadlineMs, maxBytes = 128 * 1024 * 1024 } = options
     const attempt = (leftMs: number) =>
       this.#whole(api.attestation.GetReport, request, maxBytes, leftMs, signal)
+    return withRetries(attempt, this.#retry, deadlineMs, signal)
+  }
+
+  /**
+   * The receipt of an execution that has ended as a file (docs/receipt.md), not verified. Waits for a checkpoint that covers the end, so the
+   * default deadline is twice that of a call with one answer.
+   *
+   * @throws TransportError `TOO_LARGE` when more than `maxBytes` come
+   */
+  receipt(
+    request: GetReceiptRequestInput,
+    options: CallControl & { readonly maxBytes?: number } = {},
+  ): Promise<Buffer> {
+    const { signal, deadlineMs = 2 * this.#deadlineMs, maxBytes = 32 * 1024 * 1024 } = options
+    const attempt = (leftMs: number) =>
+      this.#whole(api.execution.GetReceipt, request, maxBytes, leftMs, signal)
     return withRetries(attempt, this.#retry, deadlineMs, signal)
   }
 

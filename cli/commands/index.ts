@@ -26,6 +26,10 @@ export const COMMANDS: Commands = {
     show: async p => (await import('./report/show.ts')).addReportShow(p),
     verify: async p => (await import('./report/verify.ts')).addReportVerify(p),
   }),
+  receipt: loadGroup('receipt', 'Get the receipt of an execution, and check one offline.', {
+    get: async p => (await import('./receipt/get.ts')).addReceiptGet(p),
+    verify: async p => (await import('./receipt/verify.ts')).addReceiptVerify(p),
+  }),
   reference: loadGroup(
     'reference',
     'Say what a good host is: capture, compare, extend, sign, show and load reference values.',

@@ -1,10 +1,14 @@
 import type { Command } from 'commander'
 import { Option } from 'commander'
+import { WritError } from '../../encoding/error.ts'
+import type { WritClient } from '../../proto/client.ts'
+import type { ExecuteStarted } from '../../proto/generated/writ/v1/ExecuteStarted.ts'
 import type { ExecutionEnd } from '../../proto/generated/writ/v1/ExecutionEnd.ts'
 import { addCommand, addNote, handOn, setAction } from '../command.ts'
 import { CliError } from '../error.ts'
 import { readDocument } from '../files.ts'
 import { jsonText, type Output, printable, styledError } from '../output.ts'
+import { type SavedReceipt, saveReceipt } from '../receipt/save.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 import { execute } from '../rpc/execute.ts'
 import { EXECUTION_END, EXECUTION_START, exitStatusOf, shownEnd, shownStart } from '../rpc/execution.ts'
@@ -16,6 +20,7 @@ interface Options extends SocketOptions, WorkloadOptions {
   artifact?: string
   quiet?: boolean
   digestStreams?: boolean
+  receipt?: string
 }
 
 export function addRun(program: Command): void {
@@ -34,6 +39,7 @@ export function addRun(program: Command): void {
           started: EXECUTION_START,
           ended: EXECUTION_END,
           exitStatus: 'number',
+          'receipt?': 'json: {file, digest, bytes, entries}, or null if there is none; with --receipt',
         },
       },
     ],
@@ -45,6 +51,10 @@ export function addRun(program: Command): void {
     )
     .option('--detach', 'print the id once it runs, and leave; where the artifact allows it')
     .option('--digest-streams', 'have the digests of its input, output and errors in the lineage')
+    .option(
+      '--receipt <file>',
+      'write the receipt of the execution when it has ended; nothing is overwritten',
+    )
     .option('--quiet', 'say nothing of its own while the program runs')
   handOn(command)
   addWorkloadOptions(command)
@@ -67,6 +77,11 @@ export function addRun(program: Command): void {
     const start = { artifact, workload, digestStreams: options.digestStreams === true }
     if (options.detach === true && options.terminal === true)
       throw new CliError('USAGE', 'what is detached has no terminal: give --detach or --terminal')
+    if (options.detach === true && options.receipt !== undefined)
+      throw new CliError(
+        'USAGE',
+        'what is detached has no receipt yet: `writ receipt get` has it once it has ended',
+      )
     return withDaemon(options, async daemon => {
       if (options.detach === true) {
         const shown = shownStart(await daemon.detach(start))
@@ -77,8 +92,15 @@ export function addRun(program: Command): void {
       const { started, ended } = await execute(daemon, start, terminal)
       const exitStatus = exitStatusOf(ended)
       report(output, options.quiet === true, ended)
+      const receipt =
+        options.receipt === undefined
+          ? undefined
+          : await keepReceipt(daemon, started, options.receipt, output)
       if (output.json) {
-        const shown = { started: shownStart(started), ended: shownEnd(ended), exitStatus }
+        const shown = {
+          ...{ started: shownStart(started), ended: shownEnd(ended), exitStatus },
+          ...(receipt === undefined ? {} : { receipt }),
+        }
         process.stderr.write(`${jsonText(shown)}\n`)
       }
       const signal =
@@ -97,4 +119,20 @@ function report(output: Output, quiet: boolean, ended: ExecutionEnd): void {
   const dead = ended.confirmedDead ? `all its processes are dead${time}` : 'its end is not confirmed yet'
   const message = ended.message === '' ? '' : `: ${printable(ended.message)}`
   output.note(`${styledError('red', 'writ:')} ended by ${cause}${message}; ${dead}`)
+}
+
+/** The exit status is the program's: a receipt that could not be had is missing as a file, and said. */
+async function keepReceipt(
+  daemon: WritClient,
+  { executionId, decisionIndex }: ExecuteStarted,
+  file: string,
+  output: Output,
+): Promise<SavedReceipt | null> {
+  try {
+    return await saveReceipt(daemon, executionId, decisionIndex, file)
+  } catch (error) {
+    if (!(error instanceof WritError)) throw error
+    output.note(`${styledError('red', 'writ:')} no receipt: ${printable(error.message)}`)
+    return null
+  }
 }

@@ -159,27 +159,47 @@ export async function checkArtifacts(
       const { inputs } = parseRecord(await blob(event.record))
       // A permit to mint has no artifact; what was minted is checked where it is used.
       if (inputs === null || inputs.artifact === null) return
-      const envelope = parseEnvelope(await blob(inputs.artifact.digest))
-      const digest = sha256Hex(envelope.payload)
-      if (digest !== event.artifact)
-        throw new StepFailure('the artifact in the evidence is not the one that the entry names')
-      const { issuer, validity } = parseStatement(envelope.payload).predicate
-      // Its uses are kept as long as that.
-      if (event.use !== null && event.use.notAfter !== validity.notAfter)
-        throw new StepFailure('the entry names another end of its validity than the artifact')
-      if (issuer.startsWith('host:')) {
-        if (!checkSignatures(envelope, [sessionKeyOf(inputs, entries)], 1).met)
-          throw new StepFailure('the artifact is not signed by the session key of its host')
-      } else {
-        const rule = await authority(issuer, inputs.trustRoots, operators, blob)
-        if (!countSigners(signedBy(envelope, rule), inputs.clock.now).met)
-          throw new StepFailure(`the artifact is not signed as ${issuer} has to sign`)
-      }
-      seen.add(digest)
+      const appraisal = entries[Number(inputs.gate.appraisalIndex)]?.event
+      seen.add(await checkArtifact(event, inputs, { operators, blob, appraisal }))
     }
     await atEntry(index, () => dropped.unless(index, check))
   }
   return dropped.result(`${seen.size} artifacts, each by its issuer`)
+}
+
+/**
+ * The artifact of a permit is the one that its entry names, and signed as its issuer has to sign.
+ *
+ * @param by.appraisal the one that the permit rests on: it certifies the session key
+ * @returns the artifact's digest
+ * @throws StepFailure; what opening trust roots, envelope and statement throws
+ */
+export async function checkArtifact(
+  event: Decision,
+  inputs: NonNullable<DecisionRecord['inputs']>,
+  by: {
+    readonly operators: readonly PublicKey[]
+    readonly blob: ReadBlob
+    readonly appraisal: LogEntry['event'] | undefined
+  },
+): Promise<string> {
+  const envelope = parseEnvelope(await by.blob(inputs.artifact?.digest ?? ''))
+  const digest = sha256Hex(envelope.payload)
+  if (digest !== event.artifact)
+    throw new StepFailure('the artifact in the evidence is not the one that the entry names')
+  const { issuer, validity } = parseStatement(envelope.payload).predicate
+  // Its uses are kept as long as that.
+  if (event.use !== null && event.use.notAfter !== validity.notAfter)
+    throw new StepFailure('the entry names another end of its validity than the artifact')
+  if (issuer.startsWith('host:')) {
+    if (!checkSignatures(envelope, [sessionKeyOf(inputs, by.appraisal)], 1).met)
+      throw new StepFailure('the artifact is not signed by the session key of its host')
+  } else {
+    const rule = await authority(issuer, inputs.trustRoots, by.operators, by.blob)
+    if (!countSigners(signedBy(envelope, rule), inputs.clock.now).met)
+      throw new StepFailure(`the artifact is not signed as ${issuer} has to sign`)
+  }
+  return digest
 }
 
 async function authority(
@@ -197,10 +217,9 @@ async function authority(
 /** The daemon's own key counts only as far as a quote has certified it. */
 function sessionKeyOf(
   inputs: NonNullable<DecisionRecord['inputs']>,
-  entries: readonly LogEntry[],
+  appraisal: LogEntry['event'] | undefined,
 ): PublicKey {
   const key = readPublicKey(base64ToBytes(inputs.minting.sessionKeySpki, 'session key'))
-  const appraisal = entries[Number(inputs.gate.appraisalIndex)]?.event
   if (appraisal?.type !== 'appraisal' || appraisal.binding.sessionKeySpkiDigest !== key.id) {
     throw new StepFailure('the session key that minted the artifact is certified by no quote')
   }

@@ -12,6 +12,7 @@ import {
   type ReasonName,
   safeText,
 } from '../../proto/error-details.ts'
+import { ReceiptError } from '../../receipt/index.ts'
 import { SigningError } from '../../signing/error.ts'
 import { ControlError, DeniedError, NotFoundError, OutputError, StartingError } from '../core.ts'
 import { GovernanceError } from '../governance.ts'
@@ -85,6 +86,16 @@ const FAULT_RULES: readonly FaultRule[] = [
     OUT_OF_RANGE: status.OUT_OF_RANGE,
     NOT_ALLOWED: status.PERMISSION_DENIED,
     TIMED_OUT: status.DEADLINE_EXCEEDED,
+  }),
+  FaultRule.of(ReceiptError, {
+    BUSY: status.RESOURCE_EXHAUSTED,
+    NOT_PERMITTED: status.INVALID_ARGUMENT,
+    NOT_STARTED: status.FAILED_PRECONDITION,
+    NOT_ENDED: status.FAILED_PRECONDITION,
+    RECEIPT_TOO_LARGE: status.FAILED_PRECONDITION,
+    CHECKPOINT_MISSING: status.UNAVAILABLE,
+    ENTRY_MISSING: status.FAILED_PRECONDITION,
+    BLOB_MISSING: status.FAILED_PRECONDITION,
   }),
   FaultRule.of(NotFoundError, { NOT_FOUND: status.NOT_FOUND }),
   FaultRule.of(ControlError, {

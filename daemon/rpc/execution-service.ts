@@ -18,6 +18,8 @@ import {
   workloadOf,
 } from './request.ts'
 
+/** Largest piece of a receipt in one message. */
+const RECEIPT_CHUNK = 256 * 1024
 /** How long Terminate waits for the confirmed death of what it has ordered to be killed. */
 const TERMINATE_WAIT_MS = 10_000
 
@@ -112,6 +114,21 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
         if (!mayTouch(caller, owner)) throw new NotFoundError(`execution ${request.executionId}`)
         await send(outputMessage(piece))
       }
+    }),
+
+    GetReceipt: serverStream(context, async (caller, request, send, signal) => {
+      const executionId = executionIdOf(request.executionId)
+      // Receipts outlast the daemon that knew the execution.
+      const owner = core.executionOwner(executionId)
+      if (!mayTouch(caller, owner)) throw new NotFoundError(`execution ${executionId}`)
+      const decision = request.decisionIndex === undefined ? null : BigInt(request.decisionIndex)
+      const receipt = await core.getReceipt(
+        caller,
+        { executionId, decision, auditor: caller.auditor },
+        signal,
+      )
+      for (let at = 0; at < receipt.length && !signal.aborted; at += RECEIPT_CHUNK)
+        await send({ chunk: receipt.subarray(at, at + RECEIPT_CHUNK) })
     }),
 
     Watch: serverStream(context, async (caller, request, send, signal) => {

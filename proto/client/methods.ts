@@ -68,6 +68,10 @@ export const REPEAT: Readonly<Record<MethodName, RepeatRule>> = {
     repeat: 'no',
     why: 'from its begin again it would give twice what was given; a reader that wants that opens another',
   },
+  'execution.GetReceipt': {
+    repeat: 'resume',
+    why: 'what it proves never changes; it is read again from its beginning',
+  },
   'attestation.GetStatus': { repeat: 'yes', why: 'reads' },
   'attestation.WatchStatus': { repeat: 'resume', why: 'its first answer is the present state' },
   'attestation.GetReport': {

@@ -12,6 +12,8 @@ import type { ExecuteStartedInput as _writ_v1_ExecuteStartedInput, ExecuteStarte
 import type { ExecutionInput as _writ_v1_ExecutionInput, Execution as _writ_v1_Execution } from './writ/v1/Execution.ts';
 import type { ExecutionEndInput as _writ_v1_ExecutionEndInput, ExecutionEnd as _writ_v1_ExecutionEnd } from './writ/v1/ExecutionEnd.ts';
 import type { ExecutionServiceClient as _writ_v1_ExecutionServiceClient, ExecutionServiceDefinition as _writ_v1_ExecutionServiceDefinition } from './writ/v1/ExecutionService.ts';
+import type { GetReceiptRequestInput as _writ_v1_GetReceiptRequestInput, GetReceiptRequest as _writ_v1_GetReceiptRequest } from './writ/v1/GetReceiptRequest.ts';
+import type { GetReceiptResponseInput as _writ_v1_GetReceiptResponseInput, GetReceiptResponse as _writ_v1_GetReceiptResponse } from './writ/v1/GetReceiptResponse.ts';
 import type { GetRequestInput as _writ_v1_GetRequestInput, GetRequest as _writ_v1_GetRequest } from './writ/v1/GetRequest.ts';
 import type { GetResponseInput as _writ_v1_GetResponseInput, GetResponse as _writ_v1_GetResponse } from './writ/v1/GetResponse.ts';
 import type { LimitsInput as _writ_v1_LimitsInput, Limits as _writ_v1_Limits } from './writ/v1/Limits.ts';
@@ -61,6 +63,8 @@ export interface ProtoGrpcType {
        */
       ExecutionService: SubtypeConstructor<typeof grpc.Client, _writ_v1_ExecutionServiceClient> & { service: _writ_v1_ExecutionServiceDefinition }
       ExecutionState: EnumTypeDefinition
+      GetReceiptRequest: MessageTypeDefinition<_writ_v1_GetReceiptRequestInput, _writ_v1_GetReceiptRequest>
+      GetReceiptResponse: MessageTypeDefinition<_writ_v1_GetReceiptResponseInput, _writ_v1_GetReceiptResponse>
       GetRequest: MessageTypeDefinition<_writ_v1_GetRequestInput, _writ_v1_GetRequest>
       GetResponse: MessageTypeDefinition<_writ_v1_GetResponseInput, _writ_v1_GetResponse>
       Limits: MessageTypeDefinition<_writ_v1_LimitsInput, _writ_v1_Limits>

@@ -96,6 +96,9 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('wait', id)
     await json('explain', id, '--operator-key', host.path('operator.pub'))
     await json('terminate', id)
+    await json('receipt get', id, '--out', 'receipt.json')
+    await json('receipt verify', '--host', hostId, 'receipt.json')
+    await json('run', '--artifact', 'job.json', '--receipt', 'run.receipt.json', ...argv)
     const key = ['--key', host.path('operator.key')]
     for (const [command, file] of [
       ['key trust load', 'trust.json'],

@@ -26,6 +26,7 @@ function build(): void {
     'attestation/tpm2',
     'authorization',
     'lineage',
+    'receipt',
     'daemon',
     'cli',
   ]) {
@@ -47,8 +48,9 @@ describe('the check of imports', () => {
     build()
     write('daemon/good.ts', "import '../lineage/index.ts'\nimport '../encoding/inside.ts'\n")
     write('lineage/good.ts', "import '../attestation/index.ts'\n")
+    write('receipt/good.ts', "import '../lineage/index.ts'\nimport '../authorization/index.ts'\n")
     const { status, out } = check(16)
-    expect(out).toContain('18 modules read, 0 imports forbidden')
+    expect(out).toContain('21 modules read, 0 imports forbidden')
     expect(status).toBe(0)
   })
 
@@ -61,6 +63,7 @@ describe('the check of imports', () => {
       ['attestation-imports-downward', 'attestation/bad.ts', "import '../lineage/index.ts'\n"],
       ['authorization-imports-downward', 'authorization/bad.ts', "import '../attestation/index.ts'\n"],
       ['lineage-imports-downward', 'lineage/bad.ts', "import '../attestation/inside.ts'\n"],
+      ['receipt-imports-downward', 'receipt/bad.ts', "import '../daemon/index.ts'\n"],
       ['daemon-imports-downward', 'daemon/bad.ts', "import '../authorization/inside.ts'\n"],
       ['cli-imports-downward', 'cli/bad.ts', "import '../daemon/index.ts'\n"],
       ['cli-imports-downward', 'cli/late.ts', "export const late = import('../daemon/index.ts')\n"],
@@ -95,7 +98,7 @@ describe('the check of imports', () => {
     build()
     expect(check(50)).toMatchObject({
       status: 1,
-      out: expect.stringContaining('16 modules read, 0 imports forbidden'),
+      out: expect.stringContaining('18 modules read, 0 imports forbidden'),
     })
   })
 })

@@ -10,6 +10,7 @@ import {
   NotFoundError,
   type OwnedEntry,
   type PassedSignal,
+  type ReceiptRequest,
   type ReportRequest,
   type TerminalSize,
   type WorkloadRequest,
@@ -208,6 +209,12 @@ export class MemoryCore implements DaemonCore {
   async getReport(_caller: Caller, { nonce, known }: ReportRequest): Promise<Iterable<Buffer>> {
     const large = Buffer.alloc(8 * 1024 * 1024, known.imaEntries)
     return [nonce, Buffer.from('attest'), large, Buffer.from('end')]
+  }
+
+  /** What was asked for, then a large piece. */
+  async getReceipt(_caller: Caller, { executionId, decision, auditor }: ReceiptRequest): Promise<Buffer> {
+    const asked = Buffer.from(`${executionId} ${decision} ${auditor} `)
+    return Buffer.concat([asked, Buffer.alloc(1 << 20, 'r')])
   }
 
   async getCheckpoint() {

@@ -8,6 +8,8 @@ import type { CloseOutputRequestInput as _writ_v1_CloseOutputRequestInput, Close
 import type { CloseOutputResponseInput as _writ_v1_CloseOutputResponseInput, CloseOutputResponse as _writ_v1_CloseOutputResponse } from '../../writ/v1/CloseOutputResponse.ts';
 import type { ExecuteRequestInput as _writ_v1_ExecuteRequestInput, ExecuteRequest as _writ_v1_ExecuteRequest } from '../../writ/v1/ExecuteRequest.ts';
 import type { ExecuteResponseInput as _writ_v1_ExecuteResponseInput, ExecuteResponse as _writ_v1_ExecuteResponse } from '../../writ/v1/ExecuteResponse.ts';
+import type { GetReceiptRequestInput as _writ_v1_GetReceiptRequestInput, GetReceiptRequest as _writ_v1_GetReceiptRequest } from '../../writ/v1/GetReceiptRequest.ts';
+import type { GetReceiptResponseInput as _writ_v1_GetReceiptResponseInput, GetReceiptResponse as _writ_v1_GetReceiptResponse } from '../../writ/v1/GetReceiptResponse.ts';
 import type { GetRequestInput as _writ_v1_GetRequestInput, GetRequest as _writ_v1_GetRequest } from '../../writ/v1/GetRequest.ts';
 import type { GetResponseInput as _writ_v1_GetResponseInput, GetResponse as _writ_v1_GetResponse } from '../../writ/v1/GetResponse.ts';
 import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _writ_v1_ListRequest } from '../../writ/v1/ListRequest.ts';
@@ -101,6 +103,23 @@ export interface ExecutionServiceClient extends grpc.Client {
   get(argument: _writ_v1_GetRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
   get(argument: _writ_v1_GetRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
   get(argument: _writ_v1_GetRequestInput, callback: grpc.requestCallback<_writ_v1_GetResponse>): grpc.ClientUnaryCall;
+
+  /**
+   * The receipt of an execution that has ended: one file that proves what ran, for whom, under which artifact and policy, on which host, and how it
+   * ended, to somebody who has never seen the host (docs/receipt.md). Waits for a checkpoint that covers the end. That of an auditor carries
+   * policy, trust roots and revocations too, so that the decision can be made again from it. FAILED_PRECONDITION (NOT_ENDED, NOT_STARTED,
+   * ENTRY_MISSING where the daemon does not remember the execution and `decision_index` is not given).
+   */
+  GetReceipt(argument: _writ_v1_GetReceiptRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_GetReceiptResponse>;
+  GetReceipt(argument: _writ_v1_GetReceiptRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_GetReceiptResponse>;
+  /**
+   * The receipt of an execution that has ended: one file that proves what ran, for whom, under which artifact and policy, on which host, and how it
+   * ended, to somebody who has never seen the host (docs/receipt.md). Waits for a checkpoint that covers the end. That of an auditor carries
+   * policy, trust roots and revocations too, so that the decision can be made again from it. FAILED_PRECONDITION (NOT_ENDED, NOT_STARTED,
+   * ENTRY_MISSING where the daemon does not remember the execution and `decision_index` is not given).
+   */
+  getReceipt(argument: _writ_v1_GetReceiptRequestInput, metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_GetReceiptResponse>;
+  getReceipt(argument: _writ_v1_GetReceiptRequestInput, options?: grpc.CallOptions): grpc.ClientReadableStream<_writ_v1_GetReceiptResponse>;
 
   /**
    * The executions that the caller may see, newest first.
@@ -230,6 +249,14 @@ export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementat
   Get: grpc.handleUnaryCall<_writ_v1_GetRequest, _writ_v1_GetResponseInput>;
 
   /**
+   * The receipt of an execution that has ended: one file that proves what ran, for whom, under which artifact and policy, on which host, and how it
+   * ended, to somebody who has never seen the host (docs/receipt.md). Waits for a checkpoint that covers the end. That of an auditor carries
+   * policy, trust roots and revocations too, so that the decision can be made again from it. FAILED_PRECONDITION (NOT_ENDED, NOT_STARTED,
+   * ENTRY_MISSING where the daemon does not remember the execution and `decision_index` is not given).
+   */
+  GetReceipt: grpc.handleServerStreamingCall<_writ_v1_GetReceiptRequest, _writ_v1_GetReceiptResponseInput>;
+
+  /**
    * The executions that the caller may see, newest first.
    */
   List: grpc.handleUnaryCall<_writ_v1_ListRequest, _writ_v1_ListResponseInput>;
@@ -270,6 +297,7 @@ export interface ExecutionServiceDefinition extends grpc.ServiceDefinition {
   CloseOutput: MethodDefinition<_writ_v1_CloseOutputRequestInput, _writ_v1_CloseOutputResponseInput, _writ_v1_CloseOutputRequest, _writ_v1_CloseOutputResponse>
   Execute: MethodDefinition<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponseInput, _writ_v1_ExecuteRequest, _writ_v1_ExecuteResponse>
   Get: MethodDefinition<_writ_v1_GetRequestInput, _writ_v1_GetResponseInput, _writ_v1_GetRequest, _writ_v1_GetResponse>
+  GetReceipt: MethodDefinition<_writ_v1_GetReceiptRequestInput, _writ_v1_GetReceiptResponseInput, _writ_v1_GetReceiptRequest, _writ_v1_GetReceiptResponse>
   List: MethodDefinition<_writ_v1_ListRequestInput, _writ_v1_ListResponseInput, _writ_v1_ListRequest, _writ_v1_ListResponse>
   ReadOutput: MethodDefinition<_writ_v1_ReadOutputRequestInput, _writ_v1_ReadOutputResponseInput, _writ_v1_ReadOutputRequest, _writ_v1_ReadOutputResponse>
   Resize: MethodDefinition<_writ_v1_ResizeRequestInput, _writ_v1_ResizeResponseInput, _writ_v1_ResizeRequest, _writ_v1_ResizeResponse>
