@@ -1,17 +1,14 @@
-import { hash } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { parseEvent } from '../../lineage/index.ts'
-import { api, WritClient } from '../../proto/client.ts'
-import { encodeReceipt, parseReceipt, type Receipt, statementBytes } from '../../receipt/index.ts'
-import { signEnvelope, parseEnvelope } from '../../signing/dsse.ts'
-import { generateKey, readPrivateKey } from '../../signing/key.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 
 type Property = { property: string; status: string; detail: string; asked: boolean }
-type Verified = { verified: boolean; properties: Property[]; tier: string; hostId: string | null; statement: any }
-
-const CALLER = 65_001
+type Verified = {
+  verified: boolean
+  properties: Property[]
+  tier: string
+  hostId: string | null
+  statement: unknown
+}
 
 describe.skipIf(NEEDS_ROOT !== null)(`a receipt (${NEEDS_ROOT ?? 'as root'})`, () => {
   let host: GovernedHost
@@ -24,7 +21,12 @@ describe.skipIf(NEEDS_ROOT !== null)(`a receipt (${NEEDS_ROOT ?? 'as root'})`, (
 
   /** As somebody does it who has never seen the host. */
   async function verify(file: string, ...options: string[]): Promise<{ code: number | null } & Verified> {
-    const trust = ['--operator-key', host.path('operator.pub'), '--ek-root', host.tpm.paths.intermediateCertificate]
+    const trust = [
+      '--operator-key',
+      host.path('operator.pub'),
+      '--ek-root',
+      host.tpm.paths.intermediateCertificate,
+    ]
     const done = await host.writ(['receipt', 'verify', '--json', ...trust, ...options, file])
     if (done.stdout === '') throw new Error(done.stderr)
     return { code: done.code, ...JSON.parse(done.stdout) }
