@@ -15,6 +15,7 @@ export { blobPath, MAX_BLOB_BYTES, readBlob, readBounded } from './blob-store.ts
 export {
   type Checkpoint,
   type CheckpointSigner,
+  type CheckpointText,
   type FreshCheckpoint,
   parseCheckpoint,
   parseCheckpointText,
@@ -23,6 +24,11 @@ export {
   verifyLogSignature,
   verifyTpmSignature,
 } from './checkpoint.ts'
+export {
+  type ConsistencyProof,
+  formatConsistencyProof,
+  parseConsistencyProof,
+} from './consistency-proof.ts'
 export { type CosignatureVerifier, mergeCosignatures } from './cosignature.ts'
 export { MAX_ENTRY_BYTES } from './entry-bundle.ts'
 export { epochOrigin, parseEpochOrigin } from './epoch/origin.ts'
@@ -43,6 +49,7 @@ export {
 export { type ExportSummary, exportLog } from './export.ts'
 export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
 export type { TimeSpan } from './locate.ts'
+export { LogFiles } from './log-files.ts'
 export { LogReader } from './log-reader.ts'
 export { CompactRange, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
 export { type Note, type NoteVerifier, parseNote, parseNoteSignatures, verifyNote } from './note.ts'
@@ -55,8 +62,9 @@ export {
 } from './note-key.ts'
 export { judgeByPolicy, type PolicyJudgement, type WitnessFinding } from './policy-judgement.ts'
 export { proveInclusion } from './proof.ts'
-export { parseTlogProof, type TlogProof } from './tlog-proof.ts'
+export { formatTlogProof, parseTlogProof, type TlogProof } from './tlog-proof.ts'
 export { treeHeadVerifier } from './tree-head-signature.ts'
+export { type HeadTrust, type HeadVerification, policyResults, verifyHead } from './verify/head.ts'
 export {
   type DroppedEvidence,
   type LogTrust,
@@ -67,3 +75,5 @@ export {
 } from './verify/index.ts'
 export { checkTiledLog, type TileReader } from './verify/tiled-log.ts'
 export { MAX_POLICY_BYTES, parseWitnessPolicy, type WitnessPolicy } from './witness-policy.ts'
+export { verifyOtherLog } from './verify/other-log.ts'
+export { checkGrowth, checkInclusion } from './verify/proof-file.ts'

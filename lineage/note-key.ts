@@ -62,6 +62,8 @@ export interface LogNoteKey extends NoteVerifier {
   readonly kind: 'log'
   /** The key's own bytes in hexadecimal: two text forms with one of them are one key, whatever their names. */
   readonly material: string
+  /** Of an Ed25519 key, which is what a log of this project has. */
+  readonly ed25519?: PublicKey
 }
 
 /** The key of a witness, which cosigns. */
@@ -92,13 +94,11 @@ export function parseNoteKey(text: string): NoteKey {
 function readKey(name: string, type: number | undefined, key: Buffer): NoteKey {
   const material = key.toString('hex')
   switch (type) {
-    case ED25519:
+    case ED25519: {
       if (key.length !== ED25519_BYTES) throw new RangeError(`an Ed25519 key of ${key.length} bytes`)
-      return {
-        kind: 'log',
-        material,
-        ...ed25519Verifier(name, readPublicKey(Buffer.concat([ED25519_SPKI, key]))),
-      }
+      const ed25519 = readPublicKey(Buffer.concat([ED25519_SPKI, key]))
+      return { kind: 'log', material, ed25519, ...ed25519Verifier(name, ed25519) }
+    }
     case ECDSA:
       return { kind: 'log', ...ecdsaVerifier(name, key) }
     case ED25519_COSIGNATURE:

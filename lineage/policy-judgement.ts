@@ -5,7 +5,7 @@ import type { PolicyGroup, PolicyLog, PolicyWitness, WitnessPolicy } from './wit
 
 /** What one witness of a policy has to do with a checkpoint. */
 export interface WitnessFinding {
-  /** As the policy names it. */
+  /** As the policy names it, for a person: its octets read as UTF-8. */
   readonly name: string
   /** As its lines name it. */
   readonly keyName: string
@@ -34,11 +34,11 @@ export interface PolicyJudgement {
  * named after, and to be cosigned as the quorum says. Lines of unknown keys are ignored. A witness counts if one of its lines holds, so that nobody
  * takes a cosignature away by adding a bad one; it counts once, however many lines it has. When it cosigned is said, not judged.
  *
- * @param checkpoint the note's bytes, of any log, controlled by whoever sent them
+ * @param checkpoint the note of any log, its bytes or taken apart, controlled by whoever sent them
  * @throws LineageError `NOTE_MALFORMED`, `CHECKPOINT_MALFORMED`
  */
-export function judgeByPolicy(checkpoint: Buffer, policy: WitnessPolicy): PolicyJudgement {
-  const note = parseNote(checkpoint)
+export function judgeByPolicy(checkpoint: Buffer | Note, policy: WitnessPolicy): PolicyJudgement {
+  const note = Buffer.isBuffer(checkpoint) ? parseNote(checkpoint) : checkpoint
   const { origin, size, root } = parseCheckpointText(note.text)
   const findings = new Map(policy.witnesses.map(witness => [witness, findWitness(note, witness)]))
   return {
@@ -64,7 +64,7 @@ function findWitness(note: Note, { name, key }: PolicyWitness): WitnessFinding {
   const times = good.map(({ signature }) => key.timestamp(signature))
   const claimed = note.signatures.some(line => isBy(key, line))
   return {
-    name,
+    name: Buffer.from(name, 'latin1').toString('utf8'),
     keyName: key.name,
     cosigned: good.length > 0 ? 'yes' : claimed ? 'bad' : 'no',
     time: times.reduce<bigint | undefined>(

@@ -59,3 +59,15 @@ export function parseTlogProof(bytes: Buffer): TlogProof {
   if (checkpoint.length === 0) throw malformed('no checkpoint')
   return { extra, index: BigInt(index), hashes, checkpoint }
 }
+
+/** The bytes of a proof. The inverse of {@link parseTlogProof}. */
+export function formatTlogProof({ extra, index, hashes, checkpoint }: TlogProof): Buffer {
+  const lines = [
+    HEADER,
+    ...(extra === undefined ? [] : [`extra ${extra.toString('base64')}`]),
+    `index ${index}`,
+    ...hashes.map(hash => hash.toString('base64')),
+    '',
+  ]
+  return Buffer.concat([Buffer.from(lines.map(line => `${line}\n`).join('')), checkpoint])
+}

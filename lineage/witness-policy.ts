@@ -11,6 +11,7 @@ export interface PolicyLog {
 
 /** A witness that a policy knows by a name of its own. */
 export interface PolicyWitness {
+  /** Octets, one to a character: names are compared as they stand, whatever their encoding. */
   readonly name: string
   readonly key: WitnessNoteKey
   readonly url: string | undefined

@@ -80,6 +80,7 @@ export const COMMANDS: Commands = {
     tree: async p => (await import('./lineage/tree.ts')).addLineageTree(p),
     export: async p => (await import('./lineage/export.ts')).addLineageExport(p),
     prove: async p => (await import('./lineage/prove.ts')).addLineageProve(p),
+    verify: async p => (await import('./lineage/verify.ts')).addLineageVerify(p),
   }),
   verify: async p => (await import('./verify.ts')).addVerify(p),
   replay: async p => (await import('./replay.ts')).addReplay(p),

@@ -4,12 +4,13 @@ import { EXIT } from '../error.ts'
 import { PROPERTY } from '../form.ts'
 import { styled } from '../output.ts'
 import { keptEvidence } from '../verify/kept-evidence.ts'
+import { addPolicyOption, type PolicyOptions, readPolicy } from '../verify/policy.ts'
 import { allVerified, resultLine } from '../verify/property.ts'
 import { addTrustOptions, readTrust, type TrustOptions } from '../verify/trust.ts'
 import { verifyBundle } from '../verify/verify.ts'
 import { collect } from '../workload.ts'
 
-interface Options extends TrustOptions {
+interface Options extends TrustOptions, PolicyOptions {
   allowRecovery?: boolean
   evidence?: string[]
   allowDropped?: boolean
@@ -40,14 +41,18 @@ export function addVerify(program: Command): void {
       collect,
     )
     .option('--allow-dropped', 'accept that what needs dropped evidence cannot be looked at again')
+  addPolicyOption(command)
   addNote(
     command,
     'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that\n' +
-      'was asked is VERIFIED: all but the EK chain, the host and earlier checkpoints, which are asked by giving them.',
+      'was asked is VERIFIED: all but the EK chain, the host and earlier checkpoints, which are asked by giving them.\n\n' +
+      'Where only the log is to be looked at, not what it says was decided, `writ lineage verify` is enough; it also takes proofs and checkpoints.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
+    const policy = await readPolicy(options)
     const result = await verifyBundle(args[0] ?? '', {
       ...(await readTrust(options)),
+      ...(policy === undefined ? {} : { policy }),
       allowRecovery: options.allowRecovery ?? false,
       allowDropped: options.allowDropped ?? false,
       ...(options.evidence === undefined ? {} : { kept: await keptEvidence(options.evidence) }),

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CliError } from '../error.ts'
@@ -32,18 +33,30 @@ export interface BundleHost {
  */
 export async function readBundleHost(directory: string): Promise<BundleHost> {
   await checkDirectory(directory)
-  const stray =
-    (await findStray(directory, '', [HOST_PATH, LINEAGE_PATH], [HOST_PATH, LINEAGE_PATH])) ??
-    (await findStray(directory, HOST_PATH, ['identity.json', 'ak-certificate.der'], ['identity.json']))
-  const read = (path: string) => readDocument(join(directory, path), 'a part of the bundle', MAX_HOST_FILE)
+  const stray = await findStray(directory, '', [HOST_PATH, LINEAGE_PATH], [HOST_PATH, LINEAGE_PATH])
+  const host = await readHostDirectory(join(directory, HOST_PATH))
+  return stray === null ? host : { ...host, stray }
+}
+
+/** Whether a directory is a bundle, rather than the log in one. */
+export function isBundle(directory: string): boolean {
+  return existsSync(join(directory, HOST_PATH)) && existsSync(join(directory, LINEAGE_PATH))
+}
+
+/** Reads the host's part alone, from its own directory. @throws CliError when there is no such directory */
+export async function readHostDirectory(directory: string): Promise<BundleHost> {
+  const names = [IDENTITY_PATH, AK_CERTIFICATE_PATH].map(path => path.slice(HOST_PATH.length + 1))
+  const [identityName = '', certificateName = ''] = names
+  const stray = await findStray(directory, HOST_PATH, names, [identityName])
+  const read = (name: string) => readDocument(join(directory, name), 'a part of the bundle', MAX_HOST_FILE)
   let identity: HostIdentityDocument | null = null
   let identityFault: string | null = null
   try {
-    identity = parseHostIdentity(await read(IDENTITY_PATH))
+    identity = parseHostIdentity(await read(identityName))
   } catch (error) {
     identityFault = error instanceof Error ? error.message : String(error)
   }
-  const akCertificate = await read(AK_CERTIFICATE_PATH).catch(() => null)
+  const akCertificate = await read(certificateName).catch(() => null)
   return { identity, identityFault, akCertificate, stray }
 }
 
@@ -59,15 +72,16 @@ async function checkDirectory(directory: string): Promise<void> {
   throw new CliError('FILE_UNREADABLE', `the bundle ${directory} is not a directory`, { at: directory })
 }
 
+/** @param below what the directory is called in a bundle; empty for the bundle itself */
 async function findStray(
-  root: string,
+  directory: string,
   below: string,
   allowed: readonly string[],
   needed: readonly string[],
 ): Promise<BundleHost['stray']> {
   const inDirectory = below === ''
   const at = (name: string) => (inDirectory ? name : `${below}/${name}`)
-  const items = await readdir(join(root, below), { withFileTypes: true }).catch(() => [])
+  const items = await readdir(directory, { withFileTypes: true }).catch(() => [])
   for (const item of items) {
     if (!allowed.includes(item.name)) return { path: at(item.name), why: 'does not belong to a bundle' }
     if (inDirectory ? !item.isDirectory() : !item.isFile()) {

@@ -31,13 +31,21 @@ export function addTrustOptions(command: Command, keyRequired = false): Command 
   return addRootOptions(command)
 }
 
-/** Reads what the options name. @throws CliError */
-export async function readTrust(options: TrustOptions): Promise<VerifyTrust> {
+/**
+ * Reads what the options name.
+ *
+ * @param checkHead throws for what is no checkpoint; a log of another make may have others than this project's
+ * @throws CliError
+ */
+export async function readTrust(
+  options: TrustOptions,
+  checkHead: (bytes: Buffer) => void = bytes => void parseCheckpoint(bytes),
+): Promise<VerifyTrust> {
   const operators = await Promise.all(
     (options.operatorKey ?? []).map(path => readTrustedKey(path, "the operator's key")),
   )
   const roots = await readRoots(options)
-  const earlier = await Promise.all((options.earlier ?? []).map(readCheckpoint))
+  const earlier = await Promise.all((options.earlier ?? []).map(path => readCheckpoint(path, checkHead)))
   const at = options.at === undefined ? new Date() : new Date(options.at)
   if (Number.isNaN(at.getTime())) {
     throw new CliError('USAGE', `--at takes a time, not ${JSON.stringify(options.at)}`)
@@ -47,9 +55,9 @@ export async function readTrust(options: TrustOptions): Promise<VerifyTrust> {
 }
 
 /** A checkpoint that the verifier kept; one that is none is said with its name. @throws CliError */
-function readCheckpoint(path: string): Promise<Buffer> {
+function readCheckpoint(path: string, checkHead: (bytes: Buffer) => void): Promise<Buffer> {
   return readAs(path, 'a checkpoint', bytes => {
-    parseCheckpoint(bytes)
+    checkHead(bytes)
     return bytes
   })
 }

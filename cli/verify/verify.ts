@@ -1,7 +1,16 @@
 import { join } from 'node:path'
 import { tier } from '../../attestation/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
-import { inlineBlob, LineageError, type LineageEvent, readBlob, verifyLog } from '../../lineage/index.ts'
+import {
+  inlineBlob,
+  judgeByPolicy,
+  LineageError,
+  type LineageEvent,
+  policyResults,
+  readBlob,
+  verifyLog,
+  type WitnessPolicy,
+} from '../../lineage/index.ts'
 import { tierLabel } from '../tier.ts'
 import { checkAppraisals, checkQuotes } from './appraisals.ts'
 import { LINEAGE_PATH, readBundleHost } from './bundle.ts'
@@ -25,6 +34,8 @@ export interface VerifyTrust extends IdentityTrust {
   readonly earlier: readonly Buffer[]
   /** Whether the host may have left FAILED without an operator, as its configuration can say. */
   readonly allowRecovery?: boolean
+  /** Which witnesses have to have seen the checkpoint. */
+  readonly policy?: WitnessPolicy
   /** Gives evidence that was dropped and that somebody kept elsewhere. */
   readonly kept?: KeptEvidence
   /** Whether what cannot be looked at again for want of dropped evidence need not be. */
@@ -105,6 +116,13 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
       asked: property !== EARLIER || trust.earlier.length > 0,
       ...(file === undefined ? {} : { file: `${LINEAGE_PATH}/${file}` }),
     })),
+    ...(trust.policy === undefined || lineage.checkpoint === undefined
+      ? []
+      : policyResults(judgeByPolicy(lineage.checkpoint.note, trust.policy)).map(result => ({
+          ...result,
+          // A policy without logs is for those who know the log from elsewhere, as here by its host.
+          asked: result.status !== 'NOT CHECKED',
+        }))),
     await overEntries('documents signed by the operator', () => documents.check(entries)),
     await overEntries('configurations in force', () => checkConfigurations(entries, blob)),
     await overEntries('artifact signatures', () => checkArtifacts(entries, trust.operators, blob)),

@@ -121,6 +121,13 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('lineage tree')
     await json('lineage export', '--state-dir', host.path('state'), 'bundle')
     await json('lineage prove', '0')
+    await json('lineage prove', '0', '--directory', 'bundle', '--out', '0.tlog-proof')
+    const checkpoint = 'bundle/lineage/checkpoint'
+    await json('lineage prove', '--consistency', checkpoint, '--out', 'growth')
+    await json('lineage verify', ...operator, 'bundle')
+    const identity = [...operator, '--identity', 'bundle/host']
+    await json('lineage verify', ...identity, '0.tlog-proof')
+    await json('lineage verify', ...identity, '--earlier', checkpoint, 'growth')
     await json('verify', ...operator, 'bundle')
     await json('replay', ...operator, 'bundle')
     await json('key new', '--algorithm', 'ecdsa-p256', 'boot')

@@ -1,0 +1,106 @@
+import type { Command } from 'commander'
+import { parseCheckpointText, parseConsistencyProof, parseNote } from '../../../lineage/index.ts'
+import { addCommand, addNote, setAction } from '../../command.ts'
+import { EXIT } from '../../error.ts'
+import { readAs, readDocument } from '../../files.ts'
+import { EVENT, PROPERTY } from '../../form.ts'
+import { eventText } from '../../lineage/line.ts'
+import { readLogKeys } from '../../lineage/log-keys.ts'
+import { type LogFileResult, verifyLogFile } from '../../lineage/verify-log.ts'
+import { printable, styled } from '../../output.ts'
+import { addPolicyOption, type PolicyOptions, readPolicy } from '../../verify/policy.ts'
+import { allVerified, resultLine } from '../../verify/property.ts'
+import { addTrustOptions, readTrust, type TrustOptions } from '../../verify/trust.ts'
+import { collect } from '../../workload.ts'
+
+interface Options extends TrustOptions, PolicyOptions {
+  identity?: string
+  logKey?: string[]
+  proof?: string
+  entry?: string
+}
+
+export function addLineageVerify(parent: Command): void {
+  const command = addCommand(
+    parent,
+    'verify <bundle|file>',
+    'Check the log alone, offline: an exported bundle, any log in C2SP tiles, a proof, or a checkpoint.',
+    `writ lineage verify bundle/ --operator-key operator.pub
+     writ lineage verify 12.tlog-proof --identity bundle/host --host 000b…
+     writ lineage verify checkpoint --log-key log.vkey --policy witnesses --earlier monday --proof growth`,
+    {
+      verified: 'boolean',
+      kind: 'text: log, entry, growth or checkpoint',
+      properties: [PROPERTY],
+      'origin|null': 'text',
+      'size|null': 'number: entries',
+      'root|null': 'hex',
+      'hostId|null': 'hex',
+      'entry|null': { index: 'decimal', 'event|null': EVENT },
+    },
+  )
+  addTrustOptions(command)
+    .option(
+      '--identity <directory>',
+      "the host's identity: the directory `host` of a bundle, or the bundle (default: that of the bundle that is verified)",
+    )
+    .option(
+      '--log-key <key>',
+      "the log's key, name+id+key or a file with it: enough to know whose log it is, but not on which TPM (repeatable)",
+      collect,
+    )
+    .option(
+      '--proof <file>',
+      'that a checkpoint goes on from --earlier: of `writ lineage prove --consistency`',
+    )
+    .option('--entry <file>', 'the entry of a proof that does not carry it')
+  addPolicyOption(command)
+  addNote(
+    command,
+    'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that was asked is\n' +
+      'VERIFIED. Something has to vouch for the checkpoint: the host’s attestation key (--operator-key or --host), the log’s key, or a policy that\n' +
+      'lists the log.\n\n' +
+      'This says whether the log is whole and whose it is. Whether what is in it was right (every decision, every appraisal) is said by `writ verify`.',
+  )
+  setAction<Options>(command, async ({ args, options, output }) => {
+    const { proof, entry, identity, logKey = [] } = options
+    const result = await verifyLogFile(args[0] ?? '', {
+      ...(await readTrust(options, readAnyHead)),
+      identity: identity ?? null,
+      logKeys: await readLogKeys(logKey),
+      policy: await readPolicy(options),
+      proof:
+        proof === undefined ? undefined : await readAs(proof, 'a consistency proof', parseConsistencyProof),
+      entry: entry === undefined ? undefined : await readDocument(entry, 'an entry'),
+    })
+    const verified = allVerified(result.properties)
+    const { kind, properties, hostId, head, entry: found } = result
+    output.result(
+      {
+        verified,
+        kind,
+        properties,
+        origin: head?.origin ?? null,
+        size: head?.size ?? null,
+        root: head?.root ?? null,
+        hostId,
+        entry: found,
+      },
+      () => [...properties.map(resultLine), '', ...linesOf(result, verified)],
+    )
+    return verified ? EXIT.done : EXIT.refused
+  })
+}
+
+/** Logs of any make have checkpoints, and this command reads them all. */
+function readAnyHead(bytes: Buffer): void {
+  parseCheckpointText(parseNote(bytes).text)
+}
+
+function linesOf({ head, entry }: LogFileResult, verified: boolean): string[] {
+  const verdict = verified ? styled(['bold', 'green'], 'verified') : styled(['bold', 'red'], 'not verified')
+  return [
+    ...(entry?.event ? [`entry ${entry.index}: ${eventText(entry.event)}`] : []),
+    head === undefined ? verdict : `${verdict}: ${printable(head.origin)}, ${head.size} entries`,
+  ]
+}
