@@ -73,7 +73,7 @@ export {
   type PropertyStatus,
   verifyLog,
 } from './verify/index.ts'
-export { checkTiledLog, type TileReader } from './verify/tiled-log.ts'
-export { MAX_POLICY_BYTES, parseWitnessPolicy, type WitnessPolicy } from './witness-policy.ts'
 export { verifyOtherLog } from './verify/other-log.ts'
 export { checkGrowth, checkInclusion } from './verify/proof-file.ts'
+export { checkTiledLog, type TileReader } from './verify/tiled-log.ts'
+export { MAX_POLICY_BYTES, parseWitnessPolicy, type WitnessPolicy } from './witness-policy.ts'

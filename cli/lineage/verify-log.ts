@@ -22,7 +22,6 @@ import {
   verifyHead,
   verifyLog,
   verifyOtherLog,
-  type WitnessPolicy,
 } from '../../lineage/index.ts'
 import { CliError } from '../error.ts'
 import { readDocument, systemReason } from '../files.ts'
@@ -42,7 +41,6 @@ export interface LogFileTrust extends VerifyTrust {
   /** Directory with the host's identity; null: of a bundle, its own. */
   readonly identity: string | null
   readonly logKeys: readonly LogNoteKey[]
-  readonly policy: WitnessPolicy | undefined
   /** That the log goes on from `earlier`, for a checkpoint without its log. */
   readonly proof: ConsistencyProof | undefined
   /** The entry of a proof that does not carry it. */

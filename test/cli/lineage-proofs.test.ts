@@ -63,7 +63,7 @@ describe('proofs and checkpoints on the command line', () => {
     const { readLogKeys } = await import('../../cli/lineage/log-keys.ts')
     const trust = {
       ...{ operators: [], roots: null, hostId: null, at: new Date(), earlier: [], identity: null },
-      ...{ logKeys: await readLogKeys([vkey]), policy: undefined, proof: undefined, entry: undefined },
+      ...{ logKeys: await readLogKeys([vkey]), proof: undefined, entry: undefined },
     }
     const verdict = async () => {
       const { properties } = await verifyLogFile(dir.in('flipped'), trust).catch(() => ({ properties: [] }))

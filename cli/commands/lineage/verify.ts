@@ -64,11 +64,12 @@ export function addLineageVerify(parent: Command): void {
   )
   setAction<Options>(command, async ({ args, options, output }) => {
     const { proof, entry, identity, logKey = [] } = options
+    const policy = await readPolicy(options)
     const result = await verifyLogFile(args[0] ?? '', {
       ...(await readTrust(options, readAnyHead)),
       identity: identity ?? null,
       logKeys: await readLogKeys(logKey),
-      policy: await readPolicy(options),
+      ...(policy === undefined ? {} : { policy }),
       proof:
         proof === undefined ? undefined : await readAs(proof, 'a consistency proof', parseConsistencyProof),
       entry: entry === undefined ? undefined : await readDocument(entry, 'an entry'),
