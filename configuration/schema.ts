@@ -99,6 +99,8 @@ export const sections = {
     checkpoint_entries: v.optional(whole(1, 1_000_000), 1000),
     // An NV counter wears out at about 500,000 cycles; a longer interval leaves more of a roll-back unseen.
     counter_minutes: v.optional(whole(1, 15), 15),
+    evidence_max_bytes: v.optional(whole(64 * MIB, 1024 * 1024 * GIB), 8 * GIB),
+    evidence_min_days: v.optional(whole(0, 36_500), 7),
   }),
 } as const
 
@@ -140,6 +142,8 @@ export const RELOADED_KEYS = [
   'lineage.checkpoint_seconds',
   'lineage.checkpoint_entries',
   'lineage.counter_minutes',
+  'lineage.evidence_max_bytes',
+  'lineage.evidence_min_days',
 ] as const satisfies readonly KeyName[]
 
 export type ReloadedKey = (typeof RELOADED_KEYS)[number]

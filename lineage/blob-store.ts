@@ -5,6 +5,7 @@ import { sha256Hex } from '../encoding/digest.ts'
 import { makeDirectory, writeDurably } from './durable.ts'
 import { LineageError } from './error.ts'
 import { errno, type Io } from './io.ts'
+import { Bookkeeping } from './retention/bookkeeping.ts'
 
 /** Most bytes of a blob. An event log is some 100 kB; an IMA log of a million entries some 100 MB, kept in pieces. */
 export const MAX_BLOB_BYTES = 32 << 20
@@ -67,17 +68,20 @@ export class BlobStore {
   readonly #scratch: string
   readonly #putting = new Map<string, Promise<void>>()
   readonly #removing = new Map<string, Promise<number>>()
-  /** Blobs that an entry is about to name, and since when (performance.now()). */
-  readonly #unnamed = new Map<string, number>()
+  /** Blobs that entries are about to name: how many, and since when (performance.now()). */
+  readonly #unnamed = new Map<string, { uses: number; sinceMs: number }>()
   /** What all blobs take of the disk, in {@link diskBytes}; null until somebody has counted. */
   bytes: number | null = null
-  /** Is told of each blob that is about to be named, before anything else happens. */
+  /** What is known of the store between two runs. */
+  readonly bookkeeping: Bookkeeping
+  /** Is told of each blob that is about to be named, before anything else happens, and again when its entry is durable. */
   onUse: (digest: string) => void = () => undefined
 
   constructor(io: Io, directory: string, scratch: string) {
     this.#io = io
     this.#directory = directory
     this.#scratch = scratch
+    this.bookkeeping = new Bookkeeping(io, dirname(scratch), scratch)
   }
 
   /** Stores bytes and gives their digest. Durable when this resolves. @throws LineageError `BLOB_TOO_LARGE` */
@@ -113,16 +117,25 @@ export class BlobStore {
 
   /** That entry is in the log, or its caller knows that it may not be. */
   named(digests: readonly string[]): void {
-    for (const digest of digests) this.#unnamed.delete(digest)
+    for (const digest of digests) {
+      this.onUse(digest)
+      const waiting = this.#unnamed.get(digest)
+      if (waiting === undefined) continue
+      waiting.uses--
+      if (waiting.uses === 0) this.#unnamed.delete(digest)
+    }
   }
 
   /** Whether an entry is about to name it. */
   inUse(digest: string): boolean {
-    const since = this.#unnamed.get(digest)
-    if (since === undefined) return this.#putting.has(digest)
-    if (performance.now() - since < UNNAMED_MS) return true
-    this.#unnamed.delete(digest)
-    return false
+    return this.#unnamed.has(digest) || this.#putting.has(digest)
+  }
+
+  /** Forgets what nobody has come to name: the request had failed by then. */
+  forgetUnnamed(): void {
+    const now = performance.now()
+    for (const [digest, { sinceMs }] of this.#unnamed)
+      if (now - sinceMs >= UNNAMED_MS) this.#unnamed.delete(digest)
   }
 
   get(digest: string): Promise<Buffer> {
@@ -142,7 +155,8 @@ export class BlobStore {
   }
 
   #use(digest: string): void {
-    this.#unnamed.set(digest, performance.now())
+    const uses = (this.#unnamed.get(digest)?.uses ?? 0) + 1
+    this.#unnamed.set(digest, { uses, sinceMs: performance.now() })
     this.onUse(digest)
   }
 
