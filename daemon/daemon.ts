@@ -11,6 +11,7 @@ import { CallerPrograms } from './caller-programs.ts'
 import type { Caller } from './core.ts'
 import { Decider } from './decider.ts'
 import { DecisionLog } from './decision-log.ts'
+import { EvidenceRetention } from './evidence-retention.ts'
 import { ExecutionRegistry } from './execution-registry.ts'
 import { Executor } from './executor.ts'
 import { readBootId, recordStart } from './first-entries.ts'
@@ -62,6 +63,7 @@ export interface DaemonParts {
   readonly validity: ValidityWatch
   readonly attestor: Attestor
   readonly sealing: Sealing
+  readonly retention: EvidenceRetention
   readonly receipts: Receipts
   readonly startedTime: string
   /** Entry by which an operator accepted that the lineage was put back; null in every other start. */
@@ -293,6 +295,11 @@ async function compose(base: {
     host: { akPublicArea, akCertificate: host.akCertificate, ekCertificate, ekIntermediates },
     seal: () => sealing.soon(),
   })
+  const retention = await EvidenceRetention.open({
+    ...{ lineage, recorder, sealing, log },
+    limits: settings.retentionLimits(),
+    onChange: () => parts.onStatusChange(),
+  })
   const parts: DaemonParts = {
     ...{
       config,
@@ -321,6 +328,7 @@ async function compose(base: {
       attestor,
       sealing,
       receipts,
+      retention,
     },
     startedTime: new Date().toISOString(),
     rollbackIndex,

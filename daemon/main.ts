@@ -153,6 +153,7 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
     executor,
     attestor,
     sealing,
+    retention,
     validity,
     decisions,
     recorder,
@@ -171,6 +172,7 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
   validity.stop()
   await quietly(attestor.stop())
   await quietly(decisions.flush())
+  await quietly(retention.stop())
   await quietly(sealing.stop())
   await quietly(recorder.record({ type: 'daemon-stop', cause }))
   await quietly(lineage.checkpoint())

@@ -1,5 +1,6 @@
 import { configDigest } from '../configuration/daemon-file.ts'
 import type { Config, KeyName, ReloadedConfig } from '../configuration/schema.ts'
+import type { RetentionLimits } from '../lineage/index.ts'
 import type { OutputFileLimits } from './output-files.ts'
 import type { OutputTailLimits } from './output-tails.ts'
 import type { QuotaLimits } from './rpc/quota.ts'
@@ -83,6 +84,14 @@ export class Settings {
       checkpointMs: () => this.now.lineage.checkpointSeconds * 1000,
       checkpointEntries: () => BigInt(this.now.lineage.checkpointEntries),
       counterMs: () => this.now.lineage.counterMinutes * 60_000,
+    })
+  }
+
+  /** Always those in force. */
+  retentionLimits(): RetentionLimits {
+    return live({
+      maxBytes: () => this.now.lineage.evidenceMaxBytes,
+      minAgeMs: () => this.now.lineage.evidenceMinDays * 86_400_000,
     })
   }
 

@@ -62,6 +62,7 @@ export {
 } from './note-key.ts'
 export { judgeByPolicy, type PolicyJudgement, type WitnessFinding } from './policy-judgement.ts'
 export { proveInclusion } from './proof.ts'
+export { Retention, type RetentionLimits, type RetentionResult } from './retention/retention.ts'
 export { formatTlogProof, parseTlogProof, type TlogProof } from './tlog-proof.ts'
 export { treeHeadVerifier } from './tree-head-signature.ts'
 export { type HeadTrust, type HeadVerification, policyResults, verifyHead } from './verify/head.ts'

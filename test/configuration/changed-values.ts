@@ -45,4 +45,6 @@ export const CHANGED: Readonly<Record<KeyName, string>> = {
   'lineage.checkpoint_seconds': '10',
   'lineage.checkpoint_entries': '10',
   'lineage.counter_minutes': '10',
+  'lineage.evidence_max_bytes': '67108864',
+  'lineage.evidence_min_days': '1',
 }

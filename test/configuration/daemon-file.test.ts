@@ -271,6 +271,8 @@ describe('numbers', () => {
     ['lineage', 'checkpoint_seconds', 1, 3600],
     ['lineage', 'checkpoint_entries', 1, 1_000_000],
     ['lineage', 'counter_minutes', 1, 15],
+    ['lineage', 'evidence_max_bytes', 64 * 2 ** 20, 2 ** 50],
+    ['lineage', 'evidence_min_days', 0, 36_500],
   ]
   it.each(ranges)('%s.%s is from %d to %d, whole', (section, key, least, most) => {
     const text = (value: string) => `${MINIMAL}[${section}]\n${key} = ${value}\n`

@@ -103,7 +103,8 @@ test('what the operator signed and what was configured never goes, whoever else 
 })
 
 test('what runs keeps its record, its artifact and those of its renewals until it has ended', async () => {
-  const log = await newLog()
+  const signer = testSigner()
+  const log = await newLog(signer)
   const renewed = { inputs: ['artifact'], execution: EXECUTION }
   await decision(log, 0, 'permit', renewed)
   await started(log, 1, EXECUTION)
@@ -114,7 +115,7 @@ test('what runs keeps its record, its artifact and those of its renewals until i
   await retention.close()
   await log.close()
   // Its entry has been passed by now, and is come back to, also by the next daemon.
-  const next = await openLog(log.directory, { signer: testSigner() })
+  const next = await openLog(log.directory, { signer })
   const after = await openRetention(next, 2, { sealed: async () => true })
   await decision(next, 11, 'record 11')
   await after.run()

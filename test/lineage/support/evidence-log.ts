@@ -96,7 +96,9 @@ export async function policy(log: Lineage, minute: number, name: string): Promis
 
 export async function snapshot(log: Lineage, minute: number, name: string): Promise<bigint> {
   const [digest = ''] = await put(log, name)
-  return (await log.append({ ...common(minute), type: 'snapshot', digest })).index
+  return (
+    await log.append({ ...common(minute), type: 'snapshot', size: 0, digest, previous: null, horizon: null })
+  ).index
 }
 
 export async function started(log: Lineage, minute: number, execution: string): Promise<bigint> {
@@ -119,6 +121,7 @@ export async function ended(log: Lineage, minute: number, execution: string): Pr
     ...common(minute),
     type: 'execution-end',
     executionId: execution,
+    decision: 0,
     cause: 'EXITED',
     exitCode: 0,
     signal: null,
