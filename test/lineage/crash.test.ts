@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -85,51 +85,4 @@ describe('a writer that is killed', () => {
     expect([...signed].filter(extraData => !trees.has(extraData))).toEqual([])
     await log.close()
   }, 120_000)
-})
-
-const strace = spawnSync('strace', ['-V']).status === 0
-
-/*
- * The kernel says that a system call failed, or kills the process in it. `when=N+` starts after the log has been opened.
- */
-describe.skipIf(!strace)('a writer under strace (skipped where there is none)', () => {
-  it.each([
-    ['fdatasync fails', 'fdatasync:error=EIO:when=20'],
-    ['fdatasync fails for lack of space', 'fdatasync:error=ENOSPC:when=20'],
-    ['pwrite fails', 'pwrite64:error=EIO:when=40'],
-    ['it dies in fdatasync', 'fdatasync:signal=KILL:when=20'],
-    ['it dies in pwrite', 'pwrite64:signal=KILL:when=40'],
-    ['it dies in fsync of a tile', 'fsync:signal=KILL:when=25'],
-    ['it dies in rename', 'rename:signal=KILL:when=8'],
-  ])(
-    '%s',
-    async (_, fault) => {
-      const directory = temporaryDirectory()
-      const child = spawn(
-        'strace',
-        [
-          '-f',
-          '-qq',
-          '-o',
-          '/dev/null',
-          '-e',
-          `trace=${fault.split(':')[0]}`,
-          '-e',
-          `inject=${fault}`,
-          process.execPath,
-          WRITER,
-          directory,
-        ],
-        { stdio: ['ignore', 'pipe', 'ignore'] },
-      )
-      const timer = setTimeout(() => child.kill('SIGTERM'), 20_000)
-      const lines = await said(child)
-      clearTimeout(timer)
-      const acks = acknowledged(lines)
-      expect(acks.length).toBeGreaterThan(0)
-      if (fault.includes('error=')) expect(lines.at(-1)).toBe('refused LINEAGE_UNAVAILABLE')
-      await checkAll(directory, acks)
-    },
-    60_000,
-  )
 })
