@@ -11,6 +11,7 @@ export {
   type RolledBack,
   RolledBackError,
 } from './anchor.ts'
+export { bindingOf } from './appraisal-binding.ts'
 export { blobPath, MAX_BLOB_BYTES, readBlob, readBounded } from './blob-store.ts'
 export {
   type Checkpoint,

@@ -1,32 +1,20 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   appraise,
   bindExtraData,
   type ClockHistory,
-  type CycleBinding,
   type EnrolledAk,
   type Evidence,
   LogReplays,
   QUOTED_SELECTION,
   verifyQuote,
 } from '../../attestation/index.ts'
-import { hexToBytes } from '../../encoding/text.ts'
-import { CompactRange, encodeEvent, leafHash } from '../../lineage/index.ts'
+import { bindingOf, CompactRange, encodeEvent, leafHash } from '../../lineage/index.ts'
 import type { Documents, ReadBlob } from './documents.ts'
 import { DroppedEntries } from './dropped.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
 type AppraisalEvent = EventOf<'appraisal'>
-
-function bindingOf({ binding }: AppraisalEvent): CycleBinding {
-  return {
-    domain: binding.domain,
-    nonce: hexToBytes(binding.nonce),
-    treeSize: BigInt(binding.treeSize),
-    lineageRoot: hexToBytes(binding.lineageRoot),
-    sessionKeySpkiDigest: hexToBytes(binding.sessionKeySpkiDigest),
-    referenceValuesDigest: hexToBytes(binding.referenceValuesDigest),
-  }
-}
 
 /**
  * Every quote of a cycle is by the attestation key, over PCR 0 to 15, and bound to the lineage as it was: at the size that
@@ -63,11 +51,17 @@ export async function checkQuotes(
   return dropped.result(`${quotes} quotes, each over PCR 0 to 15 and the history before it`)
 }
 
-/** The quote of one appraisal is by the attestation key, over PCR 0 to 15, and bound to what the appraisal says. */
+/** The quote of one appraisal is by the attestation key, over PCR 0 to 15, bound to what the appraisal says, and has the clock that it says. */
 export async function checkQuote(event: AppraisalEvent, ak: EnrolledAk, blob: ReadBlob): Promise<void> {
   const { attest, signature } = event.evidence
   const quote = { attest: await blob(attest), signature: await blob(signature) }
-  verifyQuote(quote, { ak, extraData: bindExtraData(bindingOf(event)), pcrSelection: QUOTED_SELECTION })
+  const { clock } = verifyQuote(quote, {
+    ak,
+    extraData: bindExtraData(bindingOf(event)),
+    pcrSelection: QUOTED_SELECTION,
+  })
+  const told = event.clock && { ...event.clock, clock: BigInt(event.clock.clock) }
+  if (!isDeepStrictEqual(told, clock)) throw new StepFailure("the TPM's clock is not the one in its quote")
 }
 
 /** Every appraisal, made again from its evidence and the reference values that it names, comes to the same verdict. */
