@@ -1,11 +1,10 @@
 import type { Logger } from 'pino'
-import { sha256Hex } from '../encoding/digest.ts'
 import {
   type FreshCheckpoint,
   type Lineage,
   parseCheckpoint,
   parseEvent,
-  readQuoteLine,
+  pcrsBlob,
   type SignedCheckpoint,
 } from '../lineage/index.ts'
 import type { Recorder } from './recorder.ts'
@@ -196,12 +195,19 @@ export class Sealing {
     if (newest === undefined) return
     try {
       if (await this.#isTold(newest)) return
-      const digest = readQuoteLine(parseCheckpoint(newest.note)).pcrDigest.toString('hex')
-      const kept = await this.#lineage.getBlob(digest).catch(() => null)
-      await this.#record(newest, kept !== null && sha256Hex(kept) === digest ? digest : null)
+      const digest = pcrsBlob(parseCheckpoint(newest.note))
+      const isKept = digest !== null && (await this.#isKept(digest))
+      await this.#record(newest, isKept ? digest : null)
     } catch (error) {
       this.#log.warn({ err: error }, 'no entry tells of the newest checkpoint')
     }
+  }
+
+  #isKept(digest: string): Promise<boolean> {
+    return this.#lineage.getBlob(digest).then(
+      () => true,
+      () => false,
+    )
   }
 
   /** Its entry would be behind what it covers. One that is farther behind than is looked for is taken for told: the line of checkpoints has a gap then. */

@@ -18,6 +18,7 @@ import {
   type TreeHead,
 } from './checkpoint-text.ts'
 import { LineageError } from './error.ts'
+import { HASH_SIZE } from './merkle.ts'
 import { formatNote, isKeyName, type Note, noteKeyId, parseNote } from './note.ts'
 import { ed25519Verifier } from './note-key.ts'
 
@@ -178,6 +179,17 @@ export function readQuoteLine({ note }: Checkpoint): QuoteAttest {
     return parseQuoteAttest(attest)
   } catch (cause) {
     throw new LineageError('CHECKPOINT_MALFORMED', 'the tpm2-quote line holds no quote', { cause })
+  }
+}
+
+/** Where the evidence store has the PCR values that a checkpoint's quote is over, if they were kept; null for one whose digest names no blob. */
+export function pcrsBlob(checkpoint: Checkpoint): string | null {
+  try {
+    const { pcrDigest } = readQuoteLine(checkpoint)
+    return pcrDigest.length === HASH_SIZE ? pcrDigest.toString('hex') : null
+  } catch (error) {
+    if (error instanceof LineageError) return null
+    throw error
   }
 }
 

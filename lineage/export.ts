@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { blobPath, readBlob, readBounded } from './blob-store.ts'
-import { parseCheckpoint } from './checkpoint.ts'
+import { parseCheckpoint, pcrsBlob } from './checkpoint.ts'
 import { decodeBundle, encodeBundle, MAX_BUNDLE_BYTES } from './entry-bundle.ts'
 import { LineageError } from './error.ts'
 import { parseEvent } from './events/index.ts'
@@ -55,6 +55,15 @@ export async function exportLog(directory: string, target: string): Promise<Expo
     })
     if (bytes === null) dropped++
     else await put(blobPath(digest), bytes)
+  }
+  // The PCR values of the checkpoint itself, which no entry names yet.
+  const own = pcrsBlob(parseCheckpoint(note))
+  if (own !== null && !blobs.newest.has(own)) {
+    const bytes = await readBlob(directory, own).catch(error => {
+      if (isAbsent(error)) return null
+      throw error
+    })
+    if (bytes !== null) await put(blobPath(own), bytes)
   }
   await put('checkpoint', note)
   return { size, root, files, dropped }

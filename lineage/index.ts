@@ -20,7 +20,7 @@ export {
   type FreshCheckpoint,
   parseCheckpoint,
   parseCheckpointText,
-  readQuoteLine,
+  pcrsBlob,
   type SignedCheckpoint,
   verifyLogSignature,
   verifyTpmSignature,

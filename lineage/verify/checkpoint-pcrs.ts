@@ -15,7 +15,6 @@ import {
   verifyQuote,
 } from '../../attestation/index.ts'
 import { bindingOf } from '../appraisal-binding.ts'
-import { readBlob } from '../blob-store.ts'
 import { LineageError } from '../error.ts'
 import type { LineageEvent } from '../events/index.ts'
 import type { AnchoredCheckpoint } from './checkpoints.ts'
@@ -61,7 +60,7 @@ class Mismatch extends Error {}
  * equal nothing else is looked at. That the evidence of the appraisals is acceptable is another property.
  */
 export class CheckpointPcrs {
-  readonly #directory: string
+  readonly #blob: (digest: string) => Promise<Buffer>
   readonly #ak: EnrolledAk | undefined
   readonly #replays = new LogReplays()
   readonly #outcomes: Record<Outcome, number> = { fits: 0, beyond: 0, unclaimed: 0, disowned: 0, unknown: 0 }
@@ -74,16 +73,17 @@ export class CheckpointPcrs {
   /** Values that fitted an appraisal, and of which boot: from them the log of a later one is gone on from. */
   #known: { readonly values: PcrValues; readonly resetCount: number } | undefined
 
-  /** @param directory of the log, for evidence; controlled by whoever made it */
-  constructor(directory: string, ak: EnrolledAk | undefined) {
-    this.#directory = directory
+  /** @param blob gives evidence by its digest, which is checked; what was dropped is `BLOB_ABSENT` */
+  constructor(blob: (digest: string) => Promise<Buffer>, ak: EnrolledAk | undefined) {
+    this.#blob = blob
     this.#ak = ak
   }
 
   /** Takes the next event. */
   take(event: LineageEvent, index: number): void {
     if (event.type === 'daemon-start') this.#claims.push({ index, attested: false })
-    else if (event.type === 'trust-transition') this.#claims.push({ index, attested: event.to === 'ATTESTED' })
+    else if (event.type === 'trust-transition')
+      this.#claims.push({ index, attested: event.to === 'ATTESTED' })
     else if (event.type === 'appraisal') this.#appraisals.push({ index, event })
   }
 
@@ -143,7 +143,9 @@ export class CheckpointPcrs {
     if (before === undefined) throw new Mismatch('the log claims ATTESTED, and no appraisal before it passed')
     const { resetCount } = quote.clock
     if (before.event.clock?.resetCount !== resetCount)
-      throw new Mismatch(`the TPM was reset since the appraisal in entry ${before.index}, and the log claims ATTESTED`)
+      throw new Mismatch(
+        `the TPM was reset since the appraisal in entry ${before.index}, and the log claims ATTESTED`,
+      )
     const appraised = await this.#quoteOf(before)
     const values = await this.#valuesOf(quote)
     if (isSame(quote, appraised)) {
@@ -184,7 +186,9 @@ export class CheckpointPcrs {
     { clock }: AnchoredCheckpoint['quote'],
   ): Promise<Outcome> {
     const since = `since the appraisal in entry ${before.index}`
-    const moved = [...values.keys()].filter(pcr => pcr !== IMA_PCR && !isEqual(values.get(pcr), base.get(pcr)))
+    const moved = [...values.keys()].filter(
+      pcr => pcr !== IMA_PCR && !isEqual(values.get(pcr), base.get(pcr)),
+    )
     const boot = moved.find(pcr => !RUNTIME_PCRS.has(pcr))
     if (boot !== undefined) throw new Mismatch(`PCR ${boot} changed ${since}`)
     if (moved.length > 0) {
@@ -209,10 +213,12 @@ export class CheckpointPcrs {
   ): Promise<boolean> {
     const log = event.evidence.userspaceLog
     if (log === null) return false
-    const { events } = parseUserspaceLog(await readBlob(this.#directory, log))
+    const { events } = parseUserspaceLog(await this.#blob(log))
     const newest = events.slice(-MAX_RECORDS)
     for (let first = 0; first < newest.length; first++) {
-      let pcrs: ReadonlyMap<number, Buffer> = new Map(moved.map(pcr => [pcr, Buffer.from(base.get(pcr) ?? [])]))
+      let pcrs: ReadonlyMap<number, Buffer> = new Map(
+        moved.map(pcr => [pcr, Buffer.from(base.get(pcr) ?? [])]),
+      )
       for (const record of newest.slice(first)) {
         pcrs = extendByUserspace({ bank: QUOTED_BANK, pcrs }, [record])
         if (moved.every(pcr => isEqual(pcrs.get(pcr), values.get(pcr)))) return true
@@ -250,12 +256,16 @@ export class CheckpointPcrs {
   async #readQuote({ index, event }: Appraisal): Promise<VerifiedQuote> {
     const { attest, signature } = event.evidence
     const quote = {
-      attest: await readBlob(this.#directory, attest),
-      signature: await readBlob(this.#directory, signature),
+      attest: await this.#blob(attest),
+      signature: await this.#blob(signature),
     }
     try {
       const ak = this.#ak as EnrolledAk
-      return verifyQuote(quote, { ak, extraData: bindExtraData(bindingOf(event)), pcrSelection: QUOTED_SELECTION })
+      return verifyQuote(quote, {
+        ak,
+        extraData: bindExtraData(bindingOf(event)),
+        pcrSelection: QUOTED_SELECTION,
+      })
     } catch (error) {
       throw new Mismatch(`the quote of the appraisal in entry ${index} does not hold: ${String(error)}`)
     }
@@ -264,7 +274,7 @@ export class CheckpointPcrs {
   /** A checkpoint's PCR values are in the evidence store under the digest that its quote has; null where they were not kept. */
   async #valuesOf({ pcrDigest }: AnchoredCheckpoint['quote']): Promise<PcrValues | null> {
     try {
-      return splitPcrs(QUOTED_SELECTION, await readBlob(this.#directory, pcrDigest.toString('hex')))
+      return splitPcrs(QUOTED_SELECTION, await this.#blob(pcrDigest.toString('hex')))
     } catch (error) {
       if (error instanceof LineageError && error.code === 'BLOB_ABSENT') return null
       throw error
@@ -279,7 +289,7 @@ export class CheckpointPcrs {
       return
     }
     const pieces: Buffer[] = []
-    for (const digest of imaLog) pieces.push(await readBlob(this.#directory, digest))
+    for (const digest of imaLog) pieces.push(await this.#blob(digest))
     const bytes = Buffer.concat(pieces).subarray(0, imaLength)
     for (const extend of ['native', 'padded'] as const) yield this.#replays.imaLog(bytes, extend)
   }

@@ -10,6 +10,7 @@ import {
 } from '../checkpoint.ts'
 import type { LineageEvent } from '../events/index.ts'
 import { ClockOrder } from './clock-order.ts'
+import type { RecentTrees } from './recent-trees.ts'
 import { failed, notChecked, type PropertyResult, verified } from './result.ts'
 
 export const CHECKPOINTS = 'chain of checkpoints'
@@ -35,9 +36,6 @@ interface Told {
   readonly time: string
   readonly checkpoint: Checkpoint
 }
-
-/** Gives the root that the log had at some size, or says that it is found out later. */
-export type RootAt = (size: number) => Buffer | undefined
 
 /**
  * The line of checkpoints that the log tells of, up to the published one: each is a checkpoint of this log, of a tree before its own entry, with the root that the tree had
@@ -82,10 +80,10 @@ export class CheckpointChain {
   }
 
   /** Takes the next event. A fault is kept: nothing after it is looked at. */
-  take(event: LineageEvent, index: number, rootAt: RootAt): void {
+  take(event: LineageEvent, index: number, trees: Pick<RecentTrees, 'rootAt'>): void {
     if (this.#fault !== undefined) return
     try {
-      if (event.type === 'checkpoint') this.#takeCheckpoint(event, index, rootAt)
+      if (event.type === 'checkpoint') this.#takeCheckpoint(event, index, trees)
       else if (event.type === 'appraisal') this.#takeAppraisal(event, index)
       else if (event.type === 'daemon-start')
         this.#logKey ??= readPublicKey(base64ToBytes(event.logKeySpki, 'logKeySpki'))
@@ -94,17 +92,27 @@ export class CheckpointChain {
     }
   }
 
-  #takeCheckpoint(event: LineageEvent & { type: 'checkpoint' }, index: number, rootAt: RootAt): void {
+  #takeCheckpoint(
+    event: LineageEvent & { type: 'checkpoint' },
+    index: number,
+    trees: Pick<RecentTrees, 'rootAt'>,
+  ): void {
     const checkpoint = parseCheckpoint(base64ToBytes(event.note, 'note'))
     const { origin, size, root } = checkpoint
     const { clock, firmwareVersion, pcrDigest } = readQuoteLine(checkpoint)
     const pcrs = pcrDigest.toString('hex')
     must(origin === this.#head.origin, `a checkpoint of the log ${origin}`)
-    must(size === event.size && root.toString('hex') === event.root, 'it says another size or root than its checkpoint')
-    must(event.pcrs === null || event.pcrs === pcrs, 'the PCR values that it names are not those that its checkpoint quotes')
+    must(
+      size === event.size && root.toString('hex') === event.root,
+      'it says another size or root than its checkpoint',
+    )
+    must(
+      event.pcrs === null || event.pcrs === pcrs,
+      'the PCR values that it names are not those that its checkpoint quotes',
+    )
     must(size <= index, `a checkpoint of ${size} entries, which there were not yet`)
     must(size > this.#size, `a checkpoint of ${size} entries after one of ${this.#size}`)
-    const had = rootAt(size)
+    const had = trees.rootAt(size)
     if (had === undefined) this.distant.set(size, { root, index })
     else must(had.equals(root), `the log had another tree at ${size} entries`)
     const what = `the checkpoint in entry ${index}`
@@ -112,7 +120,8 @@ export class CheckpointChain {
     must(fault === null, fault ?? '')
 
     const told = { index, time: event.time, checkpoint }
-    const isDue = this.#looked < ALWAYS_LOOKED_AT + index / ENTRIES_FOR_ONE || this.#isOther(clock, firmwareVersion)
+    const isDue =
+      this.#looked < ALWAYS_LOOKED_AT + index / ENTRIES_FOR_ONE || this.#isOther(clock, firmwareVersion)
     this.#skipped = undefined
     if (this.#every || isDue) this.#verify(told)
     else this.#skipped = told
@@ -149,7 +158,13 @@ export class CheckpointChain {
     if (clock === null || reasons.some(({ code }) => code === 'CLOCK_ROLLED_BACK')) return
     const what = `the appraisal in entry ${index}`
     const told = { ...clock, clock: BigInt(clock.clock) }
-    const fault = this.#order.take({ bound: binding.treeSize, entry: index, clock: told, firmwareVersion: null, what })
+    const fault = this.#order.take({
+      bound: binding.treeSize,
+      entry: index,
+      clock: told,
+      firmwareVersion: null,
+      what,
+    })
     must(fault === null, fault ?? '')
   }
 
@@ -164,12 +179,24 @@ export class CheckpointChain {
       must(this.#fault === undefined, this.#fault ?? '')
       must(treeHolds, 'the entries that tell of them are not the signed ones')
       for (const [size, { root, index }] of this.distant)
-        must(rootsAt.get(size)?.equals(root) === true, `entry ${index}: the log had another tree at ${size} entries`)
+        must(
+          rootsAt.get(size)?.equals(root) === true,
+          `entry ${index}: the log had another tree at ${size} entries`,
+        )
       if (this.#skipped !== undefined) this.#verify(this.#skipped)
-      must(this.#head.size > this.#size, `the published checkpoint has ${this.#head.size} entries, and there was one of ${this.#size}`)
+      must(
+        this.#head.size > this.#size,
+        `the published checkpoint has ${this.#head.size} entries, and there was one of ${this.#size}`,
+      )
       const { clock, firmwareVersion } = readQuoteLine(this.#head)
       const what = 'the published checkpoint'
-      const fault = this.#order.take({ bound: this.#head.size, entry: this.#head.size, clock, firmwareVersion, what })
+      const fault = this.#order.take({
+        bound: this.#head.size,
+        entry: this.#head.size,
+        clock,
+        firmwareVersion,
+        what,
+      })
       must(fault === null, fault ?? '')
       if (this.#ak === undefined) return notChecked(CHECKPOINTS, 'no attestation key was given')
       verifyLogSignature(this.#head, this.#logKey as PublicKey)

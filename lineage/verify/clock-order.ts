@@ -68,5 +68,7 @@ function goesBack({ clock: before }: OrderedQuote, { clock: now }: OrderedQuote)
   }
   // Only a start of the TPM can make its clock doubtful (Part 1, "Clock": Safe).
   const isSamePower = before.resetCount === now.resetCount && before.restartCount === now.restartCount
-  return isSamePower && before.safe && !now.safe ? "the TPM's clock ceased to be safe without a restart" : null
+  return isSamePower && before.safe && !now.safe
+    ? "the TPM's clock ceased to be safe without a restart"
+    : null
 }

@@ -1,5 +1,7 @@
 import { type LineageEvent, parseEvent } from '../events/index.ts'
+import type { CheckpointChain } from './checkpoints.ts'
 import { NamedBlobs } from './dropped.ts'
+import type { RecentTrees } from './recent-trees.ts'
 import { failed, failedBy, type PropertyResult, verified } from './result.ts'
 
 export const EVENTS = 'events'
@@ -15,11 +17,14 @@ export class EventCheck {
   #fault: PropertyResult | undefined
   readonly #visit: (event: LineageEvent, index: number) => void
 
-  constructor(visit: (event: LineageEvent, index: number) => void) {
+  readonly #chain: Pick<CheckpointChain, 'take'>
+
+  constructor(visit: (event: LineageEvent, index: number) => void, chain: Pick<CheckpointChain, 'take'>) {
     this.#visit = visit
+    this.#chain = chain
   }
 
-  readonly take = (entry: Buffer, index: number, file: string): void => {
+  readonly take = (entry: Buffer, index: number, file: string, trees: RecentTrees): void => {
     if (this.#fault !== undefined) return
     try {
       const event = parseEvent(entry)
@@ -28,6 +33,7 @@ export class EventCheck {
         this.logKeys.add(event.logKeySpki)
         this.hosts.add(event.hostId)
       }
+      this.#chain.take(event, index, trees)
       this.#visit(event, index)
       this.#count++
     } catch (error) {

@@ -13,19 +13,23 @@ const MAX_DEPTH = 12
 /**
  * Whether the directory holds exactly the files of a log of this size with these blobs: nothing is missing but what the log says was dropped, nothing
  * rides along, no link leads elsewhere.
+ *
+ * @param own digest of a blob that may be there though no event names it: what the published checkpoint itself is over
  */
 export async function checkFiles(
   directory: string,
   size: number,
   blobs: NamedBlobs,
+  own: string | null,
 ): Promise<PropertyResult> {
   const missing = new Set(['checkpoint'])
-  const dropped = new Set<string>()
+  const dropped = new Set<string>(own === null ? [] : [blobPath(own)])
   for (const digest of blobs.newest.keys()) {
     const path = blobPath(digest)
     if (blobs.entryOf(digest) === undefined) missing.add(path)
     else dropped.add(path)
   }
+  for (const path of missing) dropped.delete(path)
   for (const name of tilesOf(size)) missing.add(tilePath(name))
   let count = missing.size
   for await (const { path, regular } of walk(directory, '', 0)) {

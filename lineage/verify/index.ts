@@ -3,16 +3,18 @@ import type { EnrolledAk } from '../../attestation/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import type { PublicKey } from '../../signing/key.ts'
 import { blobPath, readBlob, readBounded } from '../blob-store.ts'
-import { type Checkpoint, parseCheckpoint, type TreeHead } from '../checkpoint.ts'
+import { type Checkpoint, parseCheckpoint, pcrsBlob, type TreeHead } from '../checkpoint.ts'
 import { LineageError } from '../error.ts'
 import type { LineageEvent } from '../events/index.ts'
 import { MAX_NOTE_BYTES } from '../note.ts'
+import { CHECKPOINT_PCRS, CheckpointPcrs } from './checkpoint-pcrs.ts'
+import { CHECKPOINTS, CheckpointChain } from './checkpoints.ts'
 import { type DroppedEvidence, NamedBlobs } from './dropped.ts'
 import { EVENTS, EventCheck } from './events.ts'
 import { checkFiles, FILES } from './files.ts'
 import { failed, failedBy, notChecked, type PropertyResult, verified } from './result.ts'
 import { checkHost, checkLogSignature, checkTpmSignature, HOST, LOG_KEY, TPM } from './signatures.ts'
-import { checkTree, INCLUSION, ROOT, TILES } from './tree.ts'
+import { checkTree, INCLUSION, ROOT, rootsFromTiles, TILES } from './tree.ts'
 
 export type { DroppedEvidence } from './dropped.ts'
 export type { PropertyResult, PropertyStatus } from './result.ts'
@@ -29,6 +31,8 @@ export interface LogTrust {
   readonly earlier?: readonly Uint8Array[]
   /** Gives evidence that was dropped and that somebody kept elsewhere; null if nobody did. Its digest is checked. */
   readonly kept?: (digest: string) => Promise<Uint8Array | null>
+  /** Whether the signatures of all checkpoints that the log tells of are looked at, however many there are. Default false: one in so many entries. */
+  readonly everyCheckpoint?: boolean
 }
 
 /** What was found. `checkpoint` is there when it could be read, verified or not. */
@@ -59,14 +63,23 @@ export async function verifyLog(
   const checkpoint = await readCheckpoint(directory)
   if (checkpoint instanceof LineageError)
     return { results: nothingHolds(checkpoint, trust), checkpoint: undefined, dropped: new NamedBlobs() }
-  const events = new EventCheck(visit)
+  const pcrs = new CheckpointPcrs(digest => readEvidence(directory, digest, trust.kept), trust.ak)
+  const chain = new CheckpointChain(checkpoint, trust, trust.everyCheckpoint ?? false, pcrs.anchored)
+  const events = new EventCheck((event, index) => {
+    pcrs.take(event, index)
+    visit(event, index)
+  }, chain)
   const earlier = (trust.earlier ?? []).map(readEarlier)
   const sizes = earlier.flatMap(head => (head instanceof LineageError ? [] : [head.size]))
 
   const form = verified(FORM, `${checkpoint.origin}, ${checkpoint.size} entries`)
   const tpm = checkTpmSignature(checkpoint, trust.ak)
-  const tree = await checkTree(directory, checkpoint, sizes, events.take)
-  const treeHolds = tpm.status === 'VERIFIED' && tree.results.every(({ status }) => status === 'VERIFIED')
+  const tree = await checkTree(directory, checkpoint, sizes, events.take, () => pcrs.settle())
+  const isWhole = tree.results.every(({ status }) => status === 'VERIFIED')
+  const treeHolds = tpm.status === 'VERIFIED' && isWhole
+  const checkpoints = chain.result(await distantRoots(directory, checkpoint, chain, isWhole), isWhole)
+  await pcrs.settle(true)
+  const own = pcrsBlob(checkpoint)
   const results = [
     form,
     ...checkOrigin(checkpoint, trust.origin),
@@ -75,8 +88,10 @@ export async function verifyLog(
     checkLogSignature(checkpoint, trust.logKey, treeHolds, events),
     events.result(),
     checkHost(events, trust.ak),
-    await checkFiles(directory, checkpoint.size, events.blobs),
-    await checkEvidence(directory, events.blobs, trust.kept),
+    checkpoints,
+    pcrs.result(checkpoints),
+    await checkFiles(directory, checkpoint.size, events.blobs, own),
+    await checkEvidence(directory, events.blobs, trust.kept, own),
     checkEarlier(checkpoint, earlier, tree.rootsAt),
   ]
   return { results, checkpoint, dropped: events.blobs }
@@ -97,7 +112,7 @@ async function readCheckpoint(directory: string): Promise<Checkpoint | LineageEr
 function nothingHolds(error: LineageError, { origin, earlier = [] }: LogTrust): PropertyResult[] {
   const others = [
     ...(origin === undefined ? [] : [ORIGIN]),
-    ...[TPM, ROOT, TILES, INCLUSION, LOG_KEY, EVENTS, HOST, FILES, EVIDENCE],
+    ...[TPM, ROOT, TILES, INCLUSION, LOG_KEY, EVENTS, HOST, CHECKPOINTS, CHECKPOINT_PCRS, FILES, EVIDENCE],
     ...(earlier.length === 0 ? [] : [EARLIER]),
   ]
   return [
@@ -116,14 +131,42 @@ function checkOrigin({ origin }: Checkpoint, expected: string | undefined): Prop
   ]
 }
 
+/** A blob of the log, or what somebody kept of it elsewhere. @throws LineageError */
+async function readEvidence(directory: string, digest: string, kept: LogTrust['kept']): Promise<Buffer> {
+  try {
+    return await readBlob(directory, digest)
+  } catch (error) {
+    if (!(error instanceof LineageError) || error.code !== 'BLOB_ABSENT') throw error
+    const elsewhere = await kept?.(digest)
+    if (elsewhere == null || sha256Hex(elsewhere) !== digest) throw error
+    return Buffer.from(elsewhere)
+  }
+}
+
+async function distantRoots(
+  directory: string,
+  { size }: Checkpoint,
+  { distant }: CheckpointChain,
+  isWhole: boolean,
+): Promise<ReadonlyMap<number, Buffer>> {
+  return isWhole && distant.size > 0 ? rootsFromTiles(directory, size, new Set(distant.keys())) : new Map()
+}
+
 /** Each blob that an event refers to is there and has its digest, or the log says that it is not kept any longer. */
 async function checkEvidence(
   directory: string,
   blobs: NamedBlobs,
   kept: LogTrust['kept'],
+  own: string | null,
 ): Promise<PropertyResult> {
   if (blobs.fault !== undefined) return failed(EVIDENCE, blobs.fault)
   let dropped = 0
+  try {
+    if (own !== null) await readBlob(directory, own)
+  } catch (error) {
+    const isAbsent = error instanceof LineageError && error.code === 'BLOB_ABSENT'
+    if (!isAbsent) return failedBy(EVIDENCE, error, blobPath(own ?? ''))
+  }
   for (const digest of blobs.newest.keys()) {
     try {
       await readBlob(directory, digest)

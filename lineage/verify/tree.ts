@@ -5,6 +5,7 @@ import { decodeBundle, MAX_BUNDLE_BYTES } from '../entry-bundle.ts'
 import { CompactRange, HASH_SIZE, leafHash } from '../merkle.ts'
 import { TILE_WIDTH, tilePath } from '../tile-path.ts'
 import { splitTile } from '../tile-store.ts'
+import { RecentTrees } from './recent-trees.ts'
 import { failed, failedBy, notChecked, type PropertyResult, verified } from './result.ts'
 
 export const ROOT = 'Merkle root'
@@ -23,20 +24,24 @@ export interface TreeCheck {
 /**
  * Recomputes the tree from the entries alone and compares with it the signed root and every hash tile.
  *
- * @param visit is called with each entry in order, before anything is known about it
+ * @param visit is called with each entry in order, before anything is known about it, and with what roots the tree before it had
+ * @param pause is waited for now and then
  */
 export async function checkTree(
   directory: string,
   head: TreeHead,
   sizes: readonly number[],
-  visit: (entry: Buffer, index: number, file: string) => void,
+  visit: (entry: Buffer, index: number, file: string, trees: RecentTrees) => void,
+  pause: () => Promise<void> = async () => undefined,
 ): Promise<TreeCheck> {
   const rows: Buffer[][] = []
   const range = new CompactRange()
   const rootsAt = new Map<number, Buffer>()
   const wanted = new Set(sizes)
   const differing: { tile: string; bundle: string | undefined }[] = []
+  const trees = new RecentTrees()
   const collect = (height: number, subtree: Buffer) => {
+    trees.completed(height, subtree)
     if (height % 8 !== 0) return
     const row = rows[height / 8]
     if (row === undefined) rows[height / 8] = [subtree]
@@ -56,13 +61,15 @@ export async function checkTree(
     try {
       const bytes = await readBounded(join(directory, bundle), MAX_BUNDLE_BYTES, bundle)
       for (const entry of decodeBundle(bytes, width)) {
-        visit(entry, range.size, bundle)
+        visit(entry, range.size, bundle, trees)
         range.append(leafHash(entry), collect)
+        trees.appended()
         if (wanted.has(range.size)) rootsAt.set(range.size, range.root())
       }
     } catch (error) {
       return { results: [ROOT, TILES, INCLUSION].map(property => failedBy(property, error, bundle)), rootsAt }
     }
+    await pause()
     await compare(0, index, bundle)
     for (let level = 1; (rows[level]?.length ?? 0) === TILE_WIDTH; level++) {
       await compare(level, tilesBefore(range.size, level))
@@ -73,6 +80,26 @@ export async function checkTree(
   }
   const matches = range.root().equals(head.root)
   return { results: matches ? judgeTiles(head, differing) : await blame(directory, head, differing), rootsAt }
+}
+
+/** Roots of the tree at some sizes, from tiles that were found to be what the entries make. @throws what reading them throws */
+export async function rootsFromTiles(
+  directory: string,
+  size: number,
+  sizes: ReadonlySet<number>,
+): Promise<Map<number, Buffer>> {
+  const roots = new Map<number, Buffer>()
+  const range = new CompactRange()
+  const last = Math.max(0, ...sizes)
+  if (sizes.has(0)) roots.set(0, range.root())
+  for (let index = 0; range.size < last; index++) {
+    const tile = tilePath({ level: 0, index, width: Math.min(TILE_WIDTH, size - range.size) })
+    for (const hash of splitTile(await readBounded(join(directory, tile), MAX_TILE_BYTES, tile))) {
+      range.append(hash)
+      if (sizes.has(range.size)) roots.set(range.size, range.root())
+    }
+  }
+  return roots
 }
 
 /** Index of the tile of a level that ends at, or holds, entry `size` - 1. */
