@@ -38,10 +38,10 @@ interface Beside {
 
 /**
  * What becomes of one: it `fits` what was appraised; it is `beyond` what any appraisal has covered yet, which is normal while a host runs; the log claims
- * nothing at that size, so it is `unclaimed`; it does not fit, and the next appraisal failed, so the log `disowns` it; or its values, or the
- * evidence to hold them against, are not at hand.
+ * nothing at that size, so it is `unclaimed`; it does not fit, and the next appraisal failed, so the log `disowns` it; a `later` boot signed it, as a
+ * start does with the tree that the run before left pending; or its values, or the evidence to hold them against, are not at hand.
  */
-type Outcome = 'fits' | 'beyond' | 'unclaimed' | 'disowned' | 'unknown'
+type Outcome = 'fits' | 'beyond' | 'unclaimed' | 'disowned' | 'later' | 'unknown'
 
 /** What a running system extends by systemd's log: phases of the boot and what it measures later (UAPI Group, Linux TPM PCR Registry). */
 const RUNTIME_PCRS: ReadonlySet<number> = new Set([11, 15])
@@ -63,11 +63,18 @@ export class CheckpointPcrs {
   readonly #blob: (digest: string) => Promise<Buffer>
   readonly #ak: EnrolledAk | undefined
   readonly #replays = new LogReplays()
-  readonly #outcomes: Record<Outcome, number> = { fits: 0, beyond: 0, unclaimed: 0, disowned: 0, unknown: 0 }
+  readonly #outcomes: Record<Outcome, number> = {
+    fits: 0,
+    beyond: 0,
+    unclaimed: 0,
+    disowned: 0,
+    later: 0,
+    unknown: 0,
+  }
   #newest: Outcome = 'unclaimed'
   #fault: string | undefined
   /** Where the gate began to be open or closed, as the log says. */
-  #claims: { readonly index: number; readonly attested: boolean }[] = []
+  #claims: { readonly index: number; readonly attested: boolean; readonly start: boolean }[] = []
   #appraisals: Appraisal[] = []
   #waiting: AnchoredCheckpoint[] = []
   /** Values that fitted an appraisal, and of which boot: from them the log of a later one is gone on from. */
@@ -81,9 +88,9 @@ export class CheckpointPcrs {
 
   /** Takes the next event. */
   take(event: LineageEvent, index: number): void {
-    if (event.type === 'daemon-start') this.#claims.push({ index, attested: false })
+    if (event.type === 'daemon-start') this.#claims.push({ index, attested: false, start: true })
     else if (event.type === 'trust-transition')
-      this.#claims.push({ index, attested: event.to === 'ATTESTED' })
+      this.#claims.push({ index, attested: event.to === 'ATTESTED', start: false })
     else if (event.type === 'appraisal') this.#appraisals.push({ index, event })
   }
 
@@ -138,14 +145,17 @@ export class CheckpointPcrs {
     this.#newest = outcome
   }
 
-  async #judge({ size, quote }: AnchoredCheckpoint, after: Appraisal | undefined): Promise<Outcome> {
+  async #judge({ index, size, quote }: AnchoredCheckpoint, after: Appraisal | undefined): Promise<Outcome> {
     const before = lastPassed(this.#appraisals, size)
     if (before === undefined) throw new Mismatch('the log claims ATTESTED, and no appraisal before it passed')
     const { resetCount } = quote.clock
-    if (before.event.clock?.resetCount !== resetCount)
+    if (before.event.clock?.resetCount !== resetCount) {
+      if (index === null || this.#claims.some(at => at.start && at.index >= size && at.index < index))
+        return 'later'
       throw new Mismatch(
         `the TPM was reset since the appraisal in entry ${before.index}, and the log claims ATTESTED`,
       )
+    }
     const appraised = await this.#quoteOf(before)
     const values = await this.#valuesOf(quote)
     if (isSame(quote, appraised)) {
@@ -299,15 +309,16 @@ export class CheckpointPcrs {
     if (this.#ak === undefined) return notChecked(CHECKPOINT_PCRS, 'no attestation key was given')
     if (chain.status !== 'VERIFIED') return failed(CHECKPOINT_PCRS, 'the checkpoints are not all anchored')
     if (this.#fault !== undefined) return failed(CHECKPOINT_PCRS, this.#fault)
-    const { fits, beyond, unclaimed, disowned, unknown } = this.#outcomes
+    const { fits, beyond, unclaimed, disowned, later, unknown } = this.#outcomes
     const said = [
       `${fits} as appraised`,
       ...(beyond > 0 ? [`${beyond} beyond what an appraisal has covered yet`] : []),
       ...(unclaimed > 0 ? [`${unclaimed} while the log does not claim ATTESTED`] : []),
       ...(disowned > 0 ? [`${disowned} before an appraisal that failed`] : []),
+      ...(later > 0 ? [`${later} signed after the TPM was reset`] : []),
       ...(unknown > 0 ? [`${unknown} without the evidence to tell`] : []),
     ].join(', ')
-    return this.#newest === 'unknown' || (fits === 0 && unknown > 0)
+    return this.#newest === 'unknown' || this.#newest === 'later' || (fits === 0 && unknown > 0)
       ? notChecked(CHECKPOINT_PCRS, said)
       : verified(CHECKPOINT_PCRS, said)
   }

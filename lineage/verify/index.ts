@@ -75,9 +75,11 @@ export async function verifyLog(
   const form = verified(FORM, `${checkpoint.origin}, ${checkpoint.size} entries`)
   const tpm = checkTpmSignature(checkpoint, trust.ak)
   const tree = await checkTree(directory, checkpoint, sizes, events.take, () => pcrs.settle())
-  const isWhole = tree.results.every(({ status }) => status === 'VERIFIED')
-  const treeHolds = tpm.status === 'VERIFIED' && isWhole
-  const checkpoints = chain.result(await distantRoots(directory, checkpoint, chain, isWhole), isWhole)
+  const holds = (...names: string[]) =>
+    tree.results.every(({ property, status }) => status === 'VERIFIED' || !names.includes(property))
+  const treeHolds = tpm.status === 'VERIFIED' && holds(ROOT, TILES, INCLUSION)
+  const roots = await distantRoots(directory, checkpoint, chain, holds(ROOT, TILES))
+  const checkpoints = chain.result(roots, holds(ROOT))
   await pcrs.settle(true)
   const own = pcrsBlob(checkpoint)
   const results = [
@@ -147,9 +149,9 @@ async function distantRoots(
   directory: string,
   { size }: Checkpoint,
   { distant }: CheckpointChain,
-  isWhole: boolean,
+  tilesHold: boolean,
 ): Promise<ReadonlyMap<number, Buffer>> {
-  return isWhole && distant.size > 0 ? rootsFromTiles(directory, size, new Set(distant.keys())) : new Map()
+  return tilesHold && distant.size > 0 ? rootsFromTiles(directory, size, new Set(distant.keys())) : new Map()
 }
 
 /** Each blob that an event refers to is there and has its digest, or the log says that it is not kept any longer. */
