@@ -307,7 +307,8 @@ export class CheckpointPcrs {
   /** @param chain what became of the chain of checkpoints: nothing is said of PCRs that no quote proves */
   result(chain: PropertyResult): PropertyResult {
     if (this.#ak === undefined) return notChecked(CHECKPOINT_PCRS, 'no attestation key was given')
-    if (chain.status !== 'VERIFIED') return failed(CHECKPOINT_PCRS, 'the checkpoints are not all anchored')
+    if (chain.status !== 'VERIFIED')
+      return failed(CHECKPOINT_PCRS, 'the checkpoints are not all anchored', chain.file)
     if (this.#fault !== undefined) return failed(CHECKPOINT_PCRS, this.#fault)
     const { fits, beyond, unclaimed, disowned, later, unknown } = this.#outcomes
     const said = [

@@ -172,12 +172,13 @@ export class CheckpointChain {
    * The end of the line: the published checkpoint.
    *
    * @param rootsAt the roots of `distant`, by size
-   * @param treeHolds whether the entries are those that the checkpoint is of
+   * @param tree whether the entries make the root of the published checkpoint
    */
-  result(rootsAt: ReadonlyMap<number, Buffer>, treeHolds: boolean): PropertyResult {
+  result(rootsAt: ReadonlyMap<number, Buffer>, tree: PropertyResult): PropertyResult {
+    if (tree.status !== 'VERIFIED')
+      return failed(CHECKPOINTS, 'the entries that tell of them are not the signed ones', tree.file)
     try {
       must(this.#fault === undefined, this.#fault ?? '')
-      must(treeHolds, 'the entries that tell of them are not the signed ones')
       for (const [size, { root, index }] of this.distant)
         must(
           rootsAt.get(size)?.equals(root) === true,

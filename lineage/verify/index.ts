@@ -79,7 +79,7 @@ export async function verifyLog(
     tree.results.every(({ property, status }) => status === 'VERIFIED' || !names.includes(property))
   const treeHolds = tpm.status === 'VERIFIED' && holds(ROOT, TILES, INCLUSION)
   const roots = await distantRoots(directory, checkpoint, chain, holds(ROOT, TILES))
-  const checkpoints = chain.result(roots, holds(ROOT))
+  const checkpoints = chain.result(roots, tree.results[0] as PropertyResult)
   await pcrs.settle(true)
   const own = pcrsBlob(checkpoint)
   const results = [
