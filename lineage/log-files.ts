@@ -96,6 +96,14 @@ export class LogFiles implements CheckpointText {
     return rangeRoot(this.#node, 0, size)
   }
 
+  /** A tile or bundle of the tree of this size or a smaller one. @throws LineageError `LINEAGE_BROKEN`, `BUNDLE_MALFORMED` */
+  async tileFile({ level, index, width }: TileName): Promise<Buffer> {
+    const hashes = level === 'entries' ? this.size : Math.floor(this.size / TILE_WIDTH ** level)
+    const name: TileName = { level, index, width: Math.min(TILE_WIDTH, hashes - index * TILE_WIDTH) }
+    const bytes = await readTileFile(this.directory, name)
+    return name.width === width ? bytes : beginning(bytes, { level, index, width })
+  }
+
   #holds(size: number): void {
     if (size < 0 || size > this.size)
       throw new LineageError('RANGE_INVALID', `a tree of ${size}, the log has ${this.size}`, {
@@ -147,9 +155,13 @@ export async function readTileFile(directory: string, name: TileName): Promise<B
   if (full === undefined) {
     throw new LineageError('LINEAGE_BROKEN', `${tilePath(name)} is missing`, { at: tilePath(name) })
   }
-  return name.level === 'entries'
-    ? encodeBundle(decodeBundle(full, name.width, false))
-    : full.subarray(0, name.width * HASH_SIZE)
+  return beginning(full, name)
+}
+
+function beginning(bytes: Buffer, { level, width }: TileName): Buffer {
+  return level === 'entries'
+    ? encodeBundle(decodeBundle(bytes, width, false))
+    : bytes.subarray(0, width * HASH_SIZE)
 }
 
 async function readOptional(directory: string, name: TileName): Promise<Buffer | undefined> {
