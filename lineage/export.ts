@@ -166,7 +166,8 @@ async function dropPcrs(
   blobs: NamedBlobs,
 ): Promise<void> {
   const pcrs = pcrsBlob(before)
-  if (pcrs === null || pcrs === pcrsBlob(head) || blobs.newest.has(pcrs) || !writer.has(blobPath(pcrs))) return
+  if (pcrs === null || pcrs === pcrsBlob(head) || blobs.newest.has(pcrs) || !writer.has(blobPath(pcrs)))
+    return
   const files = await LogFiles.open(writer.target)
   for await (const { bytes } of files.entries(0, before.size)) if (bytes.includes(pcrs)) return
   await writer.remove(blobPath(pcrs))
