@@ -29,6 +29,7 @@ import type { Permit } from './permit.ts'
 import { Receipts } from './receipts.ts'
 import { type EventBody, Recorder, recordedReasons } from './recorder.ts'
 import { Renewals } from './renewals.ts'
+import { Scrub } from './scrub.ts'
 import { Sealing } from './sealing.ts'
 import { catchUp, counterStep, Secrets } from './secrets.ts'
 import { type Settings, withLive } from './settings.ts'
@@ -63,6 +64,7 @@ export interface DaemonParts {
   readonly validity: ValidityWatch
   readonly attestor: Attestor
   readonly sealing: Sealing
+  readonly scrub: Scrub
   readonly retention: EvidenceRetention
   readonly receipts: Receipts
   readonly startedTime: string
@@ -327,6 +329,7 @@ async function compose(base: {
       validity,
       attestor,
       sealing,
+      scrub: new Scrub(lineage, log),
       receipts,
       retention,
     },

@@ -153,6 +153,7 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
     executor,
     attestor,
     sealing,
+    scrub,
     retention,
     validity,
     decisions,
@@ -173,6 +174,7 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
   await quietly(attestor.stop())
   await quietly(decisions.flush())
   await quietly(retention.stop())
+  await quietly(scrub.stop())
   await quietly(sealing.stop())
   await quietly(recorder.record({ type: 'daemon-stop', cause }))
   await quietly(lineage.checkpoint())

@@ -78,6 +78,7 @@ export class Start {
     await bootstrapDocuments(parts)
     parts.attestor.start()
     parts.sealing.start()
+    parts.scrub.start()
     parts.retention.start()
     parts.validity.look()
     setInterval(() => parts.gate.expire(), EXPIRE_MS).unref()

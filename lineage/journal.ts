@@ -5,7 +5,7 @@ import { leafHash } from './merkle.ts'
 import { rangeRoot } from './proof.ts'
 import { BATCH_OVERHEAD } from './segment.ts'
 import type { Tail } from './tail.ts'
-import { TILE_WIDTH } from './tile-path.ts'
+import { TILE_WIDTH, type TileName } from './tile-path.ts'
 import { broken, type TileStore } from './tile-store.ts'
 import type { Tree } from './tree.ts'
 
@@ -227,6 +227,32 @@ export class Journal {
       )
     }
     return entries
+  }
+
+  /** Full bundles on disk. */
+  get bundles(): number {
+    return this.#first / TILE_WIDTH
+  }
+
+  /**
+   * Reads a full bundle, the tile of its hashes and, with the last bundle of each, the tiles above it anew.
+   *
+   * @param index below {@link bundles}
+   * @throws LineageError `LINEAGE_BROKEN`, `LINEAGE_UNAVAILABLE`
+   */
+  async recheck(index: number): Promise<void> {
+    for (let level = 0, tile = index; ; level++) {
+      await this.#tree.recheck(level, tile)
+      if ((tile + 1) % TILE_WIDTH !== 0) break
+      tile = Math.floor(tile / TILE_WIDTH)
+    }
+    await this.run(index * TILE_WIDTH, (index + 1) * TILE_WIDTH)
+  }
+
+  /** Reads a tile or bundle anew, if it is on disk and only there. @throws LineageError `LINEAGE_BROKEN`, `LINEAGE_UNAVAILABLE` */
+  async recheckTile({ level, index }: TileName): Promise<void> {
+    if ((index + 1) * TILE_WIDTH ** (level === 'entries' ? 1 : level + 1) > this.#first) return
+    await (level === 'entries' ? this.recheck(index) : this.#tree.recheck(level, index))
   }
 
   /** Waits for what was appended before. */

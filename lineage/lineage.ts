@@ -3,6 +3,7 @@ import { advanceAnchor, type Found, type NvCounter } from './anchor.ts'
 import { BlobStore } from './blob-store.ts'
 import type { CheckpointSigner, FreshCheckpoint, SignedCheckpoint } from './checkpoint.ts'
 import { Checkpointer } from './checkpointer.ts'
+import { markDamaged } from './damaged.ts'
 import { makeDirectory } from './durable.ts'
 import { LineageError } from './error.ts'
 import { blobsOf, encodeEvent, isReserved, type LineageEvent, peekTime } from './events/index.ts'
@@ -119,6 +120,9 @@ export class Lineage {
     this.#rolledBack = from.rolledBack
     this.tailIndex = BigInt(from.tree.size)
     this.failed = health.failed
+    void health.failed.then(({ code, at }) => {
+      if (code === 'LINEAGE_BROKEN' && at !== undefined) markDamaged(directory, at)
+    })
   }
 
   /**
@@ -303,6 +307,21 @@ export class Lineage {
       .then(() => advanceAnchor(this.#state, counter, this.#head()))
     this.#anchoring = anchoring
     return anchoring
+  }
+
+  /** Bundles of 256 entries that are in full tiles: what {@link recheck} can read anew. */
+  get bundles(): number {
+    return this.#journal.bundles
+  }
+
+  /**
+   * Reads a bundle and the tiles that stand for it anew, whatever is kept of them in memory. Damage ends writing: {@link failed} resolves.
+   *
+   * @throws LineageError `RANGE_INVALID`, `LINEAGE_BROKEN`, `LINEAGE_UNAVAILABLE` when the disk does not give the file
+   */
+  async recheck(bundle: number): Promise<void> {
+    if (!(bundle >= 0 && bundle < this.bundles)) throw noSuch(`bundle ${bundle}`, this.size)
+    await this.#health.reading(() => this.#journal.recheck(bundle))
   }
 
   /** Stores bytes beside the log and gives their SHA-256. Durable when this resolves. @throws LineageError */

@@ -2,6 +2,7 @@ import { readdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { checkAnchor, type Found, type NvCounter } from './anchor.ts'
 import type { SignedCheckpoint, TreeHead } from './checkpoint.ts'
+import { recheckDamaged } from './damaged.ts'
 import { makeDirectory } from './durable.ts'
 import { epochOf, epochOrigin } from './epoch/origin.ts'
 import { LineageError } from './error.ts'
@@ -148,6 +149,7 @@ export async function recover(
     tail.prepare()
     await state.remove('stop')
     await journal.tile()
+    await recheckDamaged(directory, journal, state)
   } catch (error) {
     await journal.close()
     throw error

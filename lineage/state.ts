@@ -60,7 +60,7 @@ export class StateFiles {
     await writeDurably(this.#io, this.#scratch, [{ path: join(this.#directory, name), bytes }])
   }
 
-  remove(name: StateName): Promise<void> {
+  remove(name: StateName | 'damaged'): Promise<void> {
     return removeDurably(this.#io, join(this.#directory, name))
   }
 }
