@@ -47,6 +47,7 @@ export {
   peekTime,
   peekType,
 } from './events/index.ts'
+export { lastingBlobs, passingBlobs } from './evidence-class.ts'
 export { type ExportSummary, exportLog } from './export.ts'
 export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
 export type { TimeSpan } from './locate.ts'

@@ -7,6 +7,8 @@ import { atEntry, type Holds, type LogEntry, StepFailure } from './steps.ts'
 export interface ConfigFacts {
   readonly minting: boolean
   readonly maxEvidenceAgeMs: number
+  /** For how long evidence is kept at least; null if it does not say. */
+  readonly evidenceMinAgeMs: number | null
 }
 
 /** Most bytes of a configuration as canonical JSON. */
@@ -51,12 +53,14 @@ function parse(bytes: Buffer): JsonObject {
 }
 
 function factsOf(config: JsonObject): ConfigFacts {
-  const { minting, attestation } = config
+  const { minting, attestation, lineage } = config
   const enabled = isObject(minting) ? minting.enabled : undefined
   const age = isObject(attestation) ? attestation.maxEvidenceAgeSeconds : undefined
   if (typeof enabled !== 'boolean' || typeof age !== 'number')
     throw new StepFailure('the configuration does not say what decisions depend on')
-  return { minting: enabled, maxEvidenceAgeMs: age * 1000 }
+  const days = isObject(lineage) ? lineage.evidenceMinDays : undefined
+  const evidenceMinAgeMs = typeof days === 'number' ? days * 86_400_000 : null
+  return { minting: enabled, maxEvidenceAgeMs: age * 1000, evidenceMinAgeMs }
 }
 
 function isObject(value: unknown): value is JsonObject {

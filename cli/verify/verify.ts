@@ -24,6 +24,7 @@ import type { KeptEvidence } from './kept-evidence.ts'
 import { checkLinks } from './links.ts'
 import { LogState } from './log-state.ts'
 import type { PropertyResult } from './property.ts'
+import { checkRetention } from './retention.ts'
 import { checkLapsed } from './starts.ts'
 import { type Holds, type LogEntry, type NotLookedAt, property, StepFailure } from './steps.ts'
 import { checkRecovery, checkTransitions } from './transitions.ts'
@@ -124,6 +125,7 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
           asked: result.status !== 'NOT CHECKED',
         }))),
     await overEntries('documents signed by the operator', () => documents.check(entries)),
+    await overEntries('evidence that was dropped', () => checkRetention(entries, fold())),
     await overEntries('configurations in force', () => checkConfigurations(entries, blob)),
     await overEntries('artifact signatures', () => checkArtifacts(entries, trust.operators, blob)),
     await overEntries('decisions evaluated again', () =>

@@ -26,6 +26,8 @@ export class Candidates {
   size: number
   /** Where the next pass goes on: entries before it were looked at. */
   end: number
+  /** Before which entry the log says, or may say next, that something was dropped: never before an earlier one. */
+  said: number
   /** Entries that were looked at and have to be again. */
   running: number[] = []
   held: number[] = []
@@ -56,6 +58,7 @@ export class Candidates {
     this.lasting = new Set(known.lasting)
     this.size = known.size
     this.end = known.before
+    this.said = known.before
     this.#spared = spared
     this.#oldMs = oldMs
     this.#nowMs = nowMs
@@ -144,6 +147,7 @@ export class Candidates {
 
   #note(entry: ScannedEntry): void {
     const { event } = entry
+    if (event.type === 'evidence-dropped') this.said = Math.max(this.said, event.before)
     if (event.type === 'execution-start') this.#openExecutions.add(event.executionId)
     else if (event.type === 'execution-end') this.#openExecutions.delete(event.executionId)
     else if (event.type === 'appraisal') {

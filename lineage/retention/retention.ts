@@ -203,7 +203,7 @@ export class Retention {
     const { evidence } = this.#lineage
     let left = evidence.bytes ?? 0
     let batch: [digest: string, bytes: number][] = []
-    let before = 0
+    let before = found.said
     const flush = async () => {
       const still = batch.filter(([digest]) => found.byDigest.has(digest))
       batch = []
@@ -237,7 +237,7 @@ export class Retention {
       }
       batch.push([digest, diskBytes(size)])
       left -= diskBytes(size)
-      before = index + 1
+      before = Math.max(before, index + 1)
       if (batch.length === PER_ENTRY) await flush()
     }
     await flush()
