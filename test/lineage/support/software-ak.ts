@@ -24,6 +24,18 @@ export class SoftwareAk {
   readonly ak: EnrolledAk
   /** How often it signed, and what. */
   readonly signed: Buffer[] = []
+  /** What its next quote says. */
+  state = {
+    magic: 'ff544347',
+    clock: 1000n,
+    resetCount: 2,
+    restartCount: 1,
+    safe: true,
+    firmware: '2019102300163636',
+    selection: '00000001000b03ffff00',
+    pcrs: Array.from({ length: 16 }, (): Buffer => Buffer.alloc(32)),
+  }
+
   readonly #key: KeyObject
 
   /** @param pem the key of another process's, as {@link pem} gave it; without one, a new one */
@@ -50,20 +62,24 @@ export class SoftwareAk {
     return this.#key.export({ type: 'pkcs8', format: 'pem' }).toString()
   }
 
-  /** A quote over sha256 PCR 0–15, all of them zero. */
+  /** A quote over sha256 PCR 0–15, at the `state` of the moment. */
   quote(extraData: Buffer): Quote {
     this.signed.push(extraData)
-    const pcrs = hash('sha256', Buffer.alloc(16 * 32), 'buffer')
+    const { magic, clock, resetCount, restartCount, safe, firmware, selection } = this.state
+    const pcrs = hash('sha256', Buffer.concat(this.state.pcrs), 'buffer')
+    const numbers = Buffer.alloc(16)
+    numbers.writeBigUInt64BE(clock)
+    numbers.writeUInt32BE(resetCount, 8)
+    numbers.writeUInt32BE(restartCount, 12)
     // TPMS_ATTEST (TPM 2.0 Part 2, section 10.12.12).
     const attest = Buffer.concat([
-      Buffer.from('ff5443478018', 'hex'),
+      Buffer.from(`${magic}8018`, 'hex'),
       sized(Buffer.concat([u16(0x000b), Buffer.alloc(32, 7)])),
       sized(extraData),
-      Buffer.from('00000000000003e8', 'hex'),
-      Buffer.from('0000000200000001', 'hex'),
-      Buffer.of(1),
-      Buffer.from('2019102300163636', 'hex'),
-      Buffer.from('00000001000b03ffff00', 'hex'),
+      numbers,
+      Buffer.of(safe ? 1 : 0),
+      Buffer.from(firmware, 'hex'),
+      Buffer.from(selection, 'hex'),
       sized(pcrs),
     ])
     const raw = sign('sha256', attest, { key: this.#key, dsaEncoding: 'ieee-p1363' })
