@@ -25,7 +25,7 @@ function measure(log: ToldLog, path: string, listed = true, extend: 'native' | '
 
 /** Systemd extends a PCR; it is in its log if `listed`. */
 function phase(log: ToldLog, pcr: number, listed = true): void {
-  const digest = hash('sha256', 'ready')
+  const digest = hash('sha256', listed ? 'ready' : 'never said')
   log.tpm.pcrs[pcr] = extended(log.tpm.pcrs[pcr] as Buffer, Buffer.from(digest, 'hex'))
   const value = {
     pcr,
