@@ -22,13 +22,21 @@ export const clearanceSchema = v.strictObject({
       tail: integer(0, Number.MAX_SAFE_INTEGER),
       root: digest,
     }),
+    /** A log that took the place of one that could not go on, as it was found; its tree has what it commits to of the old one. The counter never stands there again. */
+    v.strictObject({
+      kind: v.literal('epoch'),
+      epoch: integer(2, Number.MAX_SAFE_INTEGER),
+      counter: v.pipe(v.string(), v.regex(/^(?:0|[1-9][0-9]{0,19})$/, 'not a decimal number')),
+      tail: integer(1, Number.MAX_SAFE_INTEGER),
+      root: digest,
+    }),
     /** The wall clock that was found wrong, by that entry: it is right, and this is the time that somebody has who can tell. */
     v.strictObject({ kind: v.literal('clock'), entry: integer(0, Number.MAX_SAFE_INTEGER), time }),
   ]),
 })
 export type ClearanceFields = v.InferOutput<typeof clearanceSchema>
 
-/** A verified clearance: an operator's word that one failure, one doubtful tail of the log, or one restored log has been looked at. */
+/** A verified clearance: an operator's word that one failure, one doubtful tail of the log, one restored or one new log has been looked at. */
 export interface Clearance extends ClearanceFields {
   readonly digest: string
   readonly envelope: Buffer

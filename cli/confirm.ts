@@ -6,9 +6,15 @@ import { CliError } from './error.ts'
  * the result alone.
  *
  * @param yes `--yes` was given: nobody is asked
+ * @param without what is said without a yes
  * @throws CliError without a terminal, or without a yes
  */
-export async function confirm(lines: readonly string[], question: string, yes: boolean): Promise<void> {
+export async function confirm(
+  lines: readonly string[],
+  question: string,
+  yes: boolean,
+  without = 'nothing was signed',
+): Promise<void> {
   process.stderr.write(lines.map(line => `${line}\n`).join(''))
   if (yes) return
   if (!process.stdin.isTTY) {
@@ -22,5 +28,5 @@ export async function confirm(lines: readonly string[], question: string, yes: b
   } finally {
     terminal.close()
   }
-  throw new CliError('NOT_CONFIRMED', 'nothing was signed')
+  throw new CliError('NOT_CONFIRMED', without)
 }

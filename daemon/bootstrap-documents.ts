@@ -5,9 +5,17 @@ import { LineageError } from '../lineage/index.ts'
 import type { DaemonParts } from './daemon.ts'
 import { HostError } from './host.ts'
 
+/** Of a file that is older than what the lineage knows, or has another content under the same number. */
+const OLDER: ReadonlySet<string> = new Set([
+  'ROLLED_BACK',
+  'REFERENCE_ROLLED_BACK',
+  'REFERENCE_REVISION_REUSED',
+])
+
 /**
  * Puts the documents that the configuration names in force where the lineage knows of none: what was loaded since then is newer, and a file
- * must not take it back.
+ * must not take it back. One that is older stays out of force, and so nothing is permitted until a newer one is loaded: an operator who accepted a
+ * lineage that was put back or begun anew, which voids what permits, has to be able to.
  *
  * @throws HostError, AuthorizationError, ReferenceError
  */
@@ -16,10 +24,16 @@ export async function bootstrapDocuments({
   governance,
   history,
   lineage,
+  log,
 }: DaemonParts): Promise<void> {
   const { trust, attestation } = config
   // No revocation brings it along, and the records of decisions name it until there is one.
   await lineage.putBlob(RevocationSet.empty.manifest)
+  const load = (path: string, put: (envelope: Buffer) => Promise<unknown>) =>
+    read(path, put).catch((error: unknown) => {
+      if (!(error instanceof WritError) || !OLDER.has(error.code)) throw error
+      log.error({ event: 'document-refused', code: error.code }, `not in force: ${error.message}`)
+    })
   if (trust.trustRoots !== undefined && history.trustRoots === null) {
     await load(trust.trustRoots, envelope => governance.loadTrustRoots(envelope, true))
   }
@@ -32,8 +46,8 @@ export async function bootstrapDocuments({
 }
 
 /** What is wrong with a document is said with the file that it is in. */
-async function load(path: string, put: (envelope: Buffer) => Promise<unknown>): Promise<void> {
-  const envelope = read(path)
+async function read(path: string, put: (envelope: Buffer) => Promise<unknown>): Promise<void> {
+  const envelope = bytesOf(path)
   try {
     await put(envelope)
   } catch (error) {
@@ -43,7 +57,7 @@ async function load(path: string, put: (envelope: Buffer) => Promise<unknown>): 
   }
 }
 
-function read(path: string): Buffer {
+function bytesOf(path: string): Buffer {
   try {
     return readFileSync(path)
   } catch (cause) {

@@ -4,7 +4,7 @@ import { joinPcrs, QUOTED_SELECTION, type Tier } from '../attestation/index.ts'
 import type { SecretPolicy } from '../authorization/index.ts'
 import type { StartConfig } from '../configuration/schema.ts'
 import { sha256 } from '../encoding/digest.ts'
-import { Lineage } from '../lineage/index.ts'
+import { Lineage, LineageError } from '../lineage/index.ts'
 import { generateKey, type PrivateKey } from '../signing/key.ts'
 import { Attestor } from './attestor.ts'
 import { CallerPrograms } from './caller-programs.ts'
@@ -34,7 +34,7 @@ import { Sealing } from './sealing.ts'
 import { catchUp, counterStep, Secrets } from './secrets.ts'
 import { type Settings, withLive } from './settings.ts'
 import { instantsOf, ValidityWatch } from './validity-watch.ts'
-import type { AcceptedRollback } from './waiting.ts'
+import type { AcceptedLineage } from './waiting.ts'
 import { type ClockChange, WallClock } from './wall-clock.ts'
 
 /** The parts of a running daemon, put together. It decides nothing itself. */
@@ -68,8 +68,8 @@ export interface DaemonParts {
   readonly retention: EvidenceRetention
   readonly receipts: Receipts
   readonly startedTime: string
-  /** Entry by which an operator accepted that the lineage was put back; null in every other start. */
-  readonly rollbackIndex: bigint | null
+  /** Entry by which an operator accepted the lineage as it was found; null in every other start. */
+  readonly acceptedIndex: bigint | null
   /** Called after whatever shows in the status has changed. */
   onStatusChange: () => void
 }
@@ -78,8 +78,8 @@ export interface DaemonParts {
 export interface Starter {
   /** Aborted when it is to stop. */
   readonly stop: AbortSignal
-  /** A restored lineage that an operator accepts; null if none was found. */
-  readonly accepted: AcceptedRollback | null
+  /** A restored lineage, or a new epoch, that an operator accepts; null if none was found. */
+  readonly accepted: AcceptedLineage | null
   /** Called when the TPM is about to be asked for the first time. */
   tpmAsked(): void
   /** Called when the TPM has answered: what takes its time from then on is the daemon's own work. */
@@ -120,6 +120,10 @@ export async function assemble(
     })
     stop.throwIfAborted()
     checkLogKey(history, host)
+    if (history.unacceptedEpoch !== null && accepted === null)
+      throw new LineageError('LINEAGE_BROKEN', 'the counter vouches for an epoch that no operator accepted', {
+        at: 'state/anchor',
+      })
     if (accepted !== null && !history.vouchesFor(accepted.clearance))
       throw new GovernanceError('CLEARANCE_NOT_APPLICABLE', 'the key that signed the clearance is revoked')
     const page = LeasePage.create()
@@ -135,7 +139,7 @@ export async function assemble(
   }
 }
 
-function openLineage(config: StartConfig, host: Host, accepted: AcceptedRollback | null): Promise<Lineage> {
+function openLineage(config: StartConfig, host: Host, accepted: AcceptedLineage | null): Promise<Lineage> {
   return Lineage.open(join(config.daemon.stateDirectory, 'lineage'), {
     origin: `writ/${host.id}`,
     signer: {
@@ -183,7 +187,7 @@ async function compose(base: {
   page: LeasePage
   launcher: LauncherClient
   openSocket: Starter['openSocket']
-  accepted: AcceptedRollback | null
+  accepted: AcceptedLineage | null
 }): Promise<DaemonParts> {
   const { config, settings, log, host, tier, lineage, history, page, launcher } = base
   const wallMs = () => Date.now()
@@ -193,7 +197,7 @@ async function compose(base: {
   const clock = watchedClock(history, wallMs)
   clock.onChange = change => onClockChange(parts, change)
   const sessionKey = generateKey('ed25519')
-  const rollbackIndex = await recordStart(base, recorder, sessionKey)
+  const acceptedIndex = await recordStart(base, recorder, sessionKey)
 
   const gate = new TrustGate(
     withLive(
@@ -334,7 +338,7 @@ async function compose(base: {
       retention,
     },
     startedTime: new Date().toISOString(),
-    rollbackIndex,
+    acceptedIndex,
     onStatusChange: () => undefined,
   }
   gate.on('transition', transition => onTransition(parts, transition))

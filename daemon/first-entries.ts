@@ -11,7 +11,7 @@ import type { LauncherClient } from './launcher/client.ts'
 import { endLeftovers } from './leftovers.ts'
 import type { Recorder } from './recorder.ts'
 import type { Settings } from './settings.ts'
-import type { AcceptedRollback } from './waiting.ts'
+import { type AcceptedLineage, toAccept } from './waiting.ts'
 
 export const DAEMON_VERSION = readVersion()
 
@@ -24,7 +24,7 @@ interface Started {
   readonly history: History
   readonly launcher: LauncherClient
   readonly log: Logger
-  readonly accepted: AcceptedRollback | null
+  readonly accepted: AcceptedLineage | null
 }
 
 /** The kernel's id of this boot (Documentation/admin-guide/sysctl/kernel.rst, random). */
@@ -35,7 +35,7 @@ export function readBootId(): string {
 /**
  * The first entries of this run: that it began, what the run before left in doubt, and the end of what that one left running.
  *
- * @returns the entry by which an operator accepted that the lineage was put back; null if nobody did
+ * @returns the entry by which an operator accepted the lineage as it was found; null if nobody did
  */
 export async function recordStart(
   { settings, host, tier, lineage, history, launcher, log, accepted }: Started,
@@ -60,7 +60,7 @@ export async function recordStart(
     history.uncleanTail = tail
     history.uses.setUncleanSince(new Date().toISOString())
   }
-  const rollback = accepted && (await recordRollback(accepted, lineage, history, recorder))
+  const acceptance = accepted && (await recordAcceptance(accepted, lineage, history, recorder))
   for (const { index, message } of history.unvouched) {
     log.warn(
       { index: String(index), message },
@@ -68,25 +68,24 @@ export async function recordStart(
     )
   }
   await endLeftovers(history, launcher, recorder, log)
-  return rollback
+  return acceptance
 }
 
-/** The log says that it was put back, and by whose word it goes on, before the TPM's counter vouches for it again. */
-async function recordRollback(
-  { clearance, found }: AcceptedRollback,
+/** The log says by whose word it goes on as it was found, before the TPM's counter vouches for it. */
+async function recordAcceptance(
+  { clearance, found }: AcceptedLineage,
   lineage: Lineage,
   history: History,
   recorder: Recorder,
 ): Promise<bigint> {
-  const { counter, size, root } = found
-  const index = await recorder.record({
-    type: 'rollback-accepted',
-    counter: String(counter),
-    tail: size,
-    root: root.toString('hex'),
-    digest: clearance.digest,
-    blob: await lineage.putBlob(clearance.envelope),
-  })
+  const clears = toAccept(found)
+  const signed = { digest: clearance.digest, blob: await lineage.putBlob(clearance.envelope) }
+  const { counter, tail, root } = clears
+  const index =
+    clears.kind === 'epoch'
+      ? await recorder.record({ type: 'epoch-accepted', epoch: clears.epoch, counter, tail, root, ...signed })
+      : await recorder.record({ type: 'rollback-accepted', counter, tail, root, ...signed })
+  history.unacceptedEpoch = null
   history.goOnFrom(new Date().toISOString())
   await lineage.anchor()
   return index

@@ -205,6 +205,7 @@ export class Governance {
         return { lineageIndex }
       }
       if (clears.kind === 'rollback') throw notApplicable('the lineage was not put back')
+      if (clears.kind === 'epoch') throw notApplicable('the lineage is not an epoch that waits')
       if (clears.kind === 'clock') return this.#clearClock(clears, envelope, digest)
       if (history.failureIndex !== BigInt(clears.transition)) {
         throw notApplicable(`entry ${clears.transition} is not the failure in force`)

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import { readConfig } from '../configuration/read-file.ts'
 import { WritError } from '../encoding/error.ts'
+import { LineageError } from '../lineage/index.ts'
 import type { DaemonParts } from './daemon.ts'
 import { lastWords, openLog } from './log/open-log.ts'
 import { exitAtTheLatest, sdNotify } from './native.ts'
@@ -187,8 +188,18 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
 function explain(error: unknown): void {
   const code = error instanceof WritError ? ` [${error.code}]` : ''
   const what = error instanceof Error ? error.message : String(error)
-  lastWords(`${what}${code}`)
+  lastWords(`${what}${code}${needsRecovery(error) ? '; see `writ lineage recover --help`' : ''}`)
   if (!(error instanceof WritError)) openLog('error').fatal({ err: error }, 'fault')
+}
+
+/** Whether it is a lineage that cannot go on. One that is open elsewhere, on a full disk or in other hands, can. */
+function needsRecovery(error: unknown): boolean {
+  return (
+    error instanceof LineageError &&
+    ['LINEAGE_ABSENT', 'LINEAGE_BROKEN', 'LINEAGE_ROLLED_BACK', 'BLOB_ABSENT', 'BLOB_DAMAGED'].includes(
+      error.code,
+    )
+  )
 }
 
 process.on('unhandledRejection', error => {

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { TpmError } from '../attestation/tpm2/index.ts'
 import type { StartConfig } from '../configuration/schema.ts'
-import { RolledBackError } from '../lineage/index.ts'
+import { NewEpochError, RolledBackError } from '../lineage/index.ts'
 import { daemonCore } from './api.ts'
 import { bootstrapDocuments } from './bootstrap-documents.ts'
 import type { DaemonCore } from './core.ts'
@@ -54,7 +54,7 @@ export class Start {
 
   /**
    * Puts the daemon together. While its TPM does not answer it says so on its socket, denies everything, and tries again; with a lineage that
-   * was put back it does so until an operator accepts that. Every other failure is thrown.
+   * was put back, or is a new epoch, it does so until an operator accepts that. Every other failure is thrown.
    *
    * @returns null if it was told to stop before there was a daemon; what had been opened is closed as at any stop
    */
@@ -113,14 +113,14 @@ export class Start {
     let told = ''
     while (isHeld(outcome)) {
       const { code, message } = outcome
-      const isOld = outcome instanceof RolledBackError
-      const why = isOld ? `waiting for an operator (${code})` : 'waiting for the TPM'
+      const unaccepted = isUnaccepted(outcome) ? outcome : null
+      const why = unaccepted !== null ? `waiting for an operator (${code})` : 'waiting for the TPM'
       if (told !== code) this.#log.warn({ code }, `${why}: ${message}`)
       told = code
       sdNotify(statusLine(`UNATTESTED: ${why}: ${message}`))
-      this.#waiting.tpm = isOld ? null : (outcome as TpmError)
-      this.#waiting.rolledBack = isOld ? (outcome as RolledBackError) : null
-      if (isOld) await this.#accepted(this.#waiting)
+      this.#waiting.tpm = outcome instanceof TpmError ? outcome : null
+      this.#waiting.unaccepted = unaccepted
+      if (unaccepted !== null) await this.#accepted(this.#waiting)
       else {
         this.progress.expect(RETRY_MS)
         await this.#pause()
@@ -135,7 +135,7 @@ export class Start {
       })
       if (isHeld(outcome)) this.#waiting.settle(outcome)
     }
-    this.#waiting.settle({ lineageIndex: outcome.rollbackIndex ?? 0n })
+    this.#waiting.settle({ lineageIndex: outcome.acceptedIndex ?? 0n })
     this.#waiting.recordIn(outcome.decisions)
     return outcome
   }
@@ -170,7 +170,7 @@ export class Start {
         openSocket: execution => this.#openSocket(execution),
       })
     } catch (error) {
-      if (error instanceof RolledBackError) return error
+      if (isUnaccepted(error)) return error
       if (mayCome(error)) {
         this.progress.end(error.code === 'TPM_TIMEOUT' ? 'unanswered' : 'over')
         return error
@@ -220,10 +220,15 @@ export class Start {
 }
 
 /** What a start waits for, on its socket. */
-type Held = TpmError | RolledBackError
+type Held = TpmError | RolledBackError | NewEpochError
 
 function isHeld(outcome: DaemonParts | Held): outcome is Held {
-  return outcome instanceof TpmError || outcome instanceof RolledBackError
+  return outcome instanceof TpmError || isUnaccepted(outcome)
+}
+
+/** Whether an operator has to say that the lineage goes on as it is. */
+function isUnaccepted(found: unknown): found is RolledBackError | NewEpochError {
+  return found instanceof RolledBackError || found instanceof NewEpochError
 }
 
 function createServer(settings: Settings, { rpc }: StartConfig, log: Logger, core: DaemonCore): RpcServer {

@@ -1,19 +1,26 @@
 import { TpmError } from '../attestation/tpm2/index.ts'
 import { type Clearance, openClearance } from '../authorization/index.ts'
-import type { RolledBack, RolledBackError } from '../lineage/index.ts'
+import {
+  type Found,
+  type NewEpoch,
+  NewEpochError,
+  type RolledBack,
+  type RolledBackError,
+} from '../lineage/index.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
 import type { PublicKey } from '../signing/key.ts'
 import { type DaemonCore, DeniedError, StartingError } from './core.ts'
 import type { DecisionLog } from './decision-log.ts'
 import type { TrustReason } from './gate.ts'
 import { GovernanceError } from './governance.ts'
+import { isCleared, type ToClear } from './history/clearances.ts'
 
 /** Most uids whose denials are counted apart. */
 const MAX_UIDS = 4096
 /** What the two kinds of denials are counted under: of requests for a decision, and of calls beyond a quota. */
 const REASONS = {
   decided: ['ATTESTATION_STALE', 'LINEAGE_UNAVAILABLE'],
-  rolledBack: ['ATTESTATION_STALE', 'LINEAGE_BROKEN'],
+  unaccepted: ['ATTESTATION_STALE', 'LINEAGE_BROKEN'],
   overQuota: ['CAPACITY'],
 } as const
 
@@ -21,14 +28,14 @@ const STARTING: TrustReason = { code: 'NOT_YET_APPRAISED', message: 'the daemon 
 
 type Counted = keyof typeof REASONS
 
-/** An operator's word that a restored lineage may go on from where it is. */
-export interface AcceptedRollback {
+/** An operator's word that a lineage may go on from where it is: one that was restored, or a new epoch. */
+export interface AcceptedLineage {
   readonly clearance: Clearance
-  readonly found: RolledBack
+  readonly found: Found
 }
 
 /** A clearance on its way: what became of it is told once it is in the log, or is not. */
-interface Acceptance extends AcceptedRollback {
+interface Acceptance extends AcceptedLineage {
   readonly settle: PromiseWithResolvers<{ lineageIndex: bigint }>
 }
 
@@ -45,9 +52,9 @@ export class Waiting {
   #decisions: Pick<DecisionLog, 'count'> | null = null
   /** What its TPM does to keep it waiting; null while that is not why. */
   tpm: TpmError | null = null
-  /** Its lineage is older than the TPM's counter says; null while that is not why. */
-  rolledBack: RolledBackError | null = null
-  /** Called when an operator has accepted a restored lineage. */
+  /** Its lineage is older than the TPM's counter says, or a new epoch; null while that is not why. */
+  unaccepted: RolledBackError | NewEpochError | null = null
+  /** Called when an operator has accepted the lineage as it is. */
   onAccepted: () => void = () => undefined
 
   /** @param governance gives the configured governance keys, when a clearance comes */
@@ -58,7 +65,7 @@ export class Waiting {
   }
 
   /** What an operator has accepted of what was found; null if nothing. */
-  get accepted(): AcceptedRollback | null {
+  get accepted(): AcceptedLineage | null {
     return this.#acceptance
   }
 
@@ -72,20 +79,16 @@ export class Waiting {
 
   /** One clearance at a time: for this host, and for exactly what was found. */
   async #clear(envelope: Buffer): Promise<{ lineageIndex: bigint }> {
-    const { rolledBack } = this
+    const { unaccepted } = this
     const clearance = openClearance(envelope, this.#governance())
     const { host, clears } = clearance
     const refuse = (why: string) =>
       new GovernanceError('CLEARANCE_NOT_APPLICABLE', `the clearance does not apply: ${why}`)
     if (host !== this.#hostId) throw refuse(`it is for host ${host}`)
-    if (rolledBack === null || clears.kind !== 'rollback') throw refuse('the daemon has not started')
-    const { found } = rolledBack
-    if (
-      clears.counter !== String(found.counter) ||
-      clears.tail !== found.size ||
-      clears.root !== found.root.toString('hex')
-    )
-      throw refuse('it is for another restored lineage than was found')
+    if (unaccepted === null || (clears.kind !== 'rollback' && clears.kind !== 'epoch'))
+      throw refuse('the daemon has not started')
+    const { found } = unaccepted
+    if (!isCleared(clears, toAccept(found))) throw refuse('it is for another lineage than was found')
     if (this.#acceptance !== null) throw refuse('another one is on its way')
     const settle = Promise.withResolvers<{ lineageIndex: bigint }>()
     this.#acceptance = { clearance, found, settle }
@@ -99,18 +102,18 @@ export class Waiting {
    */
   core(): DaemonCore {
     const unavailable = (): never => {
-      if (this.rolledBack !== null) throw this.rolledBack
+      if (this.unaccepted !== null) throw this.unaccepted
       if (this.tpm === null) throw new StartingError('STARTING', STARTING.message)
       throw new TpmError('TPM_UNAVAILABLE', `the daemon waits for its TPM: ${this.tpm.message}`)
     }
     const deny = ({ uid }: { uid: number }): never => {
-      const why = this.rolledBack === null ? 'decided' : 'rolledBack'
+      const why = this.unaccepted === null ? 'decided' : 'unaccepted'
       this.#count(uid, why)
       const recorded = 'the denial is counted, and recorded once the daemon has started'
       const message =
-        this.rolledBack === null
+        this.unaccepted === null
           ? recorded
-          : `${this.rolledBack.code}: ${this.rolledBack.message}; ${recorded}`
+          : `${this.unaccepted.code}: ${this.unaccepted.message}; ${recorded}`
       throw new DeniedError([
         { code: REASONS[why][0], message: `the gate is UNATTESTED: ${this.#reason.message}`, at: '' },
         { code: REASONS[why][1], message, at: '' },
@@ -125,7 +128,7 @@ export class Waiting {
         execute: async (caller: { uid: number }) => deny(caller),
         getStatus: status,
         clearFailure: async (_caller: unknown, envelope: Buffer) =>
-          this.rolledBack === null ? unavailable() : this.#clear(envelope),
+          this.unaccepted === null ? unavailable() : this.#clear(envelope),
         async *watchStatus(signal: AbortSignal) {
           yield status()
           // It ends when there is more to say than one status: whoever watches asks again. What has happened already is told by no event.
@@ -158,13 +161,13 @@ export class Waiting {
       this.#decisions.count(uid, REASONS[kind])
       return
     }
-    const counts = this.#denied.get(uid) ?? { decided: 0, rolledBack: 0, overQuota: 0 }
+    const counts = this.#denied.get(uid) ?? { decided: 0, unaccepted: 0, overQuota: 0 }
     counts[kind]++
     if (this.#denied.has(uid) || this.#denied.size < MAX_UIDS) this.#denied.set(uid, counts)
   }
 
   get #reason(): TrustReason {
-    const { code, message } = this.rolledBack ?? this.tpm ?? STARTING
+    const { code, message } = this.unaccepted ?? this.tpm ?? STARTING
     return { code, message }
   }
 
@@ -178,13 +181,30 @@ export class Waiting {
       leaseRemainingMs: '0',
       daemonVersion: this.#version,
       daemonStartedTime: this.#startedTime,
-      ...(this.rolledBack === null ? {} : { rolledBack: rolledBackMessage(this.rolledBack.found) }),
+      ...unacceptedMessage(this.unaccepted),
     }
   }
 }
 
-function rolledBackMessage({ counter, size, root }: RolledBack) {
-  return { counter: String(counter), size: String(size), root }
+/** What a clearance has to name of what was found. */
+export function toAccept(found: Found): Extract<ToClear, { kind: 'rollback' | 'epoch' }> {
+  const { counter, size, root } = found
+  const named = { counter: String(counter), tail: size, root: root.toString('hex') }
+  return 'epoch' in found ? { kind: 'epoch', epoch: found.epoch, ...named } : { kind: 'rollback', ...named }
+}
+
+function unacceptedMessage(
+  why: RolledBackError | NewEpochError | null,
+): Pick<AttestationStatusInput, 'rolledBack' | 'newEpoch'> {
+  if (why === null) return {}
+  const message = ({ counter, size, root }: RolledBack) => ({
+    counter: String(counter),
+    size: String(size),
+    root,
+  })
+  if (!(why instanceof NewEpochError)) return { rolledBack: message(why.found) }
+  const found: NewEpoch = why.found
+  return { newEpoch: { epoch: String(found.epoch), ...message(found) } }
 }
 
 /** A core that calls are handed on to, and that can be exchanged for another. */

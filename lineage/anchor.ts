@@ -33,7 +33,7 @@ export class NewEpochError extends LineageError {
   constructor(found: NewEpoch) {
     super(
       'LINEAGE_NEW_EPOCH',
-      `epoch ${found.epoch} of the lineage has begun, and no operator has accepted it: ${found.size} entries, the TPM's counter stands at ${found.counter}`,
+      `no operator has accepted epoch ${found.epoch} of the lineage: it has ${found.size} entries and no record of the TPM's counter, which stands at ${found.counter}`,
       { at: 'state/anchor' },
     )
     this.found = found

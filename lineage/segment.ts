@@ -89,6 +89,43 @@ export function readSegment(bytes: Buffer, file: string): SegmentContent {
   return { ...header, entries, torn: !isZero(bytes.subarray(at)) }
 }
 
+/**
+ * Every whole batch of a segment, wherever it lies: for what can be read of one that is damaged.
+ *
+ * @param bytes the whole file, damaged in whatever way
+ */
+export function* readSegmentBatches(
+  bytes: Buffer,
+): Generator<{ readonly first: number; readonly entries: readonly Buffer[] }> {
+  const nonceAt = MAGIC.length + 8
+  // The nonce stands in the header and at the head of each batch: a damaged header leaves the first batch's.
+  const nonces = [nonceAt, SEGMENT_HEADER_SIZE].map(at => bytes.subarray(at, at + NONCE_SIZE))
+  const nonce = nonces.find(found => found.length === NONCE_SIZE && readBatchAt(bytes, found) !== undefined)
+  if (nonce === undefined) return
+  for (let at = bytes.indexOf(nonce, nonceAt); at >= 0; ) {
+    const batch = readBatchOrNone(bytes, at, nonce)
+    if (batch !== undefined) yield batch
+    at = bytes.indexOf(nonce, batch?.end ?? at + 1)
+  }
+}
+
+/** The first whole batch under this nonce. */
+function readBatchAt(bytes: Buffer, nonce: Buffer): number | undefined {
+  for (let at = bytes.indexOf(nonce); at >= 0; at = bytes.indexOf(nonce, at + 1))
+    if (readBatchOrNone(bytes, at, nonce) !== undefined) return at
+  return undefined
+}
+
+/** A batch of which the digest holds and the entries do not fit it was written by nobody. */
+function readBatchOrNone(bytes: Buffer, at: number, nonce: Buffer): ReturnType<typeof readBatch> {
+  try {
+    return readBatch(bytes, at, nonce)
+  } catch (error) {
+    if (error instanceof LineageError) return undefined
+    throw error
+  }
+}
+
 function readHeader(bytes: Buffer, file: string): SegmentHeader {
   const fields = bytes.subarray(0, SEGMENT_HEADER_SIZE - 32)
   const whole =

@@ -28,18 +28,18 @@ function fileName(start: number): string {
 }
 
 /**
- * Reads all segments in order. What an interrupted start had prepared is removed.
+ * Reads all segments in order. What an interrupted start had prepared is removed, unless nothing is to be written.
  *
  * @throws LineageError `LINEAGE_BROKEN` for what is none or not all of one, `LINEAGE_UNAVAILABLE` for what cannot be read
  */
-export function readTail(directory: string): SegmentContent[] {
+export function readTail(directory: string, sweep = true): SegmentContent[] {
   const names = readdirSync(directory).sort()
   const segments: SegmentContent[] = []
   for (const name of names) {
     const path = join(directory, name)
     const at = `state/tail/${name}`
     if (name === SPARE) {
-      unlinkSync(path)
+      if (sweep) unlinkSync(path)
       continue
     }
     if (!NAME.test(name))

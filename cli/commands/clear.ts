@@ -14,6 +14,7 @@ interface Options extends SocketOptions, SignerOptions {
   failure?: boolean
   tail?: boolean
   rollback?: boolean
+  epoch?: boolean
   found?: string
   clock?: boolean
   key?: string
@@ -27,11 +28,12 @@ export function addClear(program: Command): void {
   const command = addCommand(
     program,
     'clear',
-    'Let a host go on after a failed appraisal, an unclean stop, with a log that was put back, or with a clock that was set. Look at it first.',
+    'Let a host go on after a failed appraisal, an unclean stop, with a log that was put back or begun anew, or with a clock that was set. Look at it first.',
     `writ clear --failure --key operator.key
      writ clear --failure --key operator.key --host 000b9c… --entry 38 --out clearance.json   # sign elsewhere,
      writ clear --send clearance.json                                                      # send here
-     writ clear --rollback --key operator.key   # uses since the copy are lost: what was limited and valid before stays used`,
+     writ clear --rollback --key operator.key   # uses since the copy are lost: what was limited and valid before stays used
+     writ clear --epoch --key operator.key   # after writ lineage recover`,
     [
       { when: 'when the clearance is sent', fields: { lineageIndex: 'decimal' } },
       {
@@ -43,6 +45,7 @@ export function addClear(program: Command): void {
           clears: {
             kind: 'text',
             'transition?': 'number',
+            'epoch?': 'number',
             'tail?': 'number',
             'counter?': 'decimal',
             'root?': 'hex',
@@ -60,8 +63,12 @@ export function addClear(program: Command): void {
       'go on from files that were put back; load policy, trust roots, reference values anew',
     )
     .option(
-      '--found <counter:entries:root>',
-      'with --rollback, the lineage that was found, as `writ status` says it (default: ask the daemon)',
+      '--epoch',
+      'go on with the log that `writ lineage recover` has begun; load policy, trust roots, reference values anew',
+    )
+    .option(
+      '--found <what>',
+      'with --rollback or --epoch, the lineage that was found, as `writ status` says it: counter:entries:root, before it epoch: with --epoch (default: ask the daemon)',
     )
     .option(
       '--clock',
@@ -85,8 +92,13 @@ export function addClear(program: Command): void {
       return withDaemon(options, daemon => send(daemon, envelope, output))
     }
     const key = await readSigner(options.key ?? '', "the operator's key", options)
-    const { host, entry, out, rollback } = options
-    const known = rollback === true ? foundOf(options) : entry === undefined ? null : numbered(options, entry)
+    const { host, entry, out, rollback, epoch } = options
+    const known =
+      rollback === true || epoch === true
+        ? foundOf(options)
+        : entry === undefined
+          ? null
+          : numbered(options, entry)
     if (out !== undefined && host !== undefined && known !== null) {
       return write(out, { version: 1, host, clears: known }, key, output)
     }
@@ -103,14 +115,26 @@ export function addClear(program: Command): void {
   })
 }
 
-function checkUse({ failure, tail, clock, rollback, found, send, key, out, host, entry }: Options): void {
-  const ways = [failure, tail, clock, rollback, send].filter(way => way !== undefined).length
+function checkUse({
+  failure,
+  tail,
+  clock,
+  rollback,
+  epoch,
+  found,
+  send,
+  key,
+  out,
+  host,
+  entry,
+}: Options): void {
+  const ways = [failure, tail, clock, rollback, epoch, send].filter(way => way !== undefined).length
   const wrong =
     ways !== 1
-      ? 'give one of --failure, --tail, --clock, --rollback, --send'
-      : found !== undefined && rollback === undefined
-        ? '--found is for --rollback'
-        : entry !== undefined && rollback !== undefined
+      ? 'give one of --failure, --tail, --clock, --rollback, --epoch, --send'
+      : found !== undefined && rollback === undefined && epoch === undefined
+        ? '--found is for --rollback and --epoch'
+        : entry !== undefined && (rollback !== undefined || epoch !== undefined)
           ? '--entry is for --failure, --tail and --clock'
           : send === undefined && key === undefined
             ? 'a clearance is signed: give --key'
@@ -126,13 +150,24 @@ function numbered({ failure, clock }: Options, entry: number): ClearanceFields['
 }
 
 /** What `--found` says; null if it was left out. */
-function foundOf({ found }: Options): ClearanceFields['clears'] | null {
+function foundOf({ found, epoch: isEpoch }: Options): ClearanceFields['clears'] | null {
   if (found === undefined) return null
-  const [, counter, tail, root] =
-    /^(0|[1-9][0-9]{0,19}):(0|[1-9][0-9]{0,14}):([0-9a-f]{64})$/.exec(found) ?? []
-  if (counter === undefined || tail === undefined || root === undefined)
-    throw new CliError('USAGE', '--found takes counter:entries:root, as `writ status` says it')
-  return { kind: 'rollback', counter, tail: Number(tail), root }
+  const [, epoch, counter, tail, root] =
+    /^(?:([1-9][0-9]{0,8}):)?(0|[1-9][0-9]{0,19}):(0|[1-9][0-9]{0,14}):([0-9a-f]{64})$/.exec(found) ?? []
+  if (
+    counter === undefined ||
+    tail === undefined ||
+    root === undefined ||
+    (epoch !== undefined) !== (isEpoch === true)
+  )
+    throw new CliError(
+      'USAGE',
+      `--found takes ${isEpoch === true ? 'epoch:' : ''}counter:entries:root, as \`writ status\` says it`,
+    )
+  const named = { counter, tail: Number(tail), root }
+  return epoch === undefined
+    ? { kind: 'rollback', ...named }
+    : { kind: 'epoch', epoch: Number(epoch), ...named }
 }
 
 async function hostOf(daemon: WritClient): Promise<string> {
@@ -142,24 +177,31 @@ async function hostOf(daemon: WritClient): Promise<string> {
 /** What is to be cleared, as the daemon says, which is what it will hold the clearance against. */
 async function inForce(daemon: WritClient, options: Options): Promise<ClearanceFields['clears']> {
   const { status } = await daemon.call(api.attestation.GetStatus, {})
-  const { failure, clock, rollback } = options
+  const { failure, clock, rollback, epoch } = options
   if (rollback === true && status?.rolledBack) {
     const { counter, size, root } = status.rolledBack
     return { kind: 'rollback', counter, tail: Number(size), root: root.toString('hex') }
   }
+  if (epoch === true && status?.newEpoch) {
+    const { counter, size, root } = status.newEpoch
+    const number = Number(status.newEpoch.epoch)
+    return { kind: 'epoch', epoch: number, counter, tail: Number(size), root: root.toString('hex') }
+  }
   const numbers =
     clock === true ? status?.clockEntry : failure === true ? status?.failureEntry : status?.doubtfulTail
-  const found = rollback === true ? undefined : numbers
+  const found = rollback === true || epoch === true ? undefined : numbers
   if (found !== undefined) return numbered(options, Number(found))
   throw new CliError(
     'REQUEST_FAILED',
     rollback === true
       ? 'the lineage was not put back'
-      : clock === true
-        ? 'the wall clock is relied on'
-        : failure === true
-          ? 'no failure is in force'
-          : 'no unclean stop is in doubt',
+      : epoch === true
+        ? 'no new epoch of the lineage waits'
+        : clock === true
+          ? 'the wall clock is relied on'
+          : failure === true
+            ? 'no failure is in force'
+            : 'no unclean stop is in doubt',
     { next: '`writ status` shows what has to be cleared.' },
   )
 }
@@ -174,7 +216,9 @@ async function write(file: string, fields: ClearanceFields, key: Signer, output:
         ? `tail of ${clears.tail} entries`
         : clears.kind === 'clock'
           ? `wall clock at ${clears.time}, entry ${clears.entry}`
-          : `lineage of ${clears.tail} entries that was put back, counter ${clears.counter}`
+          : clears.kind === 'epoch'
+            ? `epoch ${clears.epoch} of the lineage, ${clears.tail} entries, counter ${clears.counter}`
+            : `lineage of ${clears.tail} entries that was put back, counter ${clears.counter}`
   output.result({ file, ...fields }, () => [`${file}  clearance of the ${what}, host ${host}`])
   return undefined
 }

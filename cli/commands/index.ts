@@ -81,6 +81,7 @@ export const COMMANDS: Commands = {
     export: async p => (await import('./lineage/export.ts')).addLineageExport(p),
     prove: async p => (await import('./lineage/prove.ts')).addLineageProve(p),
     verify: async p => (await import('./lineage/verify.ts')).addLineageVerify(p),
+    recover: async p => (await import('./lineage/recover.ts')).addLineageRecover(p),
   }),
   verify: async p => (await import('./verify.ts')).addVerify(p),
   replay: async p => (await import('./replay.ts')).addReplay(p),

@@ -56,6 +56,12 @@ const STATUS = {
     size: 'decimal: entries of the log that was put back',
     root: 'hex: of its tree',
   },
+  'newEpoch|null': {
+    epoch: 'decimal: of the log that took the place of another',
+    counter: "decimal: where the TPM's counter stands",
+    size: 'decimal: entries of the new log',
+    root: 'hex: of its tree',
+  },
   'clockEntry?': 'decimal: entry that says that the wall clock is not relied on',
   clockFault: 'text: why the wall clock is not relied on',
   'doubtfulTail?': 'decimal: size of the log at an unclean stop that an operator has to accept',
@@ -190,16 +196,25 @@ function adviceLines({
   failureEntry,
   doubtfulTail,
   rolledBack,
+  newEpoch,
   clockEntry,
   clockFault,
 }: AttestationStatus): string[] {
-  const advice = (what: string, kind: 'failure' | 'tail' | 'rollback' | 'clock') => [
+  const advice = (what: string, kind: 'failure' | 'tail' | 'rollback' | 'epoch' | 'clock') => [
     '',
     styled('yellow', what),
     `  writ clear --${kind} --key operator.key`,
   ]
   const found = rolledBack && `${rolledBack.counter}:${rolledBack.size}:${rolledBack.root.toString('hex')}`
+  const begun =
+    newEpoch && `${newEpoch.epoch}:${newEpoch.counter}:${newEpoch.size}:${newEpoch.root.toString('hex')}`
   return [
+    ...(newEpoch === null
+      ? []
+      : advice(
+          `Epoch ${newEpoch.epoch} of the lineage took the place of a log that could not go on (found ${begun}). Look at why; uses since then are lost, and what was limited and valid before stays used:`,
+          'epoch',
+        )),
     ...(found === null
       ? []
       : advice(

@@ -14,6 +14,7 @@ interface Options extends TrustOptions, PolicyOptions {
   allowRecovery?: boolean
   evidence?: string[]
   allowDropped?: boolean
+  previous?: string[]
 }
 
 export function addVerify(program: Command): void {
@@ -40,6 +41,11 @@ export function addVerify(program: Command): void {
       'where evidence was kept that the host has dropped since: an older bundle, or files by SHA-256 (repeatable)',
       collect,
     )
+    .option(
+      '--previous <directory>',
+      'a log whose place this one took, as `writ lineage recover` put it aside; the newest first (repeatable)',
+      collect,
+    )
     .option('--allow-dropped', 'accept that what needs dropped evidence cannot be looked at again')
   addPolicyOption(command)
   addNote(
@@ -47,6 +53,7 @@ export function addVerify(program: Command): void {
     'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that\n' +
       'was asked is VERIFIED: all but the EK chain, the host and earlier checkpoints, which are asked by giving them.\n\n' +
       'Where only the log is to be looked at, not what it says was decided, `writ lineage verify` is enough; it also takes proofs and checkpoints.',
+      'was asked is VERIFIED: all but the EK chain, the host, earlier checkpoints and logs before this one, which are asked by giving them.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
     const policy = await readPolicy(options)
@@ -55,6 +62,7 @@ export function addVerify(program: Command): void {
       ...(policy === undefined ? {} : { policy }),
       allowRecovery: options.allowRecovery ?? false,
       allowDropped: options.allowDropped ?? false,
+      ...(options.previous === undefined ? {} : { previous: options.previous }),
       ...(options.evidence === undefined ? {} : { kept: await keptEvidence(options.evidence) }),
     })
     const verified = allVerified(result.properties)

@@ -12,6 +12,7 @@ import {
 import { bindingOf, CompactRange, encodeEvent, leafHash } from '../../lineage/index.ts'
 import type { Documents, ReadBlob } from './documents.ts'
 import { DroppedEntries } from './dropped.ts'
+import { goneOnWith } from './epochs.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
 type AppraisalEvent = EventOf<'appraisal'>
@@ -81,6 +82,11 @@ export async function checkAppraisals(
   let gap = false
   for (const { index, event } of entries) {
     if (event.type === 'execution-start') for (const digest of event.subjects) governed.add(digest)
+    if (event.type === 'epoch') {
+      const before = await atEntry(index, () => goneOnWith(event, blob))
+      for (const digest of before.governed) governed.add(digest)
+      previous = before.history
+    }
     if (event.type !== 'appraisal') continue
     const found = await atEntry(index, async () => {
       const reference = documents.referenceValues.get(event.binding.referenceValuesDigest)

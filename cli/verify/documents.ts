@@ -29,6 +29,7 @@ type DocumentEvent = EventOf<
   | 'failure-cleared'
   | 'tail-accepted'
   | 'rollback-accepted'
+  | 'epoch-accepted'
   | 'clock-trusted'
 >
 
@@ -42,6 +43,7 @@ const KINDS = {
   'failure-cleared': 'clearance',
   'tail-accepted': 'clearance',
   'rollback-accepted': 'clearance',
+  'epoch-accepted': 'clearance',
   'clock-trusted': 'clearance',
 } as const
 
@@ -110,6 +112,7 @@ export class Documents {
       case 'failure-cleared':
       case 'tail-accepted':
       case 'rollback-accepted':
+      case 'epoch-accepted':
       case 'clock-trusted':
         return openClearance(envelope, operators).digest
     }

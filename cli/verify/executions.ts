@@ -1,4 +1,5 @@
 import { parseRecord } from '../../authorization/index.ts'
+import { parseCarried } from '../../lineage/index.ts'
 import type { ReadBlob } from './documents.ts'
 import { DroppedEntries } from './dropped.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
@@ -25,9 +26,19 @@ export async function checkExecutions(
 ): Promise<Holds | NotLookedAt> {
   const dropped = new DroppedEntries()
   const lives = new Map<string, Life>()
+  const before = new Set<string>()
   const count = { starts: 0, freezes: 0, thaws: 0 }
   for (const { index, event } of entries) {
     await atEntry(index, async () => {
+      if (event.type === 'epoch') {
+        for (const id of parseCarried(await blob(event.carried)).open) before.add(id)
+        return
+      }
+      // What the log before this one left running: its permit and its START are there.
+      if (event.type === 'execution-end' && before.delete(event.executionId)) {
+        if (!event.confirmedDead) throw new StepFailure('an execution that was not confirmed dead')
+        return
+      }
       if (event.type === 'decision' && event.outcome === 'permit' && event.executionId !== null) {
         if (lives.has(event.executionId)) throw new StepFailure('a second permit of one execution')
         lives.set(event.executionId, { state: 'permitted', frozen: false, permit: index, renewal: null })

@@ -40,7 +40,7 @@ function take(index: number, event: LogEntry['event'], places: Places): void {
   else if (event.type === 'trust-roots') places.trustRoots.set(event.blob, index)
   else if (event.type === 'execution-start') places.starts.set(event.executionId, index)
   else if (event.type === 'execution-end') places.ended.add(event.executionId)
-  else if (event.type === 'rollback-accepted') {
+  else if (event.type === 'rollback-accepted' || event.type === 'epoch-accepted') {
     // All that permits has to be loaded again.
     places.policies.clear()
     places.trustRoots.clear()

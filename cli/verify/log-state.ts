@@ -1,4 +1,5 @@
 import {
+  type ClearanceFields,
   type ClockLook,
   ClockWatch,
   openClearance,
@@ -6,6 +7,7 @@ import {
   RevocationSet,
 } from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
+import { canonicalJson } from '../../encoding/json.ts'
 import { base64ToBytes } from '../../encoding/text.ts'
 import type { PublicKey } from '../../signing/key.ts'
 import { clockNotBorneOut, clocksOf, type LoggedQuote } from './clock-trust.ts'
@@ -170,7 +172,20 @@ export class LogState {
       case 'tail-accepted':
         return this.#acceptTail(event, ms)
       case 'rollback-accepted':
-        return this.#acceptRollback(event, ms)
+        return this.#goOnFrom(event, ms, {
+          kind: 'rollback',
+          counter: event.counter,
+          tail: event.tail,
+          root: event.root,
+        })
+      case 'epoch-accepted':
+        return this.#goOnFrom(event, ms, {
+          kind: 'epoch',
+          epoch: event.epoch,
+          counter: event.counter,
+          tail: event.tail,
+          root: event.root,
+        })
       case 'appraisal':
         return this.#appraise(index, event)
       case 'trust-transition':
@@ -247,19 +262,20 @@ export class LogState {
   }
 
   /** What was in force then may be older than what was lost: all that permits has to be loaded again. */
-  async #acceptRollback(event: EventOf<'rollback-accepted'>, ms: number): Promise<string | null> {
+  async #goOnFrom(
+    event: EventOf<'rollback-accepted' | 'epoch-accepted'>,
+    ms: number,
+    accepts: ClearanceFields['clears'],
+  ): Promise<string | null> {
     this.#lostBefore = event.time
     this.unclean.set(event.time, ms)
     for (const document of [this.trustRoots, this.policy, this.hostLabels, this.referenceValues])
       document.set(null, ms)
     const { host, clears } = openClearance(await this.#blob(event.blob), this.#good())
     if (this.#hostId !== null && host !== this.#hostId) return 'a clearance for another host'
-    return clears.kind === 'rollback' &&
-      clears.counter === event.counter &&
-      clears.tail === event.tail &&
-      clears.root === event.root
+    return canonicalJson(clears) === canonicalJson(accepts)
       ? null
-      : 'a clearance of something else than the restored log'
+      : 'a clearance of something else than the log as it was found'
   }
 
   /** A failing appraisal closes the gate before it is recorded. */

@@ -18,6 +18,7 @@ import { checkConfigurations } from './configurations.ts'
 import { checkArtifacts, checkDecisions, checkUses } from './decisions.ts'
 import { Documents } from './documents.ts'
 import { EvidenceDropped } from './dropped.ts'
+import { checkAcceptance } from './epochs.ts'
 import { checkExecutions } from './executions.ts'
 import { checkIdentity, type IdentityTrust } from './identity.ts'
 import type { KeptEvidence } from './kept-evidence.ts'
@@ -33,6 +34,8 @@ import { checkRecovery, checkTransitions } from './transitions.ts'
 export interface VerifyTrust extends IdentityTrust {
   /** Checkpoints that were seen before: the log has to go on from each. */
   readonly earlier: readonly Buffer[]
+  /** Logs whose place this one took, as they were put aside: the newest first. */
+  readonly previous?: readonly string[]
   /** Whether the host may have left FAILED without an operator, as its configuration can say. */
   readonly allowRecovery?: boolean
   /** Which witnesses have to have seen the checkpoint. */
@@ -84,6 +87,7 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
     earlier: trust.earlier,
     ...(ak === null ? {} : { ak }),
     ...(trust.kept === undefined ? {} : { kept: trust.kept }),
+    ...(trust.previous === undefined ? {} : { previous: trust.previous }),
   }
   const lineage = await verifyLog(log, logTrust, (event, index) => {
     entries.push({ index, event })
@@ -114,7 +118,9 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
       property,
       status,
       detail,
-      asked: property !== EARLIER || trust.earlier.length > 0,
+      asked:
+        (property !== EARLIER || trust.earlier.length > 0) &&
+        (property !== PREVIOUS || trust.previous !== undefined),
       ...(file === undefined ? {} : { file: `${LINEAGE_PATH}/${file}` }),
     })),
     ...(trust.policy === undefined || lineage.checkpoint === undefined
@@ -136,6 +142,9 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
     await overEntries('recovery from failures', () =>
       checkRecovery(entries, fold(), trust.allowRecovery ?? false),
     ),
+    ...(entries[0]?.event.type === 'epoch' || entries.some(({ event }) => event.type === 'epoch-accepted')
+      ? [await overEntries('acceptance of the epoch', () => checkAcceptance(entries))]
+      : []),
     await overEntries('uses of artifacts', () => checkUses(entries)),
     await overEntries('executions', () => checkExecutions(entries, blob)),
     await overEntries('starts after a lapse', () => checkLapsed(entries, trust.operators, blob, fold())),
@@ -147,8 +156,9 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
   return { properties, tier: deriveTier(identity.ek, entries), hostId, entries: entries.length }
 }
 
-/** Its name in the log's results. */
+/** Their names in the log's results. */
 export const EARLIER = 'consistency with earlier checkpoints'
+const PREVIOUS = 'log before this one'
 
 /** Hardware is only ever earned by the EK's chain; that the daemon itself said it was simulated is believed. */
 function deriveTier(ek: Parameters<typeof tier>[0], entries: readonly LogEntry[]): VerifyResult['tier'] {

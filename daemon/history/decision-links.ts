@@ -50,6 +50,7 @@ export class DecisionLinks {
         keep(this.#trustRoots, event.blob, index)
         return
       case 'rollback-accepted':
+      case 'epoch-accepted':
         // What was in force before has to be loaded again.
         this.#policies.clear()
         this.#trustRoots.clear()

@@ -11,7 +11,7 @@ import {
   type TrustRoots,
   UseTable,
 } from '../../authorization/index.ts'
-import { type Lineage, type LineageEvent, parseEvent } from '../../lineage/index.ts'
+import { type Lineage, type LineageEvent, parseCarried, parseEvent } from '../../lineage/index.ts'
 import type { PublicKey } from '../../signing/key.ts'
 import type { Ownership } from '../core.ts'
 import type { TrustReason } from '../gate.ts'
@@ -77,6 +77,8 @@ export class History implements Documents {
   clockFault: { readonly index: bigint; readonly why: string } | null = null
   /** Entries of the log at an unclean stop that nobody has accepted yet. */
   uncleanTail: bigint | null = null
+  /** The epoch that the log begins, and that no operator has accepted; null in a log that took no other's place. */
+  unacceptedEpoch: number | null = null
   /** SHA-256 of the subjects of every START: what IMA may have measured on their behalf. */
   readonly governed = new Set<string>()
   readonly #owners = new Owners()
@@ -183,6 +185,20 @@ export class History implements Documents {
           root: event.root,
         })
         return
+      case 'epoch':
+        await this.#beginEpoch(event)
+        return
+      case 'epoch-accepted':
+        this.unacceptedEpoch = null
+        this.goOnFrom(event.time)
+        await this.#isCleared(index, event.blob, {
+          kind: 'epoch',
+          epoch: event.epoch,
+          counter: event.counter,
+          tail: event.tail,
+          root: event.root,
+        })
+        return
       case 'trust-transition':
         // A transition out of FAILED clears nothing by itself: whoever can write to the log could write one.
         if (event.from === 'FAILED' && this.#o.recoversByItself) this.#clearFailure()
@@ -238,6 +254,15 @@ export class History implements Documents {
       default:
         return
     }
+  }
+
+  /** The log took the place of another: what it goes on with that is no entry of its own. */
+  async #beginEpoch(event: LineageEvent & { type: 'epoch' }): Promise<void> {
+    this.unacceptedEpoch = event.epoch
+    this.#attest = event.attest
+    const { governed, open } = parseCarried(await this.#blob(event.carried))
+    for (const digest of governed) this.governed.add(digest)
+    for (const executionId of open) this.#open.set(executionId, { executionId, decision: 0n })
   }
 
   /**

@@ -2,6 +2,7 @@ import { type LineageEvent, parseEvent } from '../events/index.ts'
 import type { CheckpointChain } from './checkpoints.ts'
 import { NamedBlobs } from './dropped.ts'
 import type { RecentTrees } from './recent-trees.ts'
+import { EpochCheck } from './epochs.ts'
 import { failed, failedBy, type PropertyResult, verified } from './result.ts'
 
 export const EVENTS = 'events'
@@ -13,6 +14,7 @@ export class EventCheck {
   /** The distinct keys and hosts that the daemon's starts name. */
   readonly logKeys = new Set<string>()
   readonly hosts = new Set<string>()
+  readonly epochs = new EpochCheck()
   #count = 0
   #fault: PropertyResult | undefined
   readonly #visit: (event: LineageEvent, index: number) => void
@@ -29,6 +31,7 @@ export class EventCheck {
     try {
       const event = parseEvent(entry)
       this.blobs.take(event, index)
+      this.epochs.take(event, index)
       if (event.type === 'daemon-start') {
         this.logKeys.add(event.logKeySpki)
         this.hosts.add(event.hostId)

@@ -10,6 +10,7 @@ import { MAX_NOTE_BYTES } from '../note.ts'
 import { CHECKPOINT_PCRS, CheckpointPcrs } from './checkpoint-pcrs.ts'
 import { CHECKPOINTS, CheckpointChain } from './checkpoints.ts'
 import { type DroppedEvidence, NamedBlobs } from './dropped.ts'
+import { checkPrevious } from './epochs.ts'
 import { EVENTS, EventCheck } from './events.ts'
 import { checkFiles, FILES } from './files.ts'
 import { failed, failedBy, notChecked, type PropertyResult, verified } from './result.ts'
@@ -29,6 +30,8 @@ export interface LogTrust {
   readonly origin?: string
   /** Checkpoints that the verifier kept: the log has to go on from each. Their signatures are not checked again. */
   readonly earlier?: readonly Uint8Array[]
+  /** Logs whose place this one took, as they were put aside: the newest first. */
+  readonly previous?: readonly string[]
   /** Gives evidence that was dropped and that somebody kept elsewhere; null if nobody did. Its digest is checked. */
   readonly kept?: (digest: string) => Promise<Uint8Array | null>
   /** Whether the signatures of all checkpoints that the log tells of are looked at, however many there are. Default false: one in so many entries. */
@@ -95,6 +98,8 @@ export async function verifyLog(
     await checkFiles(directory, checkpoint.size, events.blobs, own),
     await checkEvidence(directory, events.blobs, trust.kept, own),
     checkEarlier(checkpoint, earlier, tree.rootsAt),
+    ...events.epochs.result(checkpoint),
+    ...(await checkPrevious(directory, events.epochs, trust.previous ?? [], trust.ak)),
   ]
   return { results, checkpoint, dropped: events.blobs }
 }

@@ -10,6 +10,7 @@ import type { GetReportResponseInput as _writ_v1_GetReportResponseInput, GetRepo
 import type { GetStatusRequestInput as _writ_v1_GetStatusRequestInput, GetStatusRequest as _writ_v1_GetStatusRequest } from './writ/v1/GetStatusRequest.ts';
 import type { GetStatusResponseInput as _writ_v1_GetStatusResponseInput, GetStatusResponse as _writ_v1_GetStatusResponse } from './writ/v1/GetStatusResponse.ts';
 import type { HostLabelsStatusInput as _writ_v1_HostLabelsStatusInput, HostLabelsStatus as _writ_v1_HostLabelsStatus } from './writ/v1/HostLabelsStatus.ts';
+import type { NewLineageEpochInput as _writ_v1_NewLineageEpochInput, NewLineageEpoch as _writ_v1_NewLineageEpoch } from './writ/v1/NewLineageEpoch.ts';
 import type { PolicyStatusInput as _writ_v1_PolicyStatusInput, PolicyStatus as _writ_v1_PolicyStatus } from './writ/v1/PolicyStatus.ts';
 import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from './writ/v1/RefusedDocument.ts';
 import type { RolledBackLineageInput as _writ_v1_RolledBackLineageInput, RolledBackLineage as _writ_v1_RolledBackLineage } from './writ/v1/RolledBackLineage.ts';
@@ -36,6 +37,7 @@ export interface ProtoGrpcType {
       GetStatusRequest: MessageTypeDefinition<_writ_v1_GetStatusRequestInput, _writ_v1_GetStatusRequest>
       GetStatusResponse: MessageTypeDefinition<_writ_v1_GetStatusResponseInput, _writ_v1_GetStatusResponse>
       HostLabelsStatus: MessageTypeDefinition<_writ_v1_HostLabelsStatusInput, _writ_v1_HostLabelsStatus>
+      NewLineageEpoch: MessageTypeDefinition<_writ_v1_NewLineageEpochInput, _writ_v1_NewLineageEpoch>
       PolicyStatus: MessageTypeDefinition<_writ_v1_PolicyStatusInput, _writ_v1_PolicyStatus>
       RefusedDocument: MessageTypeDefinition<_writ_v1_RefusedDocumentInput, _writ_v1_RefusedDocument>
       RolledBackLineage: MessageTypeDefinition<_writ_v1_RolledBackLineageInput, _writ_v1_RolledBackLineage>

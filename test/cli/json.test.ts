@@ -195,6 +195,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     ]
     const recipient = ['--recipient', 'recipient.json', ...operator]
     await json('secret seal', ...sealed, ...recipient, '--out', 'sealed.json', 'operator.pub')
+    await json('lineage recover', ...state, '--force', '--yes')
   }, 60_000)
 
   test('none was left out; a new command needs a session above', async () => {

@@ -8,6 +8,7 @@ import type { PolicyStatusInput as _writ_v1_PolicyStatusInput, PolicyStatus as _
 import type { HostLabelsStatusInput as _writ_v1_HostLabelsStatusInput, HostLabelsStatus as _writ_v1_HostLabelsStatus } from '../../writ/v1/HostLabelsStatus.ts';
 import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from '../../writ/v1/RefusedDocument.ts';
 import type { RolledBackLineageInput as _writ_v1_RolledBackLineageInput, RolledBackLineage as _writ_v1_RolledBackLineage } from '../../writ/v1/RolledBackLineage.ts';
+import type { NewLineageEpochInput as _writ_v1_NewLineageEpochInput, NewLineageEpoch as _writ_v1_NewLineageEpoch } from '../../writ/v1/NewLineageEpoch.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -132,6 +133,10 @@ export interface AttestationStatusInput {
    * The lineage is older than the TPM's counter says: its files were put back. Everything is denied until an operator accepts them.
    */
   'rolledBack'?: (_writ_v1_RolledBackLineageInput | null);
+  /**
+   * The lineage took the place of one that could not go on. Everything is denied until an operator accepts it.
+   */
+  'newEpoch'?: (_writ_v1_NewLineageEpochInput | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
@@ -261,6 +266,10 @@ export interface AttestationStatus {
    * The lineage is older than the TPM's counter says: its files were put back. Everything is denied until an operator accepts them.
    */
   'rolledBack': (_writ_v1_RolledBackLineage | null);
+  /**
+   * The lineage took the place of one that could not go on. Everything is denied until an operator accepts it.
+   */
+  'newEpoch': (_writ_v1_NewLineageEpoch | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";

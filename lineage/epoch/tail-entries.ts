@@ -1,0 +1,33 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readSegmentBatches } from '../segment.ts'
+import type { Fault } from './salvage.ts'
+
+/**
+ * The entries that the segments of a tail hold, by index, however damaged it is: every batch that is whole counts. Of two entries in one place
+ * the first is given, and that is a fault.
+ *
+ * @param directory controlled by whoever broke it; segments are some MiB each
+ */
+export async function readTailEntries(directory: string, faults: Fault[]): Promise<Map<number, Buffer>> {
+  const entries = new Map<number, Buffer>()
+  const names = await readdir(directory).catch(() => [])
+  for (const name of names.filter(name => /^[0-9]{16}$/.test(name)).sort()) {
+    const at = `state/tail/${name}`
+    const bytes = await readFile(join(directory, name)).catch(() => null)
+    if (bytes === null) {
+      faults.push({ code: 'LINEAGE_BROKEN', message: 'it cannot be read', at })
+      continue
+    }
+    for (const batch of readSegmentBatches(bytes)) {
+      for (const [i, entry] of batch.entries.entries()) {
+        const index = batch.first + i
+        const known = entries.get(index)
+        if (known === undefined) entries.set(index, entry)
+        else if (!known.equals(entry))
+          faults.push({ code: 'LINEAGE_BROKEN', message: `two segments differ at entry ${index}`, at })
+      }
+    }
+  }
+  return entries
+}
