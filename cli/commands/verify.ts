@@ -6,7 +6,7 @@ import { styled } from '../output.ts'
 import { keptEvidence } from '../verify/kept-evidence.ts'
 import { addPolicyOption, type PolicyOptions, readPolicy } from '../verify/policy.ts'
 import { allVerified, resultLine } from '../verify/property.ts'
-import { addTrustOptions, readTrust, type TrustOptions } from '../verify/trust.ts'
+import { addPreviousOption, addTrustOptions, readTrust, type TrustOptions } from '../verify/trust.ts'
 import { verifyBundle } from '../verify/verify.ts'
 import { collect } from '../workload.ts'
 
@@ -41,19 +41,14 @@ export function addVerify(program: Command): void {
       'where evidence was kept that the host has dropped since: an older bundle, or files by SHA-256 (repeatable)',
       collect,
     )
-    .option(
-      '--previous <directory>',
-      'a log whose place this one took, as `writ lineage recover` put it aside; the newest first (repeatable)',
-      collect,
-    )
     .option('--allow-dropped', 'accept that what needs dropped evidence cannot be looked at again')
+  addPreviousOption(command)
   addPolicyOption(command)
   addNote(
     command,
     'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that\n' +
-      'was asked is VERIFIED: all but the EK chain, the host and earlier checkpoints, which are asked by giving them.\n\n' +
+      'was asked is VERIFIED: all but the EK chain, the host, earlier checkpoints and logs before this one, which are asked by giving them.\n\n' +
       'Where only the log is to be looked at, not what it says was decided, `writ lineage verify` is enough; it also takes proofs and checkpoints.',
-      'was asked is VERIFIED: all but the EK chain, the host, earlier checkpoints and logs before this one, which are asked by giving them.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
     const policy = await readPolicy(options)

@@ -34,7 +34,7 @@ import {
 } from '../verify/bundle.ts'
 import { checkIdentity, type IdentityCheck } from '../verify/identity.ts'
 import type { PropertyResult } from '../verify/property.ts'
-import { EARLIER, type VerifyTrust } from '../verify/verify.ts'
+import { EARLIER, PREVIOUS, type VerifyTrust } from '../verify/verify.ts'
 
 /** What the person who verifies a log, a proof or a checkpoint brings. */
 export interface LogFileTrust extends VerifyTrust {
@@ -164,6 +164,7 @@ async function verifyOwn(log: string, note: Buffer, trust: LogFileTrust, head: H
   const own = trust.logKeys.find(({ name }) => name === originOf(note))?.ed25519
   const { results, checkpoint } = await verifyLog(log, {
     earlier: trust.earlier,
+    ...(trust.previous === undefined ? {} : { previous: trust.previous }),
     ...(head.ak === undefined ? {} : { ak: head.ak }),
     ...(own === undefined ? {} : { logKey: own }),
     // Keys of another log prove nothing about this one.
@@ -272,7 +273,10 @@ function mark(results: readonly Omit<PropertyResult, 'asked'>[], trust: LogFileT
     ...result,
     asked: !(
       result.status === 'NOT CHECKED' &&
-      (byKey || (result.property === EARLIER && trust.earlier.length === 0) || result.property === LISTED)
+      (byKey ||
+        (result.property === EARLIER && trust.earlier.length === 0) ||
+        result.property === PREVIOUS ||
+        result.property === LISTED)
     ),
   }))
 }

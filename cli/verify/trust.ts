@@ -31,6 +31,15 @@ export function addTrustOptions(command: Command, keyRequired = false): Command 
   return addRootOptions(command)
 }
 
+/** Adds the option by which a log that was put aside is held against the one that took its place. */
+export function addPreviousOption(command: Command): Command {
+  return command.option(
+    '--previous <directory>',
+    'a log whose place this one took, as `writ lineage recover` put it aside; the newest first (repeatable)',
+    collect,
+  )
+}
+
 /**
  * Reads what the options name.
  *

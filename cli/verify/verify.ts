@@ -158,7 +158,7 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
 
 /** Their names in the log's results. */
 export const EARLIER = 'consistency with earlier checkpoints'
-const PREVIOUS = 'log before this one'
+export const PREVIOUS = 'log before this one'
 
 /** Hardware is only ever earned by the EK's chain; that the daemon itself said it was simulated is believed. */
 function deriveTier(ek: Parameters<typeof tier>[0], entries: readonly LogEntry[]): VerifyResult['tier'] {

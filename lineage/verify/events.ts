@@ -1,8 +1,8 @@
 import { type LineageEvent, parseEvent } from '../events/index.ts'
 import type { CheckpointChain } from './checkpoints.ts'
 import { NamedBlobs } from './dropped.ts'
-import type { RecentTrees } from './recent-trees.ts'
 import { EpochCheck } from './epochs.ts'
+import type { RecentTrees } from './recent-trees.ts'
 import { failed, failedBy, type PropertyResult, verified } from './result.ts'
 
 export const EVENTS = 'events'

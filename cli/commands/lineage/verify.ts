@@ -10,7 +10,7 @@ import { type LogFileResult, verifyLogFile } from '../../lineage/verify-log.ts'
 import { printable, styled } from '../../output.ts'
 import { addPolicyOption, type PolicyOptions, readPolicy } from '../../verify/policy.ts'
 import { allVerified, resultLine } from '../../verify/property.ts'
-import { addTrustOptions, readTrust, type TrustOptions } from '../../verify/trust.ts'
+import { addPreviousOption, addTrustOptions, readTrust, type TrustOptions } from '../../verify/trust.ts'
 import { collect } from '../../workload.ts'
 
 interface Options extends TrustOptions, PolicyOptions {
@@ -18,6 +18,7 @@ interface Options extends TrustOptions, PolicyOptions {
   logKey?: string[]
   proof?: string
   entry?: string
+  previous?: string[]
 }
 
 export function addLineageVerify(parent: Command): void {
@@ -54,6 +55,7 @@ export function addLineageVerify(parent: Command): void {
       'that a checkpoint goes on from --earlier: of `writ lineage prove --consistency`',
     )
     .option('--entry <file>', 'the entry of a proof that does not carry it')
+  addPreviousOption(command)
   addPolicyOption(command)
   addNote(
     command,
@@ -69,6 +71,7 @@ export function addLineageVerify(parent: Command): void {
       ...(await readTrust(options, readAnyHead)),
       identity: identity ?? null,
       logKeys: await readLogKeys(logKey),
+      ...(options.previous === undefined ? {} : { previous: options.previous }),
       ...(policy === undefined ? {} : { policy }),
       proof:
         proof === undefined ? undefined : await readAs(proof, 'a consistency proof', parseConsistencyProof),
