@@ -127,10 +127,14 @@ function checkOrder({
       throw inconsistent('the permit does not come after it', entry.index)
   if (start.event.decision !== permit.index || start.index <= permit.index)
     throw inconsistent('the START is not that of the permit', start.index)
-  for (const { index } of between)
+  for (const { index, event } of between) {
     if (index <= start.index || index >= end.index)
       throw inconsistent('it is not between START and END', index)
+    if ('decision' in event && event.decision !== permit.index)
+      throw inconsistent('it names another permit', index)
+  }
   if (end.index <= start.index) throw inconsistent('the END does not come after the START', end.index)
+  if (end.event.decision !== permit.index) throw inconsistent('the END is not that of the permit', end.index)
   if (!end.event.confirmedDead) throw inconsistent('it was not seen to be dead', end.index)
 }
 
