@@ -56,8 +56,10 @@ export class Receipts {
     try {
       return await this.#make(request, signal)
     } finally {
-      this.#running--
-      this.#waiting.shift()?.go()
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#running--
+      // Its place is the next one's.
+      else next.go()
     }
   }
 
@@ -110,7 +112,6 @@ export class Receipts {
     if (own >= WAITING_OF_ONE || this.#waiting.length >= WAITING)
       throw new ReceiptError('BUSY', 'too many receipts are being made: ask again')
     await new Promise<void>(go => this.#waiting.push({ uid, go }))
-    this.#running++
   }
 }
 

@@ -26,8 +26,9 @@ export const COMMANDS: Commands = {
     show: async p => (await import('./report/show.ts')).addReportShow(p),
     verify: async p => (await import('./report/verify.ts')).addReportVerify(p),
   }),
-  receipt: loadGroup('receipt', 'Get the receipt of an execution, and check one offline.', {
+  receipt: loadGroup('receipt', 'Get or make the receipt of an execution, and check one offline.', {
     get: async p => (await import('./receipt/get.ts')).addReceiptGet(p),
+    make: async p => (await import('./receipt/make.ts')).addReceiptMake(p),
     verify: async p => (await import('./receipt/verify.ts')).addReceiptVerify(p),
   }),
   reference: loadGroup(

@@ -5,13 +5,16 @@ import { base64ToBytes } from '../../encoding/text.ts'
 import {
   type Checkpoint,
   inlineBlob,
+  judgeByPolicy,
   leafHash,
   parseCheckpoint,
   parseEvent,
+  policyResults,
   verifyConsistency,
   verifyInclusion,
   verifyLogSignature,
   verifyTpmSignature,
+  type WitnessPolicy,
 } from '../../lineage/index.ts'
 import {
   type Numbered,
@@ -28,6 +31,7 @@ import { checkQuote } from '../verify/appraisals.ts'
 import { checkArtifact, checkInline, compareWithEntry } from '../verify/decisions.ts'
 import type { ReadBlob } from '../verify/documents.ts'
 import { checkIdentity, type IdentityTrust } from '../verify/identity.ts'
+import type { KeptEvidence } from '../verify/kept-evidence.ts'
 import type { PropertyResult } from '../verify/property.ts'
 import { type Holds, type NotLookedAt, property, StepFailure } from '../verify/steps.ts'
 
@@ -36,7 +40,9 @@ export interface ReceiptTrust extends IdentityTrust {
   /** Whether artifact and decision have to be checked, too, for all to be verified. */
   readonly whole: boolean
   /** Blobs from elsewhere, for what the receipt does not carry; they are hashed here. */
-  readonly evidence: ReadBlob | null
+  readonly evidence: KeptEvidence | null
+  /** Which witnesses have to have seen the checkpoint. */
+  readonly policy: WitnessPolicy | null
 }
 
 export interface ReceiptVerification {
@@ -89,6 +95,7 @@ export async function verifyReceipt(receipt: Receipt, trust: ReceiptTrust): Prom
     ...identity.results.map(({ file: _, ...result }) => result),
     form,
     tpm,
+    ...witnessed(receipt, trust.policy, form.status === 'VERIFIED'),
     inclusion,
     read,
     await property('Ed25519 signature of the checkpoint', () => {
@@ -134,12 +141,26 @@ function hostPart({ host }: Receipt): Parameters<typeof checkIdentity>[0] {
   return { identity, identityFault: null, akCertificate, stray: null }
 }
 
-/** @throws when nobody has it; the caller says what cannot be checked without */
+/** @throws StepFailure when nobody has it; the caller says what cannot be checked without */
 async function elsewhere(digest: string, { evidence }: ReceiptTrust): Promise<Buffer> {
-  if (evidence === null) throw new StepFailure(`the receipt does not carry ${digest}`)
-  const bytes = await evidence(digest)
-  if (sha256Hex(bytes) !== digest) throw new StepFailure(`${digest} is something else`)
+  const bytes = (await evidence?.(digest)) ?? null
+  if (bytes === null) throw new StepFailure(`the receipt does not carry ${digest}`)
+  if (sha256Hex(bytes) !== digest) throw new StepFailure(`what was kept as ${digest} is something else`)
   return bytes
+}
+
+/** What a policy asks of logs and witnesses (C2SP tlog-policy). */
+function witnessed(
+  { checkpoint }: Receipt,
+  policy: WitnessPolicy | null,
+  isCheckpoint: boolean,
+): PropertyResult[] {
+  if (policy === null || !isCheckpoint) return []
+  return policyResults(judgeByPolicy(checkpoint, policy)).map(({ property, status, detail }) => ({
+    ...{ property, status, detail },
+    // A policy without logs is for those who know the log from elsewhere, as here by its host.
+    asked: status !== 'NOT CHECKED',
+  }))
 }
 
 function checkTpm(checkpoint: Checkpoint, ak: AttestationKey | null): Holds | NotLookedAt {

@@ -122,6 +122,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('lineage export', '--state-dir', host.path('state'), 'bundle')
     await json('lineage export', '--state-dir', host.path('state'), '--onto', 'bundle')
     await json('lineage prove', '0')
+    await json('receipt make', id, '--directory', 'bundle', '--out', 'made.receipt.json')
     await json('lineage prove', '0', '--directory', 'bundle', '--out', '0.tlog-proof')
     const checkpoint = 'bundle/lineage/checkpoint'
     await json('lineage prove', '--consistency', checkpoint, '--out', 'growth')

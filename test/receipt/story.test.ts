@@ -8,6 +8,8 @@ import {
   statementBytes,
   statementOf,
 } from '../../receipt/index.ts'
+import { allSchemas } from '../schema/published.ts'
+import { isValid } from '../schema/validator.ts'
 import { begun, sourceOf, types } from './support/finished.ts'
 
 const ORDER = [
@@ -113,6 +115,10 @@ describe('a story', () => {
   test('makes the same statement, byte by byte, each time', async () => {
     const make = async () => statementBytes(statementOf(await readStory(entries, blob)))
     expect((await make()).equals(await make())).toBe(true)
+    const schema = allSchemas().get('execution-receipt-v1.schema.json') ?? expect.fail('no schema')
+    const statement = JSON.parse(String(await make()))
+    expect(isValid(schema, statement)).toBe(true)
+    expect(isValid(schema, { ...statement, predicate: { ...statement.predicate, end: {} } })).toBe(false)
     const { predicate } = JSON.parse(String(await make()))
     expect(predicate.policy.document).toMatchObject({ entry: 1, version: 1 })
     expect(predicate.trustRoots.document).toMatchObject({ entry: 0, version: 1 })

@@ -1,10 +1,26 @@
 import { publishedSchemas } from '../../authorization/published/documents.ts'
-import type { JsonSchema } from '../../authorization/published/json-schema.ts'
+import { type JsonSchema, jsonSchemaOf } from '../../authorization/published/json-schema.ts'
 import { eventSchema, eventTables } from '../../lineage/events/published.ts'
+import { PUBLISHED_RECEIPT_SCHEMAS } from '../../receipt/published.ts'
 
 /** Every schema under docs/schema, by the name of its file. */
 export function allSchemas(): Map<string, JsonSchema> {
-  return new Map([...publishedSchemas(), ['lineage-event-v1.schema.json', eventSchema()]])
+  return new Map([
+    ...publishedSchemas(),
+    ['lineage-event-v1.schema.json', eventSchema()],
+    ...PUBLISHED_RECEIPT_SCHEMAS.map(receiptSchemaOf),
+  ])
+}
+
+function receiptSchemaOf({
+  name,
+  title,
+  schema,
+  descriptions,
+}: (typeof PUBLISHED_RECEIPT_SCHEMAS)[number]): [string, JsonSchema] {
+  const $id = `https://writ.dev/schema/${name}.schema.json`
+  const $schema = 'https://json-schema.org/draft/2020-12/schema'
+  return [`${name}.schema.json`, { $schema, $id, title, ...jsonSchemaOf(schema, path => descriptions[path]) }]
 }
 
 const BEGIN = '<!-- events: written by npm run schema -->\n'

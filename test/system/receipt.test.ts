@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readTrustedKey } from '../../cli/keys.ts'
 import { verifyReceipt } from '../../cli/receipt/verify.ts'
@@ -6,6 +6,8 @@ import { allVerified } from '../../cli/verify/property.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import { parseEvent } from '../../lineage/index.ts'
+import { noteKeyId } from '../../lineage/note.ts'
+import { rawEd25519 } from '../../lineage/note-key.ts'
 import { api, WritClient } from '../../proto/client.ts'
 import { encodeReceipt, type ProvenEntry, parseReceipt, type Receipt } from '../../receipt/index.ts'
 import { parseEnvelope, signEnvelope } from '../../signing/dsse.ts'
@@ -48,7 +50,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`a receipt (${NEEDS_ROOT ?? 'as root'})`, (
   async function faults(receipt: Receipt, { operators = true, whole = true } = {}): Promise<string[]> {
     const trust = {
       operators: operators ? [await readTrustedKey(host.path('operator.pub'), 'the key')] : [],
-      ...{ roots: null, hostId: null, at: new Date(), whole, evidence: null },
+      ...{ roots: null, hostId: null, at: new Date(), whole, evidence: null, policy: null },
     }
     const { properties } = await verifyReceipt(parseReceipt(encodeReceipt(receipt)), trust)
     const bad = properties.filter(
@@ -195,7 +197,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`a receipt (${NEEDS_ROOT ?? 'as root'})`, (
   test('whose bytes were flipped anywhere is no receipt, or not verified', async () => {
     const bytes = encodeReceipt(mine)
     const trust = { operators: [await readTrustedKey(host.path('operator.pub'), 'the key')], roots: null }
-    const every = process.env.WRIT_FLIPS === 'all' ? 1 : Math.ceil(bytes.length / 400)
+    const every = process.env.WRIT_FLIPS === 'all' ? 1 : Math.ceil(bytes.length / 150)
     for (let at = 0; at < bytes.length; at += every) {
       const flipped = Buffer.from(bytes)
       flipped.writeUInt8(flipped.readUInt8(at) ^ 1, at)
@@ -205,7 +207,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`a receipt (${NEEDS_ROOT ?? 'as root'})`, (
       } catch {
         continue
       }
-      const all = { ...trust, hostId: null, at: new Date(), whole: true, evidence: null }
+      const all = { ...trust, hostId: null, at: new Date(), whole: true, evidence: null, policy: null }
       const { properties } = await verifyReceipt(receipt, all)
       expect(allVerified(properties), `byte ${at}`).toBe(false)
     }
@@ -240,6 +242,29 @@ describe.skipIf(NEEDS_ROOT !== null)(`a receipt (${NEEDS_ROOT ?? 'as root'})`, (
     const first = parseReceipt(readFileSync(file))
     expect(again.statement).toEqual(first.statement)
     expect(again.blobs.size).toBeGreaterThan(first.blobs.size)
+
+    // From files alone, the same statement, which nobody has signed.
+    await host.ok('receipt', 'make', id, '--directory', host.path('bundle'), '--out', host.path('made.json'))
+    const made = parseReceipt(readFileSync(host.path('made.json')))
+    expect(made.statement.payload.equals(first.statement.payload)).toBe(true)
+    const unsigned = await verify(host.path('made.json'), '--whole')
+    expect(unsigned).toMatchObject({ code: 0, verified: true })
+    expect(unsigned.properties.filter(({ status }) => status !== 'VERIFIED')).toMatchObject([
+      { property: 'host that was asked for' },
+      { property: 'EK certificate chain' },
+      { property: 'signature of the statement', status: 'NOT CHECKED', asked: false },
+    ])
+
+    // A checkpoint that nobody has witnessed does not satisfy who asks for that.
+    const key = Buffer.concat([Buffer.of(0x04), rawEd25519(generateKey('ed25519').public)])
+    const id4 = noteKeyId('witness.example/w', key.subarray(0, 1), key.subarray(1)).toString('hex')
+    const witness = `witness.example/w+${id4}+${key.toString('base64')}`
+    writeFileSync(host.path('policy'), `witness w ${witness}\nquorum w\n`)
+    const judged = await verify(file, '--policy', host.path('policy'))
+    expect(judged.code).toBe(1)
+    expect(
+      judged.properties.filter(({ status }) => status === 'FAILED').map(({ property }) => property),
+    ).toEqual(['quorum of the witness policy'])
   }, 60_000)
 
   test('is of what has ended, and outlasts the daemon that knew it', async () => {

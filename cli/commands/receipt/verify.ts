@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { readBlob } from '../../../lineage/index.ts'
 import {
   MAX_RECEIPT_BYTES,
   parseReceipt,
@@ -17,14 +16,16 @@ import { MALFORMED, reportMalformed } from '../../malformed.ts'
 import { printable, styled } from '../../output.ts'
 import { type ReceiptTrust, verifyReceipt } from '../../receipt/verify.ts'
 import { addRootOptions, type RootOptions, readRoots } from '../../roots.ts'
+import { keptEvidence } from '../../verify/kept-evidence.ts'
+import { addPolicyOption, type PolicyOptions, readPolicy } from '../../verify/policy.ts'
 import { allVerified, resultLine } from '../../verify/property.ts'
 import { collect } from '../../workload.ts'
 
-interface Options extends RootOptions {
+interface Options extends RootOptions, PolicyOptions {
   operatorKey?: string[]
   host?: string
   at?: string
-  evidence?: string
+  evidence?: string[]
   whole?: boolean
 }
 
@@ -60,8 +61,13 @@ export function addReceiptVerify(parent: Command): void {
       '--whole',
       'ask for the checks of artifact and decision too, which need what an auditor\u2019s receipt carries',
     )
-    .option('--evidence <directory>', 'an exported lineage, for what the receipt does not carry')
+    .option(
+      '--evidence <directory>',
+      'an exported bundle, a log, or files named by their SHA-256, for what the receipt does not carry (repeatable)',
+      collect,
+    )
   addRootOptions(command)
+  addPolicyOption(command)
   addNote(
     command,
     'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that was asked is\n' +
@@ -91,7 +97,7 @@ export function addReceiptVerify(parent: Command): void {
 }
 
 async function readTrust(options: Options): Promise<ReceiptTrust> {
-  const { operatorKey = [], evidence } = options
+  const { operatorKey = [], evidence = [] } = options
   const at = options.at === undefined ? new Date() : new Date(options.at)
   if (Number.isNaN(at.getTime()))
     throw new CliError('USAGE', `--at takes a time, not ${JSON.stringify(options.at)}`)
@@ -101,7 +107,8 @@ async function readTrust(options: Options): Promise<ReceiptTrust> {
     hostId: options.host === undefined ? null : readHostId(options.host),
     at,
     whole: options.whole === true,
-    evidence: evidence === undefined ? null : digest => readBlob(evidence, digest),
+    evidence: evidence.length === 0 ? null : await keptEvidence(evidence),
+    policy: (await readPolicy(options)) ?? null,
   }
 }
 

@@ -53,6 +53,18 @@ describe('whoever is neither governor nor auditor', () => {
     }
   })
 
+  it("gets receipts of its own executions, and cannot tell another's from one that is not there", async () => {
+    foreign()
+    rig.core.executions.set('1'.repeat(32), {
+      ...{ executionId: '1'.repeat(32), callerUid: process.getuid?.() ?? 0, parentExecutionId: '' },
+      state: 'EXECUTION_STATE_ENDED',
+    })
+    const own = await client.receipt({ executionId: '1'.repeat(32), decisionIndex: 3 })
+    expect(own.toString().startsWith(`${'1'.repeat(32)} 3 false `)).toBe(true)
+    for (const executionId of [ID, 'cd'.repeat(16)])
+      expect(await failure(client.receipt({ executionId }))).toMatchObject({ status: 'NOT_FOUND' })
+  })
+
   it("neither sees nor ends another's execution, and cannot tell it from one that is not there", async () => {
     foreign()
     const { execution } = api
@@ -193,6 +205,16 @@ describe('governors and auditors', () => {
     const got: Buffer[] = []
     for await (const { entry } of client.read(lineage.ReadEntries, {})) got.push(entry)
     expect(Buffer.concat(got).toString()).toBe('x')
+  })
+
+  it('get a receipt in pieces, of any execution', async () => {
+    foreign()
+    const file = await client.receipt({ executionId: ID, decisionIndex: 7 })
+    expect(file.length).toBeGreaterThan(1 << 20)
+    expect(file.toString().startsWith(`${ID} 7 true `)).toBe(true)
+    expect((await client.receipt({ executionId: ID })).toString().startsWith(`${ID} null true `)).toBe(true)
+    const malformed = client.receipt({ executionId: 'x' })
+    expect(await failure(malformed)).toMatchObject({ faultCode: 'REQUEST_MALFORMED', at: 'execution_id' })
   })
 
   it('get a large blob in pieces, and an empty one', async () => {
