@@ -78,6 +78,7 @@ export const COMMANDS: Commands = {
   lineage: loadGroup('lineage', 'Read the log of everything that was decided and seen.', {
     tail: async p => (await import('./lineage/tail.ts')).addLineageTail(p),
     show: async p => (await import('./lineage/show.ts')).addLineageShow(p),
+    grep: async p => (await import('./lineage/grep.ts')).addLineageGrep(p),
     tree: async p => (await import('./lineage/tree.ts')).addLineageTree(p),
     export: async p => (await import('./lineage/export.ts')).addLineageExport(p),
     prove: async p => (await import('./lineage/prove.ts')).addLineageProve(p),

@@ -1,8 +1,7 @@
-import { parseRecord, parseStatement } from '../../authorization/index.ts'
-import { WritError } from '../../encoding/error.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { printable, styled } from '../output.ts'
 import { eventText, short } from './line.ts'
+import { commandOf, type RequestFacts } from './request-facts.ts'
 
 type EventOf<T extends LineageEvent['type']> = Extract<LineageEvent, { type: T }>
 type Decision = EventOf<'decision'>
@@ -21,117 +20,204 @@ export interface TreeNode {
   readonly children: readonly TreeNode[]
 }
 
-/** What a decision's record says that its event does not. */
-export interface DecisionSummary {
-  /** Program and arguments as they were asked for. */
-  readonly command: string
-  readonly issuer: string | null
-  readonly id: string | null
+/** An execution that is being put together. */
+interface Growing {
+  readonly id: string
+  readonly text: string
+  readonly children: (TreeNode | Growing)[]
+  readonly entries: readonly number[]
+  /** Null: at the top. */
+  readonly parent: Growing | null
+  ended: boolean
+  /** Executions below it that have not ended, and itself. */
+  open: number
 }
 
+/** Executions that are kept until they end; beyond, the oldest is given as far as it is known. */
+const MAX_OPEN = 4096
+
 /**
- * Orders a lineage by what led to what: the host and what was put in force, then each execution with its origin, what
- * authorized it, the decision, its START and END and its children; then the denials.
- *
- * @param summaryOf what is known of a decision's record; null when the record is not at hand
+ * Orders a log by what led to what, as its entries come: each execution, once it and all below it have ended, with its origin, what authorized it,
+ * what its decision stood on, its START and END and its children; everything else where it stands. It holds no more than what has not ended.
  */
-export function lineageTree(
-  entries: readonly TreeEntry[],
-  summaryOf: (decision: Decision) => DecisionSummary | null,
-): TreeNode[] {
-  const decisions = entries.flatMap(e => (e.event.type === 'decision' ? [{ ...e, event: e.event }] : []))
-  const permits = decisions.filter(d => d.event.outcome === 'permit' && d.event.executionId !== null)
-  const ofExecution = (id: string) =>
-    entries.filter(
-      ({ event }) => event.type !== 'decision' && 'executionId' in event && event.executionId === id,
-    )
-  const parentOf = (id: string) => {
-    const start = ofExecution(id).find(e => e.event.type === 'execution-start')?.event
-    return start?.type === 'execution-start' ? start.parent : null
+export class TreeBuilder {
+  readonly #factsOf: (decision: Decision) => Promise<RequestFacts>
+  readonly #open = new Map<string, Growing>()
+  /** Appraisals that say the same, one after another: one line. */
+  #same: { text: string; entries: number[] } | null = null
+
+  /** @param factsOf what is known of a decision's record and artifact */
+  constructor(factsOf: (decision: Decision) => Promise<RequestFacts>) {
+    this.#factsOf = factsOf
   }
-  const node = ({ index, event }: { index: number; event: Decision }): TreeNode => {
-    const id = event.executionId ?? ''
-    const summary = summaryOf(event)
-    return {
-      text: `execution ${styled('bold', short(id))}${summary === null ? '' : `  ${printable(summary.command)}`}`,
-      entries: [],
-      children: [
-        line(originText(event), []),
-        line(authorityText(event, summary), []),
-        line(`decision ${eventText(event)}`, [index]),
-        ...ofExecution(id).map(e => line(eventText(e.event), [e.index])),
-        ...permits.filter(p => parentOf(p.event.executionId ?? '') === id).map(node),
-      ],
+
+  /** Takes the next entry, and gives what is finished by it. */
+  async take({ index, event }: TreeEntry): Promise<TreeNode[]> {
+    switch (event.type) {
+      case 'decision':
+        return this.#decision(index, event)
+      case 'execution-start':
+      case 'freeze':
+      case 'renewal':
+      case 'thaw':
+      case 'kill-sent':
+      case 'execution-end':
+        return this.#ofExecution(index, event)
+      case 'appraisal': {
+        const text = eventText(event)
+        if (this.#same?.text === text) {
+          this.#same.entries.push(index)
+          return []
+        }
+        const before = this.#flush()
+        this.#same = { text, entries: [index] }
+        return before
+      }
+      default:
+        return [...this.#flush(), line(eventText(event), [index])]
     }
   }
-  const known = new Set(permits.map(p => p.event.executionId))
-  const roots = permits.filter(p => !known.has(parentOf(p.event.executionId ?? '')))
-  const denials = entries.filter(
-    ({ event }) =>
-      (event.type === 'decision' && event.outcome === 'deny') || event.type === 'denials-counted',
-  )
-  return [
-    { text: 'host', entries: [], children: hostLines(entries) },
-    ...roots.map(node),
-    ...(denials.length === 0
-      ? []
-      : [{ text: 'denied', entries: [], children: denials.map(d => denialLine(d, summaryOf)) }]),
-  ]
+
+  /** What has not ended when the entries have. */
+  end(): TreeNode[] {
+    const roots = [...this.#open.values()].filter(({ parent }) => parent === null)
+    this.#open.clear()
+    return [...this.#flush(), ...roots.map(finished)]
+  }
+
+  #flush(): TreeNode[] {
+    if (this.#same === null) return []
+    const { text, entries } = this.#same
+    this.#same = null
+    return [line(entries.length === 1 ? text : `${text}  × ${entries.length}`, entries)]
+  }
+
+  async #decision(index: number, event: Decision): Promise<TreeNode[]> {
+    const facts = await this.#factsOf(event)
+    const command = commandOf(facts)
+    const parent = this.#open.get(event.caller.parent ?? '') ?? null
+    // What consumes nothing was only asked for, and never runs.
+    if (event.outcome === 'deny' || event.executionId === null || event.use === null) {
+      const node = line(`${eventText(event)}${command === null ? '' : `  ${printable(command)}`}`, [index])
+      if (parent === null) return [...this.#flush(), node]
+      parent.children.push(node)
+      return []
+    }
+    const id = event.executionId
+    this.#add({
+      ...{ id, text: executionText(id, command), entries: [], parent, ended: false, open: 1 },
+      children: [
+        line(originText(event), []),
+        line(authorityText(event, facts), []),
+        ...groundsOf(event),
+        line(`decision  ${eventText(event)}`, [index]),
+      ],
+    })
+    return this.#bound()
+  }
+
+  #add(growing: Growing): void {
+    this.#open.set(growing.id, growing)
+    growing.parent?.children.push(growing)
+    for (let above = growing.parent; above !== null; above = above.parent) above.open++
+  }
+
+  #ofExecution(index: number, event: Extract<LineageEvent, { executionId: string }>): TreeNode[] {
+    let growing = this.#open.get(event.executionId)
+    if (growing === undefined) {
+      // Its permit is not among the entries.
+      const permit = 'decision' in event ? [line('decision', [event.decision])] : []
+      const text = executionText(event.executionId, null)
+      growing = {
+        id: event.executionId,
+        text,
+        children: permit,
+        entries: [],
+        parent: null,
+        ended: false,
+        open: 1,
+      }
+      this.#add(growing)
+    }
+    growing.children.push(line(eventText(event), [index]))
+    if (event.type !== 'execution-end' || growing.ended) return this.#bound()
+    growing.ended = true
+    let root = growing
+    for (let at: Growing | null = growing; at !== null; at = at.parent) {
+      at.open--
+      root = at
+    }
+    return root.open > 0 ? [] : this.#give(root)
+  }
+
+  #give(root: Growing): TreeNode[] {
+    this.#forget(root)
+    return [...this.#flush(), finished(root)]
+  }
+
+  #forget(growing: Growing): void {
+    this.#open.delete(growing.id)
+    for (const child of growing.children) if ('id' in child) this.#forget(child)
+  }
+
+  #bound(): TreeNode[] {
+    if (this.#open.size <= MAX_OPEN) return []
+    const oldest = this.#open.values().next().value
+    return oldest === undefined ? [] : this.#give(oldest)
+  }
+}
+
+function finished({ text, entries, children }: Growing): TreeNode {
+  return { text, entries, children: children.map(child => ('id' in child ? finished(child) : child)) }
 }
 
 function line(text: string, entries: readonly number[]): TreeNode {
   return { text, entries, children: [] }
 }
 
-function originText({ caller }: Decision): string {
-  const where = caller.unit ?? caller.cgroup
-  return `origin   uid ${caller.uid}, pid ${caller.pid}${where === null ? '' : `, ${printable(where)}`}`
+/** The heading of an execution. */
+export function executionText(id: string, command: string | null): string {
+  return `execution ${styled('bold', short(id))}${command === null ? '' : `  ${printable(command)}`}`
 }
 
-function authorityText({ artifact }: Decision, summary: DecisionSummary | null): string {
-  const by =
-    summary?.issuer == null ? '' : `, ${printable(`${summary.id ?? ''} issued by ${summary.issuer}`)}`
+function originText({ caller }: Decision): string {
+  const where = caller.unit ?? caller.cgroup
+  return `origin      uid ${caller.uid}, pid ${caller.pid}${where === null ? '' : `, ${printable(where)}`}`
+}
+
+function authorityText({ artifact }: Decision, { issuer, id }: RequestFacts): string {
+  const by = issuer === null ? '' : `, ${printable(`${id ?? ''} issued by ${issuer}`)}`
   return `authorized by artifact ${artifact === null ? 'none' : short(artifact)}${by}`
 }
 
-function denialLine(
-  { index, event }: TreeEntry,
-  summaryOf: (d: Decision) => DecisionSummary | null,
-): TreeNode {
-  const command = event.type === 'decision' ? summaryOf(event)?.command : undefined
-  return line(`${eventText(event)}${command === undefined ? '' : `  ${printable(command)}`}`, [index])
+/** What the decision stood on, as its links say. */
+function groundsOf({ links, caller }: Decision): TreeNode[] {
+  const { policy, trustRoots, appraisal, parent } = links
+  const lines: [string, number | null][] = [
+    ['inherits    from the execution that asked for it', parent],
+    ['authority   by trust roots', trustRoots],
+    ['policy      by policy', policy],
+    ['evidence    by appraisal', appraisal],
+  ]
+  return lines.flatMap(([text, index], i) => {
+    if (index === null) return []
+    return [line(i === 0 ? `${text}, ${short(caller.parent ?? '')}` : text, [index])]
+  })
 }
 
-/** What concerns the host as a whole; appraisals that say the same one after another are one line. */
-function hostLines(entries: readonly TreeEntry[]): TreeNode[] {
-  const out: TreeNode[] = []
-  let run: number[] = []
-  let runText = ''
-  const flush = () => {
-    if (run.length > 0) out.push(line(run.length === 1 ? runText : `${runText}  × ${run.length}`, run))
-    run = []
-  }
-  for (const { index, event } of entries) {
-    if (event.type === 'decision' || event.type === 'denials-counted' || 'executionId' in event) continue
-    const text = eventText(event)
-    if (event.type !== 'appraisal' || text !== runText) flush()
-    if (event.type === 'appraisal') {
-      run.push(index)
-      runText = text
-    } else out.push(line(text, [index]))
-  }
-  flush()
-  return out
+/** A node as lines with guides. */
+export function treeLines(node: TreeNode): string[] {
+  return [`${node.text}${numbers(node.entries)}`, ...below(node.children, '')]
 }
 
-/** The tree as lines with guides. */
-export function treeLines(nodes: readonly TreeNode[], prefix = ''): string[] {
+function below(nodes: readonly TreeNode[], prefix: string): string[] {
   return nodes.flatMap((node, i) => {
     const last = i === nodes.length - 1
-    const top = prefix === '' && node.entries.length === 0
-    const guide = top ? '' : `${prefix}${last ? '└─ ' : '├─ '}`
-    const below = top ? ' ' : `${prefix}${last ? '   ' : '│  '}`
-    return [`${styled('dim', guide)}${node.text}${numbers(node.entries)}`, ...treeLines(node.children, below)]
+    const guide = styled('dim', `${prefix}${last ? '└─ ' : '├─ '}`)
+    return [
+      `${guide}${node.text}${numbers(node.entries)}`,
+      ...below(node.children, `${prefix}${last ? '   ' : '│  '}`),
+    ]
   })
 }
 
@@ -139,34 +225,4 @@ function numbers(entries: readonly number[]): string {
   const [first, last] = [entries[0], entries.at(-1)]
   if (first === undefined || last === undefined) return ''
   return styled('dim', first === last ? `  #${first}` : `  #${first}…#${last}`)
-}
-
-/**
- * What a decision record says of the request, and its artifact of who issued it.
- *
- * @param bytes the record, controlled by whoever wrote the log
- * @param payload of the artifact; null if it is not at hand
- */
-export function summarize(bytes: Buffer, payload: Buffer | null): DecisionSummary | null {
-  try {
-    const request = parseRecord(bytes).inputs?.request
-    if (request === undefined) return null
-    const command = [request.program, ...(request.argv?.slice(1) ?? [])].join(' ')
-    return { command: command.slice(0, 120), ...issuerOf(payload) }
-  } catch (error) {
-    if (error instanceof WritError) return null
-    throw error
-  }
-}
-
-/** An artifact that was denied need not be one. */
-function issuerOf(payload: Buffer | null): { issuer: string | null; id: string | null } {
-  try {
-    if (payload === null) return { issuer: null, id: null }
-    const { issuer, id } = parseStatement(payload).predicate
-    return { issuer, id }
-  } catch (error) {
-    if (error instanceof WritError) return { issuer: null, id: null }
-    throw error
-  }
 }

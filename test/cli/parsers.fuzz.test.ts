@@ -3,10 +3,11 @@ import { expect, test } from 'vitest'
 import { CliError } from '../../cli/error.ts'
 import { readExecutionId } from '../../cli/execution-id.ts'
 import { readHostId } from '../../cli/host-id.ts'
-import { summarize } from '../../cli/lineage/tree.ts'
+import { NO_FACTS, requestFacts } from '../../cli/lineage/request-facts.ts'
 import { printable } from '../../cli/output.ts'
 import { BundleError } from '../../cli/verify/error.ts'
 import { encodeHostIdentity, parseHostIdentity } from '../../cli/verify/host-identity.ts'
+import { cut, displayWidth } from '../../cli/width.ts'
 import {
   byteCount,
   duration,
@@ -81,10 +82,21 @@ test('nothing that is printed moves the cursor', () => {
   )
 })
 
-test('a record that is none has no summary', () => {
+test('a record that is none says nothing', () =>
   fc.assert(
-    fc.property(bytes, bytes, (record, payload) => {
-      expect(summarize(record, payload)).toBeNull()
+    fc.asyncProperty(bytes, bytes, async (record, artifact) => {
+      const event = { type: 'renewal', record: 'record', artifact: 'artifact' } as never
+      const blob = async (_: unknown, digest: string) => (digest === 'record' ? record : artifact)
+      expect(await requestFacts(event, blob)).toEqual(NO_FACTS)
+    }),
+  ))
+
+test('a text that is cut fits, and begins as it did', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'grapheme' }), fc.nat(30), (text, width) => {
+      const short = cut(text, width)
+      expect(displayWidth(short)).toBeLessThanOrEqual(Math.max(width, 0))
+      if (short !== text) expect(text.startsWith(short.replace(/…$/, ''))).toBe(true)
     }),
   )
 })
