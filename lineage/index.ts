@@ -12,6 +12,7 @@ export {
   RolledBackError,
 } from './anchor.ts'
 export { bindingOf } from './appraisal-binding.ts'
+export { archiveName, type StagedImport, stageImport } from './archive.ts'
 export { blobPath, MAX_BLOB_BYTES, readBlob, readBounded } from './blob-store.ts'
 export {
   type Checkpoint,

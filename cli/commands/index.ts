@@ -81,6 +81,7 @@ export const COMMANDS: Commands = {
     grep: async p => (await import('./lineage/grep.ts')).addLineageGrep(p),
     tree: async p => (await import('./lineage/tree.ts')).addLineageTree(p),
     export: async p => (await import('./lineage/export.ts')).addLineageExport(p),
+    import: async p => (await import('./lineage/import.ts')).addLineageImport(p),
     prove: async p => (await import('./lineage/prove.ts')).addLineageProve(p),
     verify: async p => (await import('./lineage/verify.ts')).addLineageVerify(p),
     recover: async p => (await import('./lineage/recover.ts')).addLineageRecover(p),

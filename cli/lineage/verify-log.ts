@@ -28,13 +28,13 @@ import { readDocument, systemReason } from '../files.ts'
 import {
   type BundleHost,
   isBundle,
-  LINEAGE_PATH,
   readBundleHost,
   readHostDirectory,
 } from '../verify/bundle.ts'
 import { checkIdentity, type IdentityCheck } from '../verify/identity.ts'
 import type { PropertyResult } from '../verify/property.ts'
 import { EARLIER, PREVIOUS, type VerifyTrust } from '../verify/verify.ts'
+import { logDirectory } from './proof-source.ts'
 
 /** What the person who verifies a log, a proof or a checkpoint brings. */
 export interface LogFileTrust extends VerifyTrust {
@@ -126,7 +126,7 @@ function asAsked(identity: IdentityCheck | null, trust: LogFileTrust): readonly 
 }
 
 async function verifyDirectory(path: string, trust: LogFileTrust, head: HeadTrust): Promise<Found> {
-  const log = isBundle(path) ? join(path, LINEAGE_PATH) : path
+  const log = logDirectory(path)
   if (existsSync(join(log, 'state'))) {
     throw new CliError('USAGE', `${log} is the directory that a daemon writes to, not a copy`, {
       at: log,

@@ -12,7 +12,8 @@ import {
 
 /** Below a bundle: the exported log with its evidence. */
 export const LINEAGE_PATH = 'lineage'
-const HOST_PATH = 'host'
+/** Below a bundle: who the host is. */
+export const HOST_PATH = 'host'
 const MAX_HOST_FILE = 1 << 20
 
 /** What a bundle has beside the log. Everything in it is controlled by whoever made it. */

@@ -130,6 +130,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     const checkpoint = 'bundle/lineage/checkpoint'
     await json('lineage prove', '--consistency', checkpoint, '--out', 'growth')
     await json('lineage verify', ...operator, 'bundle')
+    await json('lineage import', ...operator, '--archive', 'archive', 'bundle')
     const identity = [...operator, '--identity', 'bundle/host']
     await json('lineage verify', ...identity, '0.tlog-proof')
     await json('lineage verify', ...identity, '--earlier', checkpoint, 'growth')

@@ -1,24 +1,18 @@
 import type { Command } from 'commander'
-import { parseCheckpointText, parseConsistencyProof, parseNote } from '../../../lineage/index.ts'
+import { parseConsistencyProof } from '../../../lineage/index.ts'
 import { addCommand, addNote, setAction } from '../../command.ts'
 import { EXIT } from '../../error.ts'
 import { readAs, readDocument } from '../../files.ts'
 import { EVENT, PROPERTY } from '../../form.ts'
 import { eventText } from '../../lineage/line.ts'
-import { readLogKeys } from '../../lineage/log-keys.ts'
+import { addLogTrustOptions, type LogTrustOptions, readLogTrust } from '../../lineage/log-trust.ts'
 import { type LogFileResult, verifyLogFile } from '../../lineage/verify-log.ts'
 import { printable, styled } from '../../output.ts'
-import { addPolicyOption, type PolicyOptions, readPolicy } from '../../verify/policy.ts'
 import { allVerified, resultLine } from '../../verify/property.ts'
-import { addPreviousOption, addTrustOptions, readTrust, type TrustOptions } from '../../verify/trust.ts'
-import { collect } from '../../workload.ts'
 
-interface Options extends TrustOptions, PolicyOptions {
-  identity?: string
-  logKey?: string[]
+interface Options extends LogTrustOptions {
   proof?: string
   entry?: string
-  previous?: string[]
 }
 
 export function addLineageVerify(parent: Command): void {
@@ -40,23 +34,12 @@ export function addLineageVerify(parent: Command): void {
       'entry|null': { index: 'decimal', 'event|null': EVENT },
     },
   )
-  addTrustOptions(command)
-    .option(
-      '--identity <directory>',
-      "the host's identity: the directory `host` of a bundle, or the bundle (default: that of the bundle that is verified)",
-    )
-    .option(
-      '--log-key <key>',
-      "the log's key, name+id+key or a file with it: enough to know whose log it is, but not on which TPM (repeatable)",
-      collect,
-    )
+  addLogTrustOptions(command)
     .option(
       '--proof <file>',
       'that a checkpoint goes on from --earlier: of `writ lineage prove --consistency`',
     )
     .option('--entry <file>', 'the entry of a proof that does not carry it')
-  addPreviousOption(command)
-  addPolicyOption(command)
   addNote(
     command,
     'Each property reads VERIFIED, NOT CHECKED or FAILED. The exit status is 0 only if nothing failed and everything that was asked is\n' +
@@ -65,14 +48,9 @@ export function addLineageVerify(parent: Command): void {
       'This says whether the log is whole and whose it is. Whether what is in it was right (every decision, every appraisal) is said by `writ verify`.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
-    const { proof, entry, identity, logKey = [] } = options
-    const policy = await readPolicy(options)
+    const { proof, entry } = options
     const result = await verifyLogFile(args[0] ?? '', {
-      ...(await readTrust(options, readAnyHead)),
-      identity: identity ?? null,
-      logKeys: await readLogKeys(logKey),
-      ...(options.previous === undefined ? {} : { previous: options.previous }),
-      ...(policy === undefined ? {} : { policy }),
+      ...(await readLogTrust(options)),
       proof:
         proof === undefined ? undefined : await readAs(proof, 'a consistency proof', parseConsistencyProof),
       entry: entry === undefined ? undefined : await readDocument(entry, 'an entry'),
@@ -94,11 +72,6 @@ export function addLineageVerify(parent: Command): void {
     )
     return verified ? EXIT.done : EXIT.refused
   })
-}
-
-/** Logs of any make have checkpoints, and this command reads them all. */
-function readAnyHead(bytes: Buffer): void {
-  parseCheckpointText(parseNote(bytes).text)
 }
 
 function linesOf({ head, entry }: LogFileResult, verified: boolean): string[] {
