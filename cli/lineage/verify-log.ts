@@ -25,12 +25,7 @@ import {
 } from '../../lineage/index.ts'
 import { CliError } from '../error.ts'
 import { readDocument, systemReason } from '../files.ts'
-import {
-  type BundleHost,
-  isBundle,
-  readBundleHost,
-  readHostDirectory,
-} from '../verify/bundle.ts'
+import { type BundleHost, isBundle, readBundleHost, readHostDirectory } from '../verify/bundle.ts'
 import { checkIdentity, type IdentityCheck } from '../verify/identity.ts'
 import type { PropertyResult } from '../verify/property.ts'
 import { EARLIER, PREVIOUS, type VerifyTrust } from '../verify/verify.ts'
