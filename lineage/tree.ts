@@ -11,7 +11,9 @@ const TILE_HEIGHT = 8
 export type TileReader = (level: number, index: number) => Promise<Buffer>
 
 /** Tiles of which all nodes are kept: 16 kB each. */
-const KEPT_TILES = 64
+const KEPT_TILES = 128
+/** Nodes above the edge that are kept, once asked for: each proof takes the same ones. */
+const KEPT_NODES = 1024
 
 /** Hashes of one tile level that no full tile on disk holds yet. */
 interface Edge {
@@ -27,6 +29,7 @@ interface Edge {
 export class Tree {
   readonly #readTile: TileReader
   readonly #kept = new Map<string, TilePyramid>()
+  readonly #nodes = new Map<string, Buffer>()
   readonly #range: CompactRange
   readonly #edges: Edge[]
 
@@ -89,7 +92,7 @@ export class Tree {
     const tile = Math.floor(first / TILE_WIDTH)
     const offset = first % TILE_WIDTH
     const edge = this.#atEdge(level, tile, offset + count)
-    if (edge !== undefined) return foldPerfect(edge.slice(offset))
+    if (edge !== undefined) return this.#foldEdge(height, index, edge.slice(offset))
     return (await this.#tileOnDisk(level, tile)).node(within, offset / count)
   }
 
@@ -114,6 +117,17 @@ export class Tree {
       throw new LineageError('RANGE_INVALID', `tile ${level}/${index} has no ${width} hashes yet`)
     }
     return hashes
+  }
+
+  #foldEdge(height: number, index: number, hashes: Buffer[]): Buffer {
+    if (hashes.length < 4) return foldPerfect(hashes)
+    const key = keyOf(height, index)
+    const kept = this.#nodes.get(key)
+    if (kept !== undefined) return kept
+    if (this.#nodes.size >= KEPT_NODES) this.#nodes.clear()
+    const node = foldPerfect(hashes)
+    this.#nodes.set(key, node)
+    return node
   }
 
   async #tileOnDisk(level: number, index: number): Promise<TilePyramid> {
