@@ -70,6 +70,7 @@ export class BlobStore {
   readonly #removing = new Map<string, Promise<number>>()
   /** Blobs that entries are about to name: how many, and since when (performance.now()). */
   readonly #unnamed = new Map<string, { uses: number; sinceMs: number }>()
+  readonly #abandoned = new Set<string>()
   /** What all blobs take of the disk, in {@link diskBytes}; null until somebody has counted. */
   bytes: number | null = null
   /** What is known of the store between two runs. */
@@ -134,8 +135,16 @@ export class BlobStore {
   /** Forgets what nobody has come to name: the request had failed by then. */
   forgetUnnamed(): void {
     const now = performance.now()
-    for (const [digest, { sinceMs }] of this.#unnamed)
-      if (now - sinceMs >= UNNAMED_MS) this.#unnamed.delete(digest)
+    for (const [digest, { sinceMs }] of this.#unnamed) {
+      if (now - sinceMs < UNNAMED_MS) continue
+      this.#unnamed.delete(digest)
+      this.#abandoned.add(digest)
+    }
+  }
+
+  /** Whether blobs other than these were put that nobody came to name: their files are in nobody's way, and count. */
+  hasAbandoned(others: ReadonlySet<string>): boolean {
+    return [...this.#unnamed.keys(), ...this.#abandoned].some(digest => !others.has(digest))
   }
 
   get(digest: string): Promise<Buffer> {

@@ -85,6 +85,8 @@ class Needs {
   readonly #open = new Set<string>()
   #clock: readonly string[] = []
   #passed: readonly string[] = []
+  /** The two newest: should one not be readable, a start takes the other. */
+  #snapshots: readonly string[] = []
 
   take(event: LogEntry['event']): void {
     if ((event.type === 'decision' || event.type === 'renewal') && event.executionId !== null) {
@@ -99,7 +101,7 @@ class Needs {
       if (event.clock !== null && !event.reasons.some(({ code }) => code === 'CLOCK_ROLLED_BACK'))
         this.#clock = passingBlobs(event)
       if (event.verdict !== 'fail') this.#passed = passingBlobs(event)
-    }
+    } else if (event.type === 'snapshot') this.#snapshots = [event.digest, ...this.#snapshots].slice(0, 2)
   }
 
   /** What of it is needed; null if nothing is. */
@@ -110,6 +112,8 @@ class Needs {
       if (needed !== undefined) return `${needed}, and ${id} runs by it`
     }
     const newest = [...this.#clock, ...this.#passed].find(digest => listed.has(digest))
-    return newest === undefined ? null : `${newest}, which is of the newest appraisal`
+    if (newest !== undefined) return `${newest}, which is of the newest appraisal`
+    const snapshot = this.#snapshots.find(digest => listed.has(digest))
+    return snapshot === undefined ? null : `${snapshot}, which is one of the two newest snapshots`
   }
 }

@@ -1,5 +1,6 @@
 import { WritError } from '../../encoding/error.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
+import { wasDropped } from './dropped.ts'
 import type { PropertyResult } from './property.ts'
 
 /** One entry of the log with its position. */
@@ -12,8 +13,8 @@ export type EventOf<T extends LineageEvent['type']> = Extract<LineageEvent, { ty
 
 /** What is wrong with one thing that was verified; becomes a FAILED property. */
 export class StepFailure extends WritError<'STEP_FAILED'> {
-  constructor(message: string, file?: string) {
-    super('STEP_FAILED', message, { at: file })
+  constructor(message: string, file?: string, cause?: unknown) {
+    super('STEP_FAILED', message, { at: file, cause })
   }
 }
 
@@ -29,7 +30,8 @@ export interface NotLookedAt {
 }
 
 /**
- * Runs one step. Whatever it throws is a failed property: evidence that cannot be understood proves nothing.
+ * Runs one step. Whatever it throws is a failed property: evidence that cannot be understood proves nothing. What was dropped is not
+ * looked at, which is no failure.
  *
  * @param droppedAsked whether what could not be looked at for want of dropped evidence was asked for
  */
@@ -45,6 +47,11 @@ export async function property(
     const isAsked = asked && (found.dropped !== true || droppedAsked)
     return { property: name, status: 'NOT CHECKED', detail: found.notChecked, asked: isAsked }
   } catch (error) {
+    if (wasDropped(error)) {
+      const why = error instanceof Error ? error.message : String(error)
+      const isAsked = asked && droppedAsked
+      return { property: name, status: 'NOT CHECKED', detail: why, asked: isAsked }
+    }
     const file = error instanceof StepFailure && error.at !== undefined ? { file: error.at } : {}
     const detail = error instanceof Error ? error.message : String(error)
     return { property: name, status: 'FAILED', detail, asked, ...file }
@@ -57,6 +64,10 @@ export async function atEntry<T>(index: number, work: () => T | Promise<T>): Pro
     return await work()
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    throw new StepFailure(`entry ${index}: ${message}`, error instanceof StepFailure ? error.at : undefined)
+    throw new StepFailure(
+      `entry ${index}: ${message}`,
+      error instanceof StepFailure ? error.at : undefined,
+      error,
+    )
   }
 }

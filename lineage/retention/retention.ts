@@ -116,8 +116,11 @@ export class Retention {
 
   /** Writes down what is known, for the next start. The log is still open, and nothing is put any more. */
   async close(): Promise<void> {
-    const { bytes } = this.#lineage.evidence
-    if (this.#known !== undefined && bytes !== null) await this.#save({ ...this.#known, bytes })
+    const { evidence } = this.#lineage
+    if (this.#known === undefined || evidence.bytes === null) return
+    // What requests that failed have put is found when the next run counts.
+    const bytes = evidence.hasAbandoned(this.#o.spared) ? null : evidence.bytes
+    await this.#save({ ...this.#known, bytes })
   }
 
   async #save(known: Known): Promise<void> {
