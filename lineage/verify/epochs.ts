@@ -40,7 +40,7 @@ export class EpochCheck {
   }
 
   /** That the name of the log is that of its epoch. */
-  result({ origin }: Checkpoint): PropertyResult[] {
+  result({ origin }: Pick<Checkpoint, 'origin'>): PropertyResult[] {
     const { first } = this
     const { base, epoch } = parseEpochOrigin(origin)
     if (this.#fault !== undefined) return [failed(EPOCH, this.#fault)]

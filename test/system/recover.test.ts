@@ -145,27 +145,23 @@ describe.skipIf(NEEDS_ROOT !== null)('a lineage that cannot go on (needs root)',
     expect(other.code).toBe(1)
   })
 
-  test('recovers again from a log without its tail, and from one whose checkpoint is damaged', async () => {
-    for (const [epoch, breaks] of [
-      [3, () => rmSync(join(log, 'state/tail'), { recursive: true })],
-      [4, () => damage(join(log, 'checkpoint'), 3)],
-    ] as const) {
-      await host.stopDaemon()
-      breaks()
-      await expect(host.startDaemon()).rejects.toThrow('writd ended')
-      expect(JSON.parse((await recover('--yes', '--json')).stdout)).toMatchObject({ epoch })
-      await host.startDaemon()
-      await host.ok('clear', '--epoch', ...operator)
-      await host.attested()
-      await host.ok('policy', 'load', host.path('policy-2.json'))
-      expect((await run('revoked')).stderr).toContain('REVOKED')
-      expect((await run('later')).stderr).toContain('REPLAYED')
-      expect((await run('any')).stderr).toBe('')
-    }
-    expect(
-      readdirSync(host.path('state'))
-        .filter(name => name.startsWith('lineage'))
-        .sort(),
-    ).toEqual([...['lineage', 'lineage.epoch-1', 'lineage.epoch-2', 'lineage.epoch-3']])
+  test.each<[string, number, () => void]>([
+    ['without its tail', 3, () => rmSync(join(log, 'state/tail'), { recursive: true })],
+    ['whose checkpoint is damaged', 4, () => damage(join(log, 'checkpoint'), 3)],
+  ])('recovers again from one %s', async (_, epoch, breaks) => {
+    await host.stopDaemon()
+    breaks()
+    await expect(host.startDaemon()).rejects.toThrow('writd ended')
+    expect(JSON.parse((await recover('--yes', '--json')).stdout)).toMatchObject({ epoch })
+    await host.startDaemon()
+    await host.ok('clear', '--epoch', ...operator)
+    await host.attested()
+    await host.ok('policy', 'load', host.path('policy-2.json'))
+    expect((await run('revoked')).stderr).toContain('REVOKED')
+    expect((await run('later')).stderr).toContain('REPLAYED')
+    expect((await run('any')).stderr).toBe('')
+    const logs = readdirSync(host.path('state')).filter(name => name.startsWith('lineage'))
+    const aside = Array.from({ length: epoch - 1 }, (_, i) => `lineage.epoch-${i + 1}`)
+    expect(logs.sort()).toEqual(['lineage', ...aside])
   })
 })
