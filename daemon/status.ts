@@ -1,6 +1,7 @@
 import { labelsInForce, lapseOf } from '../authorization/index.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ConfigurationStatusInput } from '../proto/generated/writ/v1/ConfigurationStatus.ts'
+import type { EvidenceStatusInput } from '../proto/generated/writ/v1/EvidenceStatus.ts'
 import type { DaemonParts } from './daemon.ts'
 import { DAEMON_VERSION } from './first-entries.ts'
 import { bootTimeNs } from './native.ts'
@@ -40,6 +41,7 @@ export function statusMessage(parts: DaemonParts): AttestationStatusInput {
     daemonVersion: DAEMON_VERSION,
     daemonStartedTime: parts.startedTime,
     configuration: configurationMessage(settings),
+    evidence: evidenceMessage(parts),
     ...documentsMessage(parts),
     ...(history.failureIndex === null ? {} : { failureEntry: String(history.failureIndex) }),
     ...(history.clockFault === null
@@ -77,6 +79,16 @@ function documentsMessage({
           },
         }),
     ...(refused === null ? {} : { refusedDocument: { ...refused } }),
+  }
+}
+
+/** What the evidence takes of the disk, and whether it may. */
+function evidenceMessage({ lineage, retention, settings }: DaemonParts): EvidenceStatusInput {
+  const { bytes } = lineage.evidence
+  return {
+    ...(bytes === null ? {} : { bytes: String(bytes) }),
+    maxBytes: String(settings.now.lineage.evidenceMaxBytes),
+    overBound: retention.overBound,
   }
 }
 

@@ -32,6 +32,11 @@ const STATUS = {
   firmwareVersion: 'text',
   executions: 'number',
   lineageSize: 'decimal',
+  'evidence|null': {
+    'bytes?': 'decimal: on disk; missing until it has been counted after an unclean stop',
+    maxBytes: 'decimal',
+    overBound: 'boolean: whether it is more, and all of it has to be kept',
+  },
   daemonVersion: 'text',
   daemonStartedTime: 'time',
   'failureEntry?': 'decimal: entry of the lineage that an operator has to clear',
@@ -146,11 +151,24 @@ function statusLines(status: AttestationStatus): string[] {
     `revocations       epoch ${status.revocationEpoch}`,
     `executions        ${status.executions}`,
     `lineage           ${status.lineageSize} entries`,
+    ...evidenceLines(status),
     ...refusedLines(status),
     ...configurationLines(status.configuration),
     `daemon            ${printable(status.daemonVersion)}, since ${status.daemonStartedTime}`,
     ...adviceLines(status),
   ]
+}
+
+function evidenceLines({ evidence }: AttestationStatus): string[] {
+  if (evidence === null) return []
+  const { bytes, maxBytes, overBound } = evidence
+  const taken = bytes === undefined ? 'not counted yet' : mebibytes(bytes)
+  const over = overBound ? `, ${styled('red', 'and all of it has to be kept')}` : ''
+  return [`evidence          ${taken} of ${mebibytes(maxBytes)}${over}`]
+}
+
+function mebibytes(bytes: string): string {
+  return `${(Number(bytes) / 2 ** 20).toFixed(1)} MiB`
 }
 
 function policyLines({ policy }: AttestationStatus): string[] {

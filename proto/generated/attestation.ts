@@ -5,6 +5,7 @@ import type { AttestationReasonInput as _writ_v1_AttestationReasonInput, Attesta
 import type { AttestationServiceClient as _writ_v1_AttestationServiceClient, AttestationServiceDefinition as _writ_v1_AttestationServiceDefinition } from './writ/v1/AttestationService.ts';
 import type { AttestationStatusInput as _writ_v1_AttestationStatusInput, AttestationStatus as _writ_v1_AttestationStatus } from './writ/v1/AttestationStatus.ts';
 import type { ConfigurationStatusInput as _writ_v1_ConfigurationStatusInput, ConfigurationStatus as _writ_v1_ConfigurationStatus } from './writ/v1/ConfigurationStatus.ts';
+import type { EvidenceStatusInput as _writ_v1_EvidenceStatusInput, EvidenceStatus as _writ_v1_EvidenceStatus } from './writ/v1/EvidenceStatus.ts';
 import type { GetReportRequestInput as _writ_v1_GetReportRequestInput, GetReportRequest as _writ_v1_GetReportRequest } from './writ/v1/GetReportRequest.ts';
 import type { GetReportResponseInput as _writ_v1_GetReportResponseInput, GetReportResponse as _writ_v1_GetReportResponse } from './writ/v1/GetReportResponse.ts';
 import type { GetStatusRequestInput as _writ_v1_GetStatusRequestInput, GetStatusRequest as _writ_v1_GetStatusRequest } from './writ/v1/GetStatusRequest.ts';
@@ -31,6 +32,7 @@ export interface ProtoGrpcType {
       AttestationService: SubtypeConstructor<typeof grpc.Client, _writ_v1_AttestationServiceClient> & { service: _writ_v1_AttestationServiceDefinition }
       AttestationStatus: MessageTypeDefinition<_writ_v1_AttestationStatusInput, _writ_v1_AttestationStatus>
       ConfigurationStatus: MessageTypeDefinition<_writ_v1_ConfigurationStatusInput, _writ_v1_ConfigurationStatus>
+      EvidenceStatus: MessageTypeDefinition<_writ_v1_EvidenceStatusInput, _writ_v1_EvidenceStatus>
       GateState: EnumTypeDefinition
       GetReportRequest: MessageTypeDefinition<_writ_v1_GetReportRequestInput, _writ_v1_GetReportRequest>
       GetReportResponse: MessageTypeDefinition<_writ_v1_GetReportResponseInput, _writ_v1_GetReportResponse>

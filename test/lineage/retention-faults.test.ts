@@ -47,6 +47,7 @@ async function faults(directory: string, signer: TestSigner): Promise<string[]> 
 
 /** Every third call by default, the first or the second to begin with. */
 const STEP = process.env.WRIT_FAULTS === 'all' ? 1 : 3
+const RUNS = Number(process.env.WRIT_RETENTION_RUNS ?? 25)
 const EFFECTS: Effect[] = ['did not persist', 'did persist']
 const CALLS: Call[] = ['open', 'write', 'writeLarge', 'fdatasync', 'fsync', 'rename', 'unlink']
 
@@ -142,74 +143,78 @@ async function needed(log: Lineage): Promise<Set<string>> {
   return need
 }
 
-test('after anything, nothing that is needed is missing, the bound holds unless all is needed, and the log verifies', async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async operations => {
-      const signer = testSigner()
-      let log = await openLog(temporaryDirectory(), { signer })
-      await log.putBlob(CONFIG)
-      await log.append(daemonStart(signer.logKey, Buffer.from(signer.ak.name).toString('hex')))
-      const openAnew = () =>
-        openRetention(log, 1000, { limits: () => ({ maxBytes: keep * 4096, minAgeMs: 0 }) })
-      let keep = 1000
-      let retention = await openAnew()
-      /** What runs, by the slot that it takes; an execution's id is its own for ever. */
-      const running = new Map<number, string>()
-      let minute = 0
-      const apply = async (op: Operation): Promise<void> => {
-        minute++
-        if (op.do === 'decision')
-          await decision(log, minute, `record ${op.name}`, { inputs: [`input ${op.input}`] })
-        else if (op.do === 'appraisal')
-          await appraisal(log, minute, `${op.name}`, { eventLog: `event log ${op.log}` })
-        // The same bytes as some decision's artifact.
-        else if (op.do === 'policy') await policy(log, minute, `input ${op.name}`)
-        else if (op.do === 'snapshot') await snapshot(log, minute, `snapshot ${op.name}`)
-        else if (op.do === 'put') await put(log, `record ${op.name}`)
-        else if (op.do === 'permit' && !running.has(op.id)) {
-          const execution = minute.toString(16).padStart(32, '0')
-          await decision(log, minute, `permit ${op.id}`, { inputs: [`input ${op.input}`], execution })
-          await started(log, minute, execution)
-          running.set(op.id, execution)
-        } else if (op.do === 'end' && running.has(op.id)) {
-          await ended(log, minute, running.get(op.id) ?? '')
-          running.delete(op.id)
-        } else if (op.do === 'run') {
-          keep = op.keep
-          const { overBound } = await retention.run()
-          const need = await needed(log)
-          for (const digest of need) expect(log.holdBlob(digest), digest).toBe(true)
-          log.evidence.named([...need])
-          const over = (log.evidence.bytes ?? 0) > keep * 4096
-          expect(overBound).toBe(over)
-        } else if (op.do === 'restart') {
-          keep = 1000
-          await log.checkpoint()
-          let { directory } = log
-          if (op.clean) await retention.close()
-          else {
-            directory = temporaryDirectory()
-            cpSync(log.directory, directory, { recursive: true, preserveTimestamps: true })
+test(
+  'after anything, nothing that is needed is missing, the bound holds unless all is needed, and the log verifies',
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(operation, { minLength: 5, maxLength: 40 }), async operations => {
+        const signer = testSigner()
+        let log = await openLog(temporaryDirectory(), { signer })
+        await log.putBlob(CONFIG)
+        await log.append(daemonStart(signer.logKey, Buffer.from(signer.ak.name).toString('hex')))
+        const openAnew = () =>
+          openRetention(log, 1000, { limits: () => ({ maxBytes: keep * 4096, minAgeMs: 0 }) })
+        let keep = 1000
+        let retention = await openAnew()
+        /** What runs, by the slot that it takes; an execution's id is its own for ever. */
+        const running = new Map<number, string>()
+        let minute = 0
+        const apply = async (op: Operation): Promise<void> => {
+          minute++
+          if (op.do === 'decision')
+            await decision(log, minute, `record ${op.name}`, { inputs: [`input ${op.input}`] })
+          else if (op.do === 'appraisal')
+            await appraisal(log, minute, `${op.name}`, { eventLog: `event log ${op.log}` })
+          // The same bytes as some decision's artifact.
+          else if (op.do === 'policy') await policy(log, minute, `input ${op.name}`)
+          else if (op.do === 'snapshot') await snapshot(log, minute, `snapshot ${op.name}`)
+          else if (op.do === 'put') await put(log, `record ${op.name}`)
+          else if (op.do === 'permit' && !running.has(op.id)) {
+            const execution = minute.toString(16).padStart(32, '0')
+            await decision(log, minute, `permit ${op.id}`, { inputs: [`input ${op.input}`], execution })
+            await started(log, minute, execution)
+            running.set(op.id, execution)
+          } else if (op.do === 'end' && running.has(op.id)) {
+            await ended(log, minute, running.get(op.id) ?? '')
+            running.delete(op.id)
+          } else if (op.do === 'run') {
+            keep = op.keep
+            const { overBound } = await retention.run()
+            const need = await needed(log)
+            for (const digest of need) expect(log.holdBlob(digest), digest).toBe(true)
+            log.evidence.named([...need])
+            const over = (log.evidence.bytes ?? 0) > keep * 4096
+            expect(overBound).toBe(over)
+          } else if (op.do === 'restart') {
+            keep = 1000
+            await log.checkpoint()
+            let { directory } = log
+            if (op.clean) await retention.close()
+            else {
+              directory = temporaryDirectory()
+              cpSync(log.directory, directory, { recursive: true, preserveTimestamps: true })
+            }
+            await log.close()
+            log = await openLog(directory, { signer })
+            retention = await openAnew()
           }
-          await log.close()
-          log = await openLog(directory, { signer })
-          retention = await openAnew()
         }
-      }
-      for (const op of operations) await apply(op)
-      keep = 1
-      const { overBound } = await retention.run()
-      if (overBound) {
-        // Then what is left is needed, or was put and is about to be named.
-        const need = await needed(log)
-        const passing = [...Array(31).keys()].flatMap(n => [`record ${n}`, `attest ${n}`])
-        for (const name of stored(log, ...passing))
-          expect(need.has(digestOf(name)) || log.evidence.inUse(digestOf(name)), name).toBe(true)
-      }
-      await log.checkpoint()
-      expect(await faults(log.directory, signer)).toEqual([])
-      await log.close()
-    }),
-    { numRuns: Number(process.env.WRIT_RETENTION_RUNS ?? 25) },
-  )
-}, 120_000)
+        for (const op of operations) await apply(op)
+        keep = 1
+        const { overBound } = await retention.run()
+        if (overBound) {
+          // Then what is left is needed, or was put and is about to be named.
+          const need = await needed(log)
+          const passing = [...Array(31).keys()].flatMap(n => [`record ${n}`, `attest ${n}`])
+          for (const name of stored(log, ...passing))
+            expect(need.has(digestOf(name)) || log.evidence.inUse(digestOf(name)), name).toBe(true)
+        }
+        await log.checkpoint()
+        expect(await faults(log.directory, signer)).toEqual([])
+        await log.close()
+      }),
+      { numRuns: RUNS },
+    )
+  },
+  120_000 + 1000 * RUNS,
+)

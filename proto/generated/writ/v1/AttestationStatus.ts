@@ -9,6 +9,7 @@ import type { HostLabelsStatusInput as _writ_v1_HostLabelsStatusInput, HostLabel
 import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from '../../writ/v1/RefusedDocument.ts';
 import type { RolledBackLineageInput as _writ_v1_RolledBackLineageInput, RolledBackLineage as _writ_v1_RolledBackLineage } from '../../writ/v1/RolledBackLineage.ts';
 import type { NewLineageEpochInput as _writ_v1_NewLineageEpochInput, NewLineageEpoch as _writ_v1_NewLineageEpoch } from '../../writ/v1/NewLineageEpoch.ts';
+import type { EvidenceStatusInput as _writ_v1_EvidenceStatusInput, EvidenceStatus as _writ_v1_EvidenceStatus } from '../../writ/v1/EvidenceStatus.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -137,6 +138,10 @@ export interface AttestationStatusInput {
    * The lineage took the place of one that could not go on. Everything is denied until an operator accepts it.
    */
   'newEpoch'?: (_writ_v1_NewLineageEpochInput | null);
+  /**
+   * The evidence store beside the lineage; absent while the daemon is not there yet.
+   */
+  'evidence'?: (_writ_v1_EvidenceStatusInput | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
@@ -270,6 +275,10 @@ export interface AttestationStatus {
    * The lineage took the place of one that could not go on. Everything is denied until an operator accepts it.
    */
   'newEpoch': (_writ_v1_NewLineageEpoch | null);
+  /**
+   * The evidence store beside the lineage; absent while the daemon is not there yet.
+   */
+  'evidence': (_writ_v1_EvidenceStatus | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
