@@ -5,6 +5,7 @@ import { deny } from './steps/deny.ts'
 import { govern } from './steps/govern.ts'
 import { infer } from './steps/infer.ts'
 import { provision } from './steps/provision.ts'
+import { receipt } from './steps/receipt.ts'
 import { serve } from './steps/serve.ts'
 import { simulate } from './steps/simulate.ts'
 import { tamper } from './steps/tamper.ts'
@@ -40,6 +41,7 @@ async function main(): Promise<number> {
     await deny(screen, site, workload)
     await tamper(screen, site, workload, simulated)
     await audit(screen, site)
+    await receipt(screen, site)
     return screen.summary() ? 0 : 1
   } catch (error) {
     if (interrupted === undefined) {

@@ -47,7 +47,7 @@ export async function checkIdentity(host: BundleHost, trust: IdentityTrust): Pro
     () => {
       if (trust.hostId === null) return { notChecked: 'no host was named' }
       if (key?.name.toString('hex') !== trust.hostId)
-        throw new StepFailure('the bundle is of another host', IDENTITY_PATH)
+        throw new StepFailure('it is of another host', IDENTITY_PATH)
       trusted = key
       return { detail: trust.hostId }
     },
@@ -58,7 +58,7 @@ export async function checkIdentity(host: BundleHost, trust: IdentityTrust): Pro
     () => {
       const der = host.akCertificate
       if (trust.operators.length === 0) return { notChecked: "no operator's key was given" }
-      if (der === null) return { notChecked: 'the bundle has no certificate of the attestation key' }
+      if (der === null) return { notChecked: 'there is no certificate of the attestation key' }
       if (key === null) throw new StepFailure('there is no attestation key to compare with', IDENTITY_PATH)
       const held = key
       const { ekCertificateSha256 } = inFile(AK_CERTIFICATE_PATH, () =>
