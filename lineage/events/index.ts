@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { type JsonObject, type JsonValue, parseJson } from '../../encoding/json.ts'
 import { MAX_ENTRY_BYTES } from '../entry-bundle.ts'
@@ -48,6 +49,26 @@ export function encodeEvent(event: LineageEvent): Buffer {
  * @throws LineageError `EVENT_INVALID`
  */
 export function parseEvent(bytes: Uint8Array): LineageEvent {
+  return parseCanonical(bytes) ?? explainInvalid(bytes)
+}
+
+/**
+ * The usual way, at a quarter of the time: what is written again byte for byte as it was has no key twice, no spelling of its own and nothing unknown, so
+ * the engine's own parser will do. Undefined for what is not so.
+ */
+function parseCanonical(bytes: Uint8Array): LineageEvent | undefined {
+  if (bytes.length > MAX_ENTRY_BYTES || !isUtf8(bytes)) return undefined
+  try {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString()
+    const value: unknown = JSON.parse(text)
+    return schemaOf(value).write(value) === text ? (value as LineageEvent) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Says what is wrong, by the strict parser. */
+function explainInvalid(bytes: Uint8Array): LineageEvent {
   let value: JsonValue
   try {
     value = parseJson(bytes, { maxBytes: MAX_ENTRY_BYTES, maxDepth: 8 })

@@ -81,7 +81,7 @@ export async function verifyLog(
   const holds = (...names: string[]) =>
     tree.results.every(({ property, status }) => status === 'VERIFIED' || !names.includes(property))
   const treeHolds = tpm.status === 'VERIFIED' && holds(ROOT, TILES, INCLUSION)
-  const roots = await distantRoots(directory, checkpoint, chain, holds(ROOT, TILES))
+  const roots = distantRoots(directory, checkpoint, chain, holds(ROOT, TILES))
   const checkpoints = chain.result(roots, tree.results[0] as PropertyResult)
   await pcrs.settle(true)
   const own = pcrsBlob(checkpoint)
@@ -150,12 +150,12 @@ async function readEvidence(directory: string, digest: string, kept: LogTrust['k
   }
 }
 
-async function distantRoots(
+function distantRoots(
   directory: string,
   { size }: Checkpoint,
   { distant }: CheckpointChain,
   tilesHold: boolean,
-): Promise<ReadonlyMap<number, Buffer>> {
+): ReadonlyMap<number, Buffer> {
   return tilesHold && distant.size > 0 ? rootsFromTiles(directory, size, new Set(distant.keys())) : new Map()
 }
 

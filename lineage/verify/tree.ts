@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { readBounded } from '../blob-store.ts'
+import { readBoundedSync } from '../blob-store.ts'
 import type { TreeHead } from '../checkpoint.ts'
 import { decodeBundle, MAX_BUNDLE_BYTES } from '../entry-bundle.ts'
 import { CompactRange, HASH_SIZE, leafHash } from '../merkle.ts'
@@ -48,10 +48,10 @@ export async function checkTree(
     else row.push(subtree)
   }
   /** Compares a tile that is complete, or the last of its level, and forgets its hashes. */
-  const compare = async (level: number, index: number, bundle?: string) => {
+  const compare = (level: number, index: number, bundle?: string) => {
     const hashes = rows[level]?.splice(0, TILE_WIDTH) ?? []
     const tile = tilePath({ level, index, width: hashes.length })
-    const bytes = await readBounded(join(directory, tile), MAX_TILE_BYTES, tile).catch(() => undefined)
+    const bytes = optional(() => readBoundedSync(join(directory, tile), MAX_TILE_BYTES, tile))
     if (!bytes?.equals(Buffer.concat(hashes))) differing.push({ tile, bundle })
   }
   if (wanted.has(0)) rootsAt.set(0, range.root())
@@ -59,7 +59,7 @@ export async function checkTree(
     const width = Math.min(TILE_WIDTH, head.size - range.size)
     const bundle = tilePath({ level: 'entries', index, width })
     try {
-      const bytes = await readBounded(join(directory, bundle), MAX_BUNDLE_BYTES, bundle)
+      const bytes = readBoundedSync(join(directory, bundle), MAX_BUNDLE_BYTES, bundle)
       for (const entry of decodeBundle(bytes, width)) {
         visit(entry, range.size, bundle, trees)
         range.append(leafHash(entry), collect)
@@ -70,36 +70,45 @@ export async function checkTree(
       return { results: [ROOT, TILES, INCLUSION].map(property => failedBy(property, error, bundle)), rootsAt }
     }
     await pause()
-    await compare(0, index, bundle)
+    compare(0, index, bundle)
     for (let level = 1; (rows[level]?.length ?? 0) === TILE_WIDTH; level++) {
-      await compare(level, tilesBefore(range.size, level))
+      compare(level, tilesBefore(range.size, level))
     }
   }
   for (let level = 1; level < rows.length; level++) {
-    if ((rows[level]?.length ?? 0) > 0) await compare(level, tilesBefore(range.size, level))
+    if ((rows[level]?.length ?? 0) > 0) compare(level, tilesBefore(range.size, level))
   }
   const matches = range.root().equals(head.root)
-  return { results: matches ? judgeTiles(head, differing) : await blame(directory, head, differing), rootsAt }
+  return { results: matches ? judgeTiles(head, differing) : blame(directory, head, differing), rootsAt }
 }
 
 /** Roots of the tree at some sizes, from tiles that were found to be what the entries make. @throws what reading them throws */
-export async function rootsFromTiles(
+export function rootsFromTiles(
   directory: string,
   size: number,
   sizes: ReadonlySet<number>,
-): Promise<Map<number, Buffer>> {
+): Map<number, Buffer> {
   const roots = new Map<number, Buffer>()
   const range = new CompactRange()
   const last = Math.max(0, ...sizes)
   if (sizes.has(0)) roots.set(0, range.root())
   for (let index = 0; range.size < last; index++) {
     const tile = tilePath({ level: 0, index, width: Math.min(TILE_WIDTH, size - range.size) })
-    for (const hash of splitTile(await readBounded(join(directory, tile), MAX_TILE_BYTES, tile))) {
+    for (const hash of splitTile(readBoundedSync(join(directory, tile), MAX_TILE_BYTES, tile))) {
       range.append(hash)
       if (sizes.has(range.size)) roots.set(range.size, range.root())
     }
   }
   return roots
+}
+
+/** What a file says, or undefined where it cannot be read. */
+function optional<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
 }
 
 /** Index of the tile of a level that ends at, or holds, entry `size` - 1. */
@@ -119,15 +128,16 @@ function judgeTiles(head: TreeHead, differing: readonly { tile: string }[]): Pro
 }
 
 /** The entries do not make the signed root. If the leaf hashes in the tiles do, the entries are at fault, else either. */
-async function blame(
+function blame(
   directory: string,
   head: TreeHead,
   differing: readonly { tile: string; bundle: string | undefined }[],
-): Promise<PropertyResult[]> {
+): PropertyResult[] {
   const range = new CompactRange()
   for (let index = 0; range.size < head.size; index++) {
     const tile = tilePath({ level: 0, index, width: Math.min(TILE_WIDTH, head.size - range.size) })
-    const bytes = await readBounded(join(directory, tile), MAX_TILE_BYTES, tile).catch(() => Buffer.alloc(0))
+    const bytes =
+      optional(() => readBoundedSync(join(directory, tile), MAX_TILE_BYTES, tile)) ?? Buffer.alloc(0)
     if (bytes.length === 0 || bytes.length % HASH_SIZE !== 0) break
     for (const hash of splitTile(bytes)) range.append(hash)
   }
