@@ -120,7 +120,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     await json('lineage show', '0')
     await json('lineage show', id)
     await json('lineage grep', 'daemon-start')
-    await json('lineage grep', '--count', 'daemon-start')
+    await json('lineage grep', '--total', 'daemon-start')
     await json('lineage tree')
     await json('lineage export', '--state-dir', host.path('state'), 'bundle')
     await json('lineage export', '--state-dir', host.path('state'), '--onto', 'bundle')

@@ -229,7 +229,7 @@ describe('what is looked for', () => {
     expect(await grep('nothing has this')).toMatchObject({ status: 1, stdout: '', stderr: '' })
     expect(await grep('(')).toMatchObject({ status: 2, stdout: '' })
     expect((await grep('--fixed', '(')).status).toBe(1)
-    expect(await grep('--count', '^77$')).toMatchObject({ status: 0, stdout: '3\n' })
+    expect(await grep('--total', '^77$')).toMatchObject({ status: 0, stdout: '3\n' })
   })
 
   test('is found in the fields that are named alone, which are shown', async () => {

@@ -24,7 +24,7 @@ interface Options extends SourceOptions, SelectionOptions {
   field: string[]
   ignoreCase?: boolean
   fixed?: boolean
-  count?: boolean
+  total?: boolean
   follow?: boolean
 }
 
@@ -36,7 +36,7 @@ export function addLineageGrep(parent: Command): void {
     `writ lineage grep POLICY_DENIED
      writ lineage grep --field record.inputs.request.program '^/opt/'
      writ lineage grep --since today --caller alice --ignore-case secret
-     writ lineage grep --directory bundle/ --count 'ssh.*\\.service'`,
+     writ lineage grep --directory bundle/ --total 'ssh.*\\.service'`,
     [
       {
         as: 'lines',
@@ -48,7 +48,7 @@ export function addLineageGrep(parent: Command): void {
           ],
         },
       },
-      { when: 'with --count', fields: { count: 'number: entries that match' } },
+      { when: 'with --total', fields: { total: 'number: entries that match' } },
     ],
   )
     .option(
@@ -59,7 +59,7 @@ export function addLineageGrep(parent: Command): void {
     )
     .option('--ignore-case', 'take capital and small letters for the same')
     .option('--fixed', 'the pattern is plain text, not a regular expression')
-    .option('--count', 'print how many entries match, and nothing else')
+    .option('--total', 'print how many entries match, and nothing else')
     .option('--follow', 'go on with what is appended, as soon as it is durable, until interrupted')
   addSelectionOptions(command)
   addSourceOptions(command)
@@ -71,8 +71,8 @@ export function addLineageGrep(parent: Command): void {
   setAction<Options>(command, ({ args, options, output }) =>
     withSource(options, async source => {
       const pattern = readPattern(args[0] ?? '', options)
-      if (options.follow === true && options.count === true)
-        throw new CliError('USAGE', '--count is known at an end, and --follow has none')
+      if (options.follow === true && options.total === true)
+        throw new CliError('USAGE', '--total is known at an end, and --follow has none')
       checkFollow(options)
       const { range, filter, isOver } = await openSelection(source, options)
       const layout = layoutFor(range.size)
@@ -81,7 +81,7 @@ export function addLineageGrep(parent: Command): void {
         const found = entry && (await search(source, entry, pattern, options.field))
         if (found === null || found.matches.length === 0) return true
         count++
-        return options.count === true || print(found, pattern, layout, output)
+        return options.total === true || print(found, pattern, layout, output)
       }
       let goesOn = true
       for await (const raw of source.read(range.from, range.to, filter.types)) {
@@ -94,7 +94,7 @@ export function addLineageGrep(parent: Command): void {
           else if (!(await look(await filter.pick(raw))) || isOver()) break
         }
       }
-      if (options.count === true) output.result({ count }, () => [String(count)])
+      if (options.total === true) output.result({ total: count }, () => [String(count)])
       return count > 0 ? EXIT.done : EXIT.refused
     }),
   )
