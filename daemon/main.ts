@@ -135,12 +135,11 @@ function untilStopped(parts: DaemonParts, stop: AbortSignal): Promise<{ cause: s
     stop.addEventListener('abort', stopped)
     if (stop.aborted) stopped()
     void parts.lineage.failed.then(error => {
-      parts.log.fatal(
-        { event: 'lineage-failed', code: error.code, err: error },
-        'the lineage cannot be written',
-      )
+      const what =
+        error.code === 'LINEAGE_BROKEN' ? 'the lineage is not whole' : 'the lineage cannot be written'
+      parts.log.fatal({ event: 'lineage-failed', code: error.code, err: error }, what)
       parts.gate.close('STALE', [{ code: error.code, message: error.message }])
-      resolve({ cause: `the lineage cannot be written: ${error.message}`, failed: true })
+      resolve({ cause: `${what}: ${error.message}`, failed: true })
     })
     parts.launcher.on('disconnected', () => {
       parts.gate.close('STALE', [{ code: 'LAUNCHER_LOST', message: 'the launcher is gone' }])

@@ -3,12 +3,12 @@ import { mkdtempSync, rmSync, statfsSync, unlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
-import { parseEvent } from '../../lineage/index.ts'
-import { large, numbered, openLog, testSigner } from './support/log.ts'
+import { exportLog, parseEvent } from '../../lineage/index.ts'
+import { fill, large, numbered, openLog, testSigner } from './support/log.ts'
 
 const root = process.getuid?.() === 0
 
-describe.skipIf(!root)('a full disk (skipped unless root, who can mount one)', () => {
+describe.skipIf(!root)('a disk that is full or read-only (skipped unless root, who can mount one)', () => {
   let mount = ''
   beforeAll(() => {
     mount = mkdtempSync(join(tmpdir(), 'writ-full-'))
@@ -74,4 +74,24 @@ describe.skipIf(!root)('a full disk (skipped unless root, who can mount one)', (
     expect(reopened.openedAfterUncleanStop).toBe(false)
     await reopened.close()
   }, 60_000)
+
+  it('that has become read-only keeps the log from opening, and from nothing else', async () => {
+    const directory = join(mount, 'read-only')
+    const signer = testSigner()
+    const remount = (how: string) => spawnSync('mount', ['-o', `remount,${how},size=24m`, mount]).status
+    const log = await openLog(directory, { signer })
+    await fill(log, 0, 300)
+    await log.checkpoint()
+    await log.close()
+    expect(remount('ro')).toBe(0)
+    onTestFinished(() => void remount('rw'))
+    await expect(openLog(directory, { signer })).rejects.toMatchObject({ code: 'LINEAGE_UNAVAILABLE' })
+    const copy = mkdtempSync(join(tmpdir(), 'writ-export-'))
+    onTestFinished(() => rmSync(copy, { recursive: true }))
+    expect(await exportLog(directory, copy)).toMatchObject({ size: 300 })
+    expect(remount('rw')).toBe(0)
+    const again = await openLog(directory, { signer })
+    expect([again.size, again.openedAfterUncleanStop]).toEqual([300n, false])
+    await again.close()
+  })
 })
