@@ -17,6 +17,7 @@ import { imaReplayRows } from './ima-replay.ts'
 import { largeSubject, largeSubjectGoal, largeSubjectTitle } from './large-subject.ts'
 import { launchRows } from './launch.ts'
 import { lineageAppend, lineageAppendTitle } from './lineage-append.ts'
+import { lineageProof, lineageProofTitle } from './lineage-proof.ts'
 import { lineageVerify, lineageVerifyTitle } from './lineage-verify.ts'
 import type { Row } from './measure.ts'
 import { execution, executionTitle, idle, idleTitle } from './memory.ts'
@@ -74,6 +75,7 @@ export const BENCHES: readonly Bench[] = [
   ...evidenceRows,
   ...imaReplayRows,
   { row: lineageAppendTitle, goal: 85 / 60, measure: place => lineageAppend(place.directory) },
+  { row: lineageProofTitle, goal: 1, measure: place => lineageProof(place.directory) },
   { row: lineageVerifyTitle, goal: 1.5, measure: place => lineageVerify(place.directory) },
 ]
 

@@ -24,6 +24,12 @@ export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   return sha256(node)
 }
 
+/** Writes, at `to`, the hash of the node whose children are the two hashes that lie side by side at `from` of the same bytes. */
+export function writePairHash(bytes: Buffer, from: number, to: number): void {
+  bytes.copy(node, 1, from, from + 2 * HASH_SIZE)
+  bytes.write(hash('sha256', node, 'latin1'), to, HASH_SIZE, 'latin1')
+}
+
 /**
  * SHA-256 by way of a string: its bytes then come out of Node's buffer pool, where `'buffer'` makes an ArrayBuffer for each. At two hashes an
  * entry that is 40 % of the time of an append.

@@ -1,4 +1,4 @@
-import { HASH_SIZE, nodeHash } from './merkle.ts'
+import { HASH_SIZE, writePairHash } from './merkle.ts'
 import { TILE_WIDTH } from './tile-path.ts'
 
 /**
@@ -12,12 +12,9 @@ export class TilePyramid {
   constructor(tile: Uint8Array) {
     const nodes = Buffer.allocUnsafe((2 * TILE_WIDTH - 1) * HASH_SIZE)
     nodes.set(tile)
-    // Each row follows the one below it, so that nodes 2i and 2i+1 of all make node 256+i.
-    for (let i = 0, at = TILE_WIDTH * HASH_SIZE; at < nodes.length; i++, at += HASH_SIZE) {
-      const left = 2 * i * HASH_SIZE
-      const right = left + HASH_SIZE
-      nodes.set(nodeHash(nodes.subarray(left, right), nodes.subarray(right, right + HASH_SIZE)), at)
-    }
+    // Each row follows the one below it, so that nodes 2i and 2i+1 of all, which lie side by side, make node 256+i.
+    for (let pair = 0, at = TILE_WIDTH * HASH_SIZE; at < nodes.length; pair += 2 * HASH_SIZE, at += HASH_SIZE)
+      writePairHash(nodes, pair, at)
     this.#nodes = nodes
   }
 
