@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { utf8ToString } from '../../encoding/text.ts'
+import { base64ToBytes, utf8ToString } from '../../encoding/text.ts'
 import {
   type CheckpointText,
   type ConsistencyProof,
   checkGrowth,
   checkInclusion,
+  formatNoteKey,
   type HeadTrust,
   judgeByPolicy,
   type LineageEvent,
@@ -23,6 +24,7 @@ import {
   verifyLog,
   verifyOtherLog,
 } from '../../lineage/index.ts'
+import { readPublicKey } from '../../signing/key.ts'
 import { CliError } from '../error.ts'
 import { readDocument, systemReason } from '../files.ts'
 import { type BundleHost, isBundle, readBundleHost, readHostDirectory } from '../verify/bundle.ts'
@@ -48,11 +50,13 @@ export interface LogFileResult {
   readonly properties: readonly PropertyResult[]
   readonly hostId: string | null
   readonly head: CheckpointText | undefined
+  /** The key of the log's own line in its text form, if it is verified whose it is; null where nobody can know. */
+  readonly logKey: string | null
   /** The entry that a proof is about, if its bytes are proved to be there and are an event of this project. */
   readonly entry: { readonly index: bigint; readonly event: LineageEvent | null } | null
 }
 
-type Found = Omit<LogFileResult, 'hostId'>
+type Found = Omit<LogFileResult, 'hostId' | 'logKey'> & { readonly logKey?: string | null }
 
 /** Most bytes of a proof file: a checkpoint of 256 kB and an entry in base64. */
 const MAX_PROOF_BYTES = 2 << 20
@@ -76,6 +80,7 @@ export async function verifyLogFile(path: string, trust: LogFileTrust): Promise<
   }
   const found = directory ? await verifyDirectory(path, trust, head) : await verifyFile(path, trust, head)
   return {
+    logKey: null,
     ...found,
     properties: [...asAsked(identity, trust), ...found.properties],
     hostId: ak?.name.toString('hex') ?? null,
@@ -157,20 +162,40 @@ async function verifyOther(log: string, trust: LogFileTrust, head: HeadTrust): P
 
 async function verifyOwn(log: string, note: Buffer, trust: LogFileTrust, head: HeadTrust): Promise<Found> {
   const own = trust.logKeys.find(({ name }) => name === originOf(note))?.ed25519
-  const { results, checkpoint } = await verifyLog(log, {
-    earlier: trust.earlier,
-    ...(trust.previous === undefined ? {} : { previous: trust.previous }),
-    ...(head.ak === undefined ? {} : { ak: head.ak }),
-    ...(own === undefined ? {} : { logKey: own }),
-    // Keys of another log prove nothing about this one.
-    ...(own === undefined && trust.logKeys[0] !== undefined ? { origin: trust.logKeys[0].name } : {}),
-  })
+  let spki: string | undefined
+  const { results, checkpoint } = await verifyLog(
+    log,
+    {
+      earlier: trust.earlier,
+      ...(trust.previous === undefined ? {} : { previous: trust.previous }),
+      ...(head.ak === undefined ? {} : { ak: head.ak }),
+      ...(own === undefined ? {} : { logKey: own }),
+      // Keys of another log prove nothing about this one.
+      ...(own === undefined && trust.logKeys[0] !== undefined ? { origin: trust.logKeys[0].name } : {}),
+    },
+    event => {
+      if (event.type === 'daemon-start') spki = event.logKeySpki
+    },
+  )
   const byPolicy =
     checkpoint === undefined || trust.policy === undefined
       ? []
       : policyResults(judgeByPolicy(checkpoint.note, trust.policy))
-  return { kind: 'log', properties: mark([...results, ...byPolicy], trust), head: checkpoint, entry: null }
+  const holds = results.some(({ property, status }) => property === OWN_LINE && status === 'VERIFIED')
+  return {
+    kind: 'log',
+    properties: mark([...results, ...byPolicy], trust),
+    head: checkpoint,
+    logKey:
+      holds && checkpoint !== undefined && spki !== undefined
+        ? formatNoteKey(checkpoint.origin, readPublicKey(base64ToBytes(spki)))
+        : null,
+    entry: null,
+  }
 }
+
+/** Its name in the log's results: by the key that was given, or by the one that the tree names which the TPM signed. */
+const OWN_LINE = 'Ed25519 signature of the checkpoint'
 
 function originOf(note: Buffer): string | undefined {
   try {

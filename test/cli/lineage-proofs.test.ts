@@ -185,6 +185,7 @@ describe('proofs and checkpoints on the command line', () => {
     expect(own.stdout).not.toMatch('FAILED')
     expect(own.stdout).toMatch('VERIFIED     Ed25519 signature of the checkpoint: by the key that was given')
     expect(own.status).toBe(0)
+    expect(own.stdout).toContain(`\nlog key ${vkey}\n`)
     const stranger = await run('lineage verify', 'after', '--log-key', testLog('other.example').vkey)
     expect([stranger.status, stranger.stdout]).toEqual([1, expect.stringMatching('FAILED +origin')])
     expect((await run('lineage verify', 'after')).status).toBe(1)

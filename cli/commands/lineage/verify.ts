@@ -31,6 +31,7 @@ export function addLineageVerify(parent: Command): void {
       'size|null': 'number: entries',
       'root|null': 'hex',
       'hostId|null': 'hex',
+      'logKey|null': 'text: name+id+key, for --log-key and for policies, if it is verified',
       'entry|null': { index: 'decimal', 'event|null': EVENT },
     },
   )
@@ -56,7 +57,7 @@ export function addLineageVerify(parent: Command): void {
       entry: entry === undefined ? undefined : await readDocument(entry, 'an entry'),
     })
     const verified = allVerified(result.properties)
-    const { kind, properties, hostId, head, entry: found } = result
+    const { kind, properties, hostId, logKey, head, entry: found } = result
     output.result(
       {
         verified,
@@ -66,6 +67,7 @@ export function addLineageVerify(parent: Command): void {
         size: head?.size ?? null,
         root: head?.root ?? null,
         hostId,
+        logKey,
         entry: found,
       },
       () => [...properties.map(resultLine), '', ...linesOf(result, verified)],
@@ -74,10 +76,11 @@ export function addLineageVerify(parent: Command): void {
   })
 }
 
-function linesOf({ head, entry }: LogFileResult, verified: boolean): string[] {
+function linesOf({ head, entry, logKey }: LogFileResult, verified: boolean): string[] {
   const verdict = verified ? styled(['bold', 'green'], 'verified') : styled(['bold', 'red'], 'not verified')
   return [
     ...(entry?.event ? [`entry ${entry.index}: ${eventText(entry.event)}`] : []),
+    ...(logKey === null ? [] : [`log key ${logKey}`]),
     head === undefined ? verdict : `${verdict}: ${printable(head.origin)}, ${head.size} entries`,
   ]
 }
