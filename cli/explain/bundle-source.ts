@@ -31,8 +31,14 @@ export async function openBundle(directory: string, trust: VerifyTrust): Promise
     results,
     checkpoint = null,
     dropped,
-  } = await verifyLog(path, { earlier: trust.earlier, ...(ak === null ? {} : { ak }) }, (event, index) =>
-    log.push({ index, event }),
+  } = await verifyLog(
+    path,
+    {
+      earlier: trust.earlier,
+      everyCheckpoint: trust.everyCheckpoint ?? false,
+      ...(ak === null ? {} : { ak }),
+    },
+    (event, index) => log.push({ index, event }),
   )
   let leaves: Buffer[] | undefined
   const hashed = (size: number) => {

@@ -167,6 +167,7 @@ async function verifyOwn(log: string, note: Buffer, trust: LogFileTrust, head: H
     log,
     {
       earlier: trust.earlier,
+      everyCheckpoint: trust.everyCheckpoint ?? false,
       ...(trust.previous === undefined ? {} : { previous: trust.previous }),
       ...(head.ak === undefined ? {} : { ak: head.ak }),
       ...(own === undefined ? {} : { logKey: own }),

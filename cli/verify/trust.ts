@@ -14,6 +14,7 @@ export interface TrustOptions extends RootOptions {
   host?: string
   earlier?: string[]
   at?: string
+  everyCheckpoint?: boolean
 }
 
 /** Adds the options by which somebody who verifies says what is to be trusted. */
@@ -28,6 +29,10 @@ export function addTrustOptions(command: Command, keyRequired = false): Command 
     .option('--host <id>', 'the host that it has to be of, if you know it')
     .option('--earlier <file>', 'a checkpoint of this log that you have seen before (repeatable)', collect)
     .option('--at <time>', 'instant at which certificates have to be valid (default: now)')
+    .option(
+      '--every-checkpoint',
+      'look at the signatures of every checkpoint that the log tells of, also of thousands (default: one in some hundred entries then)',
+    )
   return addRootOptions(command)
 }
 
@@ -60,7 +65,7 @@ export async function readTrust(
     throw new CliError('USAGE', `--at takes a time, not ${JSON.stringify(options.at)}`)
   }
   const hostId = options.host === undefined ? null : readHostId(options.host)
-  return { operators, roots, hostId, earlier, at }
+  return { operators, roots, hostId, earlier, at, everyCheckpoint: options.everyCheckpoint ?? false }
 }
 
 /** A checkpoint that the verifier kept; one that is none is said with its name. @throws CliError */

@@ -34,6 +34,8 @@ import { checkRecovery, checkTransitions } from './transitions.ts'
 export interface VerifyTrust extends IdentityTrust {
   /** Checkpoints that were seen before: the log has to go on from each. */
   readonly earlier: readonly Buffer[]
+  /** Whether the signatures of all checkpoints that the log tells of are looked at. */
+  readonly everyCheckpoint?: boolean
   /** Logs whose place this one took, as they were put aside: the newest first. */
   readonly previous?: readonly string[]
   /** Whether the host may have left FAILED without an operator, as its configuration can say. */
@@ -85,6 +87,7 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
   const { ak } = identity
   const logTrust = {
     earlier: trust.earlier,
+    everyCheckpoint: trust.everyCheckpoint ?? false,
     ...(ak === null ? {} : { ak }),
     ...(trust.kept === undefined ? {} : { kept: trust.kept }),
     ...(trust.previous === undefined ? {} : { previous: trust.previous }),

@@ -289,6 +289,17 @@ describe.skipIf(!IS_ROOT)(`another history of a host, signed by its TPM (${NEEDS
     expect(none).toMatchObject(FAILED('no appraisal'))
   })
 
+  test('an appraisal with another clock than its quote has', async () => {
+    const found = await forged('quotes of the evidence', all =>
+      all.map(event =>
+        is('appraisal')(event) && event.clock !== null
+          ? { ...event, clock: { ...event.clock, clock: String(BigInt(event.clock.clock) + 1n) } }
+          : event,
+      ),
+    )
+    expect(found).toMatchObject(FAILED("the TPM's clock is not the one in its quote"))
+  })
+
   test('a quote of another cycle', async () => {
     const found = await forged('quotes of the evidence', all => {
       const [first, second] = all.filter(is('appraisal'))
