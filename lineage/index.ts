@@ -35,10 +35,11 @@ export { type CosignatureVerifier, mergeCosignatures } from './cosignature.ts'
 export { MAX_ENTRY_BYTES } from './entry-bundle.ts'
 export { type Beginning, beginEpoch, finishEpoch } from './epoch/begin.ts'
 export { type Carried, encodeCarried, MAX_GOVERNED, parseCarried } from './epoch/carried.ts'
+export type { Fault } from './epoch/fault.ts'
 export { listFiles } from './epoch/files.ts'
 export { type Inspection, inspectLog } from './epoch/inspect.ts'
 export { epochOrigin, parseEpochOrigin } from './epoch/origin.ts'
-export { type Fault, type Salvage, salvage } from './epoch/salvage.ts'
+export { type Salvage, salvage } from './epoch/salvage.ts'
 export { LineageError, type LineageErrorCode } from './error.ts'
 export {
   blobsOf,

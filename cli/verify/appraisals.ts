@@ -11,7 +11,7 @@ import {
 } from '../../attestation/index.ts'
 import { bindingOf, CompactRange, encodeEvent, leafHash } from '../../lineage/index.ts'
 import type { Documents, ReadBlob } from './documents.ts'
-import { DroppedEntries } from './dropped.ts'
+import { DroppedEntries } from './dropped-entries.ts'
 import { goneOnWith } from './epochs.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 

@@ -1,7 +1,7 @@
 import { parseRecord } from '../../authorization/index.ts'
 import { parseCarried } from '../../lineage/index.ts'
 import type { ReadBlob } from './documents.ts'
-import { DroppedEntries } from './dropped.ts'
+import { DroppedEntries } from './dropped-entries.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
 /** Events that name the permit of their execution. */

@@ -13,7 +13,7 @@ import type { PublicKey } from '../../signing/key.ts'
 import { clockNotBorneOut, clocksOf, type LoggedQuote } from './clock-trust.ts'
 import { type ConfigFacts, readConfigFacts } from './configurations.ts'
 import type { ReadBlob } from './documents.ts'
-import { DroppedEntries } from './dropped.ts'
+import { DroppedEntries } from './dropped-entries.ts'
 import type { EventOf, LogEntry } from './steps.ts'
 import { IN_FORCE_MS, Timeline } from './timeline.ts'
 

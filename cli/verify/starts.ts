@@ -2,7 +2,7 @@ import { parseRecord, Reevaluator, type RevocationSet } from '../../authorizatio
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import type { PublicKey } from '../../signing/key.ts'
 import type { ReadBlob } from './documents.ts'
-import { DroppedEntries } from './dropped.ts'
+import { DroppedEntries } from './dropped-entries.ts'
 import type { LogState } from './log-state.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 import { RECORDED_MS } from './timeline.ts'

@@ -8,8 +8,9 @@ import { StateFiles } from '../state.ts'
 import { readTail } from '../tail.ts'
 import { TileStore } from '../tile-store.ts'
 import { asideEpochs } from './begin.ts'
+import type { Fault } from './fault.ts'
 import { epochOf, epochOrigin, parseEpochOrigin } from './origin.ts'
-import { type Fault, firstEntryOf, type Salvage, salvage } from './salvage.ts'
+import { firstEntryOf, type Salvage, salvage } from './salvage.ts'
 
 /** What was found of a log. */
 export interface Inspection extends Salvage {

@@ -11,19 +11,12 @@ import { layout } from '../recovery.ts'
 import { StateFiles } from '../state.ts'
 import { parseTilePath, TILE_WIDTH, type TileName, tilePath } from '../tile-path.ts'
 import { splitTile } from '../tile-store.ts'
+import type { Fault } from './fault.ts'
 import { openRegular } from './files.ts'
 import { readTailEntries } from './tail-entries.ts'
 
 /** Levels of subtree that a tile spans: 2^8 = 256 (C2SP tlog-tiles). */
 const TILE_HEIGHT = 8
-
-/** Something that is wrong with a log. */
-export interface Fault {
-  readonly code: string
-  readonly message: string
-  /** File, relative to the log's directory; null if the whole is meant. */
-  readonly at: string | null
-}
 
 /** What can be read of a log that may be broken anywhere. */
 export interface Salvage {

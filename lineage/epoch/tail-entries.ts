@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readSegmentBatches } from '../segment.ts'
-import type { Fault } from './salvage.ts'
+import type { Fault } from './fault.ts'
 
 /**
  * The entries that the segments of a tail hold, by index, however damaged it is: every batch that is whole counts. Of two entries in one place
