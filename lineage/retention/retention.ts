@@ -105,7 +105,13 @@ export class Retention {
     evidence.forgetUnnamed()
     let unnamed = 0
     try {
-      if (evidence.bytes === null) unnamed = await this.#count()
+      if (evidence.bytes === null) {
+        unnamed = await this.#count().catch(error => {
+          // Half of a count is none.
+          evidence.bytes = null
+          throw error
+        })
+      }
       const first = await this.#removeDoomed()
       const swept = await this.#sweep()
       return { ...swept, dropped: first.dropped + swept.dropped, bytes: first.bytes + swept.bytes, unnamed }

@@ -1,4 +1,4 @@
-import { cpSync, utimesSync } from 'node:fs'
+import { cpSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it, test } from 'vitest'
 import { exportLog, type Lineage, parseEvent, verifyLog } from '../../lineage/index.ts'
@@ -266,4 +266,67 @@ test('after a crash what no entry names is removed, and what one said was droppe
   )
   expect(next.evidence.bytes).toBe(4096 * count(next))
   await next.close()
+})
+
+test('the bookkeeping of another log, or a damaged one, is not used: the log is gone through anew', async () => {
+  const signer = testSigner()
+  const log = await newLog(signer)
+  await policy(log, 0, 'policy')
+  for (let n = 1; n < 20; n++) await decision(log, n, `record ${n}`, { inputs: ['policy'] })
+  const retention = await openRetention(log, 100)
+  await retention.run()
+  const { bookkeeping } = log.evidence
+  const known = bookkeeping.read() ?? expect.fail('no bookkeeping')
+  await retention.close()
+  expect(bookkeeping.read()).toMatchObject({ bytes: 21 * 4096 })
+  // It would have the policy dropped.
+  const lie = { ...known, lasting: new Set<string>(), bytes: 21 * 4096 }
+  await bookkeeping.write({ ...lie, root: '00'.repeat(32) })
+  await log.close()
+  for (const spoil of ['nothing', 'every byte']) {
+    const next = await openLog(log.directory, { signer })
+    if (spoil === 'every byte') writeFileSync(join(log.directory, 'state/evidence'), 'spoilt')
+    const again = await openRetention(next, 5)
+    expect(next.evidence.bytes).toBe(null)
+    await again.run()
+    expect(stored(next, 'policy')).toEqual(['policy'])
+    expect(await verified(next, signer)).toMatchObject({ failures: [] })
+    await next.close()
+  }
+})
+
+test('what a failed request has put is found at the next start', async () => {
+  const signer = testSigner()
+  const log = await newLog(signer)
+  await put(log, 'nobody came to name it', 'spared')
+  const spared = new Set([digestOf('spared')])
+  const retention = await openRetention(log, 100, { spared })
+  await retention.run()
+  await retention.close()
+  await log.close()
+  const next = await openLog(log.directory, { signer })
+  expect(next.openedAfterUncleanStop).toBe(false)
+  const again = await openRetention(next, 100, { spared })
+  expect(await again.run()).toMatchObject({ unnamed: 1 })
+  expect(stored(next, 'nobody came to name it', 'spared')).toEqual(['spared'])
+  // With nothing left behind the next start knows what there is.
+  await again.close()
+  await next.close()
+  const last = await openLog(log.directory, { signer })
+  await openRetention(last, 100, { spared })
+  expect(last.evidence.bytes).toBe(2 * 4096)
+  await last.close()
+})
+
+test('a run that is stopped ends at once, and the next one does it', async () => {
+  const signer = testSigner()
+  const log = await newLog(signer)
+  for (let n = 0; n < 20; n++) await decision(log, n, `record ${n}`)
+  const stop = new AbortController()
+  const retention = await openRetention(log, 5, { stop: stop.signal })
+  stop.abort(new Error('stopped'))
+  await expect(retention.run()).rejects.toThrow('stopped')
+  expect(count(log)).toBe(21)
+  expect(await (await openRetention(log, 5)).run()).toMatchObject({ dropped: 17 })
+  await log.close()
 })
