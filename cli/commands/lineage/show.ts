@@ -4,6 +4,7 @@ import { addCommand, setAction } from '../../command.ts'
 import { CliError } from '../../error.ts'
 import { EVENT } from '../../form.ts'
 import { entryLine, layoutFor } from '../../lineage/columns.ts'
+import { droppedIn } from '../../lineage/dropped.ts'
 import { Family, findExecution, isExecutionId } from '../../lineage/execution.ts'
 import { type Picked, readEntry } from '../../lineage/filter.ts'
 import { entryAt, type FollowedLink, followLinks, linksOf } from '../../lineage/links.ts'
@@ -108,6 +109,12 @@ async function blobOf(
   }
   const bytes = await source.blob(event, digest)
   if (bytes !== null) return bytes
+  const entry = await droppedIn(source, index, digest)
+  if (entry !== null) {
+    throw new CliError('REQUEST_FAILED', `${digest} is not kept any longer: dropped in entry ${entry}`, {
+      next: 'An older export of this log may have it.',
+    })
+  }
   throw new CliError('REQUEST_FAILED', `the blob ${digest} is not there, or not yours to see`)
 }
 
