@@ -6,7 +6,7 @@ import { allVerified } from '../../cli/verify/property.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJsonBytes } from '../../encoding/json.ts'
 import { parseEvent } from '../../lineage/index.ts'
-import { noteKeyId } from '../../lineage/note.ts'
+import { formatNote, noteKeyId, parseNote } from '../../lineage/note.ts'
 import { rawEd25519 } from '../../lineage/note-key.ts'
 import { api, WritClient } from '../../proto/client.ts'
 import { encodeReceipt, type ProvenEntry, parseReceipt, type Receipt } from '../../receipt/index.ts'
@@ -85,6 +85,22 @@ describe.skipIf(NEEDS_ROOT !== null)(`a receipt (${NEEDS_ROOT ?? 'as root'})`, (
       ...receipt,
       statement: parseEnvelope(signEnvelope(payloadType, canonicalJsonBytes(statement), [key])),
     }
+  }
+
+  /** The checkpoint with one signature line that says something else. */
+  const withLine = (receipt: Receipt, line: number): Receipt => {
+    const { text, signatures } = parseNote(receipt.checkpoint)
+    const changed = signatures.map(({ name, keyId, signature }, i) => {
+      const flipped = Buffer.from(signature)
+      if (i === line) flipped.writeUInt8(flipped.readUInt8(flipped.length - 1) ^ 1, flipped.length - 1)
+      return { name, keyId, signature: flipped }
+    })
+    return { ...receipt, checkpoint: formatNote({ text, signatures: changed }) }
+  }
+  /** The blobs without a document that the decision was made by. */
+  const without = (receipt: Receipt, name: 'policy' | 'trustRoots') => {
+    const { predicate } = JSON.parse(receipt.statement.payload.toString())
+    return new Map([...receipt.blobs].filter(([digest]) => digest !== predicate[name].envelope))
   }
 
   test('of a run, with the digests of its streams, is verified by a stranger', async () => {
@@ -173,6 +189,11 @@ describe.skipIf(NEEDS_ROOT !== null)(`a receipt (${NEEDS_ROOT ?? 'as root'})`, (
         restated(mine, stranger, () => undefined),
         'signature of the statement',
       ],
+      ['a checkpoint without the TPM’s word', withLine(mine, 1), 'TPM signature of the checkpoint'],
+      ['a checkpoint without the log key’s word', withLine(mine, 0), 'Ed25519 signature of the checkpoint'],
+      ['no quote', { ...mine, blobs: new Map() }, 'quote of the appraisal'],
+      ['no artifact', { ...mine, blobs: without(mine, 'trustRoots') }, 'artifact signatures'],
+      ['no policy to decide by', { ...mine, blobs: without(mine, 'policy') }, 'decision evaluated again'],
       [
         'no certificate',
         { ...mine, host: { ...mine.host, akCertificate: null } },
