@@ -132,10 +132,18 @@ function checkOrder({
       throw inconsistent('it is not between START and END', index)
     if ('decision' in event && event.decision !== permit.index)
       throw inconsistent('it names another permit', index)
+    if (event.type === 'thaw' && !isPermitted(between, event.renewal, index))
+      throw inconsistent('it goes on without a decision that permits it', index)
   }
   if (end.index <= start.index) throw inconsistent('the END does not come after the START', end.index)
   if (end.event.decision !== permit.index) throw inconsistent('the END is not that of the permit', end.index)
   if (!end.event.confirmedDead) throw inconsistent('it was not seen to be dead', end.index)
+}
+
+/** Whether an entry before this one is a decision to go on that permits. */
+function isPermitted(between: Story['between'], renewal: number, before: number): boolean {
+  const entry = between.find(({ index }) => index === renewal)
+  return entry?.event.type === 'renewal' && entry.event.outcome === 'permit' && renewal < before
 }
 
 /** Run, appraisal, documents and parent are those that the decision was made on. */

@@ -146,6 +146,25 @@ describe('a story', () => {
       { entry: start.index + 1, type: 'freeze', cause: 'LAPSE' },
       { entry: start.index + 2, type: 'kill-sent', cause: 'GRACE' },
     ])
+    const goesOn = (outcome: 'permit' | 'deny', renewal: number): Numbered[] => {
+      const permit = all.find(({ event }) => event.type === 'decision')?.event
+      return [
+        ...all.slice(0, -1),
+        { index: start.index + 1, event: { ...permit, type: 'renewal', outcome } as unknown as LineageEvent },
+        { index: start.index + 2, event: { ...common, type: 'thaw', renewal, epoch: 2 } as LineageEvent },
+        { ...end, index: end.index + 2 },
+      ]
+    }
+    const ahead = start.index + 1
+    expect((await readStory(goesOn('permit', ahead), blob)).between.length).toBe(2)
+    for (const [outcome, renewal] of [
+      ['deny', ahead],
+      ['permit', ahead + 1],
+      ['permit', Number(permit)],
+    ] as const)
+      await expect(readStory(goesOn(outcome, renewal), blob)).rejects.toThrow(
+        'without a decision that permits',
+      )
     const [freeze] = between
     const late = { ...freeze, index: end.index + 3 } as Numbered
     await expect(readStory([...all, late], blob)).rejects.toThrow('between START and END')
@@ -159,6 +178,7 @@ describe('a story', () => {
     const decision = of('decision')
     const { links } = decision.event
     const appraisal = of('appraisal')
+    const { subjects } = of('execution-start').event
     const cases: [string, Numbered[]][] = [
       ['no entry of type execution-end', entries.filter(entry => entry.event.type !== 'execution-end')],
       ['2 entries of type execution-end', [...entries, of('execution-end', others)]],
@@ -196,7 +216,16 @@ describe('a story', () => {
         'name another parent',
         with_('decision', { caller: { ...decision.event.caller, parent: 'a'.repeat(32) } }),
       ],
+      [
+        'rests on another appraisal',
+        entries.map(entry => {
+          if (entry === decision)
+            return { ...entry, event: { ...decision.event, links: { ...links, appraisal: null } } }
+          return entry === appraisal ? { ...entry, index: entry.index + 0.5 } : entry
+        }),
+      ],
       ['other bytes', with_('execution-start', { subjects: [] })],
+      ['other bytes', with_('execution-start', { subjects: ['0'.repeat(64), ...subjects.slice(1)] })],
       ['other bytes', with_('execution-start', { subjects: ['0'.repeat(64)] })],
       [
         'other bytes',
