@@ -14,7 +14,7 @@ test('entries of one host in a tree that the TPM of another signed are not verif
     entries: await collectEntries(log, id, permit),
     checkpoint: { note, size: BigInt(size) },
     host: {
-      ...{ akPublicArea: signer.ak.publicArea, akCertificate: null },
+      ...{ akPublicArea: Buffer.from(signer.ak.publicArea), akCertificate: null },
       ...{ ekCertificate: null, ekIntermediates: [] },
     },
     logKey: signer.logKey,
