@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { EVENT_TYPES, type EventType, isEventType } from '../../lineage/index.ts'
 import { CliError } from '../error.ts'
 import { readPastInstant } from '../instant.ts'
+import type { Output } from '../output.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from '../rpc/daemon.ts'
 import { entryIndex } from './entries.ts'
 import { artifactPattern, glob, programPattern, readUid } from './pattern.ts'
@@ -42,13 +43,18 @@ export function addSourceOptions(command: Command): Command {
   return addSocketOption(command)
 }
 
-/** Opens what the options name. @throws CliError */
+/** Opens what the options name, and says what of it cannot be read. @throws CliError */
 export async function withSource<T>(
   options: SourceOptions,
+  output: Output,
   work: (source: LogSource) => Promise<T>,
 ): Promise<T> {
   if (options.directory === undefined) return withDaemon(options, daemon => work(daemonSource(daemon)))
-  return work(directorySource(options.directory))
+  const source = directorySource(options.directory)
+  const { tailFault } = source.reader
+  if (tailFault !== null)
+    output.note(`writ: the newest entries cannot be read, only what the checkpoint stands for: ${tailFault}`)
+  return work(source)
 }
 
 /** @throws CliError for what cannot be followed */

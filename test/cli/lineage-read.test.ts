@@ -11,10 +11,12 @@ import {
   type SourceOptions,
   withSource,
 } from '../../cli/lineage/selection.ts'
+import { Output } from '../../cli/output.ts'
+import { RpcServer } from '../../daemon/rpc/server.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { encodeEvent, type LineageEvent } from '../../lineage/index.ts'
 import { artifact, PROGRAM, PROGRAM_DIGEST } from '../authorization/scenario.ts'
-import { type Rig, startRig } from '../daemon/rpc/rig.ts'
+import { GENEROUS, type Rig, startRig } from '../daemon/rpc/rig.ts'
 import { ofType, peer, workload, world } from '../daemon/support/world.ts'
 import { openLog, temporaryDirectory } from '../lineage/support/log.ts'
 import { type Session, WRIT, writ } from './cli.ts'
@@ -125,7 +127,7 @@ describe.each(['directory', 'daemon'] as const)('entries are picked, from a %s,'
       const given = command
         .parse([...named, ...options], { from: 'user' })
         .opts<SelectionOptions & SourceOptions & { count?: number }>()
-      return withSource(given, async source => {
+      return withSource(given, new Output(false), async source => {
         const opened = await openSelection(source, given)
         return (await newest(opened, given.count ?? 100)).map(({ index }) => index)
       })
@@ -341,6 +343,27 @@ test('what is followed comes as it is appended, waits for a daemon that is gone,
   await rig.server.close(1_000)
   await new Promise(resolve => setTimeout(resolve, 300))
   expect({ exitCode: child.exitCode, stderr }).toEqual({ exitCode: null, stderr: '' })
+  const again = new RpcServer({
+    core: rig.core,
+    quota: GENEROUS,
+    log: { warn: () => undefined, error: () => undefined },
+  })
+  onTestFinished(() => again.close(200))
+  append('REVOKED', 4)
+  await again.listen({
+    ...{ path: rig.socket, access: 'all', parentExecution: null },
+    roles: () => ({ governor: true, auditor: true }),
+    refuse: () => null,
+  })
+  await vi.waitFor(() => expect(stdout.split('\n').length).toBe(4), { timeout: 10_000 })
+  append('DONE', 5)
+  await vi.waitFor(() => expect(stdout).toContain('"index":17'), { timeout: 10_000 })
+  expect(
+    stdout
+      .trimEnd()
+      .split('\n')
+      .map(line => JSON.parse(line).index),
+  ).toEqual([13, 15, 16, 17])
   child.kill('SIGINT')
   await once(child, 'close')
 })

@@ -69,7 +69,7 @@ export function addLineageGrep(parent: Command): void {
       'record., those of the artifact with artifact. Exit status: 0 if an entry matches, 1 if none does, 2 for wrong use.',
   )
   setAction<Options>(command, ({ args, options, output }) =>
-    withSource(options, async source => {
+    withSource(options, output, async source => {
       const pattern = readPattern(args[0] ?? '', options)
       if (options.follow === true && options.total === true)
         throw new CliError('USAGE', '--total is known at an end, and --follow has none')

@@ -53,7 +53,7 @@ export function addLineageShow(parent: Command): void {
   ).option('--blob <digest>', 'write the bytes of this blob to standard output')
   addSourceOptions(command)
   setAction<Options>(command, ({ args, options, output }) =>
-    withSource(options, async source => {
+    withSource(options, output, async source => {
       const [text = ''] = args
       if (/^[0-9]{1,15}$/.test(text)) await showEntry(source, Number(text), options.blob, output)
       else if (options.blob !== undefined)

@@ -57,7 +57,7 @@ export function addLineageTail(parent: Command): void {
   )
   setAction<Options>(command, async ({ options, output }) => {
     checkFollow(options)
-    return withSource(options, async source => {
+    return withSource(options, output, async source => {
       const opened = await openSelection(source, options)
       const { range } = opened
       const layout = layoutFor(range.size)

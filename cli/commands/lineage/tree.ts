@@ -47,7 +47,7 @@ export function addLineageTree(parent: Command): void {
       'execution, named by its id or the beginning of it, it alone is shown, below those that it came from.',
   )
   setAction<Options>(command, ({ args, options, output }) =>
-    withSource(options, async source => {
+    withSource(options, output, async source => {
       const builder = new TreeBuilder(event => requestFacts(event, source.blob))
       const print = async (nodes: readonly TreeNode[]) => {
         for (const node of nodes) if (!(await output.item(node, () => treeLines(node)))) return false
