@@ -47,7 +47,7 @@ export interface AppraisalInput {
   /** `history` of the last appraisal of this TPM, null for the first. */
   readonly previous: ClockHistory | null
   /** SHA-256 (lower-case hexadecimal) of the subjects of every START in the lineage: excused from the launcher's memfd and at absolute paths. */
-  readonly governedDigests: ReadonlySet<string>
+  readonly governedDigests: Pick<ReadonlySet<string>, 'has'>
   /**
    * Where `evidence.imaLog` goes on, if it is not whole: the entries before it were covered by an earlier quote of this boot, and passed by
    * these same reference values and governed digests. Never what the host says.

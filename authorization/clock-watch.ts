@@ -35,6 +35,20 @@ export interface ClockBase extends TpmClock, ClockLook {
   readonly slackMs: number
 }
 
+/** A quote as {@link ClockWatchState} has it: the TPM's clock is a decimal number. */
+type BaseState = Omit<ClockBase, 'clock'> & { readonly clock: string }
+
+/** All that a watch knows, as what can be written to a file. */
+export interface ClockWatchState {
+  readonly bootId: string | null
+  readonly offsetMs: number | null
+  readonly offsetAtMs: number
+  readonly floorMs: number
+  readonly first: BaseState | null
+  readonly last: BaseState | null
+  readonly fault: string | null
+}
+
 /**
  * Whether a wall clock can be relied on. Validity is judged by it, and whoever can set it can revive what has expired or reach what is not yet valid. It
  * is held against what cannot be set: the boot clock, the newest time that was relied on before, and the TPM's clock in quotes. What once
@@ -50,6 +64,31 @@ export class ClockWatch {
   #first: ClockBase | null = null
   #last: ClockBase | null = null
   #fault: string | null = null
+
+  /** @param state what another watch knew; left out: nothing */
+  constructor(state?: ClockWatchState) {
+    if (state === undefined) return
+    this.#bootId = state.bootId
+    this.#offsetMs = state.offsetMs
+    this.#offsetAtMs = state.offsetAtMs
+    this.#floorMs = state.floorMs
+    this.#first = state.first && { ...state.first, clock: BigInt(state.first.clock) }
+    this.#last = state.last && { ...state.last, clock: BigInt(state.last.clock) }
+    this.#fault = state.fault
+  }
+
+  /** What it knows now. */
+  get state(): ClockWatchState {
+    return {
+      bootId: this.#bootId,
+      offsetMs: this.#offsetMs,
+      offsetAtMs: this.#offsetAtMs,
+      floorMs: this.#floorMs,
+      first: this.#first && stateOf(this.#first),
+      last: this.#last && stateOf(this.#last),
+      fault: this.#fault,
+    }
+  }
 
   /** Why it is not relied on; null if it is. */
   get fault(): string | null {
@@ -164,6 +203,19 @@ export class ClockWatch {
     if (this.#first === null || !isSamePower(this.#first, base)) this.#first = base
     this.#last = base
   }
+}
+
+/** Exactly its own fields: a base is made of objects that may have more. */
+function stateOf({
+  wallMs,
+  bootMs,
+  suspendedMs,
+  clock,
+  resetCount,
+  restartCount,
+  slackMs,
+}: ClockBase): BaseState {
+  return { wallMs, bootMs, suspendedMs, clock: String(clock), resetCount, restartCount, slackMs }
 }
 
 /** Whether the TPM had power all the time in between. */

@@ -140,7 +140,8 @@ export function decideAndReserve(
 ): { readonly decision: Decision; readonly reservation: UseReservation | null } {
   const decision = decideAfterOpen(input, observed, opened)
   if (decision.use === null) return { decision, reservation: null }
-  const reservation = input.uses.reserve(decision.use)
+  const notAfter = decision.statement?.predicate.validity.notAfter ?? ''
+  const reservation = input.uses.reserve(decision.use, notAfter)
   // Nothing runs between the look and the take, so this would be a fault of the table's.
   if (reservation === null) return { decision: internal(input, input.artifact, observed), reservation: null }
   return { decision, reservation }

@@ -171,4 +171,11 @@ export {
   type TrustRoots,
   type TrustRootsFields,
 } from './trust.ts'
-export { type UseClaim, type UseLedger, type UseReservation, UseTable, type UseView } from './uses.ts'
+export {
+  type RecordedUses,
+  type UseClaim,
+  type UseLedger,
+  type UseReservation,
+  UseTable,
+  type UseView,
+} from './uses.ts'

@@ -20,7 +20,7 @@ import {
 } from './core.ts'
 import type { DaemonParts } from './daemon.ts'
 import { detached } from './detached.ts'
-import { entryOwner } from './entry-owner.ts'
+import { EntryOwners } from './entry-owner.ts'
 import { toMessage } from './execution-registry.ts'
 import { makeReport } from './report.ts'
 import { statusMessage } from './status.ts'
@@ -31,6 +31,7 @@ import { statusMessage } from './status.ts'
  */
 export function daemonCore(parts: DaemonParts): DaemonCore {
   const { decider, executor, registry, lineage, history, governance, gate, decisions } = parts
+  const owners = new EntryOwners(lineage, id => history.ownerOf(id))
   const statuses = new Changes<'status', AttestationStatusInput>()
   parts.onStatusChange = () => statuses.publish('status', statusMessage(parts))
 
@@ -133,7 +134,7 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
         const entries = await lineage.readEntries(at, to)
         for (const { index, bytes } of entries) {
           if (all || types.has(peekType(bytes) ?? ''))
-            yield { index, bytes, owner: entryOwner(bytes, history) }
+            yield { index, bytes, owner: await owners.of(index, bytes) }
         }
         at += BigInt(entries.length)
       }
@@ -143,7 +144,7 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
     locateEntries: (sinceMs: number | null, untilMs: number | null) => lineage.locate(sinceMs, untilMs),
 
     async entryOwner(index: bigint): Promise<Ownership | null> {
-      return entryOwner(await lineage.entry(index), history)
+      return owners.of(index, await lineage.entry(index))
     },
 
     async inclusionProof(index: bigint, treeSize: bigint) {

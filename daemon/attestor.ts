@@ -44,7 +44,7 @@ export interface AttestorOptions {
   readonly sessionKeySpkiDigest: Buffer
   readonly tier: Tier
   readonly reference: () => SignedReferenceValues | null
-  readonly governed: ReadonlySet<string>
+  readonly governed: Pick<ReadonlySet<string>, 'has'>
   readonly previous: ClockHistory | null
   /** Looked at anew for each cycle; see {@link Attestor.retime}. */
   readonly cycleMs: number

@@ -18,6 +18,7 @@ import { readBootId, recordStart } from './first-entries.ts'
 import { TrustGate, type TrustTransition } from './gate.ts'
 import { Governance, GovernanceError } from './governance.ts'
 import { History } from './history/history.ts'
+import { Snapshots } from './history/snapshots.ts'
 import { type Host, HostError, hostTier, openHost } from './host.ts'
 import { lookAtCaller } from './launcher/caller.ts'
 import { LauncherClient } from './launcher/client.ts'
@@ -66,6 +67,7 @@ export interface DaemonParts {
   readonly sealing: Sealing
   readonly scrub: Scrub
   readonly retention: EvidenceRetention
+  readonly snapshots: Snapshots
   readonly receipts: Receipts
   readonly startedTime: string
   /** Entry by which an operator accepted the lineage as it was found; null in every other start. */
@@ -215,7 +217,10 @@ async function compose(base: {
     settings.outputFileLimits(),
     log,
   )
-  const registry = new ExecutionRegistry(id => tails.forget(id))
+  const registry = new ExecutionRegistry(id => {
+    tails.forget(id)
+    history.disown(id)
+  })
   const decisions = new DecisionLog(lineage, recorder, history.links, log)
   let lineageState: 'ok' | 'unavailable' = 'ok'
   void lineage.failed.then(() => {
@@ -295,6 +300,7 @@ async function compose(base: {
     ),
   )
   const sealing = new Sealing(lineage, recorder, settings.sealingOptions(), log)
+  const snapshots = new Snapshots({ lineage, recorder, uses: history.uses, log })
   const { akPublicArea, ekCertificate, ekIntermediates } = host.identity
   const receipts = new Receipts({
     ...{ lineage, logKey: host.logKey, permitOf: id => registry.get(id)?.decisionIndex ?? null },
@@ -336,6 +342,7 @@ async function compose(base: {
       scrub: new Scrub(lineage, log),
       receipts,
       retention,
+      snapshots,
     },
     startedTime: new Date().toISOString(),
     acceptedIndex,

@@ -155,6 +155,7 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
     sealing,
     scrub,
     retention,
+    snapshots,
     validity,
     decisions,
     recorder,
@@ -175,6 +176,7 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
   await quietly(decisions.flush())
   await quietly(retention.stop())
   await quietly(scrub.stop())
+  await quietly(snapshots.stop())
   await quietly(sealing.stop())
   await quietly(recorder.record({ type: 'daemon-stop', cause }))
   await quietly(lineage.checkpoint())

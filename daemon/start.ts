@@ -79,6 +79,7 @@ export class Start {
     parts.attestor.start()
     parts.sealing.start()
     parts.scrub.start()
+    parts.snapshots.start()
     parts.retention.start()
     parts.validity.look()
     setInterval(() => parts.gate.expire(), EXPIRE_MS).unref()

@@ -1,7 +1,7 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { sha256Hex } from '../encoding/digest.ts'
+import { sha256HexAside } from '../encoding/digest.ts'
 import { makeDirectory, writeDurably } from './durable.ts'
 import { LineageError } from './error.ts'
 import { errno, type Io } from './io.ts'
@@ -24,7 +24,7 @@ export function blobPath(digest: string): string {
 export async function readBlob(directory: string, digest: string): Promise<Buffer> {
   const path = blobPath(digest)
   const bytes = await readBounded(join(directory, path), MAX_BLOB_BYTES, path)
-  if (sha256Hex(bytes) !== digest) {
+  if ((await sha256HexAside(bytes)) !== digest) {
     throw new LineageError('BLOB_DAMAGED', `${path} holds other bytes than its name says`, { at: path })
   }
   return bytes
@@ -113,7 +113,7 @@ export class BlobStore {
     if (bytes.length > MAX_BLOB_BYTES) {
       throw new LineageError('BLOB_TOO_LARGE', `a blob of ${bytes.length} bytes, at most ${MAX_BLOB_BYTES}`)
     }
-    const digest = sha256Hex(bytes)
+    const digest = await sha256HexAside(bytes)
     this.#use(digest)
     const running = this.#putting.get(digest)
     if (running !== undefined) await running

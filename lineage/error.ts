@@ -14,6 +14,7 @@ import { WritError } from '../encoding/error.ts'
  * - `BLOB_ABSENT`, `BLOB_DAMAGED` the evidence store lacks a blob, or holds other bytes under its digest
  * - `RANGE_INVALID` an index or a size that the tree does not have
  * - `PATH_MALFORMED`, `BUNDLE_MALFORMED`, `NOTE_MALFORMED`, `CHECKPOINT_MALFORMED`, `PROOF_MALFORMED`, `POLICY_MALFORMED`, `EVENT_INVALID` bytes that are not what they claim
+ * - `SNAPSHOT_MALFORMED`, `SNAPSHOT_TOO_LARGE` a snapshot that is none; what would be one and is too large
  * - `SIGNATURE_INVALID` a signer gave a signature that does not verify
  */
 export type LineageErrorCode =
@@ -36,6 +37,8 @@ export type LineageErrorCode =
   | 'POLICY_MALFORMED'
   | 'CHECKPOINT_MALFORMED'
   | 'EVENT_INVALID'
+  | 'SNAPSHOT_MALFORMED'
+  | 'SNAPSHOT_TOO_LARGE'
   | 'SIGNATURE_INVALID'
 
 /** `at` is a file (relative to the lineage's directory), a field or an index, said in the message. */

@@ -324,6 +324,18 @@ export class Lineage {
     await this.#health.reading(() => this.#journal.recheck(bundle))
   }
 
+  /** Entry that is said to be the newest snapshot; null if none is. Whoever asks has to look whether it is one. */
+  snapshotHint(): bigint | null {
+    const index = this.#state.readSnapshotHint()
+    return index === undefined ? null : BigInt(index)
+  }
+
+  /** Says where the newest snapshot is, for the next start. @throws LineageError */
+  async noteSnapshot(index: bigint): Promise<void> {
+    this.#assertOpen()
+    await this.#state.writeSnapshotHint(Number(index))
+  }
+
   /** Stores bytes beside the log and gives their SHA-256. Durable when this resolves. @throws LineageError */
   async putBlob(bytes: Uint8Array): Promise<string> {
     this.#assertOpen()

@@ -25,6 +25,8 @@ export interface StateRecord extends TreeHead {
   readonly published?: number | null
 }
 
+const SNAPSHOT_HINT = 'snapshot'
+
 /** The writer's own small files. Each holds its old or its new content after a crash. */
 export class StateFiles {
   readonly #io: Io
@@ -58,6 +60,21 @@ export class StateFiles {
       v: 1,
     })
     await writeDurably(this.#io, this.#scratch, [{ path: join(this.#directory, name), bytes }])
+  }
+
+  /** Where the newest snapshot is said to be; undefined if nobody says so. Only the entry there can say that it is one. */
+  readSnapshotHint(): number | undefined {
+    try {
+      const text = readPlainFileSync(join(this.#directory, SNAPSHOT_HINT), SNAPSHOT_HINT)?.toString('latin1')
+      return text !== undefined && /^[0-9]{1,15}\n$/.test(text) ? Number(text) : undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  async writeSnapshotHint(index: number): Promise<void> {
+    const file = { path: join(this.#directory, SNAPSHOT_HINT), bytes: Buffer.from(`${index}\n`) }
+    await writeDurably(this.#io, this.#scratch, [file])
   }
 
   remove(name: StateName | 'damaged'): Promise<void> {

@@ -48,7 +48,7 @@ export class ImaJudgement {
    *
    * @param governed SHA-256 (hex) of the subjects of every START in the lineage
    */
-  judge(count: number, governed: ReadonlySet<string>): AppraisalReason[] {
+  judge(count: number, governed: Pick<ReadonlySet<string>, 'has'>): AppraisalReason[] {
     for (; this.#judged < count; this.#judged++) this.#judgeEntry(this.#judged)
     const missing =
       count === 0
@@ -171,7 +171,7 @@ export class ImaJudgement {
  * Whether an entry may be what a START caused. Every other subject is a private copy, bound over the place that its path leads to; symbolic
  * links on the way are followed as the launcher finds them, so a START cannot say which absolute path the kernel will log.
  */
-function isGoverned({ path, digest }: ImaEntry, governed: ReadonlySet<string>): boolean {
+function isGoverned({ path, digest }: ImaEntry, governed: Pick<ReadonlySet<string>, 'has'>): boolean {
   if (path !== SUBJECT_MEMFD && !path.startsWith('/')) return false
   return digest.startsWith('sha256:') && governed.has(digest.slice('sha256:'.length))
 }

@@ -15,7 +15,7 @@ function look(evaluation: Evaluation): void {
   const maxUses = validity.maxUses === 'any' ? null : validity.maxUses
   const claim = { payload: digest, issuer, id, maxUses }
   evaluation.claim = claim
-  evaluation.view = input.uses.view(claim)
+  evaluation.view = input.uses.view(claim, validity.notAfter)
   evaluation.use = input.request.operation === 'execute' ? claim : null
 }
 

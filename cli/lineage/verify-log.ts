@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { ClockWatch } from '../../authorization/index.ts'
 import { base64ToBytes, utf8ToString } from '../../encoding/text.ts'
 import {
   type CheckpointText,
@@ -19,6 +20,7 @@ import {
   parseNote,
   parseTlogProof,
   policyResults,
+  SnapshotCheck,
   type TlogProof,
   verifyHead,
   verifyLog,
@@ -162,6 +164,7 @@ async function verifyOther(log: string, trust: LogFileTrust, head: HeadTrust): P
 
 async function verifyOwn(log: string, note: Buffer, trust: LogFileTrust, head: HeadTrust): Promise<Found> {
   const own = trust.logKeys.find(({ name }) => name === originOf(note))?.ed25519
+  const snapshots = new SnapshotCheck(state => new ClockWatch(state))
   let spki: string | undefined
   const { results, checkpoint } = await verifyLog(
     log,
@@ -174,7 +177,8 @@ async function verifyOwn(log: string, note: Buffer, trust: LogFileTrust, head: H
       // Keys of another log prove nothing about this one.
       ...(own === undefined && trust.logKeys[0] !== undefined ? { origin: trust.logKeys[0].name } : {}),
     },
-    event => {
+    (event, index) => {
+      snapshots.take(event, index)
       if (event.type === 'daemon-start') spki = event.logKeySpki
     },
   )
@@ -185,7 +189,7 @@ async function verifyOwn(log: string, note: Buffer, trust: LogFileTrust, head: H
   const holds = results.some(({ property, status }) => property === OWN_LINE && status === 'VERIFIED')
   return {
     kind: 'log',
-    properties: mark([...results, ...byPolicy], trust),
+    properties: mark([...results, snapshots.result(), ...byPolicy], trust),
     head: checkpoint,
     logKey:
       holds && checkpoint !== undefined && spki !== undefined

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { tier } from '../../attestation/index.ts'
+import { ClockWatch } from '../../authorization/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import {
   inlineBlob,
@@ -8,6 +9,7 @@ import {
   type LineageEvent,
   policyResults,
   readBlob,
+  SnapshotCheck,
   verifyLog,
   type WitnessPolicy,
 } from '../../lineage/index.ts'
@@ -92,8 +94,10 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
     ...(trust.kept === undefined ? {} : { kept: trust.kept }),
     ...(trust.previous === undefined ? {} : { previous: trust.previous }),
   }
+  const snapshots = new SnapshotCheck(state => new ClockWatch(state))
   const lineage = await verifyLog(log, logTrust, (event, index) => {
     entries.push({ index, event })
+    snapshots.take(event, index)
     if (event.type === 'decision' || event.type === 'renewal')
       for (const digest of Object.keys(event.inline)) carriers.set(digest, event)
   })
@@ -133,6 +137,11 @@ export async function verifyBundle(directory: string, trust: VerifyTrust): Promi
           // A policy without logs is for those who know the log from elsewhere, as here by its host.
           asked: result.status !== 'NOT CHECKED',
         }))),
+    await overEntries('snapshots', () => {
+      const { status, detail } = snapshots.result()
+      if (status === 'FAILED') throw new StepFailure(detail)
+      return { detail }
+    }),
     await overEntries('documents signed by the operator', () => documents.check(entries)),
     await overEntries('evidence that was dropped', () => checkRetention(entries, fold())),
     await overEntries('configurations in force', () => checkConfigurations(entries, blob)),

@@ -1,7 +1,6 @@
 import { type ClockHistory, type KnownRevisions, parseQuoteAttest } from '../../attestation/index.ts'
 import {
   type Clearance,
-  type ClockLook,
   ClockWatch,
   type HostLabels,
   openClearance,
@@ -11,7 +10,8 @@ import {
   type TrustRoots,
   UseTable,
 } from '../../authorization/index.ts'
-import { type Lineage, type LineageEvent, parseCarried, parseEvent } from '../../lineage/index.ts'
+import type { DigestSet } from '../../encoding/digest-table.ts'
+import { type Lineage, type LineageEvent, parseCarried, parseEvent, Tally } from '../../lineage/index.ts'
 import type { PublicKey } from '../../signing/key.ts'
 import type { Ownership } from '../core.ts'
 import type { TrustReason } from '../gate.ts'
@@ -19,19 +19,13 @@ import type { SignedReferenceValues } from '../reference-values.ts'
 import { isCleared, type ToClear } from './clearances.ts'
 import { DecisionLinks } from './decision-links.ts'
 import { applyDocument, type DocumentEvent, type Documents, type NewestVersion } from './documents.ts'
-import { type Asked, NOBODY, Owners } from './ownership.ts'
+import { type Asked, Owners } from './ownership.ts'
+import { newestSnapshot } from './resume.ts'
 
 /** An execution that the log says was started and does not say has ended. */
 export interface OpenExecution {
   readonly executionId: string
   readonly decision: bigint
-}
-
-/** How long an appraisal may take from its quote to its entry. */
-const APPRAISAL_SLACK_MS = 10_000
-
-function lookOf({ time, bootNs }: LineageEvent): ClockLook {
-  return { wallMs: Date.parse(time), bootMs: Number(BigInt(bootNs) / 1_000_000n), suspendedMs: 0 }
 }
 
 export interface HistoryOptions {
@@ -72,7 +66,7 @@ export class History implements Documents {
   /** SPKI of the key that signs this log's checkpoints, in base64, as its starts say; null for a log without a start. */
   logKeySpki: string | null = null
   /** The wall clock, as the log tells of it. */
-  readonly clock = new ClockWatch()
+  readonly clock: ClockWatch
   /** The entry that says that the wall clock is not relied on, and why; null if it is. */
   clockFault: { readonly index: bigint; readonly why: string } | null = null
   /** Entries of the log at an unclean stop that nobody has accepted yet. */
@@ -80,48 +74,105 @@ export class History implements Documents {
   /** The epoch that the log begins, and that no operator has accepted; null in a log that took no other's place. */
   unacceptedEpoch: number | null = null
   /** SHA-256 of the subjects of every START: what IMA may have measured on their behalf. */
-  readonly governed = new Set<string>()
-  readonly #owners = new Owners()
-  readonly #open = new Map<string, OpenExecution>()
+  readonly governed: DigestSet
+  #owners = new Owners()
+  #open: readonly OpenExecution[] = []
+  /** Of a log that took the place of another: what that one had measured, and what was running. */
+  #carried = { governed: [] as readonly string[], open: new Set<string>() }
+  /** What the entries add up to without keys and configuration; null once it is in the other fields. */
+  #tally: Tally<ClockWatch> | null
   readonly #o: HistoryOptions
   readonly #blob: (digest: string) => Promise<Buffer>
   #attest: string | null = null
-  /** The newest quote of a host that did not fail. */
-  #quoted: Parameters<ClockWatch['recorded']> | null = null
+  /** The newest clearance of the clock that counts. */
+  #clockCleared: number | null = null
   /** Documents in the log that the configured governance keys do not vouch for (any more). They permit and clear nothing. */
   readonly unvouched: { readonly index: bigint; readonly message: string }[] = []
 
-  private constructor(options: HistoryOptions, blob: (digest: string) => Promise<Buffer>) {
+  private constructor(
+    options: HistoryOptions,
+    blob: (digest: string) => Promise<Buffer>,
+    tally: Tally<ClockWatch>,
+  ) {
     this.#o = options
     this.#blob = blob
+    this.#tally = tally
+    this.clock = tally.clock
+    this.governed = tally.governed
   }
 
-  /** Reads the whole log once. @throws LineageError; AuthorizationError when a recorded revocation cannot be read */
+  /**
+   * Reads the log: from its newest snapshot on, if there is one, with the entries before it that still count.
+   *
+   * @throws LineageError; AuthorizationError when a recorded revocation cannot be read
+   */
   static async fold(lineage: Lineage, options: HistoryOptions): Promise<History> {
-    const history = new History(options, digest => lineage.getBlob(digest))
-    for (let from = 0n; from < lineage.size; ) {
+    const history =
+      (await History.#resume(lineage, options)) ??
+      new History(options, digest => lineage.getBlob(digest), new Tally(state => new ClockWatch(state)))
+    for (let from = BigInt(history.#tally?.size ?? 0); from < lineage.size; ) {
       options.stop?.throwIfAborted()
       const entries = await lineage.readEntries(from, lineage.size)
-      for (const { index, bytes } of entries) await history.#apply(index, parseEvent(bytes))
+      for (const { index, bytes } of entries) await history.#apply(index, parseEvent(bytes), history.#tally)
       from += BigInt(entries.length)
     }
+    history.#settle()
     return history
+  }
+
+  /**
+   * What the newest snapshot says and what the entries before it that still count do, with the keys and the configuration of today. Null without a snapshot, or
+   * if it takes it that a clearance of the clock counts that does not any more: then every entry is read.
+   */
+  static async #resume(lineage: Lineage, options: HistoryOptions): Promise<History | null> {
+    const tally = await newestSnapshot(lineage)
+    if (tally === null) return null
+    const history = new History(options, digest => lineage.getBlob(digest), tally)
+    const starts = tally.executions.state.flatMap(({ start }) => start ?? [])
+    for (const index of [...tally.kept.indices, ...starts].sort((a, b) => a - b)) {
+      options.stop?.throwIfAborted()
+      await history.#apply(BigInt(index), parseEvent(await lineage.entry(BigInt(index))), null)
+    }
+    return history.#clockCleared === tally.kept.clockClearance ? history : null
+  }
+
+  /** Takes over what the tally has, which nobody adds to any more. */
+  #settle(): void {
+    const tally = this.#tally
+    if (tally === null) return
+    this.#tally = null
+    for (const row of tally.uses) this.uses.restore(row)
+    const time = (ms: number) => new Date(ms).toISOString()
+    if (tally.horizonMs !== null) for (const _ of this.uses.forgetBefore(time(tally.horizonMs)));
+    if (tally.lostBeforeMs !== null) this.uses.setLostBefore(time(tally.lostBeforeMs))
+    this.#owners = new Owners(tally.executions.state)
+    for (const digest of this.#carried.governed) this.governed.add(digest)
+    this.#open = [
+      ...[...this.#carried.open].map(executionId => ({ executionId, decision: 0n })),
+      ...[...tally.executions.open.values()].map(({ executionId, decision }) => ({
+        executionId,
+        decision: BigInt(decision),
+      })),
+    ]
+    // What a later entry made of no effect is nothing to warn of.
+    const kept = new Set(tally.kept.indices)
+    const counts = this.unvouched.filter(({ index }) => kept.has(Number(index)))
+    this.unvouched.splice(0, this.unvouched.length, ...counts)
   }
 
   /** Executions with a START and no end: those that were running when the log was last written. */
   get openExecutions(): readonly OpenExecution[] {
-    return [...this.#open.values()]
+    return this.#open
   }
 
-  /** Whose an execution is; undefined if the log has none of this id. */
+  /** Whose an execution is, as long as it goes on, and until {@link disown}; undefined for one that is not known. */
   ownerOf(executionId: string): Ownership | undefined {
-    const asked = this.#owners.asked(executionId)
-    return asked && this.#owners.ownerBy(asked)
+    return this.#owners.of(executionId)
   }
 
-  /** Whose it is, what was asked for so. */
-  ownerBy(asked: Asked): Ownership {
-    return this.#owners.ownerBy(asked)
+  /** Nobody asks for an execution by its id any more. */
+  disown(executionId: string): void {
+    this.#owners.forget(executionId)
   }
 
   /** The newest verified quote's clock, against which the next one is judged. */
@@ -137,33 +188,21 @@ export class History implements Documents {
     this.#owners.own(executionId, asked)
   }
 
-  async #apply(index: bigint, event: LineageEvent): Promise<void> {
+  /** @param tally is told of it, too; null for an entry that it knows */
+  async #apply(index: bigint, event: LineageEvent, tally: Tally | null): Promise<void> {
     this.links.apply(Number(index), event)
-    if (event.type === 'daemon-start') this.clock.begin(event.bootId)
-    const look = lookOf(event)
-    this.clock.look(look)
+    if (event.type === 'clock-trusted') {
+      tally?.add(event, await this.#trustClock(index, event))
+      return
+    }
+    tally?.add(event)
     switch (event.type) {
       case 'daemon-start':
         this.logKeySpki = event.logKeySpki
         return
       case 'clock-untrusted':
         this.clockFault = { index, why: event.why }
-        this.clock.distrust(event.why)
         return
-      case 'clock-trusted': {
-        const entry = Number(this.clockFault?.index ?? -1n)
-        if (
-          event.by === 'operator' &&
-          !(await this.#isCleared(index, event.blob ?? '', { kind: 'clock', entry }))
-        )
-          return
-        this.clockFault = null
-        if (event.by === 'return') this.clock.resume()
-        else this.clock.accept(look)
-        // By the quote before it, which so is the newest that agreed.
-        if (event.by !== 'operator' && this.#quoted !== null) this.clock.recorded(...this.#quoted)
-        return
-      }
       case 'recovery':
         this.uncleanTail = BigInt(event.tail)
         this.uses.setUncleanSince(event.time)
@@ -187,6 +226,9 @@ export class History implements Documents {
         return
       case 'epoch':
         await this.#beginEpoch(event)
+        return
+      case 'execution-end':
+        this.#carried.open.delete(event.executionId)
         return
       case 'epoch-accepted':
         this.unacceptedEpoch = null
@@ -220,28 +262,6 @@ export class History implements Documents {
         // As the running attestor keeps it: every verified quote counts, also of a host that fails, unless its clock went back.
         if (event.clock !== null && !event.reasons.some(({ code }) => code === 'CLOCK_ROLLED_BACK'))
           this.#attest = event.evidence.attest
-        if (event.clock !== null && event.verdict !== 'fail') {
-          const tpmClock = { ...event.clock, clock: BigInt(event.clock.clock) }
-          this.#quoted = [look, APPRAISAL_SLACK_MS, tpmClock]
-          this.clock.recorded(...this.#quoted)
-        }
-        return
-      case 'decision':
-        this.#applyDecision(event)
-        return
-      case 'execution-start':
-        for (const digest of event.subjects) this.governed.add(digest)
-        this.own(event.executionId, {
-          callerUid: this.#owners.asked(event.executionId)?.callerUid ?? NOBODY,
-          parentExecutionId: event.parent,
-        })
-        this.#open.set(event.executionId, {
-          executionId: event.executionId,
-          decision: BigInt(event.decision),
-        })
-        return
-      case 'execution-end':
-        this.#open.delete(event.executionId)
         return
       case 'trust-roots':
       case 'policy':
@@ -261,8 +281,18 @@ export class History implements Documents {
     this.unacceptedEpoch = event.epoch
     this.#attest = event.attest
     const { governed, open } = parseCarried(await this.#blob(event.carried))
-    for (const digest of governed) this.governed.add(digest)
-    for (const executionId of open) this.#open.set(executionId, { executionId, decision: 0n })
+    this.#carried = { governed, open: new Set(open) }
+  }
+
+  /** @returns whether it counts */
+  async #trustClock(index: bigint, event: LineageEvent & { type: 'clock-trusted' }): Promise<boolean> {
+    const entry = Number(this.clockFault?.index ?? -1n)
+    if (event.by === 'operator') {
+      if (!(await this.#isCleared(index, event.blob ?? '', { kind: 'clock', entry }))) return false
+      this.#clockCleared = Number(index)
+    } else if (event.by === 'tpm') this.#clockCleared = null
+    this.clockFault = null
+    return true
   }
 
   /**
@@ -312,19 +342,6 @@ export class History implements Documents {
   #clearFailure(): void {
     this.failure = null
     this.failureIndex = null
-  }
-
-  #applyDecision(event: LineageEvent & { type: 'decision' }): void {
-    if (event.outcome !== 'permit') return
-    if (event.use !== null && event.artifact !== null) {
-      this.uses.apply({ payload: event.artifact, issuer: event.use.issuer, id: event.use.id })
-    }
-    if (event.executionId !== null) {
-      this.own(event.executionId, {
-        callerUid: event.caller.uid,
-        parentExecutionId: event.caller.parent,
-      })
-    }
   }
 
   /** What nobody vouches for is in force in nothing; only a revocation has to be readable. */

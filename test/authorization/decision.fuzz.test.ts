@@ -12,7 +12,7 @@ const artifact = world.artifact()
 const payload = sha256Hex(parseEnvelope(artifact).payload)
 const spent = () => {
   const uses = new UseTable()
-  uses.apply({ payload, issuer: 'release', id: 'job-1' })
+  uses.apply({ payload, issuer: 'release', id: 'job-1' }, '2027-01-01T00:00:00.000Z')
   return uses
 }
 

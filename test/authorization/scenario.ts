@@ -258,7 +258,7 @@ export function revoked(...revoke: RevocationTarget[]): RevocationSet {
 
 export function usedBefore(artifact: Buffer, id = 'job-1'): UseTable {
   const { uses } = input()
-  uses.apply({ payload: payloadDigest(artifact), issuer: 'release', id })
+  uses.apply({ payload: payloadDigest(artifact), issuer: 'release', id }, '2027-01-01T00:00:00.000Z')
   return uses
 }
 

@@ -15,7 +15,10 @@ describe('what goes on has one of the uses itself', () => {
   it('and one use more than there are does', () => {
     const artifact = world.artifact()
     const uses = usedBefore(artifact)
-    uses.apply({ payload: payloadDigest(artifact), issuer: 'release', id: 'job-1' })
+    uses.apply(
+      { payload: payloadDigest(artifact), issuer: 'release', id: 'job-1' },
+      '2027-01-01T00:00:00.000Z',
+    )
     expect(codes(decide({ ...going, artifact, uses }))).toEqual(['REPLAYED'])
   })
 })

@@ -3,23 +3,24 @@ import { decideAndReserve, type UseClaim, UseTable } from '../../authorization/i
 import * as world from './scenario.ts'
 import { codes } from './scenario.ts'
 
+const NOT_AFTER = '2027-01-01T00:00:00.000Z'
 const claim: UseClaim = { payload: 'a'.repeat(64), issuer: 'release', id: 'job', maxUses: 2 }
 
 describe('the table of uses', () => {
   it('gives out as many uses as there are, and one that was released again', () => {
     const table = new UseTable()
-    const first = table.reserve(claim)
-    const second = table.reserve(claim)
-    expect(table.reserve(claim)).toBeNull()
+    const first = table.reserve(claim, NOT_AFTER)
+    const second = table.reserve(claim, NOT_AFTER)
+    expect(table.reserve(claim, NOT_AFTER)).toBeNull()
     second?.release()
-    expect(table.view(claim).used).toBe(1)
+    expect(table.view(claim, NOT_AFTER).used).toBe(1)
     first?.commit()
-    expect(table.view(claim).used).toBe(1)
-    expect(table.reserve(claim)).not.toBeNull()
+    expect(table.view(claim, NOT_AFTER).used).toBe(1)
+    expect(table.reserve(claim, NOT_AFTER)).not.toBeNull()
   })
 
   it('lets a use be settled once', () => {
-    const use = new UseTable().reserve(claim)
+    const use = new UseTable().reserve(claim, NOT_AFTER)
     use?.commit()
     expect(() => use?.release()).toThrow()
     expect(() => use?.commit()).toThrow()
@@ -28,22 +29,22 @@ describe('the table of uses', () => {
   it('keeps an id for the payload that has it, and frees it when no use of it was made', () => {
     const table = new UseTable()
     const other = { ...claim, payload: 'b'.repeat(64) }
-    const use = table.reserve(claim)
-    expect(table.view(other).otherPayload).toBe(claim.payload)
-    expect(table.reserve(other)).toBeNull()
-    expect(table.reserve({ ...other, issuer: 'board' })).not.toBeNull()
+    const use = table.reserve(claim, NOT_AFTER)
+    expect(table.view(other, NOT_AFTER).otherPayload).toBe(claim.payload)
+    expect(table.reserve(other, NOT_AFTER)).toBeNull()
+    expect(table.reserve({ ...other, issuer: 'board' }, NOT_AFTER)).not.toBeNull()
     use?.release()
-    expect(table.reserve(other)).not.toBeNull()
+    expect(table.reserve(other, NOT_AFTER)).not.toBeNull()
   })
 
   it('is the fold of the permits in the log', () => {
     const live = new UseTable()
-    live.reserve(claim)?.commit()
-    live.reserve(claim)?.commit()
+    live.reserve(claim, NOT_AFTER)?.commit()
+    live.reserve(claim, NOT_AFTER)?.commit()
     const folded = new UseTable()
-    for (let i = 0; i < 2; i++) folded.apply(claim)
-    expect(folded.view(claim)).toEqual(live.view(claim))
-    expect(folded.reserve(claim)).toBeNull()
+    for (let i = 0; i < 2; i++) folded.apply(claim, NOT_AFTER)
+    expect(folded.view(claim, NOT_AFTER)).toEqual(live.view(claim, NOT_AFTER))
+    expect(folded.reserve(claim, NOT_AFTER)).toBeNull()
   })
 })
 

@@ -31,7 +31,10 @@ async function denied(decision: Promise<unknown>): Promise<DeniedError> {
 }
 const codes = (error: DeniedError) => error.reasons.map(({ code }) => code)
 const used = (w: World, sent: Buffer) =>
-  w.history.uses.view({ payload: payloadDigest(sent), issuer: 'release', id: 'job-1', maxUses: 1 }).used
+  w.history.uses.view(
+    { payload: payloadDigest(sent), issuer: 'release', id: 'job-1', maxUses: 1 },
+    '2027-01-01T00:00:00.000Z',
+  ).used
 
 describe('a permit', () => {
   test('is in the log when it is given, is the consumption of the use, and keeps the subjects', async () => {

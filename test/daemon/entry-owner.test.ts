@@ -1,11 +1,10 @@
 import { expect, test } from 'vitest'
-import { entryOwner } from '../../daemon/entry-owner.ts'
-import { History } from '../../daemon/history/history.ts'
+import { EntryOwners } from '../../daemon/entry-owner.ts'
 import { parseEvent } from '../../lineage/index.ts'
-import { artifact, governance, HOST } from '../authorization/scenario.ts'
+import { artifact } from '../authorization/scenario.ts'
 import { peer, streams, workload, world } from './support/world.ts'
 
-test('decisions, starts, kills and ends are their caller’s, all else is nobody’s, before and after a restart', async () => {
+test('decisions, starts, kills and ends are their caller’s, all else is nobody’s', async () => {
   const w = await world()
   const who = peer({ uid: 1000 })
   const permit = await w.decider.decide(who, 'execute', artifact(), workload())
@@ -20,30 +19,26 @@ test('decisions, starts, kills and ends are their caller’s, all else is nobody
   await w.decisions.flush()
   await w.recorder.record({ type: 'kill-sent', executionId: 'ff'.repeat(16), decision: 0, cause: 'REVOKED' })
 
-  const folded = await History.fold(w.lineage, {
-    governance: [governance.public],
-    hostId: HOST,
-    recoversByItself: false,
-  })
-  for (const history of [w.history, folded]) {
-    const owners: [string, number | null][] = []
-    for (const { bytes } of await w.lineage.readEntries(0n, w.lineage.size)) {
-      const owner = entryOwner(bytes, history)
-      owners.push([parseEvent(bytes).type, owner?.callerUid ?? null])
-    }
-    expect(owners.toSorted()).toEqual(
-      [
-        ['trust-roots', null],
-        ['policy', null],
-        ['decision', 1000],
-        ['execution-start', 1000],
-        ['kill-sent', 1000],
-        ['execution-end', 1000],
-        ['decision', 7],
-        ['denials-counted', 9],
-        ['kill-sent', null],
-      ].toSorted(),
-    )
-    expect(history.ownerOf(executionId)).toEqual({ callerUid: 1000, ancestors: [] })
+  const together = new EntryOwners(w.lineage)
+  const owners: [string, number | null][] = []
+  for (const { index, bytes } of await w.lineage.readEntries(0n, w.lineage.size)) {
+    // Each finds it by itself: nothing is remembered.
+    const owner = await new EntryOwners(w.lineage).of(index, bytes)
+    owners.push([parseEvent(bytes).type, owner?.callerUid ?? null])
+    expect(await together.of(index, bytes)).toEqual(owner)
   }
+  expect(owners.toSorted()).toEqual(
+    [
+      ['trust-roots', null],
+      ['policy', null],
+      ['decision', 1000],
+      ['execution-start', 1000],
+      ['kill-sent', 1000],
+      ['execution-end', 1000],
+      ['decision', 7],
+      ['denials-counted', 9],
+      ['kill-sent', null],
+    ].toSorted(),
+  )
+  expect(w.history.ownerOf(executionId)).toEqual({ callerUid: 1000, ancestors: [] })
 })

@@ -291,10 +291,10 @@ describe('a clearance', () => {
     await expect(w.governance.clear(clearance({ kind: 'tail', tail: 4 }))).rejects.toMatchObject({
       code: 'CLEARANCE_NOT_APPLICABLE',
     })
-    expect(w.history.uses.view(claim).uncleanSince).not.toBeNull()
+    expect(w.history.uses.view(claim, '2027-01-01T00:00:00.000Z').uncleanSince).not.toBeNull()
     await w.governance.clear(clearance({ kind: 'tail', tail: 5 }))
     expect(w.history.uncleanTail).toBeNull()
-    expect(w.history.uses.view(claim).uncleanSince).toBeNull()
+    expect(w.history.uses.view(claim, '2027-01-01T00:00:00.000Z').uncleanSince).toBeNull()
   })
 
   /** A host of which entry 17 says that its clock was set forward by an hour. */

@@ -43,7 +43,7 @@ function state(history: History, executions: readonly string[]) {
     reference: history.referenceValues?.digest,
     known: [...history.knownReferenceValues],
     revocations: history.revocations.digest,
-    uses: history.uses.view(claim),
+    uses: history.uses.view(claim, '2027-01-01T00:00:00.000Z'),
     failure: history.failure,
     failureIndex: history.failureIndex,
     uncleanTail: history.uncleanTail,
@@ -83,9 +83,11 @@ describe('the fold of the log', () => {
     const second = await execute(w, peer({ gid: 7 })).catch(error => error)
     expect(String(second)).toContain('POLICY_MISMATCH')
     const folded = await fold(w)
-    expect(state(folded, [first])).toEqual(state(w.history, [first]))
-    expect(folded.uses.view(claim).used).toBe(1)
-    expect(folded.ownerOf(first)).toEqual({ callerUid: 1000, ancestors: [] })
+    expect(state(folded, [])).toEqual(state(w.history, []))
+    expect(folded.uses.view(claim, '2027-01-01T00:00:00.000Z').used).toBe(1)
+    // It has ended: whose it was is found in the log by its entries.
+    expect(w.history.ownerOf(first)).toEqual({ callerUid: 1000, ancestors: [] })
+    expect(folded.ownerOf(first)).toBeUndefined()
     expect(folded.governed.has(PROGRAM_DIGEST)).toBe(true)
     expect(folded.openExecutions).toEqual([])
     expect(folded.hostLabels?.labels).toEqual(['gpu'])
@@ -174,7 +176,7 @@ test('after an unclean stop limited uses are in doubt, until an operator accepts
   await lineage.append({ v: 1, type: 'recovery', time, bootNs: '1', tail })
   const doubtful = await fold({ lineage })
   expect(doubtful.uncleanTail).toBe(BigInt(tail))
-  expect(doubtful.uses.view(claim)).toMatchObject({ used: 1, uncleanSince: time })
+  expect(doubtful.uses.view(claim, '2027-01-01T00:00:00.000Z')).toMatchObject({ used: 1, uncleanSince: time })
   const accepted = '2026-11-21T03:01:00.000Z'
   const accept = async (envelope: Buffer) => {
     const blob = await lineage.putBlob(envelope)
@@ -194,7 +196,7 @@ test('after an unclean stop limited uses are in doubt, until an operator accepts
   }
   const trusted = await accept(signClearance({ version: 1, host: HOST, clears }, governance))
   expect(trusted.uncleanTail).toBeNull()
-  expect(trusted.uses.view(claim)).toMatchObject({ used: 1, uncleanSince: null })
+  expect(trusted.uses.view(claim, '2027-01-01T00:00:00.000Z')).toMatchObject({ used: 1, uncleanSince: null })
 })
 
 describe('a document that the configured key does not vouch for', () => {

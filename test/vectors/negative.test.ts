@@ -78,7 +78,7 @@ class Host {
   /** Folds the logs, as a start does. */
   restart(): void {
     this.#uses = new UseTable()
-    for (const claim of this.permits) this.#uses.apply(claim)
+    for (const claim of this.permits) this.#uses.apply(claim, '2027-01-01T00:00:00.000Z')
     this.#revocations = RevocationSet.empty.with(
       ...this.lists.map(bytes => openRevocation(bytes, [governance.public])),
     )

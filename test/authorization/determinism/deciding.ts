@@ -139,7 +139,7 @@ export class Deciding {
     const uses = new UseTable()
     for (const { claim, times } of used) {
       const known = this.#corpus.claims[claim]
-      for (let i = 0; i < times && known !== undefined; i++) uses.apply(known)
+      for (let i = 0; i < times && known !== undefined; i++) uses.apply(known, '2027-01-01T00:00:00.000Z')
     }
     uses.setUncleanSince(uncleanSince)
     return uses
