@@ -141,6 +141,7 @@ export class History implements Documents {
     const tally = this.#tally
     if (tally === null) return
     this.#tally = null
+    for (const _ of tally.letGo());
     for (const row of tally.uses) this.uses.restore(row)
     const time = (ms: number) => new Date(ms).toISOString()
     if (tally.horizonMs !== null) for (const _ of this.uses.forgetBefore(time(tally.horizonMs)));

@@ -128,6 +128,7 @@ export class Snapshots {
       for (const [i, { bytes }] of entries.entries()) {
         if (i % AT_ONCE === 0) await this.#turn()
         tally.add(parseEvent(bytes))
+        for (const _ of tally.letGo()) await this.#turn()
       }
       await setTimeout(REST_MS, null, { ref: false })
     }

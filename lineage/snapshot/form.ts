@@ -86,8 +86,7 @@ const head = object({
  */
 export function* snapshotPieces(tally: Tally): Generator<Buffer> {
   const { size, clock, kept, executions, uses, governed, horizonMs, lostBeforeMs, snapshot } = tally
-  // Uses beyond the horizon are none, and so in no snapshot.
-  if (horizonMs !== null) for (const _ of uses.prune(horizonMs)) yield NOTHING
+  for (const _ of tally.letGo()) yield NOTHING
   const state: TallyState = {
     ...{ size, horizonMs, lostBeforeMs, snapshot, quoted: tally.quoted },
     ...{ clock: clock.state, kept: kept.state, executions: executions.state },
@@ -139,7 +138,7 @@ export function* readSnapshotInSteps<C extends FoldedClock>(
   const tally = new Tally(makeClock, state)
   let rows = 0
   for (const row of rowsOf(uses, USE_ROW_BYTES)) {
-    tally.uses.add(row, state.horizonMs ?? 0)
+    tally.uses.add(row)
     if (++rows % ROWS_AT_ONCE === 0) yield
   }
   for (const row of rowsOf(governed, DIGEST_BYTES)) {

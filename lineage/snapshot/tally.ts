@@ -32,6 +32,8 @@ export class Tally<C extends FoldedClock = FoldedClock> {
   /** The newest quote of a host that did not fail. */
   quoted: QuotedState | null
 
+  #letGo: Generator<void> | null = null
+
   constructor(makeClock: MakeClock<C>, state?: TallyState) {
     this.size = state?.size ?? 0
     this.clock = makeClock(state?.clock)
@@ -49,6 +51,7 @@ export class Tally<C extends FoldedClock = FoldedClock> {
    * @param isCleared false for a clearance of the clock that does not count
    */
   add(event: LineageEvent, isCleared = true): void {
+    for (const _ of this.letGo());
     const index = this.size++
     const look = lookOf(event)
     if (event.type === 'daemon-start') this.clock.begin(event.bootId)
@@ -80,11 +83,20 @@ export class Tally<C extends FoldedClock = FoldedClock> {
         return
       case 'snapshot':
         this.snapshot = index
-        if (event.horizon !== null) this.horizonMs = Date.parse(event.horizon)
+        if (event.horizon === null) return
+        this.horizonMs = Math.max(this.horizonMs ?? 0, Date.parse(event.horizon))
+        this.#letGo = this.uses.prune(this.horizonMs)
         return
       default:
         return
     }
+  }
+
+  /** Lets go of the uses that the last entry let go of, in small steps. Whoever does not want to be held up takes them one by one. */
+  *letGo(): Generator<void> {
+    if (this.#letGo === null) return
+    yield* this.#letGo
+    this.#letGo = null
   }
 
   /**

@@ -42,10 +42,9 @@ export class UseRows {
   }
 
   /** Takes a row as {@link DigestTable.rows} gives it. @throws LineageError `SNAPSHOT_MALFORMED` */
-  add(row: Buffer, horizonMs: number): void {
-    const { count, notAfterMs } = readRow(row)
-    if (count === 0) throw new LineageError('SNAPSHOT_MALFORMED', 'an artifact that was not used')
-    if (notAfterMs < horizonMs) throw new LineageError('SNAPSHOT_MALFORMED', 'uses that are not kept')
+  add(row: Buffer): void {
+    if (readRow(row).count === 0)
+      throw new LineageError('SNAPSHOT_MALFORMED', 'an artifact that was not used')
     this.table.set(row.subarray(0, 32), row.subarray(32))
   }
 
