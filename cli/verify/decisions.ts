@@ -188,9 +188,6 @@ export async function checkArtifact(
   if (digest !== event.artifact)
     throw new StepFailure('the artifact in the evidence is not the one that the entry names')
   const { issuer, validity } = parseStatement(envelope.payload).predicate
-  // Its uses are kept as long as that.
-  if (event.use !== null && event.use.notAfter !== validity.notAfter)
-    throw new StepFailure('the entry names another end of its validity than the artifact')
   if (issuer.startsWith('host:')) {
     if (!checkSignatures(envelope, [sessionKeyOf(inputs, by.appraisal)], 1).met)
       throw new StepFailure('the artifact is not signed by the session key of its host')
@@ -199,6 +196,9 @@ export async function checkArtifact(
     if (!countSigners(signedBy(envelope, rule), inputs.clock.now).met)
       throw new StepFailure(`the artifact is not signed as ${issuer} has to sign`)
   }
+  // Its uses are kept as long as that.
+  if (event.use !== null && event.use.notAfter !== validity.notAfter)
+    throw new StepFailure('the entry names another end of its validity than the artifact')
   return digest
 }
 
@@ -229,10 +229,15 @@ function sessionKeyOf(
 /** No artifact was used more often than it allows, and no issuer's id stands for two artifacts. */
 export function checkUses(entries: readonly LogEntry[]): Holds {
   const used = new Map<string, number>()
-  const payloads = new Map<string, string>()
-  for (const { index, event } of decisionsOf(entries)) {
+  const payloads = new Map<string, { payload: string; notAfter: string }>()
+  for (const { index, event } of entries) {
+    if (event.type === 'snapshot' && event.horizon !== null) {
+      // From there on a daemon does not know any more what these ids stood for; the step on snapshots says whether it was time.
+      for (const [name, { notAfter }] of payloads) if (notAfter < event.horizon) payloads.delete(name)
+    }
+    if (event.type !== 'decision') continue
     if (event.outcome !== 'permit' || event.use === null || event.artifact === null) continue
-    const { issuer, id, maxUses } = event.use
+    const { issuer, id, maxUses, notAfter } = event.use
     const count = (used.get(event.artifact) ?? 0) + 1
     used.set(event.artifact, count)
     if (maxUses !== null && count > maxUses) {
@@ -240,10 +245,10 @@ export function checkUses(entries: readonly LogEntry[]): Holds {
     }
     const name = `${issuer}\0${id}`
     const known = payloads.get(name)
-    if (known !== undefined && known !== event.artifact) {
+    if (known !== undefined && known.payload !== event.artifact) {
       throw new StepFailure(`entry ${index}: ${id} of ${issuer} stands for two artifacts`)
     }
-    payloads.set(name, event.artifact)
+    payloads.set(name, { payload: event.artifact, notAfter })
   }
   return { detail: `${used.size} artifacts used, none more often than it allows` }
 }
