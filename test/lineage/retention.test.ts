@@ -102,6 +102,18 @@ test('what the operator signed and what was configured never goes, whoever else 
   await log.close()
 })
 
+test('what an entry names that is too young to be dropped stays, though an old one names it too', async () => {
+  const signer = testSigner()
+  const log = await newLog(signer)
+  await decision(log, 0, 'old', { inputs: ['shared'] })
+  await decision(log, 200, 'young', { inputs: ['shared'] })
+  const retention = await openRetention(log, 1, { minutes: 250, minAgeMs: 120 * 60_000 })
+  expect(await retention.run()).toMatchObject({ dropped: 1, overBound: true })
+  expect(stored(log, 'old', 'shared', 'young')).toEqual(['shared', 'young'])
+  expect(await verified(log, signer)).toMatchObject({ failures: [] })
+  await log.close()
+})
+
 test('what runs keeps its record, its artifact and those of its renewals until it has ended', async () => {
   const signer = testSigner()
   const log = await newLog(signer)
@@ -183,12 +195,18 @@ it('leaves what is about to be named, put or held, at whatever moment of a run t
     // After it was said of it that it is dropped, and before it is removed.
     sealed: async index => {
       held = log.holdBlob(digestOf('record 1'))
+      // Another entry has come and gone by then.
+      await decision(log, 25, 'record 3')
       return BigInt((await log.checkpoint()).size) > index
     },
   })
   await retention.run()
   expect(held).toBe(true)
-  expect(stored(log, 'record 0', 'record 1', 'record 2')).toEqual(['record 0', 'record 1'])
+  expect(stored(log, 'record 0', 'record 1', 'record 2', 'record 3')).toEqual([
+    'record 0',
+    'record 1',
+    'record 3',
+  ])
   expect(log.holdBlob(digestOf('record 2'))).toBe(false)
   await decision(log, 30, 'record 0', { inputs: ['record 1'] })
   expect(await verified(log, signer)).toMatchObject({ failures: [] })
