@@ -74,7 +74,7 @@ async function live(log: Lineage): Promise<void> {
   // Beyond the first segment.
   await append(
     log,
-    Array.from({ length: 280 }, (_, i) => large(first + 1000 + i, 16_000)),
+    Array.from({ length: 240 }, (_, i) => large(first + 1000 + i, 16_000)),
   )
   await append(log, some(2000, 10))
   await log.anchor()
