@@ -108,9 +108,11 @@ const stateName = (status: AttestationStatus) => String(status.state).replace(/^
 function shown(status: AttestationStatus) {
   const { _evidenceAgeMs, _secureBoot, _failureEntry, _doubtfulTail, _clockEntry, ...rest } =
     status as AttestationStatus & Record<string, unknown>
-  const { policy, hostLabels, refusedDocument, ...always } = rest
+  const { policy, hostLabels, refusedDocument, evidence, ...always } = rest
+  const { _bytes, ...taken } = (evidence ?? {}) as Record<string, unknown>
   return {
     ...always,
+    evidence: evidence === null ? null : taken,
     ...(policy ? { policy } : {}),
     ...(hostLabels ? { hostLabels } : {}),
     ...(refusedDocument ? { refusedDocument } : {}),
