@@ -1,6 +1,7 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { checkJson } from '../cli/json-form.ts'
 import { exportAndVerify } from './audit.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 
@@ -70,6 +71,7 @@ describe.skipIf(NEEDS_ROOT !== null)('a lineage that cannot go on (needs root)',
     expect(asked.stderr).toContain('--yes')
     const done = await recover('--yes', '--json')
     expect(done.stderr).toContain('LINEAGE_BROKEN')
+    await checkJson(['lineage', 'recover', '--json'], done.stdout, '')
     expect(JSON.parse(done.stdout)).toMatchObject({
       epoch: 2,
       origin: `writ/${host.hostId}/epoch-2`,
@@ -100,8 +102,13 @@ describe.skipIf(NEEDS_ROOT !== null)('a lineage that cannot go on (needs root)',
       'CLEARANCE_NOT_APPLICABLE',
       ...['--rollback', ...operator, '--found', `${counter}:${size}:${root}`],
     )
-    // It goes on waiting after a start, and for the same.
+    // A record of the counter that somebody forged does not stand for an operator.
     await host.stopDaemon('SIGKILL')
+    const forged = { counter, done: true, root, size: Number(size), v: 1 }
+    writeFileSync(join(log, 'state/anchor'), JSON.stringify(forged))
+    await expect(host.startDaemon()).rejects.toThrow('no operator accepted')
+    rmSync(join(log, 'state/anchor'))
+    // It goes on waiting after a start, and for the same.
     await host.startDaemon()
     expect((await host.status()).newEpoch).toEqual(newEpoch)
     await host.ok('clear', '--epoch', ...operator, '--out', host.path('accepted.json'))

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { Command } from 'commander'
@@ -6,14 +6,12 @@ import { hostId } from '../../../attestation/tpm2/index.ts'
 import { WritError } from '../../../encoding/error.ts'
 import {
   beginEpoch,
-  encodeCarried,
   epochOrigin,
   type Fault,
   finishEpoch,
   type Inspection,
   inspectLog,
   LineageError,
-  type LineageEvent,
   listFiles,
   readBlob,
   takeWriterLock,
@@ -25,7 +23,8 @@ import { CliError } from '../../error.ts'
 import { systemReason } from '../../files.ts'
 import { readPublicIdentity } from '../../host.ts'
 import { printable, styledError } from '../../output.ts'
-import { type Body, type CarriedOver, CarryOver } from '../../recover/carry-over.ts'
+import { type CarriedOver, CarryOver } from '../../recover/carry-over.ts'
+import { entriesOf } from '../../recover/entries.ts'
 import { DEFAULT_STATE_DIRECTORY, statePath } from '../../state-directory.ts'
 
 interface Options {
@@ -33,9 +32,6 @@ interface Options {
   yes?: boolean
   force?: boolean
 }
-
-/** Most of a published checkpoint that the first entry carries itself; of a longer file there is the digest alone. */
-const MAX_NOTE = 16 << 10
 
 const FAULT = { code: 'text', message: 'text', 'at|null': 'text' } as const
 
@@ -194,50 +190,6 @@ function foundLines(
     ),
     'Uses from before are lost: what was limited and valid stays used. Policy, trust roots, labels and reference values are loaded again.',
   ]
-}
-
-async function entriesOf(
-  log: Parameters<Parameters<typeof beginEpoch>[1]['entries']>[0],
-  {
-    found,
-    carried,
-    files,
-    why,
-  }: {
-    readonly found: Inspection
-    readonly carried: CarriedOver
-    readonly files: Buffer
-    readonly why: Fault
-  },
-): Promise<LineageEvent[]> {
-  const { note, beginning, origin, epoch } = found
-  for (const blob of carried.blobs) await log.putBlob(blob)
-  const first: Body = {
-    type: 'epoch',
-    epoch: epoch + 1,
-    previous: {
-      origin,
-      checkpoint: note === null || note.length > MAX_NOTE ? null : note.toString('base64'),
-      salvaged: { size: beginning.size, root: beginning.root.toString('hex') },
-      files: await log.putBlob(files),
-    },
-    carried: await log.putBlob(encodeCarried(carried.facts)),
-    attest: carried.attest === null ? null : await log.putBlob(carried.attest),
-    why: {
-      code: why.code,
-      message: why.message.slice(0, 512).toWellFormed(),
-      at: why.at?.slice(0, 128).toWellFormed() ?? null,
-    },
-  }
-  return [first, ...carried.entries].map(
-    body => ({ ...body, v: 1, time: new Date().toISOString(), bootNs: bootNs() }) as LineageEvent,
-  )
-}
-
-/** CLOCK_BOOTTIME in nanoseconds, to a hundredth of a second (proc_uptime(5)). */
-function bootNs(): string {
-  const [seconds = '0', hundredths = '0'] = readFileSync('/proc/uptime', 'utf8').split(/[ .]/)
-  return String(BigInt(seconds) * 1_000_000_000n + BigInt(hundredths) * 10_000_000n)
 }
 
 function explain(cause: unknown): never {
