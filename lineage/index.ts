@@ -33,7 +33,7 @@ export {
 } from './consistency-proof.ts'
 export { type CosignatureVerifier, mergeCosignatures } from './cosignature.ts'
 export { MAX_ENTRY_BYTES } from './entry-bundle.ts'
-export { type Beginning, beginEpoch, finishEpoch } from './epoch/begin.ts'
+export { type Beginning, beginEpoch, finishEpoch, newestAside } from './epoch/begin.ts'
 export { type Carried, encodeCarried, MAX_GOVERNED, parseCarried } from './epoch/carried.ts'
 export type { Fault } from './epoch/fault.ts'
 export { listFiles } from './epoch/files.ts'

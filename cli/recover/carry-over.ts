@@ -81,7 +81,9 @@ export class CarryOver {
         await this.#takeEpoch(event)
         return
       case 'revocation':
-        this.#revocations.push({ index, event })
+        // The log before this one had it, too.
+        if (this.#revocations.every(known => known.event.blob !== event.blob))
+          this.#revocations.push({ index, event })
         return
       case 'reference-values':
         this.#referenceValues.push({ index, event })

@@ -26,6 +26,12 @@ export async function asideEpochs(directory: string): Promise<number[]> {
     .sort((a, b) => a - b)
 }
 
+/** The log that was put aside last; null if none was. */
+export async function newestAside(directory: string): Promise<string | null> {
+  const newest = (await asideEpochs(directory)).at(-1)
+  return newest === undefined ? null : asideDirectory(directory, newest)
+}
+
 /** What the new log begins with. */
 export interface Beginning {
   /** The name of the first epoch. */

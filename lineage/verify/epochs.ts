@@ -203,7 +203,7 @@ class OldLog {
 
   missingIn(
     { carried, failed: isFailed }: EpochCheck,
-    { attest }: Epoch,
+    { attest, previous: { salvaged } }: Epoch,
     { lost, open, governed }: Carried,
   ): string | undefined {
     const gone = new Set(lost.map(({ blob }) => blob))
@@ -216,6 +216,8 @@ class OldLog {
     const running = new Set(open)
     const forgotten = [...this.#open].find(id => !running.has(id))
     if (forgotten !== undefined) return `an execution without an end was not carried over: ${forgotten}`
+    // Of a log of which nothing is left at its beginning, this comes from the one before.
+    if (salvaged.size === 0) return undefined
     const more = governed.find(digest => !this.#governed.has(digest))
     if (more !== undefined) return `it says that ${more} ran, and the old log has no START of it`
     if (attest !== null && !this.#quotes.has(attest))

@@ -104,13 +104,13 @@ describe.skipIf(NEEDS_ROOT !== null)('a lineage that cannot go on (needs root)',
     )
     // A record of the counter that somebody forged does not stand for an operator.
     await host.stopDaemon('SIGKILL')
-    const forged = { counter, done: true, root, size: Number(size), v: 1 }
+    const forged = { counter, done: true, published: null, root, size: Number(size), v: 1 }
     writeFileSync(join(log, 'state/anchor'), JSON.stringify(forged))
     await expect(host.startDaemon()).rejects.toThrow('no operator accepted')
     rmSync(join(log, 'state/anchor'))
     // It goes on waiting after a start, and for the same.
     await host.startDaemon()
-    expect((await host.status()).newEpoch).toEqual(newEpoch)
+    expect((await host.status()).newEpoch).toMatchObject({ epoch: '2', size, root })
     await host.ok('clear', '--epoch', ...operator, '--out', host.path('accepted.json'))
     await host.ok('clear', '--send', host.path('accepted.json'))
     await host.attested()
@@ -152,12 +152,22 @@ describe.skipIf(NEEDS_ROOT !== null)('a lineage that cannot go on (needs root)',
     expect(other.code).toBe(1)
   })
 
-  test.each<[string, number, () => void]>([
-    ['without its tail', 3, () => rmSync(join(log, 'state/tail'), { recursive: true })],
+  const withoutTail = () => rmSync(join(log, 'state/tail'), { recursive: true })
+  test.each<[string, number, () => Promise<void> | void]>([
+    ['without its tail', 3, () => withoutTail()],
     ['whose checkpoint is damaged', 4, () => damage(join(log, 'checkpoint'), 3)],
+    // Nothing is left of it: the tail was all that it had, and what forbids is in the log before.
+    [
+      'that was never accepted and has lost all',
+      6,
+      () => {
+        withoutTail()
+        return recover('--yes').then(withoutTail)
+      },
+    ],
   ])('recovers again from one %s', async (_, epoch, breaks) => {
     await host.stopDaemon()
-    breaks()
+    await breaks()
     await expect(host.startDaemon()).rejects.toThrow('writd ended')
     expect(JSON.parse((await recover('--yes', '--json')).stdout)).toMatchObject({ epoch })
     await host.startDaemon()

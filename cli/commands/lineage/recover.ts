@@ -13,7 +13,9 @@ import {
   inspectLog,
   LineageError,
   listFiles,
+  newestAside,
   readBlob,
+  salvage,
   takeWriterLock,
   type WriterLock,
 } from '../../../lineage/index.ts'
@@ -104,7 +106,15 @@ const NEXT = [
 ]
 
 async function recover(directory: string, base: string, { yes, force }: Options) {
-  const carry = new CarryOver(digest => readBlob(directory, digest))
+  const before = await newestAside(directory)
+  const carry = new CarryOver(digest =>
+    readBlob(directory, digest).catch(error => {
+      if (before === null) throw error
+      return readBlob(before, digest)
+    }),
+  )
+  // A log carries over what the one before it had. Where that can be read no more, the one before may be.
+  if (before !== null) await salvage(before, carry.take)
   const found = await inspectLog(directory, base, carry.take)
   const carried = await carry.result(Date.now())
   const faults = [...found.faults, ...carried.faults]
