@@ -117,3 +117,44 @@ async function verdict(lineage: Lineage) {
     check.take(parseEvent(bytes), Number(index))
   return check.result()
 }
+
+describe('a snapshot that is forged', () => {
+  const configuration = { governance: [governance.public], hostId: HOST, recoversByItself: false }
+
+  test('changes nothing: neither a hint, nor other bytes in the blob, nor an entry copied from elsewhere', async () => {
+    const lineage = await openLog(temporaryDirectory())
+    try {
+      const w = new Writer(lineage)
+      await w.start(0)
+      await w.permit(1, 1, null, 9000)
+      await w.transition('ATTESTED', 'FAILED')
+      await w.snapshots.make()
+      const honest = lineage.snapshotHint() ?? -1n
+      const all = stateOf(await History.fold(withoutSnapshots(lineage), configuration))
+      for (const hint of [0n, 1n, 2n, honest, lineage.size, lineage.size + 7n]) {
+        await lineage.noteSnapshot(hint)
+        expect(stateOf(await History.fold(lineage, configuration))).toEqual(all)
+      }
+      await lineage.noteSnapshot(honest)
+      const event = parseEvent(await lineage.entry(honest))
+      if (event.type !== 'snapshot') throw new Error('no snapshot')
+      const other = {
+        ...{ lineage, size: lineage.size, snapshotHint: () => honest },
+        entry: (index: bigint) => lineage.entry(index),
+        readEntries: (from: bigint, to: bigint) => lineage.readEntries(from, to),
+        getBlob: async (digest: string) =>
+          digest === event.digest ? Buffer.from('writ/snapshot/v1\n') : lineage.getBlob(digest),
+      } as unknown as Lineage
+      expect(await newestSnapshot(other)).toBeNull()
+      expect(stateOf(await History.fold(other, configuration))).toEqual(all)
+
+      // The same snapshot, said to be of more entries than it adds up.
+      const copy = await lineage.append({ ...event, size: Number(honest) + 1 })
+      await lineage.noteSnapshot(copy.index)
+      expect((await newestSnapshot(lineage))?.size).not.toBe(Number(honest) + 1)
+      expect((await verdict(lineage)).status).toBe('FAILED')
+    } finally {
+      await lineage.close()
+    }
+  })
+})
