@@ -137,7 +137,9 @@ describe('an epoch goes on with', () => {
     expect(now.newestPolicy?.version).toBe(2)
     expect(now.revocations.epoch).toBe(2)
     // What was used before counts as used, whatever the new log knows of it.
-    expect(now.uses.view(claim).uncleanSince).toBe(new Date(w.time.wallMs).toISOString())
+    expect(now.uses.view(claim, '2027-01-01T00:00:00.000Z').uncleanSince).toBe(
+      new Date(w.time.wallMs).toISOString(),
+    )
     // A clearance of something else is told of, and forbids as much.
     await lineage.append(accepted({ epoch: 3 }))
     expect((await fold(lineage)).unvouched).toHaveLength(1)
