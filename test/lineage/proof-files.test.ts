@@ -223,6 +223,14 @@ describe('a checkpoint by itself', () => {
     expect(by(testLog('example.com/log').vkey)).toEqual(['signature by the log’s key: FAILED'])
     // The same key under another name is another log's.
     expect(by(testLog('example.com/b', log.key).vkey)).toEqual(['signature by the log’s key: FAILED'])
+    // Nor does a line of another log beside the log's own say whose checkpoint it is.
+    const beside = testLog('example.com/log').checkpoint(9, root, 'example.com/b')
+    const b = testLog('example.com/b')
+    const line = parseNote(testLog('example.com/log', b.key).checkpoint(9, root, 'example.com/b'))
+      .signatures[0]
+    expect(line && status(withLines(beside, line), { logKeys: [parseNoteKey(b.vkey)] }).at(-1)).toMatch(
+      'FAILED',
+    )
     expect(status(note, { origin: 'example.com/b' })[1]).toBe('origin: FAILED')
     expect(status(Buffer.from('x'), {})).toEqual(['checkpoint form: FAILED'])
     expect(status(note, { ak: new SoftwareAk().ak })[1]).toBe('TPM signature of the checkpoint: FAILED')
