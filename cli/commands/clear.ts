@@ -14,7 +14,7 @@ interface Options extends SocketOptions, SignerOptions {
   failure?: boolean
   tail?: boolean
   rollback?: boolean
-  epoch?: boolean
+  newEpoch?: boolean
   found?: string
   clock?: boolean
   key?: string
@@ -33,7 +33,7 @@ export function addClear(program: Command): void {
      writ clear --failure --key operator.key --host 000b9c… --entry 38 --out clearance.json   # sign elsewhere,
      writ clear --send clearance.json                                                      # send here
      writ clear --rollback --key operator.key   # uses since the copy are lost: what was limited and valid before stays used
-     writ clear --epoch --key operator.key   # after writ lineage recover`,
+     writ clear --new-epoch --key operator.key   # after writ lineage recover`,
     [
       { when: 'when the clearance is sent', fields: { lineageIndex: 'decimal' } },
       {
@@ -63,12 +63,12 @@ export function addClear(program: Command): void {
       'go on from files that were put back; load policy, trust roots, reference values anew',
     )
     .option(
-      '--epoch',
+      '--new-epoch',
       'go on with the log that `writ lineage recover` has begun; load policy, trust roots, reference values anew',
     )
     .option(
       '--found <what>',
-      'with --rollback or --epoch, the lineage that was found, as `writ status` says it: counter:entries:root, before it epoch: with --epoch (default: ask the daemon)',
+      'with --rollback or --new-epoch, the lineage that was found, as `writ status` says it: counter:entries:root, before it epoch: with --new-epoch (default: ask the daemon)',
     )
     .option(
       '--clock',
@@ -92,7 +92,7 @@ export function addClear(program: Command): void {
       return withDaemon(options, daemon => send(daemon, envelope, output))
     }
     const key = await readSigner(options.key ?? '', "the operator's key", options)
-    const { host, entry, out, rollback, epoch } = options
+    const { host, entry, out, rollback, newEpoch: epoch } = options
     const known =
       rollback === true || epoch === true
         ? foundOf(options)
@@ -120,7 +120,7 @@ function checkUse({
   tail,
   clock,
   rollback,
-  epoch,
+  newEpoch: epoch,
   found,
   send,
   key,
@@ -131,9 +131,9 @@ function checkUse({
   const ways = [failure, tail, clock, rollback, epoch, send].filter(way => way !== undefined).length
   const wrong =
     ways !== 1
-      ? 'give one of --failure, --tail, --clock, --rollback, --epoch, --send'
+      ? 'give one of --failure, --tail, --clock, --rollback, --new-epoch, --send'
       : found !== undefined && rollback === undefined && epoch === undefined
-        ? '--found is for --rollback and --epoch'
+        ? '--found is for --rollback and --new-epoch'
         : entry !== undefined && (rollback !== undefined || epoch !== undefined)
           ? '--entry is for --failure, --tail and --clock'
           : send === undefined && key === undefined
@@ -150,7 +150,7 @@ function numbered({ failure, clock }: Options, entry: number): ClearanceFields['
 }
 
 /** What `--found` says; null if it was left out. */
-function foundOf({ found, epoch: isEpoch }: Options): ClearanceFields['clears'] | null {
+function foundOf({ found, newEpoch: isEpoch }: Options): ClearanceFields['clears'] | null {
   if (found === undefined) return null
   const [, epoch, counter, tail, root] =
     /^(?:([1-9][0-9]{0,8}):)?(0|[1-9][0-9]{0,19}):(0|[1-9][0-9]{0,14}):([0-9a-f]{64})$/.exec(found) ?? []
@@ -177,7 +177,7 @@ async function hostOf(daemon: WritClient): Promise<string> {
 /** What is to be cleared, as the daemon says, which is what it will hold the clearance against. */
 async function inForce(daemon: WritClient, options: Options): Promise<ClearanceFields['clears']> {
   const { status } = await daemon.call(api.attestation.GetStatus, {})
-  const { failure, clock, rollback, epoch } = options
+  const { failure, clock, rollback, newEpoch: epoch } = options
   if (rollback === true && status?.rolledBack) {
     const { counter, size, root } = status.rolledBack
     return { kind: 'rollback', counter, tail: Number(size), root: root.toString('hex') }

@@ -82,7 +82,7 @@ describe.skipIf(NEEDS_ROOT !== null)('a lineage that cannot go on (needs root)',
     await host.startDaemon()
     for (const name of ['any', 'kept']) expect((await run(name)).stderr).toContain('LINEAGE_NEW_EPOCH')
     const status = await host.ok('status')
-    expect(status).toContain('writ clear --epoch')
+    expect(status).toContain('writ clear --new-epoch')
     const { newEpoch } = await host.status()
     const { counter, size, root } = newEpoch as { counter: string; size: string; root: string }
     const refused = async (why: string, ...args: string[]) => {
@@ -90,14 +90,14 @@ describe.skipIf(NEEDS_ROOT !== null)('a lineage that cannot go on (needs root)',
       expect(cleared.stderr).toContain(why)
       expect(cleared.code).toBe(1)
     }
-    await refused('DOCUMENT_UNSIGNED', '--epoch', '--key', host.path('stranger.key'))
+    await refused('DOCUMENT_UNSIGNED', '--new-epoch', '--key', host.path('stranger.key'))
     for (const other of [
       `3:${counter}:${size}:${root}`,
       `2:${BigInt(counter) + 1n}:${size}:${root}`,
       `2:${counter}:${Number(size) + 1}:${root}`,
       `2:${counter}:${size}:${'0'.repeat(64)}`,
     ])
-      await refused('CLEARANCE_NOT_APPLICABLE', '--epoch', ...operator, '--found', other)
+      await refused('CLEARANCE_NOT_APPLICABLE', '--new-epoch', ...operator, '--found', other)
     await refused(
       'CLEARANCE_NOT_APPLICABLE',
       ...['--rollback', ...operator, '--found', `${counter}:${size}:${root}`],
@@ -111,7 +111,7 @@ describe.skipIf(NEEDS_ROOT !== null)('a lineage that cannot go on (needs root)',
     // It goes on waiting after a start, and for the same.
     await host.startDaemon()
     expect((await host.status()).newEpoch).toMatchObject({ epoch: '2', size, root })
-    await host.ok('clear', '--epoch', ...operator, '--out', host.path('accepted.json'))
+    await host.ok('clear', '--new-epoch', ...operator, '--out', host.path('accepted.json'))
     await host.ok('clear', '--send', host.path('accepted.json'))
     await host.attested()
     // The policy of the configuration is older than what the old log knew.
@@ -171,7 +171,7 @@ describe.skipIf(NEEDS_ROOT !== null)('a lineage that cannot go on (needs root)',
     await expect(host.startDaemon()).rejects.toThrow('writd ended')
     expect(JSON.parse((await recover('--yes', '--json')).stdout)).toMatchObject({ epoch })
     await host.startDaemon()
-    await host.ok('clear', '--epoch', ...operator)
+    await host.ok('clear', '--new-epoch', ...operator)
     await host.attested()
     await host.ok('policy', 'load', host.path('policy-2.json'))
     expect((await run('revoked')).stderr).toContain('REVOKED')

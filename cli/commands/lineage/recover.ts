@@ -72,7 +72,7 @@ export function addLineageRecover(parent: Command): void {
   addNote(
     command,
     'Stop the daemon first. Nothing is deleted: the old log is kept beside the new one, and `writ verify --previous` holds it against its first entry.\n' +
-      'The new log permits nothing until an operator accepts it (`writ clear --epoch`). What was limited and valid before then stays used.',
+      'The new log permits nothing until an operator accepts it (`writ clear --new-epoch`). What was limited and valid before then stays used.',
   )
   setAction<Options>(command, async ({ options, output }) => {
     const stateDir = resolve(options.stateDir)
@@ -102,7 +102,7 @@ export function addLineageRecover(parent: Command): void {
 
 const NEXT = [
   'Start the daemon. It permits nothing until an operator accepts this:',
-  '  writ clear --epoch --key operator.key',
+  '  writ clear --new-epoch --key operator.key',
 ]
 
 async function recover(directory: string, base: string, { yes, force }: Options) {
