@@ -18,10 +18,10 @@ import {
   type ReportRequest,
   type WorkloadRequest,
 } from './core.ts'
-import type { DaemonParts } from './daemon.ts'
 import { detached } from './detached.ts'
 import { EntryOwners } from './entry-owner.ts'
 import { toMessage } from './execution-registry.ts'
+import type { DaemonParts } from './parts.ts'
 import { makeReport } from './report.ts'
 import { statusMessage } from './status.ts'
 

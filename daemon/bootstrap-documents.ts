@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { RevocationSet } from '../authorization/index.ts'
 import { WritError } from '../encoding/error.ts'
 import { LineageError } from '../lineage/index.ts'
-import type { DaemonParts } from './daemon.ts'
 import { HostError } from './host.ts'
+import type { DaemonParts } from './parts.ts'
 
 /** Of a file that is older than what the lineage knows, or has another content under the same number. */
 const OLDER: ReadonlySet<string> = new Set([

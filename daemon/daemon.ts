@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
-import { joinPcrs, QUOTED_SELECTION, type Tier } from '../attestation/index.ts'
+import type { Tier } from '../attestation/index.ts'
 import type { SecretPolicy } from '../authorization/index.ts'
 import type { StartConfig } from '../configuration/schema.ts'
 import { sha256 } from '../encoding/digest.ts'
-import { Lineage, LineageError } from '../lineage/index.ts'
-import { generateKey, type PrivateKey } from '../signing/key.ts'
+import { type Lineage, LineageError } from '../lineage/index.ts'
+import { generateKey } from '../signing/key.ts'
 import { Attestor } from './attestor.ts'
 import { CallerPrograms } from './caller-programs.ts'
 import type { Caller } from './core.ts'
@@ -14,21 +14,24 @@ import { DecisionLog } from './decision-log.ts'
 import { EvidenceRetention } from './evidence-retention.ts'
 import { ExecutionRegistry } from './execution-registry.ts'
 import { Executor } from './executor.ts'
-import { readBootId, recordStart } from './first-entries.ts'
-import { TrustGate, type TrustTransition } from './gate.ts'
+import { recordStart } from './first-entries.ts'
+import { TrustGate } from './gate.ts'
 import { Governance, GovernanceError } from './governance.ts'
 import { History } from './history/history.ts'
 import { Snapshots } from './history/snapshots.ts'
-import { type Host, HostError, hostTier, openHost } from './host.ts'
+import { type Host, hostTier, openHost } from './host.ts'
+import { checkLogKey, openLineage } from './host-lineage.ts'
 import { lookAtCaller } from './launcher/caller.ts'
 import { LauncherClient } from './launcher/client.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
 import { OutputFiles } from './output-files.ts'
 import { OutputTails } from './output-tails.ts'
 import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
+import type { DaemonParts } from './parts.ts'
 import type { Permit } from './permit.ts'
 import { Receipts } from './receipts.ts'
-import { type EventBody, Recorder, recordedReasons } from './recorder.ts'
+import { onClockChange, onTransition, watchedClock } from './recorded-changes.ts'
+import { Recorder } from './recorder.ts'
 import { Renewals } from './renewals.ts'
 import { Scrub } from './scrub.ts'
 import { Sealing } from './sealing.ts'
@@ -36,45 +39,6 @@ import { catchUp, counterStep, Secrets } from './secrets.ts'
 import { type Settings, withLive } from './settings.ts'
 import { instantsOf, ValidityWatch } from './validity-watch.ts'
 import type { AcceptedLineage } from './waiting.ts'
-import { type ClockChange, WallClock } from './wall-clock.ts'
-
-/** The parts of a running daemon, put together. It decides nothing itself. */
-export interface DaemonParts {
-  readonly config: StartConfig
-  /** What a reload changes. */
-  readonly settings: Settings
-  readonly log: Logger
-  readonly host: Host
-  readonly tier: Tier
-  readonly sessionKey: PrivateKey
-  readonly lineage: Lineage
-  readonly recorder: Recorder
-  readonly history: History
-  readonly clock: WallClock
-  readonly gate: TrustGate
-  readonly launcher: LauncherClient
-  readonly registry: ExecutionRegistry
-  readonly tails: OutputTails
-  /** Output of detached executions. */
-  readonly files: OutputFiles
-  readonly decisions: DecisionLog
-  readonly decider: Decider
-  readonly executor: Executor
-  readonly renewals: Renewals
-  readonly governance: Governance
-  readonly validity: ValidityWatch
-  readonly attestor: Attestor
-  readonly sealing: Sealing
-  readonly scrub: Scrub
-  readonly retention: EvidenceRetention
-  readonly snapshots: Snapshots
-  readonly receipts: Receipts
-  readonly startedTime: string
-  /** Entry by which an operator accepted the lineage as it was found; null in every other start. */
-  readonly acceptedIndex: bigint | null
-  /** Called after whatever shows in the status has changed. */
-  onStatusChange: () => void
-}
 
 /** Whoever has the daemon put together. */
 export interface Starter {
@@ -139,43 +103,6 @@ export async function assemble(
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)
     throw error
   }
-}
-
-function openLineage(config: StartConfig, host: Host, accepted: AcceptedLineage | null): Promise<Lineage> {
-  return Lineage.open(join(config.daemon.stateDirectory, 'lineage'), {
-    origin: `writ/${host.id}`,
-    signer: {
-      logKey: host.logKey,
-      ak: host.ak,
-      quote: extraData =>
-        host.tpm.quote({
-          ak: host.signingKey,
-          extraData,
-          selection: QUOTED_SELECTION,
-          requester: { kind: 'checkpoint' },
-        }),
-      // A checkpoint counts without them.
-      readPcrs: () =>
-        host.tpm.readPcrs(QUOTED_SELECTION, { kind: 'checkpoint' }).then(
-          values => joinPcrs(QUOTED_SELECTION, values),
-          () => null,
-        ),
-    },
-    ...(accepted === null ? {} : { accepted: accepted.found }),
-    counter: host.tpm.nvCounter(host.identity.nvCounterIndex, host.secrets.nvCounterAuth),
-  })
-}
-
-/** Any 32 bytes are an Ed25519 key. One wrong byte in its file is another key, under which the log would not verify any more. */
-function checkLogKey({ logKeySpki }: History, { logKey, logKeyPath }: Host): void {
-  if (logKeySpki === null || logKeySpki === logKey.public.spki.toString('base64')) return
-  throw new HostError(
-    'LOG_KEY_CHANGED',
-    `${logKeyPath} is not the key that this host's log was signed with so far`,
-    {
-      at: logKeyPath,
-    },
-  )
 }
 
 async function compose(base: {
@@ -350,60 +277,4 @@ async function compose(base: {
   }
   gate.on('transition', transition => onTransition(parts, transition))
   return parts
-}
-
-/** The wall clock, held against what the log says of it. */
-function watchedClock(history: History, wallMs: () => number): WallClock {
-  history.clock.begin(readBootId())
-  const monotonicNs = () => process.hrtime.bigint()
-  return new WallClock(
-    { wallMs, bootNs: bootTimeNs, monotonicNs },
-    history.clock,
-    history.clockFault !== null,
-  )
-}
-
-/** A clearance names the entry, so there has to be one. */
-function onClockChange({ recorder, history, log, onStatusChange }: DaemonParts, change: ClockChange): void {
-  const event: EventBody = change.trusted
-    ? { type: 'clock-trusted', by: change.by, digest: null, blob: null }
-    : { type: 'clock-untrusted', why: change.why }
-  log[change.trusted ? 'info' : 'error']({ event: event.type, ...change }, 'the wall clock')
-  recorder
-    .record(event)
-    .then(index => {
-      history.clockFault = change.trusted ? null : { index, why: change.why }
-      onStatusChange()
-    })
-    .catch((err: unknown) => log.error({ err }, 'a change of the clock was not recorded'))
-}
-
-/** A closing gate orders the end of everything first; only then is anything written. */
-function onTransition(parts: DaemonParts, { from, to, epoch, reasons }: TrustTransition): void {
-  const { executor, recorder, history, sealing, log } = parts
-  // A host that failed is not one that is late: nothing waits for it to recover.
-  if (to !== 'ATTESTED') executor.lapse(epoch - 1n, to !== 'FAILED')
-  const level = to === 'FAILED' ? 'error' : to === 'STALE' ? 'warn' : 'info'
-  log[level]({ event: 'trust-transition', from, to, epoch: String(epoch), reasons }, 'trust transition')
-  recorder
-    .record({
-      type: 'trust-transition',
-      from,
-      to,
-      epoch: Number(epoch),
-      reasons: recordedReasons(reasons),
-    })
-    .then(index => {
-      if (to === 'FAILED') {
-        history.failure = reasons
-        history.failureIndex = index
-      } else if (from === 'FAILED') {
-        history.failure = null
-        history.failureIndex = null
-      }
-      if (to === 'FAILED') sealing.anchorSoon()
-      else sealing.soon()
-    })
-    .catch((err: unknown) => log.error({ err }, 'a trust transition was not recorded'))
-  parts.onStatusChange()
 }

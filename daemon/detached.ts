@@ -1,6 +1,6 @@
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import type { Caller, ExecuteStreams } from './core.ts'
-import type { DaemonParts } from './daemon.ts'
+import type { DaemonParts } from './parts.ts'
 import type { RunPermit } from './permit.ts'
 
 /** What the daemon needs of itself to run something that is nobody's call. */

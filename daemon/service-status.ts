@@ -1,5 +1,5 @@
-import type { DaemonParts } from './daemon.ts'
 import { oneLine } from './log/journal-fields.ts'
+import type { DaemonParts } from './parts.ts'
 
 const MAX_STATUS = 300
 
