@@ -32,6 +32,7 @@ export {
   parseConsistencyProof,
 } from './consistency-proof.ts'
 export { type CosignatureVerifier, mergeCosignatures } from './cosignature.ts'
+export type { IndexedEntry } from './durable-entries.ts'
 export { MAX_ENTRY_BYTES } from './entry-bundle.ts'
 export { type Beginning, beginEpoch, finishEpoch, newestAside } from './epoch/begin.ts'
 export { type Carried, encodeCarried, MAX_GOVERNED, parseCarried } from './epoch/carried.ts'
@@ -56,7 +57,7 @@ export {
 } from './events/index.ts'
 export { lastingBlobs, passingBlobs } from './evidence-class.ts'
 export { type ExportSummary, exportLog } from './export.ts'
-export { type IndexedEntry, Lineage, type LineageOptions } from './lineage.ts'
+export { Lineage, type LineageOptions } from './lineage.ts'
 export type { TimeSpan } from './locate.ts'
 export { takeWriterLock, type WriterLock } from './lock.ts'
 export { LogFiles } from './log-files.ts'

@@ -5,25 +5,19 @@ import type { CheckpointSigner, FreshCheckpoint, SignedCheckpoint } from './chec
 import { Checkpointer } from './checkpointer.ts'
 import { markDamaged } from './damaged.ts'
 import { makeDirectory } from './durable.ts'
+import { DurableEntries } from './durable-entries.ts'
 import { LineageError } from './error.ts'
-import { blobsOf, encodeEvent, isReserved, type LineageEvent, peekTime } from './events/index.ts'
+import { blobsOf, encodeEvent, isReserved, type LineageEvent } from './events/index.ts'
 import { Health } from './health.ts'
 import { errno, type Io, systemIo } from './io.ts'
 import type { Journal } from './journal.ts'
-import { locate } from './locate.ts'
 import { takeWriterLock, type WriterLock } from './lock.ts'
 import { isKeyName } from './note.ts'
 import { checkPlaces, isThere } from './places.ts'
-import { consistencyPath, inclusionPath, rangeRoot } from './proof.ts'
 import { layout, type Recovered, recover, refuseRemains } from './recovery.ts'
 import type { StateFiles } from './state.ts'
-import { TILE_WIDTH } from './tile-path.ts'
 import { TileStore } from './tile-store.ts'
 import type { Tree } from './tree.ts'
-
-/** Most entries and bytes that one call of {@link Lineage.readEntries} gives. */
-const MAX_READ_ENTRIES = 1024
-const MAX_READ_BYTES = 1 << 20
 
 export interface LineageOptions {
   /** Names the first epoch of the log in its checkpoints; no spaces, no plus. Later ones have a name of their own behind it. */
@@ -43,18 +37,11 @@ export interface LineageOptions {
   readonly io?: Io
 }
 
-/** An entry and where it is. */
-export interface IndexedEntry {
-  readonly index: bigint
-  /** Canonical JSON, as it is hashed into the tree; `parseEvent` reads it. */
-  readonly bytes: Buffer
-}
-
 /**
  * The lineage, open for writing. There is one writer per directory. All methods may be called at any time; what they give is about
  * durable entries only. After {@link Lineage.failed} has resolved every write is refused: the process is to end.
  */
-export class Lineage {
+export class Lineage extends DurableEntries {
   readonly directory: string
   /** The name of this epoch of the log. */
   readonly origin: string
@@ -93,6 +80,7 @@ export class Lineage {
     io: Io,
     from: Recovered,
   ) {
+    super(from.tree, from.journal, health)
     const { scratch } = layout(directory)
     this.directory = directory
     this.origin = from.origin
@@ -161,16 +149,6 @@ export class Lineage {
     }
   }
 
-  /** Durable entries. */
-  get size(): bigint {
-    return BigInt(this.#tree.size)
-  }
-
-  /** Root of the tree of all durable entries; belongs to {@link size} as read in the same turn. */
-  rootHash(): Buffer {
-    return this.#tree.root()
-  }
-
   /**
    * Appends an event. Resolves once it is durable, in the order of the calls. A rejection after which the process ended leaves it
    * open whether the event is in the log.
@@ -210,68 +188,6 @@ export class Lineage {
   }
 
   /**
-   * The positions from the first entry of the time `sinceMs` or later to, not including, that after the last of the time `untilMs` or earlier; null:
-   * no limit. What they mean where the wall clock was set, and how much is read: see {@link locate}.
-   */
-  async locate(sinceMs: number | null, untilMs: number | null): Promise<{ from: bigint; to: bigint }> {
-    const size = this.#tree.size
-    const { from, to } = await locate({ sinceMs, untilMs }, size, {
-      first: async bundle => peekTime(await this.#journal.first(bundle)),
-      all: async bundle => {
-        const end = Math.min(size, (bundle + 1) * TILE_WIDTH)
-        return (await this.#journal.run(bundle * TILE_WIDTH, end)).map(peekTime)
-      },
-    })
-    return { from: BigInt(from), to: BigInt(to) }
-  }
-
-  /** One entry's bytes. @throws LineageError `RANGE_INVALID` */
-  async entry(index: bigint): Promise<Buffer> {
-    if (index < 0n || index >= this.size) throw noSuch(`entry ${index}`, this.size)
-    return this.#health.reading(() => this.#journal.entry(Number(index)))
-  }
-
-  /**
-   * Entries from `from` up to, not including, `to`; fewer when they are many or large, but at least one when there is one. Whoever wants the rest
-   * asks again.
-   *
-   * @throws LineageError `RANGE_INVALID` unless 0 ≤ from ≤ to ≤ size
-   */
-  async readEntries(from: bigint, to: bigint): Promise<IndexedEntry[]> {
-    if (from < 0n || from > to || to > this.size) throw noSuch(`range ${from} to ${to}`, this.size)
-    const out: IndexedEntry[] = []
-    let bytes = 0
-    const end = Math.min(Number(to), Number(from) + MAX_READ_ENTRIES)
-    while (Number(from) + out.length < end) {
-      const run = () => this.#journal.run(Number(from) + out.length, end)
-      for (const entry of await this.#health.reading(run)) {
-        bytes += entry.length
-        if (bytes > MAX_READ_BYTES && out.length > 0) return out
-        out.push({ index: from + BigInt(out.length), bytes: entry })
-      }
-    }
-    return out
-  }
-
-  /** Root of the tree as it was at some size. @throws LineageError `RANGE_INVALID` */
-  async rootAt(size: bigint): Promise<Buffer> {
-    if (size < 0n || size > this.size) throw noSuch(`tree of ${size}`, this.size)
-    return this.#health.reading(() => rangeRoot(this.#tree.node, 0, Number(size)))
-  }
-
-  /** That an entry is in the tree of `size` entries, leaf side first (RFC 6962 section 2.1.1). @throws LineageError `RANGE_INVALID` */
-  async inclusionProof(index: bigint, size: bigint): Promise<Buffer[]> {
-    if (size > this.size || index < 0n || index >= size) throw noSuch(`entry ${index} of ${size}`, this.size)
-    return this.#health.reading(() => inclusionPath(this.#tree.node, Number(index), 0, Number(size)))
-  }
-
-  /** That one tree is a beginning of another (RFC 6962 section 2.1.2). @throws LineageError `RANGE_INVALID` */
-  async consistencyProof(size1: bigint, size2: bigint): Promise<Buffer[]> {
-    if (size1 < 0n || size1 > size2 || size2 > this.size) throw noSuch(`sizes ${size1}, ${size2}`, this.size)
-    return this.#health.reading(() => consistencyPath(this.#tree.node, Number(size1), Number(size2)))
-  }
-
-  /**
    * Signs the tree as it is now and publishes it with its tiles. If the newest checkpoint is of this size already, it is given as it is. What the TPM throws
    * passes through; the next call then signs the same tree first.
    *
@@ -307,21 +223,6 @@ export class Lineage {
       .then(() => advanceAnchor(this.#state, counter, this.#head()))
     this.#anchoring = anchoring
     return anchoring
-  }
-
-  /** Bundles of 256 entries that are in full tiles: what {@link recheck} can read anew. */
-  get bundles(): number {
-    return this.#journal.bundles
-  }
-
-  /**
-   * Reads a bundle and the tiles that stand for it anew, whatever is kept of them in memory. Damage ends writing: {@link failed} resolves.
-   *
-   * @throws LineageError `RANGE_INVALID`, `LINEAGE_BROKEN`, `LINEAGE_UNAVAILABLE` when the disk does not give the file
-   */
-  async recheck(bundle: number): Promise<void> {
-    if (!(bundle >= 0 && bundle < this.bundles)) throw noSuch(`bundle ${bundle}`, this.size)
-    await this.#health.reading(() => this.#journal.recheck(bundle))
   }
 
   /** Entry that is said to be the newest snapshot; null if none is. Whoever asks has to look whether it is one. */
@@ -400,8 +301,4 @@ export class Lineage {
     if (this.#closed)
       throw new LineageError('LINEAGE_CLOSED', 'the lineage is closed', { at: this.directory })
   }
-}
-
-function noSuch(what: string, size: bigint): LineageError {
-  return new LineageError('RANGE_INVALID', `no ${what} in a tree of ${size} entries`)
 }
