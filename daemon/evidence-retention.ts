@@ -119,7 +119,8 @@ export class EvidenceRetention {
     } catch (err) {
       if (this.#stop.signal.aborted) return
       // It is tried again every minute; what stays as it was is not told again.
-      if (String(err) !== this.#told) log.warn({ err }, 'old evidence was not dropped')
+      if (String(err) !== this.#told)
+        log.warn({ event: 'evidence-not-dropped', err }, 'old evidence was not dropped')
       this.#told = String(err)
     }
   }

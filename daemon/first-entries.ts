@@ -56,11 +56,20 @@ export async function recordStart(
   settings.report = { ...settings.report, entry, time: new Date().toISOString() }
   if (lineage.openedAfterUncleanStop) {
     const tail = lineage.tailIndex
-    await recorder.record({ type: 'recovery', tail: Number(tail) })
+    const recovery = await recorder.record({ type: 'recovery', tail: Number(tail) })
+    log.warn(
+      { event: 'unclean-stop', entry: String(recovery), tail: String(tail) },
+      'the run before did not end in order',
+    )
     history.uncleanTail = tail
     history.uses.setUncleanSince(new Date().toISOString())
   }
   const acceptance = accepted && (await recordAcceptance(accepted, lineage, history, recorder))
+  if (acceptance !== null)
+    log.warn(
+      { event: 'lineage-accepted', entry: String(acceptance) },
+      'the lineage goes on as it was found: an operator signed for it',
+    )
   for (const { index, message } of history.unvouched) {
     log.warn(
       { index: String(index), message },

@@ -187,9 +187,9 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
 
 /** What keeps the daemon from starting is said in one line: the operator needs the cause, not the stack. */
 function explain(error: unknown): void {
-  const code = error instanceof WritError ? ` [${error.code}]` : ''
+  const code = error instanceof WritError ? error.code : null
   const what = error instanceof Error ? error.message : String(error)
-  lastWords(`${what}${code}${needsRecovery(error) ? '; see `writ lineage recover --help`' : ''}`)
+  lastWords(what, code, needsRecovery(error) ? '; see `writ lineage recover --help`' : '')
   if (!(error instanceof WritError)) openLog('error').fatal({ err: error }, 'fault')
 }
 

@@ -54,7 +54,8 @@ export class Scrub {
   async #step(): Promise<void> {
     const { bundles } = this.#lineage
     if (this.#done >= bundles) {
-      if (bundles > 0) this.#log.info({ bundles }, 'the lineage has been read anew and is whole')
+      if (bundles > 0)
+        this.#log.info({ event: 'lineage-whole', bundles }, 'the lineage has been read anew and is whole')
       this.#done = 0
       this.#wait(REST_MS)
       return
@@ -62,7 +63,14 @@ export class Scrub {
     try {
       await this.#lineage.recheck((this.#from + this.#done) % bundles)
     } catch (error) {
-      this.#log.warn({ err: error }, 'a part of the lineage cannot be read')
+      this.#log.warn(
+        {
+          event: 'lineage-unreadable',
+          ...(error instanceof LineageError && { code: error.code }),
+          err: error,
+        },
+        'a part of the lineage cannot be read',
+      )
       if (error instanceof LineageError && error.code === 'LINEAGE_BROKEN') return
       // A disk that does not give a file now may give it in the next round.
     }

@@ -157,7 +157,8 @@ export class Sealing {
       this.#told = ''
     } catch (error) {
       // It is tried again every second; what stays as it was is not told again.
-      if (String(error) !== this.#told) this.#log.warn({ err: error }, 'no checkpoint was signed')
+      if (String(error) !== this.#told)
+        this.#log.warn({ event: 'checkpoint-failed', err: error }, 'no checkpoint was signed')
       this.#told = String(error)
     }
   }
@@ -235,7 +236,7 @@ export class Sealing {
       this.#anchoredMs = Date.now()
       await this.#vouch({ type: 'counter', value: String(value) })
     } catch (error) {
-      this.#log.warn({ err: error }, 'the counter was not moved')
+      this.#log.warn({ event: 'counter-not-moved', err: error }, 'the counter was not moved')
     } finally {
       this.#anchoring = false
     }

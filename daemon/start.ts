@@ -117,7 +117,11 @@ export class Start {
       const { code, message } = outcome
       const unaccepted = isUnaccepted(outcome) ? outcome : null
       const why = unaccepted !== null ? `waiting for an operator (${code})` : 'waiting for the TPM'
-      if (told !== code) this.#log.warn({ code }, `${why}: ${message}`)
+      if (told !== code)
+        this.#log.warn(
+          { ...(unaccepted !== null && { event: 'acceptance-needed' }), code },
+          `${why}: ${message}`,
+        )
       told = code
       sdNotify(statusLine(`UNATTESTED: ${why}: ${message}`))
       this.#waiting.tpm = outcome instanceof TpmError ? outcome : null

@@ -70,7 +70,8 @@ export class Snapshots {
       .catch(error => {
         if (this.#stopping.signal.aborted) return
         // It is tried again after as many entries; what stays as it was is not told again.
-        if (String(error) !== this.#told) this.#o.log.warn({ err: error }, 'no snapshot was written')
+        if (String(error) !== this.#told)
+          this.#o.log.warn({ event: 'snapshot-failed', err: error }, 'no snapshot was written')
         this.#told = String(error)
       })
       .finally(() => {

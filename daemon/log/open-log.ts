@@ -1,5 +1,6 @@
 import { type DestinationStream, type Level, type Logger, pino } from 'pino'
 import { journalSend, stderrIsJournal, stderrWrite } from '../native.ts'
+import type { EventName } from './event.ts'
 import { journalEntry } from './journal-entry.ts'
 import { journalFields } from './journal-fields.ts'
 
@@ -44,8 +45,14 @@ function toStderr(): TakeLine {
   }
 }
 
-/** The last words of a process that cannot go on: one line for the operator. */
-export function lastWords(text: string): void {
-  if (stderrIsJournal()) toJournal(JSON.stringify({ level: 60, msg: text }))
-  else stderrWrite(Buffer.from(`writd: ${text}\n`))
+/**
+ * The last words of a process that cannot go on: one line for the operator.
+ *
+ * @param code of the error, if it has one
+ * @param hint what to do about it, put behind all else
+ */
+export function lastWords(message: string, code: string | null, hint = ''): void {
+  const event: EventName = 'daemon-failed'
+  if (stderrIsJournal()) toJournal(JSON.stringify({ level: 60, event, code, msg: `${message}${hint}` }))
+  else stderrWrite(Buffer.from(`writd: ${message}${code === null ? '' : ` [${code}]`}${hint}\n`))
 }

@@ -110,6 +110,17 @@ describe('kinds of events', () => {
     expect(catalogued.toSorted()).toEqual(all)
     expect(new Set(all).size).toBe(all.length)
   })
+
+  test('are those that the daemon names, each', () => {
+    const sources = readdirSync(join(ROOT, 'daemon'), { recursive: true, encoding: 'utf8' })
+      .filter(path => path.endsWith('.ts') && path !== 'log/event.ts')
+      .map(path => read(join('daemon', path)))
+      .join('\n')
+    // The event of a log object, not the parameter of a listener.
+    const named = [...sources.matchAll(/(?<!\()\bevent: '([a-z-]+)'/g)].map(([, name]) => name)
+    expect(Object.keys(EVENTS)).toEqual(expect.arrayContaining(named))
+    for (const name of Object.keys(EVENTS)) expect(sources, name).toContain(`'${name}'`)
+  })
 })
 
 /** What knows every setting of the units. */
