@@ -17,7 +17,10 @@ import { imaReplayRows } from './ima-replay.ts'
 import { largeSubject, largeSubjectGoal, largeSubjectTitle } from './large-subject.ts'
 import { launchRows } from './launch.ts'
 import { lineageAppend, lineageAppendTitle } from './lineage-append.ts'
+import { type BenchLog, benchLog, dropBenchLog } from './lineage-log.ts'
 import { lineageProof, lineageProofTitle } from './lineage-proof.ts'
+import { lineageSingle, lineageSingleTitle } from './lineage-single.ts'
+import { lineageMemory, lineageMemoryTitle, lineageStart, lineageStartTitle } from './lineage-start.ts'
 import { lineageVerify, lineageVerifyTitle } from './lineage-verify.ts'
 import type { Row } from './measure.ts'
 import { execution, executionTitle, idle, idleTitle } from './memory.ts'
@@ -75,8 +78,23 @@ export const BENCHES: readonly Bench[] = [
   ...evidenceRows,
   ...imaReplayRows,
   { row: lineageAppendTitle, goal: 85 / 60, measure: place => lineageAppend(place.directory) },
+  { row: lineageSingleTitle, goal: 1.5, measure: place => lineageSingle(place.directory) },
   { row: lineageProofTitle, goal: 1, measure: place => lineageProof(place.directory) },
-  { row: lineageVerifyTitle, goal: 1.5, measure: place => lineageVerify(place.directory) },
+  {
+    row: lineageVerifyTitle,
+    goal: 1.5,
+    measure: async place => lineageVerify(await place.log(), place.directory),
+  },
+  {
+    row: lineageStartTitle,
+    goal: 1,
+    measure: async place => lineageStart(await place.log(), place.directory),
+  },
+  {
+    row: lineageMemoryTitle,
+    goal: 1,
+    measure: async place => lineageMemory(await place.log(), place.directory),
+  },
 ]
 
 /** Where rows are measured, and what they share: made when first asked for. */
@@ -84,6 +102,7 @@ export class Place {
   readonly directory: string
   #governed: Promise<Governed> | undefined
   #empty: Promise<EmptyRpc> | undefined
+  #log: Promise<BenchLog> | undefined
 
   constructor(directory: string) {
     this.directory = directory
@@ -99,7 +118,13 @@ export class Place {
     return this.#empty
   }
 
+  log(): Promise<BenchLog> {
+    this.#log ??= benchLog(this.directory)
+    return this.#log
+  }
+
   async close(): Promise<void> {
+    await this.#log?.then(dropBenchLog, () => undefined)
     await this.#empty?.then(empty => empty.close())
     await this.#governed?.then(
       governed => governed.close(),
