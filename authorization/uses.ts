@@ -116,7 +116,7 @@ export class UseTable implements UseLedger {
   }
 
   /**
-   * Says that uses of artifacts whose validity ended before `time` are not kept. The horizon only moves on, save by {@link setClockBack}.
+   * Says that uses of artifacts whose validity ended before `time` are not kept. The horizon only moves on.
    *
    * @returns steps that let go of what is not kept, a small part each, for whoever does not want to be held up
    */
@@ -132,13 +132,6 @@ export class UseTable implements UseLedger {
       this.#payloads.prune(part, (_, payload) => this.#used.get(payload) !== undefined)
       yield
     }
-  }
-
-  /** An operator says that it is `time`, perhaps before the horizon: then what is not kept may be valid yet, and nobody knows whether it was used. */
-  setClockBack(time: string): void {
-    if (this.#horizonMs === null || this.#horizonMs <= Date.parse(time)) return
-    this.#horizonMs = Date.parse(time)
-    this.setLostBefore(time)
   }
 
   view(claim: UseClaim, notAfter: string): UseView {

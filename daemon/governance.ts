@@ -235,7 +235,6 @@ export class Governance {
       throw notApplicable(`it says ${time}, and the wall clock ${new Date(wallMs).toISOString()}`)
     const lineageIndex = await recorder.record({ type: 'clock-trusted', by: 'operator', digest, blob })
     history.clockFault = null
-    history.uses.setClockBack(rfc3339(wallMs))
     clock.accept()
     return { lineageIndex }
   }

@@ -39,6 +39,7 @@ export class DigestTable {
 
   /** The value of a key, as a view that is good until the next change; undefined if there is none. */
   get(key: Uint8Array): Buffer | undefined {
+    if (key.length !== KEY_BYTES) return undefined
     const part = this.#parts[key[0] as number]
     const row = part === undefined ? -1 : this.#find(part, key)
     if (part === undefined || row < 0) return undefined
@@ -169,8 +170,7 @@ export class DigestSet {
   }
 
   has(digest: string): boolean {
-    const key = Buffer.from(digest, 'hex')
-    return key.length === KEY_BYTES && this.table.get(key) !== undefined
+    return this.table.get(Buffer.from(digest, 'hex')) !== undefined
   }
 
   /** In their order. */

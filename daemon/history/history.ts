@@ -20,7 +20,7 @@ import { isCleared, type ToClear } from './clearances.ts'
 import { DecisionLinks } from './decision-links.ts'
 import { applyDocument, type DocumentEvent, type Documents, type NewestVersion } from './documents.ts'
 import { type Asked, Owners } from './ownership.ts'
-import { newestSnapshot } from './resume.ts'
+import { checkUnsignedSnapshots, newestSnapshot } from './resume.ts'
 
 /** An execution that the log says was started and does not say has ended. */
 export interface OpenExecution {
@@ -104,9 +104,10 @@ export class History implements Documents {
   /**
    * Reads the log: from its newest snapshot on, if there is one, with the entries before it that still count.
    *
-   * @throws LineageError; AuthorizationError when a recorded revocation cannot be read
+   * @throws LineageError, also for a snapshot that is wrong where no checkpoint stands for it; AuthorizationError when a recorded revocation cannot be read
    */
   static async fold(lineage: Lineage, options: HistoryOptions): Promise<History> {
+    await checkUnsignedSnapshots(lineage, options.stop)
     const history =
       (await History.#resume(lineage, options)) ??
       new History(options, digest => lineage.getBlob(digest), new Tally(state => new ClockWatch(state)))

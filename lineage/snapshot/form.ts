@@ -85,26 +85,32 @@ const head = object({
  * @throws LineageError `SNAPSHOT_TOO_LARGE` when more counts than a snapshot takes
  */
 export function* snapshotPieces(tally: Tally): Generator<Buffer> {
-  const { size, clock, kept, executions, uses, governed, horizonMs, lostBeforeMs, snapshot } = tally
+  const { uses, governed } = tally
   for (const _ of tally.letGo()) yield NOTHING
-  const state: TallyState = {
-    ...{ size, horizonMs, lostBeforeMs, snapshot, quoted: tally.quoted },
-    ...{ clock: clock.state, kept: kept.state, executions: executions.state },
-  }
-  let text: string
-  try {
-    text = head.write({ ...state, uses: uses.table.size, governed: governed.size })
-  } catch (cause) {
-    throw new LineageError('SNAPSHOT_TOO_LARGE', `more counts than a snapshot takes: ${String(cause)}`, {
-      cause,
-    })
-  }
-  const bytes = Buffer.from(text)
+  const bytes = headOf(tally)
   const length = Buffer.alloc(4)
   length.writeUInt32BE(bytes.length)
   yield Buffer.concat([MAGIC, length, bytes])
   for (const table of [uses.table, governed.table])
     for (let part = 0; part < table.parts; part++) yield table.rows(part)
+}
+
+/** @throws LineageError `SNAPSHOT_TOO_LARGE` */
+function headOf({ size, clock, kept, executions, uses, governed, ...rest }: Tally): Buffer {
+  const { horizonMs, lostBeforeMs, snapshot, quoted } = rest
+  const state: TallyState = {
+    ...{ size, horizonMs, lostBeforeMs, snapshot, quoted },
+    ...{ clock: clock.state, kept: kept.state, executions: executions.state },
+  }
+  try {
+    const bytes = Buffer.from(head.write({ ...state, uses: uses.table.size, governed: governed.size }))
+    if (bytes.length > MAX_HEAD_BYTES) throw new Error(`${bytes.length} bytes of head`)
+    return bytes
+  } catch (cause) {
+    throw new LineageError('SNAPSHOT_TOO_LARGE', `more counts than a snapshot takes: ${String(cause)}`, {
+      cause,
+    })
+  }
 }
 
 /** Reads a snapshot, see {@link readSnapshotInSteps}. @throws LineageError `SNAPSHOT_MALFORMED` */
@@ -145,6 +151,9 @@ export function* readSnapshotInSteps<C extends FoldedClock>(
     tally.governed.table.set(row, NOTHING)
     if (++rows % ROWS_AT_ONCE === 0) yield
   }
+  // A tally has its executions in one order, each once.
+  if (!headOf(tally).equals(bytes.subarray(start, start + length)))
+    throw malformed('its head is not in the order of a tally')
   return tally
 }
 

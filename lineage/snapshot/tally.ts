@@ -110,13 +110,8 @@ export class Tally<C extends FoldedClock = FoldedClock> {
 
   #trustClock({ by }: LineageEvent & { type: 'clock-trusted' }, look: EntryLook, isCleared: boolean): void {
     if (by === 'operator') {
-      if (!isCleared) return
-      this.clock.accept(look)
-      // The clock had been ahead. What is not kept by that horizon may be valid yet, and nobody knows whether it was used.
-      if (this.horizonMs !== null && this.horizonMs > look.wallMs) {
-        this.horizonMs = look.wallMs
-        this.#lose(look.wallMs)
-      }
+      // The horizon stays where it is, also if the clock had been ahead: nobody knows any more whether what ends before it was used.
+      if (isCleared) this.clock.accept(look)
       return
     }
     if (by === 'return') this.clock.resume()

@@ -3,12 +3,13 @@ import { describe, expect, test } from 'vitest'
 import { ClockWatch } from '../../authorization/index.ts'
 import { History } from '../../daemon/history/history.ts'
 import { newestSnapshot } from '../../daemon/history/resume.ts'
-import { type Lineage, parseEvent, SnapshotCheck } from '../../lineage/index.ts'
+import { type Lineage, parseEvent, SnapshotCheck, snapshotPieces, Tally } from '../../lineage/index.ts'
 import { governance, HOST, mallory } from '../authorization/scenario.ts'
-import { openLog, temporaryDirectory } from '../lineage/support/log.ts'
+import { openLog, temporaryDirectory, testSigner } from '../lineage/support/log.ts'
+import { MemoryLog } from './support/memory-log.ts'
 import { HEX, happening, idOf, payloadOf, Writer } from './support/random-log.ts'
 
-const RUNS = Number(process.env.WRIT_SNAPSHOT_RUNS ?? 4)
+const RUNS = Number(process.env.WRIT_SNAPSHOT_RUNS ?? 6)
 
 /** Everything that the rest of the daemon takes from the fold. */
 function stateOf(history: History) {
@@ -71,6 +72,7 @@ function withoutSnapshots(lineage: Lineage): Lineage {
     entry: (index: bigint) => lineage.entry(index),
     getBlob: (digest: string) => lineage.getBlob(digest),
     snapshotHint: () => null,
+    latestCheckpoint: () => lineage.latestCheckpoint(),
   } as unknown as Lineage
 }
 
@@ -88,26 +90,42 @@ describe('a start from a snapshot', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(happening, { minLength: 30, maxLength: 120, size: 'max' }),
-        async happenings => {
-          const lineage = await openLog(temporaryDirectory())
-          try {
-            const writer = new Writer(lineage)
-            await writer.start(0)
-            for (const happens of happenings) await happens(writer)
-            if ((await newestSnapshot(lineage)) !== null) resumed++
-            for (const configuration of CONFIGURATIONS) {
-              const all = await History.fold(withoutSnapshots(lineage), configuration)
-              expect(stateOf(await History.fold(lineage, configuration))).toEqual(stateOf(all))
-            }
-            expect(await verdict(lineage)).toMatchObject({ status: 'VERIFIED' })
-          } finally {
-            await lineage.close()
+        fc.option(fc.nat(120)),
+        async (happenings, signed) => {
+          const log = new MemoryLog()
+          log.signed = signed
+          const writer = new Writer(log.lineage)
+          await writer.start(0)
+          for (const happens of happenings) await happens(writer)
+          if ((await newestSnapshot(log)) !== null) resumed++
+          for (const configuration of CONFIGURATIONS) {
+            const all = await History.fold(withoutSnapshots(log.lineage), configuration)
+            expect(stateOf(await History.fold(log.lineage, configuration))).toEqual(stateOf(all))
           }
+          expect(await verdict(log.lineage)).toMatchObject({ status: 'VERIFIED' })
         },
       ),
       { numRuns: RUNS, endOnFailure: true },
     )
     expect(resumed).toBeGreaterThan(0)
+  })
+
+  test('reads it from the files', async () => {
+    const lineage = await openLog(temporaryDirectory(), { signer: testSigner() })
+    try {
+      const w = new Writer(lineage)
+      await w.start(0)
+      await w.permit(1, 1, null, 9000)
+      await w.transition('ATTESTED', 'FAILED')
+      await w.snapshots.make()
+      expect(await newestSnapshot(lineage)).toBeNull()
+      await lineage.checkpoint()
+      expect(await newestSnapshot(lineage)).toMatchObject({ size: 3 })
+      const all = await History.fold(withoutSnapshots(lineage), CONFIGURATION)
+      expect(stateOf(await History.fold(lineage, CONFIGURATION))).toEqual(stateOf(all))
+    } finally {
+      await lineage.close()
+    }
   })
 })
 
@@ -118,43 +136,134 @@ async function verdict(lineage: Lineage) {
   return check.result()
 }
 
-describe('a snapshot that is forged', () => {
-  const configuration = { governance: [governance.public], hostId: HOST, recoversByItself: false }
+const CONFIGURATION = { governance: [governance.public], hostId: HOST, recoversByItself: false }
 
-  test('changes nothing: neither a hint, nor other bytes in the blob, nor an entry copied from elsewhere', async () => {
-    const lineage = await openLog(temporaryDirectory())
-    try {
-      const w = new Writer(lineage)
-      await w.start(0)
-      await w.permit(1, 1, null, 9000)
-      await w.transition('ATTESTED', 'FAILED')
-      await w.snapshots.make()
-      const honest = lineage.snapshotHint() ?? -1n
-      const all = stateOf(await History.fold(withoutSnapshots(lineage), configuration))
-      for (const hint of [0n, 1n, 2n, honest, lineage.size, lineage.size + 7n]) {
-        await lineage.noteSnapshot(hint)
-        expect(stateOf(await History.fold(lineage, configuration))).toEqual(all)
-      }
-      await lineage.noteSnapshot(honest)
-      const event = parseEvent(await lineage.entry(honest))
-      if (event.type !== 'snapshot') throw new Error('no snapshot')
-      const other = {
-        ...{ lineage, size: lineage.size, snapshotHint: () => honest },
-        entry: (index: bigint) => lineage.entry(index),
-        readEntries: (from: bigint, to: bigint) => lineage.readEntries(from, to),
-        getBlob: async (digest: string) =>
-          digest === event.digest ? Buffer.from('writ/snapshot/v1\n') : lineage.getBlob(digest),
-      } as unknown as Lineage
-      expect(await newestSnapshot(other)).toBeNull()
-      expect(stateOf(await History.fold(other, configuration))).toEqual(all)
+/** A log of a failed host, with as many snapshots, each of one permit more. */
+async function failedHost(snapshots: number) {
+  const log = new MemoryLog()
+  const w = new Writer(log.lineage)
+  await w.start(0)
+  await w.revoke('program')
+  await w.transition('ATTESTED', 'FAILED')
+  const places: bigint[] = []
+  for (let n = 0; n < snapshots; n++) {
+    await w.permit(n, n, null, 9000)
+    await w.snapshots.make()
+    places.push(log.hint ?? -1n)
+  }
+  const event = async (place: bigint) => {
+    const found = parseEvent(await log.entry(place))
+    if (found.type !== 'snapshot') throw new Error('no snapshot')
+    return found
+  }
+  const all = stateOf(await History.fold(withoutSnapshots(log.lineage), CONFIGURATION))
+  /** A start knows all of it, wherever it begins. */
+  const expectAll = async () =>
+    expect(stateOf(await History.fold(log.lineage, CONFIGURATION))).toEqual(all)
+  return { log, w, places, event, expectAll }
+}
 
-      // The same snapshot, said to be of more entries than it adds up.
-      const copy = await lineage.append({ ...event, size: Number(honest) + 1 })
-      await lineage.noteSnapshot(copy.index)
-      expect((await newestSnapshot(lineage))?.size).not.toBe(Number(honest) + 1)
-      expect((await verdict(lineage)).status).toBe('FAILED')
-    } finally {
-      await lineage.close()
+describe('where a start begins to read', () => {
+  test('is at a snapshot, and only where there is one', async () => {
+    const { log, places, expectAll } = await failedHost(2)
+    const [, newest = -1n] = places
+    for (let hint = 0n; hint < log.size + 3n; hint++) {
+      log.hint = hint
+      const found = await newestSnapshot(log)
+      expect([hint, found !== null]).toEqual([hint, places.includes(hint)])
+      await expectAll()
     }
+    log.hint = newest
+    expect((await newestSnapshot(log))?.size).toBe(Number(newest))
+  })
+
+  test('is at the one before where the newest cannot be read, or no checkpoint stands for it', async () => {
+    const { log, places, event, expectAll } = await failedHost(3)
+    const [first = -1n, second = -1n, third = -1n] = places
+    log.signed = Number(third)
+    expect((await newestSnapshot(log))?.size).toBe(Number(second))
+    await expectAll()
+    log.signed = Number(second)
+    expect((await newestSnapshot(log))?.size).toBe(Number(first))
+    await expectAll()
+    log.signed = 0
+    expect(await newestSnapshot(log)).toBeNull()
+    await expectAll()
+    log.signed = null
+    log.blobs.delete((await event(third)).digest)
+    expect((await newestSnapshot(log))?.size).toBe(Number(second))
+    log.blobs.set((await event(second)).digest, Buffer.from('writ/snapshot/v1\n'))
+    expect((await newestSnapshot(log))?.size).toBe(Number(first))
+    await expectAll()
+  })
+
+  test('is at the first entry when the newest four cannot be read', async () => {
+    const { log, places, event, expectAll } = await failedHost(5)
+    for (const place of places.slice(1)) log.blobs.delete((await event(place)).digest)
+    expect(await newestSnapshot(log)).toBeNull()
+    await expectAll()
+  })
+
+  test('is never at one that says another size than it has, or one of later entries', async () => {
+    const { log, places, event, expectAll } = await failedHost(1)
+    const [honest = -1n] = places
+    const copy = { ...(await event(honest)), previous: null }
+    for (const size of [0, Number(honest) - 1, Number(honest) + 1, 1000]) {
+      const { index } = await log.append({ ...copy, size })
+      log.hint = index
+      expect(await newestSnapshot(log)).toBeNull()
+    }
+    // One that says that it comes after itself leads nowhere.
+    const { index } = await log.append({ ...copy, size: 0, previous: Number(log.size) })
+    log.hint = index
+    expect(await newestSnapshot(log)).toBeNull()
+    await expectAll()
+  })
+})
+
+describe('a snapshot that is forged', () => {
+  /** An entry that somebody who can write the files appends: the host never failed, and nothing was revoked. */
+  async function forge({ log, w }: Awaited<ReturnType<typeof failedHost>>) {
+    const tally = new Tally(state => new ClockWatch(state))
+    const start = parseEvent(await log.entry(0n))
+    while (BigInt(tally.size) < log.size) tally.add(start)
+    const digest = await log.putBlob(Buffer.concat([...snapshotPieces(tally)]))
+    const { size } = tally
+    await log.noteSnapshot(await w.write({ type: 'snapshot', size, digest, previous: null, horizon: null }))
+  }
+
+  test.each([0, 1])('ends the start while no checkpoint stands for it, after %d honest ones', async honest => {
+    const host = await failedHost(honest)
+    host.log.signed = Number(host.log.size)
+    await forge(host)
+    await expect(History.fold(host.log.lineage, CONFIGURATION)).rejects.toMatchObject({
+      code: 'LINEAGE_BROKEN',
+    })
+    expect((await verdict(host.log.lineage)).status).toBe('FAILED')
+  })
+
+  test('ends the start also when its place is not told, and entries follow', async () => {
+    const host = await failedHost(1)
+    host.log.signed = Number(host.log.size)
+    const { hint } = host.log
+    await forge(host)
+    host.log.hint = hint
+    await host.w.permit(4, 4, null, 9000)
+    await expect(History.fold(host.log.lineage, CONFIGURATION)).rejects.toMatchObject({
+      code: 'LINEAGE_BROKEN',
+    })
+  })
+
+  test.each([
+    ['another one before', { previous: 0 }],
+    ['a horizon', { horizon: '2026-11-25T00:00:00.000Z' }],
+    ['other entries', { size: 1 }],
+  ])('is seen by %s, too', async (_, change) => {
+    const { log, places, event } = await failedHost(2)
+    const [, newest = -1n] = places
+    log.signed = Number(log.size)
+    await log.append({ ...(await event(newest)), ...change })
+    await expect(History.fold(log.lineage, CONFIGURATION)).rejects.toMatchObject({ code: 'LINEAGE_BROKEN' })
+    expect((await verdict(log.lineage)).status).toBe('FAILED')
   })
 })
