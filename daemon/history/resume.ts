@@ -13,10 +13,10 @@ import {
 const TRIES = 4
 
 /** A log as far as a start from a snapshot needs it. */
-export type ResumableLog = Pick<
-  Lineage,
-  'size' | 'entry' | 'readEntries' | 'getBlob' | 'snapshotHint' | 'latestCheckpoint'
->
+export interface ResumableLog
+  extends Pick<Lineage, 'size' | 'entry' | 'readEntries' | 'getBlob' | 'snapshotHint'> {
+  latestCheckpoint(): { readonly size: number } | undefined
+}
 
 /** Entries that the published checkpoint stands for: a daemon of this host has written them, and its TPM has signed. */
 const signedSize = (log: ResumableLog): bigint => BigInt(log.latestCheckpoint()?.size ?? 0)
@@ -29,7 +29,10 @@ const signedSize = (log: ResumableLog): bigint => BigInt(log.latestCheckpoint()?
  * @param gently whether others get a turn in between
  * @throws LineageError `LINEAGE_BROKEN` when the entry in the files is not the one in the tree
  */
-export async function newestSnapshot(lineage: ResumableLog, gently = false): Promise<Tally<ClockWatch> | null> {
+export async function newestSnapshot(
+  lineage: ResumableLog,
+  gently = false,
+): Promise<Tally<ClockWatch> | null> {
   let index = lineage.snapshotHint()
   for (let tries = 0; index !== null && tries < TRIES; tries++) {
     if (index >= lineage.size) return null
@@ -75,7 +78,11 @@ async function* eventsFrom(lineage: ResumableLog, start: bigint, stop?: AbortSig
 }
 
 /** Null for a blob that is not kept any longer, or is no snapshot. */
-async function read(lineage: ResumableLog, digest: string, gently: boolean): Promise<Tally<ClockWatch> | null> {
+async function read(
+  lineage: ResumableLog,
+  digest: string,
+  gently: boolean,
+): Promise<Tally<ClockWatch> | null> {
   try {
     const steps = readSnapshotInSteps(await lineage.getBlob(digest), state => new ClockWatch(state))
     for (;;) {

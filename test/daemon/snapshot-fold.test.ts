@@ -158,8 +158,7 @@ async function failedHost(snapshots: number) {
   }
   const all = stateOf(await History.fold(withoutSnapshots(log.lineage), CONFIGURATION))
   /** A start knows all of it, wherever it begins. */
-  const expectAll = async () =>
-    expect(stateOf(await History.fold(log.lineage, CONFIGURATION))).toEqual(all)
+  const expectAll = async () => expect(stateOf(await History.fold(log.lineage, CONFIGURATION))).toEqual(all)
   return { log, w, places, event, expectAll }
 }
 
@@ -232,15 +231,18 @@ describe('a snapshot that is forged', () => {
     await log.noteSnapshot(await w.write({ type: 'snapshot', size, digest, previous: null, horizon: null }))
   }
 
-  test.each([0, 1])('ends the start while no checkpoint stands for it, after %d honest ones', async honest => {
-    const host = await failedHost(honest)
-    host.log.signed = Number(host.log.size)
-    await forge(host)
-    await expect(History.fold(host.log.lineage, CONFIGURATION)).rejects.toMatchObject({
-      code: 'LINEAGE_BROKEN',
-    })
-    expect((await verdict(host.log.lineage)).status).toBe('FAILED')
-  })
+  test.each([0, 1])(
+    'ends the start while no checkpoint stands for it, after %d honest ones',
+    async honest => {
+      const host = await failedHost(honest)
+      host.log.signed = Number(host.log.size)
+      await forge(host)
+      await expect(History.fold(host.log.lineage, CONFIGURATION)).rejects.toMatchObject({
+        code: 'LINEAGE_BROKEN',
+      })
+      expect((await verdict(host.log.lineage)).status).toBe('FAILED')
+    },
+  )
 
   test('ends the start also when its place is not told, and entries follow', async () => {
     const host = await failedHost(1)

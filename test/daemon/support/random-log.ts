@@ -47,6 +47,10 @@ export class Writer {
     })
   }
 
+  get nowMs(): number {
+    return this.#ms
+  }
+
   pass(ms: number): void {
     this.#ms += ms
     this.#bootMs += ms
@@ -147,7 +151,13 @@ export class Writer {
     await this.write({ type: 'rollback-accepted', counter: '7', tail: 0, root: HEX, digest: HEX, blob })
   }
 
-  async permit(execution: number, artifact: number, parent: number | null, hours: number): Promise<void> {
+  async permit(
+    execution: number,
+    artifact: number,
+    parent: number | null,
+    hours: number,
+    maxUses: number | null = null,
+  ): Promise<void> {
     await this.write({
       type: 'decision',
       outcome: 'permit',
@@ -169,7 +179,7 @@ export class Writer {
       use: {
         issuer: 'ops',
         id: `job-${artifact}`,
-        maxUses: null,
+        maxUses,
         notAfter: new Date(Date.parse('2026-11-21T02:00:00.000Z') + hours * 3600_000).toISOString(),
       },
     })
