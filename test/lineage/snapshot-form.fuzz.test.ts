@@ -102,10 +102,7 @@ describe('a snapshot', () => {
       ['a field that nobody knows', head => ({ ...head, zero: 0 })],
       ['fields in another order', head => Object.fromEntries(Object.entries(head).reverse())],
       ['executions in another order', head => ({ ...head, executions: head.executions.toReversed() })],
-      [
-        'an execution twice',
-        head => ({ ...head, executions: [...head.executions, head.executions.at(-1)] }),
-      ],
+      ['an execution twice', head => ({ ...head, executions: [...head.executions, head.executions.at(-1)] })],
       ['a number that is none', head => ({ ...head, horizonMs: 1.5 })],
       ['more uses than there are', head => ({ ...head, uses: head.uses + 1 })],
       ['fewer governed than there are', head => ({ ...head, governed: head.governed - 1 })],
