@@ -220,7 +220,7 @@ function adviceLines({
   clockEntry,
   clockFault,
 }: AttestationStatus): string[] {
-  const advice = (what: string, kind: 'failure' | 'tail' | 'rollback' | 'epoch' | 'clock') => [
+  const advice = (what: string, kind: 'failure' | 'tail' | 'rollback' | 'new-epoch' | 'clock') => [
     '',
     styled('yellow', what),
     `  writ clear --${kind} --key operator.key`,
@@ -233,7 +233,7 @@ function adviceLines({
       ? []
       : advice(
           `Epoch ${newEpoch.epoch} of the lineage took the place of a log that could not go on (found ${begun}). Look at why; uses since then are lost, and what was limited and valid before stays used:`,
-          'epoch',
+          'new-epoch',
         )),
     ...(found === null
       ? []

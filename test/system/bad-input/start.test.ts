@@ -170,7 +170,7 @@ describe.skipIf(NEEDS_ROOT !== null)('a start that finds something wrong, and a 
       expect({ name, code, stderr, mode }).toEqual({
         name,
         code: 1,
-        stderr: expect.stringMatching(/^writd: .+ \[[A-Z_]+\]\n$/),
+        stderr: expect.stringMatching(/^writd: .+ \[[A-Z_]+\](?:; see `writ lineage recover --help`)?\n$/),
         mode: statSync(path).mode,
       })
     }
