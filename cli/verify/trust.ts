@@ -31,7 +31,7 @@ export function addTrustOptions(command: Command, keyRequired = false): Command 
     .option('--at <time>', 'instant at which certificates have to be valid (default: now)')
     .option(
       '--every-checkpoint',
-      'look at the signatures of every checkpoint that the log tells of, also of thousands (default: one in some hundred entries then)',
+      'look at the signatures of every checkpoint that the log tells of, also of thousands (default: of one in 1,024 entries then)',
     )
   return addRootOptions(command)
 }
