@@ -80,7 +80,13 @@ export { readSnapshot, readSnapshotInSteps, snapshotPieces } from './snapshot/fo
 export { Tally } from './snapshot/tally.ts'
 export { formatTlogProof, parseTlogProof, type TlogProof } from './tlog-proof.ts'
 export { treeHeadVerifier } from './tree-head-signature.ts'
-export { type HeadTrust, type HeadVerification, policyResults, verifyHead } from './verify/head.ts'
+export {
+  checkLogKeys,
+  type HeadTrust,
+  type HeadVerification,
+  policyResults,
+  verifyHead,
+} from './verify/head.ts'
 export {
   type DroppedEvidence,
   type LogTrust,

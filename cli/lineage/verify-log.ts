@@ -8,6 +8,7 @@ import {
   type ConsistencyProof,
   checkGrowth,
   checkInclusion,
+  checkLogKeys,
   formatNoteKey,
   type HeadTrust,
   judgeByPolicy,
@@ -182,6 +183,11 @@ async function verifyOwn(log: string, note: Buffer, trust: LogFileTrust, head: H
       if (event.type === 'daemon-start') spki = event.logKeySpki
     },
   )
+  // A key that was given and is none that such a log signs with has to have signed all the same.
+  const byKeys =
+    checkpoint === undefined || own !== undefined
+      ? []
+      : checkLogKeys(checkpoint.note, checkpoint, trust.logKeys)
   const byPolicy =
     checkpoint === undefined || trust.policy === undefined
       ? []
@@ -189,7 +195,7 @@ async function verifyOwn(log: string, note: Buffer, trust: LogFileTrust, head: H
   const holds = results.some(({ property, status }) => property === OWN_LINE && status === 'VERIFIED')
   return {
     kind: 'log',
-    properties: mark([...results, snapshots.result(), ...byPolicy], trust),
+    properties: mark([...results, snapshots.result(), ...byKeys, ...byPolicy], trust),
     head: checkpoint,
     logKey:
       holds && checkpoint !== undefined && spki !== undefined

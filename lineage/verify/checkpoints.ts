@@ -9,7 +9,7 @@ import {
   verifyTpmSignature,
 } from '../checkpoint.ts'
 import type { LineageEvent } from '../events/index.ts'
-import { ClockOrder } from './clock-order.ts'
+import { ClockOrder, goesBack } from './clock-order.ts'
 import type { RecentTrees } from './recent-trees.ts'
 import { failed, notChecked, type PropertyResult, verified } from './result.ts'
 
@@ -118,6 +118,9 @@ export class CheckpointChain {
     const what = `the checkpoint in entry ${index}`
     const fault = this.#order.take({ bound: size, entry: index, clock, firmwareVersion, what })
     must(fault === null, fault ?? '')
+    // Checkpoints are signed one after the other, so their sizes tell their order, whatever entries lie between.
+    const back = this.#clock === undefined ? null : goesBack({ clock: this.#clock }, { clock })
+    must(back === null, `${what}: ${back} since the checkpoint before it`)
 
     const told = { index, time: event.time, checkpoint }
     const isDue =

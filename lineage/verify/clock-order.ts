@@ -55,7 +55,11 @@ export class ClockOrder {
   }
 }
 
-function goesBack({ clock: before }: OrderedQuote, { clock: now }: OrderedQuote): string | null {
+/** What must not be between two quotes of which it is known that the second was made after the first; null when all is well. */
+export function goesBack(
+  { clock: before }: Pick<OrderedQuote, 'clock'>,
+  { clock: now }: Pick<OrderedQuote, 'clock'>,
+): string | null {
   switch (judgeClock({ ...before, firmwareVersion: 0n }, now)) {
     case 'rollback-reset':
       return `the TPM's reset count went back from ${before.resetCount} to ${now.resetCount}`

@@ -50,7 +50,7 @@ export function verifyHead(bytes: Buffer, trust: HeadTrust): HeadVerification {
     verified(CHECKPOINT_FORM, `${head.origin}, ${head.size} entries, root ${head.root.toString('hex')}`),
     ...checkName(head, trust.origin),
     ...checkTpm(bytes, trust),
-    ...checkKeys(note, head, trust.logKeys ?? []),
+    ...checkLogKeys(note, head, trust.logKeys ?? []),
     ...(trust.policy === undefined ? [] : policyResults(judgeByPolicy(bytes, trust.policy))),
   ]
   return { results, head }
@@ -90,7 +90,7 @@ function checkTpm(bytes: Buffer, { ak, logKeys = [], policy }: HeadTrust): Prope
 }
 
 /** A line under the origin's name by one of these keys: what another log's key signed proves nothing about this one. */
-function checkKeys(note: Note, { origin }: CheckpointText, keys: readonly NoteVerifier[]): PropertyResult[] {
+export function checkLogKeys(note: Note, { origin }: CheckpointText, keys: readonly NoteVerifier[]): PropertyResult[] {
   if (keys.length === 0) return []
   const own = keys.filter(({ name }) => name === origin)
   if (own.length === 0) {

@@ -1,3 +1,4 @@
+import { createHash, generateKeyPairSync } from 'node:crypto'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -211,6 +212,21 @@ describe('proofs and checkpoints on the command line', () => {
     const proof = await run('lineage prove', '3', '--directory', 'other-log', '--out', '3.tlog-proof')
     expect(proof.status).toBe(0)
     expect((await run('lineage verify', '3.tlog-proof', '--log-key', other.vkey)).status).toBe(0)
+  })
+
+  it('believe a log no more for a key of its name that it did not sign with', async () => {
+    // ECDSA, as logs of other makes have it.
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const spki = publicKey.export({ type: 'spki', format: 'der' })
+    const id = createHash('sha256').update(spki).digest('hex').slice(0, 8)
+    const ecdsa = `${ORIGIN}+${id}+${Buffer.concat([Buffer.of(2), spki]).toString('base64')}`
+    for (const path of ['after', 'after/checkpoint']) {
+      const found = await run('lineage verify', path, '--log-key', ecdsa)
+      expect([found.status, found.stdout]).toEqual([
+        1,
+        expect.stringMatching('FAILED +signature by the log’s key'),
+      ])
+    }
   })
 
   it('judge by a policy', async () => {

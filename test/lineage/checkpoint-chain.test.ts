@@ -173,6 +173,18 @@ describe('the chain of checkpoints', () => {
       expect((await published.verify())[CHAIN]).toMatch(new RegExp(`^FAILED .*${detail.split(' from ')[0]}`))
     })
 
+    it('fails when the clock goes back between two of trees from before the first of their entries', async () => {
+      const log = await ToldLog.make()
+      await log.fill(5)
+      await log.tell({ size: 3 })
+      log.tpm.clock = 500n
+      await log.tell({ size: 5 })
+      log.tpm.clock = 5000n
+      expect((await log.verify())[CHAIN]).toMatch(
+        /^FAILED entry 7: .*clock went back from 1010 to 510 ms since the checkpoint before it$/,
+      )
+    })
+
     it('takes newer firmware across a reset, and counts it', async () => {
       const log = await ToldLog.make()
       await log.tell()
