@@ -1,7 +1,7 @@
 import { encodeReportPieces } from '../attestation/index.ts'
 import { mintArtifact, type RevocationKind } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
-import { LineageError, leafHash, peekType } from '../lineage/index.ts'
+import { LineageError, leafHash } from '../lineage/index.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
 import { parseEnvelope } from '../signing/dsse.ts'
@@ -13,13 +13,12 @@ import {
   type ExecuteStreams,
   NotFoundError,
   OutputError,
-  type OwnedEntry,
   type Ownership,
   type ReportRequest,
   type WorkloadRequest,
 } from './core.ts'
 import { detached } from './detached.ts'
-import { EntryOwners } from './entry-owner.ts'
+import { EntryOwners, ownedEntries } from './entry-owner.ts'
 import { toMessage } from './execution-registry.ts'
 import type { DaemonParts } from './parts.ts'
 import { makeReport } from './report.ts'
@@ -128,17 +127,8 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
 
     lineageSize: () => lineage.size,
 
-    async *readEntries(from: bigint, to: bigint, types?: ReadonlySet<string>): AsyncIterable<OwnedEntry> {
-      const all = types === undefined || types.size === 0
-      for (let at = from; at < to; ) {
-        const entries = await lineage.readEntries(at, to)
-        for (const { index, bytes } of entries) {
-          if (all || types.has(peekType(bytes) ?? ''))
-            yield { index, bytes, owner: await owners.of(index, bytes) }
-        }
-        at += BigInt(entries.length)
-      }
-    },
+    readEntries: (from: bigint, to: bigint, types?: ReadonlySet<string>, signal?: AbortSignal) =>
+      ownedEntries(lineage, owners, { from, to, types, signal }),
 
     lineageGrown: (size: bigint, signal: AbortSignal) => lineage.grownBeyond(size, signal),
     locateEntries: (sinceMs: number | null, untilMs: number | null) => lineage.locate(sinceMs, untilMs),

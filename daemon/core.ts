@@ -212,8 +212,13 @@ export interface DaemonCore {
   /** Null if nothing was ever signed. `fresh`: sign the tree as it is now, if need be. */
   getCheckpoint(fresh: boolean): Promise<{ note: Buffer; size: bigint; root: Buffer } | null>
   lineageSize(): bigint
-  /** Entries from `from` up to but not including `to`, which is at most {@link lineageSize}; of these types, unless there are none. */
-  readEntries(from: bigint, to: bigint, types?: ReadonlySet<string>): AsyncIterable<OwnedEntry>
+  /** Entries from `from` up to but not including `to`, which is at most {@link lineageSize}; of these types, unless there are none. Ends with `signal`. */
+  readEntries(
+    from: bigint,
+    to: bigint,
+    types?: ReadonlySet<string>,
+    signal?: AbortSignal,
+  ): AsyncIterable<OwnedEntry>
   /** Resolves when the lineage has more than `size` entries, when it gets none any more, or when `signal` aborts. */
   lineageGrown(size: bigint, signal: AbortSignal): Promise<void>
   /** Positions of a span of time, in milliseconds since the epoch; null: no limit. `to` is not less than `from`. */

@@ -1,5 +1,5 @@
-import { type Lineage, type LineageEvent, parseEvent } from '../lineage/index.ts'
-import type { Ownership } from './core.ts'
+import { type Lineage, type LineageEvent, parseEvent, peekType } from '../lineage/index.ts'
+import type { OwnedEntry, Ownership } from './core.ts'
 import { ownerBelow } from './history/ownership.ts'
 
 /** Permits whose owner is remembered: what belongs to an execution is mostly close together in the log. */
@@ -89,5 +89,35 @@ export class EntryOwners {
   async #event(index: number): Promise<LineageEvent | undefined> {
     const bytes = await this.#lineage.entry(BigInt(index)).catch(() => undefined)
     return bytes && parseEvent(bytes)
+  }
+}
+
+/**
+ * Entries of some types, each with whose it is; of all where none are named. Whoever does not wait for them any more ends the reading, also where
+ * none of the entries is of these types.
+ */
+export async function* ownedEntries(
+  lineage: Pick<Lineage, 'readEntries'>,
+  owners: Pick<EntryOwners, 'of'>,
+  {
+    from,
+    to,
+    types,
+    signal,
+  }: {
+    readonly from: bigint
+    readonly to: bigint
+    readonly types?: ReadonlySet<string> | undefined
+    readonly signal?: AbortSignal | undefined
+  },
+): AsyncGenerator<OwnedEntry> {
+  const all = types === undefined || types.size === 0
+  for (let at = from; at < to && signal?.aborted !== true; ) {
+    const entries = await lineage.readEntries(at, to)
+    for (const { index, bytes } of entries) {
+      if (all || types.has(peekType(bytes) ?? ''))
+        yield { index, bytes, owner: await owners.of(index, bytes) }
+    }
+    at += BigInt(entries.length)
   }
 }

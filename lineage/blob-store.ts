@@ -55,14 +55,16 @@ export function readBoundedSync(path: string, max: number, at: string): Buffer {
 
 /** A whole file, if it has at most `max` bytes. @throws LineageError `BLOB_ABSENT`, `BLOB_TOO_LARGE` */
 export async function readBounded(path: string, max: number, at: string): Promise<Buffer> {
-  const file = await open(path).catch(cause => {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch(cause => {
     throw new LineageError('BLOB_ABSENT', `${at} cannot be opened (${errno(cause) ?? 'error'})`, {
       at,
       cause,
     })
   })
   try {
-    const { size } = await file.stat()
+    const status = await file.stat()
+    if (!status.isFile()) throw new LineageError('BLOB_ABSENT', `${at} is not a regular file`, { at })
+    const { size } = status
     if (size > max)
       throw new LineageError('BLOB_TOO_LARGE', `${at} has ${size} bytes, at most ${max}`, { at })
     return await file.readFile()

@@ -30,7 +30,7 @@ export function lineageService(core: DaemonCore, context: HandlerContext): Linea
       if (from > to || to > size) throw outOfRange(`entries ${from} to ${to} of ${size}`)
       if (request.follow && request.to !== '0') throw malformed('follow', 'goes with no end')
       for (;;) {
-        for await (const entry of core.readEntries(from, to, types)) {
+        for await (const entry of core.readEntries(from, to, types, signal)) {
           if (signal.aborted) return
           if (!mayTouch(caller, entry.owner)) continue
           await send({ index: entry.index.toString(), entry: entry.bytes })

@@ -47,11 +47,9 @@ export async function salvage(
   const promised = await promisedHeads(directory, note?.checkpoint ?? null, io, faults)
   const tail = await readTailEntries(layout(directory).tail, faults)
   const bundles = await namesOf(directory)
-  const last = Math.max(
-    -1,
-    ...bundles.keys(),
-    ...[...tail.keys()].map(index => Math.floor(index / TILE_WIDTH)),
-  )
+  // Only those that have a file: whoever broke the log may have made one of any number.
+  const numbers = new Set(bundles.keys())
+  for (const index of tail.keys()) numbers.add(Math.floor(index / TILE_WIDTH))
 
   const range = new CompactRange()
   const upper = new UpperTiles(directory, faults)
@@ -60,7 +58,13 @@ export async function salvage(
   let whole = true
   let beyond = 0
   let missing: number | null = null
-  for (let number = 0; number <= last; number++) {
+  let expected = 0
+  for (const number of [...numbers].sort((a, b) => a - b)) {
+    if (number > expected) {
+      missing ??= expected * TILE_WIDTH
+      whole = false
+    }
+    expected = number + 1
     const { entries, fault } = await readBundle(directory, number, bundles.get(number) ?? [])
     if (fault !== null) faults.push(fault)
     const hashes = await readTile(directory, { level: 0, index: number, width: TILE_WIDTH })
@@ -207,6 +211,7 @@ async function namesOf(directory: string): Promise<Map<number, number[]>> {
   for (const name of names) {
     try {
       const { index, width } = parseTilePath(`tile/entries/${name}`)
+      if (!Number.isSafeInteger((index + 1) * TILE_WIDTH)) continue
       found.set(
         index,
         [...(found.get(index) ?? []), width].sort((a, b) => b - a),

@@ -1,6 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { readBoundedSync } from '../blob-store.ts'
 import type { CheckpointText } from '../checkpoint-text.ts'
+import { MAX_BUNDLE_BYTES } from '../entry-bundle.ts'
+import { LineageError } from '../error.ts'
 import { LogFiles } from '../log-files.ts'
 import { type HeadTrust, verifyHead } from './head.ts'
 import { checkGrowth, PROOF_CONSISTENCY } from './proof-file.ts'
@@ -60,14 +63,13 @@ async function checkEarlier(files: LogFiles, earlier: CheckpointText): Promise<P
   }
 }
 
-/** Files of a directory by their path below it. */
+/** Files of a directory by their path below it; what is no regular file, a pipe for one, is none. */
 export function readerOf(directory: string): TileReader {
   return path => {
     try {
-      return readFileSync(join(directory, path))
+      return readBoundedSync(join(directory, path), MAX_BUNDLE_BYTES, path)
     } catch (error) {
-      if (['ENOENT', 'EISDIR', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? ''))
-        return undefined
+      if (error instanceof LineageError && error.code === 'BLOB_ABSENT') return undefined
       throw error
     }
   }

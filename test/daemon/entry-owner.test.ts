@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { EntryOwners } from '../../daemon/entry-owner.ts'
+import { EntryOwners, ownedEntries } from '../../daemon/entry-owner.ts'
 import { parseEvent } from '../../lineage/index.ts'
 import { artifact } from '../authorization/scenario.ts'
 import { peer, streams, workload, world } from './support/world.ts'
@@ -41,4 +41,23 @@ test('decisions, starts, kills and ends are their caller’s, all else is nobody
     ].toSorted(),
   )
   expect(w.history.ownerOf(executionId)).toEqual({ callerUid: 1000, ancestors: [] })
+})
+
+test('entries of a type that there is none of are not read on for somebody who has gone', async () => {
+  const stop = new AbortController()
+  let reads = 0
+  const bytes = Buffer.from('{"type":"other"}')
+  const log = {
+    readEntries: async (from: bigint) => {
+      if (++reads === 3) stop.abort()
+      return [{ index: from, bytes }]
+    },
+  }
+  const entries = ownedEntries(
+    log,
+    { of: async () => null },
+    { from: 0n, to: 1000n, types: new Set(['decision']), signal: stop.signal },
+  )
+  expect(await Array.fromAsync(entries)).toEqual([])
+  expect(reads).toBe(3)
 })

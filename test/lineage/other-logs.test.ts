@@ -1,8 +1,12 @@
+import { execFileSync } from 'node:child_process'
 import { generateKeyPairSync, sign } from 'node:crypto'
+import { symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../encoding/digest.ts'
 import { WritError } from '../../encoding/error.ts'
+import { readBounded } from '../../lineage/blob-store.ts'
 import { encodeBundle } from '../../lineage/entry-bundle.ts'
 import {
   CompactRange,
@@ -18,6 +22,8 @@ import {
 import { EMPTY_ROOT } from '../../lineage/merkle.ts'
 import { formatNote, noteKeyId } from '../../lineage/note.ts'
 import { tilePath } from '../../lineage/tile-path.ts'
+import { readerOf } from '../../lineage/verify/other-log.ts'
+import { temporaryDirectory } from './support/log.ts'
 
 const code = (code: string, at?: string) =>
   expect.objectContaining(at === undefined ? { code } : { code, at })
@@ -198,5 +204,17 @@ describe('consistency with the empty tree', () => {
     expect(hold(other, 0n, other)).toBe(false)
     expect(hold(other, 5n, other)).toBe(false)
     expect(hold(EMPTY_ROOT, 5n, other, [other])).toBe(false)
+  })
+})
+
+describe('files of a log that somebody sent', () => {
+  it('are not waited for, and not read without end', async () => {
+    const directory = temporaryDirectory()
+    symlinkSync('/dev/zero', join(directory, 'endless'))
+    execFileSync('mkfifo', [join(directory, 'pipe')])
+    for (const name of ['endless', 'pipe']) {
+      await expect(readBounded(join(directory, name), 100, name)).rejects.toThrow(code('BLOB_ABSENT', name))
+      expect(readerOf(directory)(name)).toBeUndefined()
+    }
   })
 })

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   cpSync,
   mkdirSync,
@@ -95,6 +96,20 @@ describe('what is left of a log', () => {
     expect(found.beginning.size).toBe(20)
     expect(seen).toEqual(Array.from({ length: 40 }, (_, i) => i).filter(i => i !== 20))
     expect(found.beyond).toBe(19)
+  })
+
+  test('does not take longer for files with the numbers of entries that there never were', async () => {
+    const { directory } = await makeLog(300)
+    const bundle = join(directory, 'tile/entries/000')
+    for (const far of ['x999/x999/x999/999', 'x009/x007/x199/x254/x740/991']) {
+      mkdirSync(join(directory, 'tile/entries', far, '..'), { recursive: true })
+      cpSync(bundle, join(directory, 'tile/entries', far))
+    }
+    mkdirSync(join(directory, 'state/tail'), { recursive: true })
+    execFileSync('mkfifo', [join(directory, 'state/tail/9999999999999999')])
+    const found = await inspectLog(directory, ORIGIN)
+    expect(found.beginning.size).toBe(300)
+    expect(found.beyond).toBe(256)
   })
 
   test('never throws, whatever the files are', async () => {
