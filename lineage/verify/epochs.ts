@@ -1,6 +1,15 @@
 import { join } from 'node:path'
-import type { EnrolledAk } from '../../attestation/index.ts'
+import {
+  type EnrolledAk,
+  type KnownRevisions,
+  MAX_REFERENCE_ENVELOPE_BYTES,
+  parseReferenceValues,
+  withRevision,
+} from '../../attestation/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
+import { WritError } from '../../encoding/error.ts'
+import { parseJson } from '../../encoding/json.ts'
+import { type Envelope, parseEnvelope } from '../../signing/dsse.ts'
 import { readBlob } from '../blob-store.ts'
 import { type Checkpoint, parseCheckpoint, verifyTpmSignature } from '../checkpoint.ts'
 import { type Carried, parseCarried } from '../epoch/carried.ts'
@@ -15,7 +24,7 @@ export const PREVIOUS = 'log before this one'
 
 type Epoch = LineageEvent & { readonly type: 'epoch' }
 
-/** Documents of which all are carried over, and those of which the newest is. */
+/** Documents of which the newest that can be read is carried over. */
 const NEWEST = ['trust-roots', 'policy', 'host-labels', 'secret-policy'] as const
 
 /** What a log says of the one whose place it took, up to the first start of a daemon. */
@@ -25,6 +34,8 @@ export class EpochCheck {
   /** Blobs of the documents that it goes on with, and whether it goes on as FAILED. */
   readonly carried = new Set<string>()
   failed = false
+  /** Whether it goes on with a wall clock that is not relied on. */
+  clockUntrusted = false
   #started = false
   #fault: string | undefined
 
@@ -36,6 +47,7 @@ export class EpochCheck {
     if (event.type === 'daemon-start') this.#started = true
     if (this.first === undefined || this.#started) return
     if (event.type === 'trust-transition') this.failed = event.to === 'FAILED'
+    if (event.type === 'clock-untrusted') this.clockUntrusted = true
     if ('blob' in event && event.blob !== null) this.carried.add(event.blob)
   }
 
@@ -157,11 +169,14 @@ async function contradiction({
 class OldLog {
   readonly #blob: (digest: string) => Promise<Buffer>
   readonly #revocations: string[] = []
-  readonly #newest = new Map<string, string>()
+  /** By type, oldest first. */
+  readonly #documents = new Map<string, string[]>()
+  readonly #referenceValues: string[] = []
   readonly #governed = new Set<string>()
   readonly #open = new Set<string>()
   readonly #quotes = new Set<string>()
   #failure: number | undefined
+  #clockUntrusted: number | undefined
 
   constructor(blob: (digest: string) => Promise<Buffer>) {
     this.#blob = blob
@@ -183,10 +198,21 @@ class OldLog {
         if (event.to === 'FAILED') this.#failure = index
         return
       case 'failure-cleared':
-        this.#failure = undefined
+        if (this.#failure === (await this.#cleared(event.blob))) this.#failure = undefined
+        return
+      case 'clock-untrusted':
+        this.#clockUntrusted = index
+        return
+      case 'clock-trusted':
+        this.#clockUntrusted = undefined
         return
       case 'appraisal':
+        // It fails a host whose transition was not written any more.
+        if (event.verdict === 'fail') this.#failure ??= index
         this.#quotes.add(event.evidence.attest)
+        return
+      case 'reference-values':
+        this.#referenceValues.push(event.blob)
         return
       case 'execution-start':
         for (const digest of event.subjects) this.#governed.add(digest)
@@ -197,22 +223,21 @@ class OldLog {
         return
       default:
         if (NEWEST.some(type => type === event.type) && 'blob' in event && event.blob !== null)
-          this.#newest.set(event.type, event.blob)
+          this.#documents.set(event.type, [...(this.#documents.get(event.type) ?? []), event.blob])
     }
   }
 
-  missingIn(
-    { carried, failed: isFailed }: EpochCheck,
+  async missingIn(
+    { carried, failed: isFailed, clockUntrusted }: EpochCheck,
     { attest, previous: { salvaged } }: Epoch,
     { lost, open, governed }: Carried,
-  ): string | undefined {
-    const gone = new Set(lost.map(({ blob }) => blob))
-    const left = [...this.#revocations, ...this.#newest.values()].find(
-      blob => !carried.has(blob) && !gone.has(blob),
-    )
-    if (left !== undefined) return `a document that the old log has was not carried over: ${left}`
+  ): Promise<string | undefined> {
+    const left = await this.#leftBehind(carried, new Set(lost.map(({ blob }) => blob)))
+    if (left !== undefined) return left
     if (this.#failure !== undefined && !isFailed)
       return `the host had failed (entry ${this.#failure}), and goes on as if it had not`
+    if (this.#clockUntrusted !== undefined && !clockUntrusted)
+      return `the wall clock was not relied on (entry ${this.#clockUntrusted}), and is as if it had been`
     const running = new Set(open)
     const forgotten = [...this.#open].find(id => !running.has(id))
     if (forgotten !== undefined) return `an execution without an end was not carried over: ${forgotten}`
@@ -223,5 +248,59 @@ class OldLog {
     if (attest !== null && !this.#quotes.has(attest))
       return 'it goes on from a quote that the old log does not have'
     return attest === null && this.#quotes.size > 0 ? 'it forgets the quotes that the old log has' : undefined
+  }
+
+  /** All revocations and the newest of the others are there; what is named as lost cannot be read. */
+  async #leftBehind(carried: ReadonlySet<string>, gone: ReadonlySet<string>): Promise<string | undefined> {
+    for (const blob of new Set([...this.#revocations, ...[...this.#documents.values()].flat()]))
+      if (gone.has(blob) && !carried.has(blob) && (await this.#envelope(blob)) !== null)
+        return `a document is named as lost, and the old log has it: ${blob}`
+    const newest = [...this.#documents.values()].map(blobs => blobs.findLast(blob => !gone.has(blob)))
+    const wanted = [...this.#revocations.filter(blob => !gone.has(blob)), ...newest]
+    wanted.push(...(await this.#newestReferenceValues(gone)))
+    const left = wanted.find(blob => blob !== undefined && !carried.has(blob))
+    return left === undefined ? undefined : `a document that the old log has was not carried over: ${left}`
+  }
+
+  /** Of each name the one that was in force, as far as they can be read. */
+  async #newestReferenceValues(gone: ReadonlySet<string>): Promise<string[]> {
+    const newest = new Map<string, string>()
+    let known: KnownRevisions = new Map()
+    for (const blob of this.#referenceValues) {
+      const envelope = await this.#envelope(blob)
+      if (envelope === null) continue
+      try {
+        const values = parseReferenceValues(envelope.payload)
+        known = withRevision(known, values)
+        const { name } = values.document
+        if (known.get(name)?.digest === values.digest) newest.set(name, blob)
+      } catch (error) {
+        // Nobody could have put it in force: then it is named as lost.
+        if (!(error instanceof WritError) || !gone.has(blob)) throw error
+      }
+    }
+    return [...newest.values()]
+  }
+
+  async #envelope(blob: string): Promise<Envelope | null> {
+    try {
+      return parseEnvelope(await this.#blob(blob), MAX_REFERENCE_ENVELOPE_BYTES)
+    } catch (error) {
+      if (error instanceof WritError) return null
+      throw error
+    }
+  }
+
+  /** Which failure a clearance names; null if it names none that can be read. Who signed it is not looked at. */
+  async #cleared(blob: string): Promise<unknown> {
+    const envelope = await this.#envelope(blob)
+    if (envelope === null) return null
+    try {
+      const clearance = parseJson(envelope.payload, { maxBytes: 1 << 20, maxDepth: 8 })
+      const { clears } = clearance as { clears?: { kind?: unknown; transition?: unknown } }
+      return clears?.kind === 'failure' ? clears.transition : null
+    } catch {
+      return null
+    }
   }
 }

@@ -90,7 +90,11 @@ function checkTpm(bytes: Buffer, { ak, logKeys = [], policy }: HeadTrust): Prope
 }
 
 /** A line under the origin's name by one of these keys: what another log's key signed proves nothing about this one. */
-export function checkLogKeys(note: Note, { origin }: CheckpointText, keys: readonly NoteVerifier[]): PropertyResult[] {
+export function checkLogKeys(
+  note: Note,
+  { origin }: CheckpointText,
+  keys: readonly NoteVerifier[],
+): PropertyResult[] {
   if (keys.length === 0) return []
   const own = keys.filter(({ name }) => name === origin)
   if (own.length === 0) {

@@ -1,9 +1,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { encodeReferenceValues } from '../../attestation/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
-import { exportLog, type LineageEvent, verifyLog } from '../../lineage/index.ts'
+import { exportLog, type Lineage, type LineageEvent, verifyLog } from '../../lineage/index.ts'
 import { EpochCheck } from '../../lineage/verify/epochs.ts'
+import { signEnvelope } from '../../signing/dsse.ts'
+import { generateKey } from '../../signing/key.ts'
+import { SyntheticHost } from '../attestation/synthetic-host.ts'
 import { accept, common, facts, HASH, makeLog, nextEpoch } from './support/epochs.ts'
 import { CONFIG, numbered, openLog } from './support/log.ts'
 
@@ -18,7 +22,9 @@ describe('the verification of an epoch', () => {
   })
 
   /** A log with a revocation and a failure, put aside, and the next epoch with what is given. */
-  async function epochs(options: Parameters<typeof nextEpoch>[1] = {}) {
+  async function epochs(
+    options: Parameters<typeof nextEpoch>[1] & { old?: (log: Lineage) => Promise<unknown> } = {},
+  ) {
     const { directory, signer, nv } = await makeLog(3)
     const log = await openLog(directory, { signer, counter: nv })
     const blob = await log.putBlob(Buffer.from('a revocation'))
@@ -31,6 +37,7 @@ describe('the verification of an epoch', () => {
       epoch: 1,
       reasons: [],
     })
+    await options.old?.(log)
     await log.close()
     rmSync(join(directory, 'state/anchor'))
     const more = options.more ?? [
@@ -101,6 +108,82 @@ describe('the verification of an epoch', () => {
     const found = await verify(aside)
     expect(found['log before this one']).toMatch(/^FAILED/)
     expect(found['log before this one']).toMatch(why)
+  })
+
+  const envelope = (text: string | Buffer) =>
+    signEnvelope('text/plain', Buffer.from(text), [generateKey('ed25519')])
+  const failed: LineageEvent = {
+    ...common,
+    ...{ type: 'trust-transition', from: 'UNATTESTED', to: 'FAILED', epoch: 0, reasons: [] },
+  }
+  const carriedRevocation = revocation(sha256Hex(Buffer.from('a revocation')))
+  const policy = (blob: string): LineageEvent => ({
+    ...common,
+    type: 'policy',
+    digest: HASH,
+    version: 1,
+    blob,
+  })
+
+  test.each<[string, (log: Lineage) => Promise<unknown>, Parameters<typeof nextEpoch>[1], RegExp]>([
+    [
+      'a failure that a clearance of another one is said to have ended',
+      async log => {
+        const clearance = { clears: { kind: 'failure', transition: 2 } }
+        const blob = await log.putBlob(envelope(JSON.stringify(clearance)))
+        await log.append({ ...common, type: 'failure-cleared', digest: HASH, blob })
+      },
+      { more: [carriedRevocation] },
+      /as if it had not/,
+    ],
+    [
+      'a wall clock that was not relied on',
+      log => log.append({ ...common, type: 'clock-untrusted', why: 'it was set back' }),
+      {},
+      /^FAILED the wall clock was not relied on \(entry 5\)/,
+    ],
+    [
+      'a policy that was left behind because a newer one is lost',
+      async log => {
+        await log.append(policy(await log.putBlob(envelope('older'))))
+        await log.append(policy(HASH))
+      },
+      { carried: { ...facts, lost: [{ index: 6, type: 'policy', blob: HASH }] } },
+      /was not carried over/,
+    ],
+    [
+      'reference values that were left behind',
+      async log => {
+        const blob = await log.putBlob(envelope(encodeReferenceValues(new SyntheticHost().document())))
+        await log.append({ ...common, type: 'reference-values', digest: HASH, blob })
+      },
+      {},
+      /was not carried over/,
+    ],
+  ])('tells %s', async (_, old, options, why) => {
+    const { verify, aside } = await epochs({ ...options, old })
+    const found = (await verify(aside))['log before this one']
+    expect(found).toMatch(/^FAILED/)
+    expect(found).toMatch(why)
+  })
+
+  test('tells a revocation that is named as lost, and is there', async () => {
+    const signed = envelope('a revocation that is there')
+    const blob = sha256Hex(signed)
+    const old = async (log: Lineage) => log.append(revocation(await log.putBlob(signed)))
+    const lost = [{ index: 5, type: 'revocation', blob } as const]
+    const options = { old, more: [carriedRevocation, failed], carried: { ...facts, lost } }
+    const { verify, aside } = await epochs(options)
+    expect((await verify(aside))['log before this one']).toBe(
+      `FAILED a document is named as lost, and the old log has it: ${blob}`,
+    )
+    // What is lost indeed may be named.
+    const gone = await epochs({
+      ...options,
+      old: log => log.append(revocation(HASH)),
+      carried: { ...facts, lost: [{ index: 5, type: 'revocation', blob: HASH }] },
+    })
+    expect((await gone.verify(gone.aside))['log before this one']).toMatch(/^VERIFIED/)
   })
 
   test('tells a failure that was left behind', async () => {
