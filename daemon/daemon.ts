@@ -232,6 +232,7 @@ async function compose(base: {
   const receipts = new Receipts({
     ...{ lineage, logKey: host.logKey, permitOf: id => registry.get(id)?.decisionIndex ?? null },
     host: { akPublicArea, akCertificate: host.akCertificate, ekCertificate, ekIntermediates },
+    isRunning: id => (registry.get(id)?.state ?? 'ENDED') !== 'ENDED',
     seal: () => sealing.soon(),
   })
   const retention = await EvidenceRetention.open({

@@ -28,6 +28,8 @@ export interface ReceiptsOptions {
   readonly logKey: PrivateKey
   /** Where the permit of an execution is that this run of the daemon knows. */
   readonly permitOf: (executionId: string) => bigint | null
+  /** Whether it has not ended yet, as far as this run of the daemon knows: then nobody needs to look for its end in the log. */
+  readonly isRunning: (executionId: string) => boolean
   /** Asks for a checkpoint, and does not wait for it. */
   readonly seal: () => void
 }
@@ -52,6 +54,8 @@ export class Receipts {
    * @throws ReceiptError
    */
   async make(uid: number, request: ReceiptRequest, signal: AbortSignal): Promise<Buffer> {
+    if (this.#o.isRunning(request.executionId))
+      throw new ReceiptError('NOT_ENDED', 'the execution has not ended')
     await this.#turn(uid)
     try {
       return await this.#make(request, signal)

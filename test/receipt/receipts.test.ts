@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { Receipts } from '../../daemon/receipts.ts'
 import type { Lineage } from '../../lineage/index.ts'
 import { parseReceipt } from '../../receipt/index.ts'
@@ -19,16 +19,18 @@ async function receipts(seal: (lineage: Lineage) => unknown = lineage => lineage
   const { lineage, signer } = await withSigner(w)
   const asked: number[] = []
   const known = new Map(done.map(({ id, permit }) => [id, permit]))
+  const running = new Set<string>()
   const made = new Receipts({
     ...{ lineage, host: HOST_PART, logKey: signer.logKey },
     permitOf: id => known.get(id) ?? null,
+    isRunning: id => running.has(id),
     seal: () => {
       asked.push(performance.now())
       void seal(lineage)
     },
   })
   const request = (n = 0) => ({ executionId: done[n]?.id ?? '', decision: null, auditor: false })
-  return { made, done, known, asked, lineage, request }
+  return { made, done, known, running, asked, lineage, request }
 }
 
 describe('receipts', () => {
@@ -49,6 +51,16 @@ describe('receipts', () => {
     await Promise.all(both)
     expect(asked.length).toBe(2)
     expect((asked[1] ?? 0) - (asked[0] ?? 0)).toBeGreaterThanOrEqual(999)
+  })
+
+  test('are not looked for in the log while the execution runs', async () => {
+    const { made, running, lineage, request } = await receipts()
+    running.add(request().executionId)
+    const read = vi.spyOn(lineage, 'readEntries')
+    await expect(made.make(CALLER, request(), none())).rejects.toMatchObject({ code: 'NOT_ENDED' })
+    expect(read).not.toHaveBeenCalled()
+    running.clear()
+    await made.make(CALLER, request(), none())
   })
 
   test('are given up when nobody waits for them, and leave their place', async () => {
