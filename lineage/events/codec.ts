@@ -32,12 +32,16 @@ function quote(text: string): string {
   return JSON.stringify(text)
 }
 
-/** A string that matches; `what` says what it should be. */
+/**
+ * A string that matches; `what` says what it should be. Most of an event are such strings, so they are not looked at again.
+ *
+ * @param pattern matches whole strings, and none with what JSON escapes: quotes, backslashes, control characters, lone surrogates
+ */
 export function matching(pattern: RegExp, what: string): Codec<string> {
   return {
     write(value) {
       if (typeof value !== 'string' || !pattern.test(value)) throw invalid(`not ${what}`)
-      return quote(value)
+      return `"${value}"`
     },
     schema: { type: 'string', pattern: pattern.source.replaceAll('\\/', '/'), description: what },
   }
@@ -84,10 +88,12 @@ export const boolean: Codec<boolean> = {
 
 /** One of a few strings. */
 export function oneOf<const T extends string>(...options: readonly T[]): Codec<T> {
+  const written = new Map<unknown, string>(options.map(option => [option, JSON.stringify(option)]))
   return {
     write(value) {
-      if (!options.includes(value as T)) throw invalid(`not one of ${options.join(', ')}`)
-      return JSON.stringify(value)
+      const text = written.get(value)
+      if (text === undefined) throw invalid(`not one of ${options.join(', ')}`)
+      return text
     },
     schema: { enum: [...options] },
   }
@@ -95,10 +101,11 @@ export function oneOf<const T extends string>(...options: readonly T[]): Codec<T
 
 /** Exactly this value. */
 export function constant<const T extends string | number>(expected: T): Codec<T> {
+  const written = JSON.stringify(expected)
   return {
     write(value) {
-      if (value !== expected) throw invalid(`not ${JSON.stringify(expected)}`)
-      return JSON.stringify(expected)
+      if (value !== expected) throw invalid(`not ${written}`)
+      return written
     },
     schema: { const: expected },
   }
@@ -117,6 +124,7 @@ export function list<T>(inner: Codec<T>, max: number): Codec<readonly T[]> {
   return {
     write(value) {
       if (!Array.isArray(value) || value.length > max) throw invalid(`not a list of at most ${max}`)
+      if (value.length === 0) return '[]'
       return `[${value.map((item, i) => attempt(i, () => inner.write(item))).join(',')}]`
     },
     schema: { type: 'array', items: inner.schema, maxItems: max },

@@ -149,5 +149,6 @@ export interface TallyState {
 
 /** The clocks of an entry. */
 export function lookOf({ time, bootNs }: LineageEvent): EntryLook {
-  return { wallMs: Date.parse(time), bootMs: Number(BigInt(bootNs) / 1_000_000n), suspendedMs: 0 }
+  // A decimal number without its last six digits: of 20 at most, so that what is left is exact.
+  return { wallMs: Date.parse(time), bootMs: Number(bootNs.slice(0, -6)), suspendedMs: 0 }
 }

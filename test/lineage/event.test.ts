@@ -1,7 +1,9 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { recordedReasons } from '../../daemon/recorder.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJson } from '../../encoding/json.ts'
+import { SCHEMAS } from '../../lineage/events/schema.ts'
 import {
   blobsOf,
   encodeEvent,
@@ -26,7 +28,34 @@ function refusal(run: () => unknown): { code: string; at: string | undefined } {
 
 const decision = EVENTS.find(event => event.type === 'decision') as LineageEvent & { type: 'decision' }
 
+/** Every pattern in the schema of an event. */
+function patternsIn(schema: unknown, found = new Set<string>()): Set<string> {
+  if (typeof schema !== 'object' || schema === null) return found
+  for (const [key, value] of Object.entries(schema)) {
+    if (key === 'pattern' && typeof value === 'string') found.add(value)
+    else patternsIn(value, found)
+  }
+  return found
+}
+
 describe('events', () => {
+  const patterns = Object.values(SCHEMAS).flatMap(({ schema }) => [...patternsIn(schema)])
+
+  it.each([...new Set(patterns)])('write a string that matches %s as it is', pattern => {
+    const expression = new RegExp(pattern)
+    fc.assert(
+      fc.property(fc.stringMatching(expression), fc.nat(), (text, at) => {
+        expect(JSON.stringify(text)).toBe(`"${text}"`)
+        for (const escaped of ['"', '\\', '\n', '\0', '\u001f', '\ud800', '\udfff']) {
+          const i = at % (text.length + 1)
+          expect(expression.test(text.slice(0, i) + escaped + text.slice(i + 1))).toBe(false)
+          expect(expression.test(text + escaped)).toBe(false)
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
+
   it.each(EVENTS.map(event => [event.type, event]))(
     '%s is written in canonical form and read back',
     (_, event) => {
