@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readBlob, readBounded } from './blob-store.ts'
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts'
@@ -8,6 +8,7 @@ import { LineageError } from './error.ts'
 import { peekTime } from './events/index.ts'
 import { errno } from './io.ts'
 import { locate, type TimeSpan } from './locate.ts'
+import { readPlainFileSync } from './plain-file.ts'
 import { layout } from './recovery.ts'
 import { readSegment } from './segment.ts'
 import { TILE_WIDTH, type TileName, tilePath } from './tile-path.ts'
@@ -175,7 +176,9 @@ function joinSegments(directory: string): Tail | null {
   let tail: { first: number; entries: Buffer[] } | null = null
   for (const name of names) {
     const at = `state/tail/${name}`
-    const { start, entries } = readSegment(readFileSync(join(directory, name)), at)
+    const bytes = readPlainFileSync(join(directory, name), at)
+    if (bytes === undefined) throw new LineageError('LINEAGE_BROKEN', `${at} is missing`, { at })
+    const { start, entries } = readSegment(bytes, at)
     tail ??= { first: start, entries: [] }
     const skip = tail.first + tail.entries.length - start
     if (skip < 0) throw new LineageError('LINEAGE_BROKEN', `entries before ${at} are missing`, { at })
@@ -185,19 +188,6 @@ function joinSegments(directory: string): Tail | null {
 }
 
 function readCheckpoint(path: string): Checkpoint | null {
-  let note: Buffer
-  try {
-    note = readFileSync(path)
-  } catch (cause) {
-    if (errno(cause) === 'ENOENT') return null
-    throw new LineageError(
-      'LINEAGE_UNAVAILABLE',
-      `the checkpoint cannot be read (${errno(cause) ?? 'error'})`,
-      {
-        at: 'checkpoint',
-        cause,
-      },
-    )
-  }
-  return parseCheckpoint(note)
+  const note = readPlainFileSync(path, 'checkpoint')
+  return note === undefined ? null : parseCheckpoint(note)
 }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -88,11 +89,21 @@ describe('a directory is read without its writer', () => {
     expect(() => LogReader.open(copy)).toThrow('no valid header')
   })
 
+  test('with pipes in the place of files, which nobody waits for', async () => {
+    const directory = temporaryDirectory()
+    mkdirSync(join(directory, 'state/tail'), { recursive: true })
+    const checkpoint = join(directory, 'checkpoint')
+    execFileSync('mkfifo', [checkpoint, join(directory, 'state/tail', '0'.repeat(16))])
+    expect(() => LogReader.open(directory)).toThrow('checkpoint is not a regular file')
+    rmSync(checkpoint)
+    expect(() => LogReader.open(directory)).toThrow('0000 is not a regular file')
+  })
+
   test('that is none, or has a bundle missing or cut', async () => {
     const none = temporaryDirectory()
     expect(() => LogReader.open(none)).toThrow(expect.objectContaining({ code: 'LINEAGE_ABSENT' }))
     mkdirSync(join(none, 'checkpoint'))
-    expect(() => LogReader.open(none)).toThrow(expect.objectContaining({ code: 'LINEAGE_UNAVAILABLE' }))
+    expect(() => LogReader.open(none)).toThrow(expect.objectContaining({ code: 'LINEAGE_BROKEN' }))
     const dir = temporaryDirectory()
     const lineage = await openLog(dir, { signer: testSigner() })
     for (let i = 0; i < 600; i++) void lineage.append(numbered(i))
