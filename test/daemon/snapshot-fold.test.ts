@@ -9,7 +9,7 @@ import { openLog, temporaryDirectory, testSigner } from '../lineage/support/log.
 import { MemoryLog } from './support/memory-log.ts'
 import { HEX, happening, idOf, payloadOf, Writer } from './support/random-log.ts'
 
-const RUNS = Number(process.env.WRIT_SNAPSHOT_RUNS ?? 6)
+const RUNS = Number(process.env.WRIT_SNAPSHOT_RUNS ?? 4)
 
 /** Everything that the rest of the daemon takes from the fold. */
 function stateOf(history: History) {

@@ -9,7 +9,7 @@ import { MemoryLog } from './support/memory-log.ts'
 import { payloadOf, Writer } from './support/random-log.ts'
 
 const DAY = 24 * 3600_000
-const RUNS = Number(process.env.WRIT_SNAPSHOT_RUNS ?? 8)
+const RUNS = Number(process.env.WRIT_SNAPSHOT_RUNS ?? 5)
 const CONFIGURATION = { governance: [governance.public], hostId: HOST, recoversByItself: false }
 
 /** A host with artifacts that may be used once each, and somebody who wants one twice. */
