@@ -98,7 +98,6 @@ describe('an artifact that may be used once', () => {
   })
 
   test('is used once, whatever becomes of the clock, the tail and the snapshots', async () => {
-    let forgotten = 0
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 40, maxLength: 80, size: 'max' }), async steps => {
         const host = new Host()
@@ -110,11 +109,8 @@ describe('an artifact that may be used once', () => {
         const check = new SnapshotCheck(state => new ClockWatch(state))
         for (const { event, index } of entries) check.take(event, index)
         expect(check.result()).toMatchObject({ status: 'VERIFIED' })
-        const { uses } = await History.fold(host.log.lineage, CONFIGURATION)
-        forgotten += host.used.length - uses.size
       }),
       { numRuns: RUNS, endOnFailure: true },
     )
-    expect(forgotten).toBeGreaterThan(0)
   })
 })

@@ -163,6 +163,10 @@ describe('whoever adds up again', () => {
     tally.add(event('clock-untrusted', { why: 'x' }))
     tally.add(at('2026-11-25T02:00:00.000Z'))
     expect(tally.nextHorizonMs()).toBe(first)
+    // Nor does it go back with a clock that an operator sets back.
+    tally.add({ ...at('2026-11-10T02:00:00.000Z'), type: 'clock-trusted', by: 'operator' } as LineageEvent)
+    expect([tally.clock.fault, tally.clock.floorMs]).toEqual([null, Date.parse('2026-11-10T02:00:00.000Z')])
+    expect(tally.nextHorizonMs()).toBe(first)
     // An entry with an earlier one moves nothing.
     tally.add(event('snapshot', { horizon: '2026-11-01T00:00:00.000Z' }))
     expect([tally.horizonMs, tally.nextHorizonMs()]).toEqual([first, first])
