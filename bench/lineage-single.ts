@@ -1,7 +1,7 @@
 import { fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { encodeEvent, Lineage } from '../lineage/index.ts'
-import { BATCH_OVERHEAD } from '../lineage/segment.ts'
+import { BATCH_OVERHEAD } from '../lineage/writer/segment.ts'
 import { numbered } from '../test/lineage/support/numbered.ts'
 import { compare, type Row, timed } from './measure.ts'
 

@@ -3,15 +3,15 @@ import { copyFile, link, mkdir, open, readdir, rename, rm } from 'node:fs/promis
 import { dirname, join } from 'node:path'
 import { sha256Hex } from '../encoding/digest.ts'
 import { blobPath, readBlob, readBounded } from './blob-store.ts'
+import { decodeBundle } from './c2sp/entry-bundle.ts'
+import { TILE_WIDTH, tilePath, tilesOf } from './c2sp/tile-path.ts'
 import { parseCheckpoint, pcrsBlob } from './checkpoint.ts'
-import { decodeBundle } from './entry-bundle.ts'
 import { LineageError } from './error.ts'
 import { parseEvent } from './events/index.ts'
-import { errno } from './io.ts'
-import { takeWriterLock } from './lock.ts'
 import { LogFiles } from './log-files.ts'
-import { TILE_WIDTH, tilePath, tilesOf } from './tile-path.ts'
 import { NamedBlobs } from './verify/dropped.ts'
+import { errno } from './writer/io.ts'
+import { takeWriterLock } from './writer/lock.ts'
 
 /** What is being imported, not yet in the archive. */
 export interface StagedImport {

@@ -2,10 +2,10 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, st
 import { open } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { sha256HexAside } from '../encoding/digest.ts'
-import { makeDirectory, writeDurably } from './durable.ts'
 import { LineageError } from './error.ts'
-import { errno, type Io } from './io.ts'
 import { Bookkeeping } from './retention/bookkeeping.ts'
+import { makeDirectory, writeDurably } from './writer/durable.ts'
+import { errno, type Io } from './writer/io.ts'
 
 /** Most bytes of a blob. An event log is some 100 kB; an IMA log of a million entries some 100 MB, kept in pieces. */
 export const MAX_BLOB_BYTES = 32 << 20

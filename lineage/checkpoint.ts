@@ -16,18 +16,18 @@ import {
   formatCheckpointText,
   parseCheckpointText,
   type TreeHead,
-} from './checkpoint-text.ts'
+} from './c2sp/checkpoint-text.ts'
+import { formatNote, isKeyName, type Note, noteKeyId, parseNote } from './c2sp/note.ts'
+import { ed25519Verifier } from './c2sp/note-key.ts'
 import { LineageError } from './error.ts'
-import { HASH_SIZE } from './merkle.ts'
-import { formatNote, isKeyName, type Note, noteKeyId, parseNote } from './note.ts'
-import { ed25519Verifier } from './note-key.ts'
+import { HASH_SIZE } from './tree/merkle.ts'
 
 export {
   type CheckpointText,
   formatCheckpointText,
   parseCheckpointText,
   type TreeHead,
-} from './checkpoint-text.ts'
+} from './c2sp/checkpoint-text.ts'
 
 /** Type byte for signatures without an assigned one, and the longer identifier that follows it (C2SP signed-note, "Signature types"). */
 const TPM2_QUOTE_TYPE = Buffer.from('\xffwrit.dev/tpm2-quote/v1', 'latin1')

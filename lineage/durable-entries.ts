@@ -1,11 +1,11 @@
+import { TILE_WIDTH } from './c2sp/tile-path.ts'
 import { LineageError } from './error.ts'
 import { peekTime } from './events/index.ts'
-import type { Health } from './health.ts'
-import type { Journal } from './journal.ts'
 import { locate } from './locate.ts'
-import { consistencyPath, inclusionPath, rangeRoot } from './proof.ts'
-import { TILE_WIDTH } from './tile-path.ts'
-import type { Tree } from './tree.ts'
+import { consistencyPath, inclusionPath, rangeRoot } from './tree/proof.ts'
+import type { Tree } from './tree/tree.ts'
+import type { Health } from './writer/health.ts'
+import type { Journal } from './writer/journal.ts'
 
 /** Most entries and bytes that one call of {@link DurableEntries.readEntries} gives. */
 const MAX_READ_ENTRIES = 1024

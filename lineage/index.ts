@@ -3,17 +3,28 @@
  * their offline verification. What it says to other rooms is exported here.
  */
 
-export {
-  type Found,
-  type NewEpoch,
-  NewEpochError,
-  type NvCounter,
-  type RolledBack,
-  RolledBackError,
-} from './anchor.ts'
 export { bindingOf } from './appraisal-binding.ts'
 export { archiveName, type StagedImport, stageImport } from './archive.ts'
 export { blobPath, MAX_BLOB_BYTES, readBlob, readBounded } from './blob-store.ts'
+export {
+  type ConsistencyProof,
+  formatConsistencyProof,
+  parseConsistencyProof,
+} from './c2sp/consistency-proof.ts'
+export { type CosignatureVerifier, mergeCosignatures } from './c2sp/cosignature.ts'
+export { MAX_ENTRY_BYTES } from './c2sp/entry-bundle.ts'
+export { type Note, type NoteVerifier, parseNote, parseNoteSignatures, verifyNote } from './c2sp/note.ts'
+export {
+  formatNoteKey,
+  type LogNoteKey,
+  type NoteKey,
+  parseNoteKey,
+  type WitnessNoteKey,
+} from './c2sp/note-key.ts'
+export { judgeByPolicy, type PolicyJudgement, type WitnessFinding } from './c2sp/policy-judgement.ts'
+export { formatTlogProof, parseTlogProof, type TlogProof } from './c2sp/tlog-proof.ts'
+export { treeHeadVerifier } from './c2sp/tree-head-signature.ts'
+export { MAX_POLICY_BYTES, parseWitnessPolicy, type WitnessPolicy } from './c2sp/witness-policy.ts'
 export {
   type Checkpoint,
   type CheckpointSigner,
@@ -26,14 +37,7 @@ export {
   verifyLogSignature,
   verifyTpmSignature,
 } from './checkpoint.ts'
-export {
-  type ConsistencyProof,
-  formatConsistencyProof,
-  parseConsistencyProof,
-} from './consistency-proof.ts'
-export { type CosignatureVerifier, mergeCosignatures } from './cosignature.ts'
 export type { IndexedEntry } from './durable-entries.ts'
-export { MAX_ENTRY_BYTES } from './entry-bundle.ts'
 export { type Beginning, beginEpoch, finishEpoch, newestAside } from './epoch/begin.ts'
 export { type Carried, encodeCarried, MAX_GOVERNED, parseCarried } from './epoch/carried.ts'
 export type { Fault } from './epoch/fault.ts'
@@ -59,27 +63,15 @@ export { lastingBlobs, passingBlobs } from './evidence-class.ts'
 export { type ExportSummary, exportLog } from './export.ts'
 export { Lineage, type LineageOptions } from './lineage.ts'
 export type { TimeSpan } from './locate.ts'
-export { takeWriterLock, type WriterLock } from './lock.ts'
 export { LogFiles } from './log-files.ts'
 export { LogReader } from './log-reader.ts'
-export { CompactRange, leafHash, verifyConsistency, verifyInclusion } from './merkle.ts'
-export { type Note, type NoteVerifier, parseNote, parseNoteSignatures, verifyNote } from './note.ts'
-export {
-  formatNoteKey,
-  type LogNoteKey,
-  type NoteKey,
-  parseNoteKey,
-  type WitnessNoteKey,
-} from './note-key.ts'
-export { judgeByPolicy, type PolicyJudgement, type WitnessFinding } from './policy-judgement.ts'
-export { proveInclusion } from './proof.ts'
 export { Retention, type RetentionLimits, type RetentionResult } from './retention/retention.ts'
 export { SNAPSHOT_LAG, SnapshotCheck } from './snapshot/check.ts'
 export { type ExecutionOwner, NOBODY } from './snapshot/executions.ts'
 export { readSnapshot, readSnapshotInSteps, snapshotPieces } from './snapshot/form.ts'
 export { Tally } from './snapshot/tally.ts'
-export { formatTlogProof, parseTlogProof, type TlogProof } from './tlog-proof.ts'
-export { treeHeadVerifier } from './tree-head-signature.ts'
+export { CompactRange, leafHash, verifyConsistency, verifyInclusion } from './tree/merkle.ts'
+export { proveInclusion } from './tree/proof.ts'
 export {
   checkLogKeys,
   type HeadTrust,
@@ -98,4 +90,12 @@ export {
 export { verifyOtherLog } from './verify/other-log.ts'
 export { checkGrowth, checkInclusion } from './verify/proof-file.ts'
 export { checkTiledLog, type TileReader } from './verify/tiled-log.ts'
-export { MAX_POLICY_BYTES, parseWitnessPolicy, type WitnessPolicy } from './witness-policy.ts'
+export {
+  type Found,
+  type NewEpoch,
+  NewEpochError,
+  type NvCounter,
+  type RolledBack,
+  RolledBackError,
+} from './writer/anchor.ts'
+export { takeWriterLock, type WriterLock } from './writer/lock.ts'

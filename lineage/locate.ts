@@ -1,4 +1,4 @@
-import { TILE_WIDTH } from './tile-path.ts'
+import { TILE_WIDTH } from './c2sp/tile-path.ts'
 
 /** Bundles that are looked at of a stretch of the log, evenly spread over it. */
 const SAMPLES = 512

@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { readBounded } from './blob-store.ts'
-import { type CheckpointText, parseCheckpointText } from './checkpoint-text.ts'
-import { decodeBundle, encodeBundle, MAX_BUNDLE_BYTES } from './entry-bundle.ts'
+import { type CheckpointText, parseCheckpointText } from './c2sp/checkpoint-text.ts'
+import { decodeBundle, encodeBundle, MAX_BUNDLE_BYTES } from './c2sp/entry-bundle.ts'
+import { MAX_NOTE_BYTES, parseNote } from './c2sp/note.ts'
+import { TILE_WIDTH, type TileName, tilePath } from './c2sp/tile-path.ts'
 import { LineageError } from './error.ts'
-import { foldPerfect, HASH_SIZE } from './merkle.ts'
-import { MAX_NOTE_BYTES, parseNote } from './note.ts'
-import { consistencyPath, inclusionPath, type NodeReader, rangeRoot } from './proof.ts'
-import { TILE_WIDTH, type TileName, tilePath } from './tile-path.ts'
-import { splitTile } from './tile-store.ts'
+import { foldPerfect, HASH_SIZE } from './tree/merkle.ts'
+import { consistencyPath, inclusionPath, type NodeReader, rangeRoot } from './tree/proof.ts'
+import { splitTile } from './writer/tile-store.ts'
 
 /** Levels of subtree that a tile spans: 2^8 = 256 (C2SP tlog-tiles). */
 const TILE_HEIGHT = 8

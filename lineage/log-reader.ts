@@ -1,17 +1,17 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readBlob, readBounded } from './blob-store.ts'
+import { decodeBundle, MAX_BUNDLE_BYTES, readFirstEntry } from './c2sp/entry-bundle.ts'
+import { TILE_WIDTH, type TileName, tilePath } from './c2sp/tile-path.ts'
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts'
 import type { IndexedEntry } from './durable-entries.ts'
-import { decodeBundle, MAX_BUNDLE_BYTES, readFirstEntry } from './entry-bundle.ts'
 import { LineageError } from './error.ts'
 import { peekTime } from './events/index.ts'
-import { errno } from './io.ts'
 import { locate, type TimeSpan } from './locate.ts'
-import { readPlainFileSync } from './plain-file.ts'
-import { layout } from './recovery.ts'
-import { readSegment } from './segment.ts'
-import { TILE_WIDTH, type TileName, tilePath } from './tile-path.ts'
+import { errno } from './writer/io.ts'
+import { readPlainFileSync } from './writer/plain-file.ts'
+import { layout } from './writer/recovery.ts'
+import { readSegment } from './writer/segment.ts'
 
 /** How often files that a writer changes meanwhile are read again. */
 const ATTEMPTS = 5

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import { lchown, lstat, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { syncDirectory } from '../durable.ts'
 import { LineageError } from '../error.ts'
 import type { LineageEvent } from '../events/index.ts'
-import { errno, type Io, systemIo } from '../io.ts'
 import { Lineage } from '../lineage.ts'
+import { syncDirectory } from '../writer/durable.ts'
+import { errno, type Io, systemIo } from '../writer/io.ts'
 import { epochOf } from './origin.ts'
 import { firstEntryOf } from './salvage.ts'
 

@@ -3,7 +3,7 @@ import { constants, type Dirent } from 'node:fs'
 import { type FileHandle, open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MAX_BLOB_BYTES } from '../blob-store.ts'
-import { errno } from '../io.ts'
+import { errno } from '../writer/io.ts'
 
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
 

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readSegmentBatches } from '../segment.ts'
+import { readSegmentBatches } from '../writer/segment.ts'
 import type { Fault } from './fault.ts'
 import { openRegular } from './files.ts'
 

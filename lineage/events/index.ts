@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { type JsonObject, type JsonValue, parseJson } from '../../encoding/json.ts'
-import { MAX_ENTRY_BYTES } from '../entry-bundle.ts'
+import { MAX_ENTRY_BYTES } from '../c2sp/entry-bundle.ts'
 import { LineageError } from '../error.ts'
 import type { Codec } from './codec.ts'
 import { type EventType, type LineageEvent, SCHEMAS } from './schema.ts'

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { canonicalJsonBytes, type JsonObject, type JsonValue, parseJson } from '../../encoding/json.ts'
-import { writeDurably } from '../durable.ts'
-import type { Io } from '../io.ts'
+import { writeDurably } from '../writer/durable.ts'
+import type { Io } from '../writer/io.ts'
 
 /** Longest file that is read: some hundred thousand lasting blobs. Beyond, each start counts anew. */
 const MAX_BYTES = 32 << 20

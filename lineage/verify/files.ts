@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { blobPath } from '../blob-store.ts'
-import { tilePath, tilesOf } from '../tile-path.ts'
+import { tilePath, tilesOf } from '../c2sp/tile-path.ts'
 import type { NamedBlobs } from './dropped.ts'
 import { failed, type PropertyResult, verified } from './result.ts'
 

@@ -1,9 +1,9 @@
 import type { EnrolledAk } from '../../attestation/index.ts'
+import { type CheckpointText, parseCheckpointText } from '../c2sp/checkpoint-text.ts'
+import { type Note, type NoteVerifier, parseNote, verifyNote } from '../c2sp/note.ts'
+import { judgeByPolicy, type PolicyJudgement } from '../c2sp/policy-judgement.ts'
+import type { WitnessPolicy } from '../c2sp/witness-policy.ts'
 import { type Checkpoint, parseCheckpoint, verifyTpmSignature } from '../checkpoint.ts'
-import { type CheckpointText, parseCheckpointText } from '../checkpoint-text.ts'
-import { type Note, type NoteVerifier, parseNote, verifyNote } from '../note.ts'
-import { judgeByPolicy, type PolicyJudgement } from '../policy-judgement.ts'
-import type { WitnessPolicy } from '../witness-policy.ts'
 import { failed, failedBy, notChecked, type PropertyResult, verified } from './result.ts'
 import { TPM } from './signatures.ts'
 

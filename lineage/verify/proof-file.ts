@@ -1,7 +1,7 @@
-import type { CheckpointText, TreeHead } from '../checkpoint-text.ts'
-import type { ConsistencyProof } from '../consistency-proof.ts'
-import { leafHash, verifyConsistency, verifyInclusion } from '../merkle.ts'
-import type { TlogProof } from '../tlog-proof.ts'
+import type { CheckpointText, TreeHead } from '../c2sp/checkpoint-text.ts'
+import type { ConsistencyProof } from '../c2sp/consistency-proof.ts'
+import type { TlogProof } from '../c2sp/tlog-proof.ts'
+import { leafHash, verifyConsistency, verifyInclusion } from '../tree/merkle.ts'
 import { failed, notChecked, type PropertyResult, verified } from './result.ts'
 
 export const PROOF_INCLUSION = 'inclusion of the entry'

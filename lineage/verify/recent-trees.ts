@@ -1,4 +1,4 @@
-import { EMPTY_ROOT, nodeHash } from '../merkle.ts'
+import { EMPTY_ROOT, nodeHash } from '../tree/merkle.ts'
 
 /** Sizes that are kept. A checkpoint's entry comes as many entries behind its size as were appended while the TPM signed, seldom more than some hundreds. */
 const KEPT = 1 << 14

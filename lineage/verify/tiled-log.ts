@@ -1,9 +1,9 @@
+import { decodeBundle } from '../c2sp/entry-bundle.ts'
+import { TILE_WIDTH, type TileName, tilePath } from '../c2sp/tile-path.ts'
 import type { TreeHead } from '../checkpoint.ts'
-import { decodeBundle } from '../entry-bundle.ts'
 import { LineageError } from '../error.ts'
-import { CompactRange, HASH_SIZE, leafHash } from '../merkle.ts'
-import { TILE_WIDTH, type TileName, tilePath } from '../tile-path.ts'
-import { splitTile } from '../tile-store.ts'
+import { CompactRange, HASH_SIZE, leafHash } from '../tree/merkle.ts'
+import { splitTile } from '../writer/tile-store.ts'
 
 /** Gives a file of a log by its path below the log's prefix, undefined where there is none. */
 export type TileReader = (path: string) => Buffer | undefined

@@ -2,6 +2,7 @@ import { createHash, generateKeyPairSync } from 'node:crypto'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { formatNote, parseNote } from '../../lineage/c2sp/note.ts'
 import {
   exportLog,
   formatNoteKey,
@@ -9,7 +10,6 @@ import {
   parseConsistencyProof,
   parseTlogProof,
 } from '../../lineage/index.ts'
-import { formatNote, parseNote } from '../../lineage/note.ts'
 import { CONFIG, daemonStart, fill, ORIGIN, openLog, testSigner } from '../lineage/support/log.ts'
 import { writeTiledLog } from '../lineage/support/tiled-log.ts'
 import { testLog, testWitness, withLines } from '../lineage/support/witness.ts'

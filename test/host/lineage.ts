@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { decodeBundle } from '../../lineage/entry-bundle.ts'
+import { decodeBundle } from '../../lineage/c2sp/entry-bundle.ts'
+import { tilePath, tilesOf } from '../../lineage/c2sp/tile-path.ts'
 import { type EventType, type LineageEvent, parseCheckpoint, parseEvent } from '../../lineage/index.ts'
-import { tilePath, tilesOf } from '../../lineage/tile-path.ts'
 
 /** Where a bundle has the log (docs/cli.md, `writ lineage export`). */
 const LOG = 'lineage'

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { checkpointExtraData } from '../../attestation/index.ts'
+import { formatNote, parseNote } from '../../lineage/c2sp/note.ts'
 import { encodeTpmSignature } from '../../lineage/checkpoint.ts'
-import { CompactRange, leafHash } from '../../lineage/merkle.ts'
-import { formatNote, parseNote } from '../../lineage/note.ts'
+import { CompactRange, leafHash } from '../../lineage/tree/merkle.ts'
 import { RecentTrees } from '../../lineage/verify/recent-trees.ts'
 import { stranger, type Telling, ToldLog } from './support/told-log.ts'
 

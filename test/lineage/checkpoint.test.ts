@@ -2,6 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { checkpointExtraData } from '../../attestation/index.ts'
+import { parseNote, verifyNote } from '../../lineage/c2sp/note.ts'
+import { parseNoteKey } from '../../lineage/c2sp/note-key.ts'
 import { formatCheckpointText } from '../../lineage/checkpoint.ts'
 import {
   formatNoteKey,
@@ -9,8 +11,6 @@ import {
   verifyLogSignature,
   verifyTpmSignature,
 } from '../../lineage/index.ts'
-import { parseNote, verifyNote } from '../../lineage/note.ts'
-import { parseNoteKey } from '../../lineage/note-key.ts'
 import { generateKey } from '../../signing/key.ts'
 import { faultyIo } from './support/faulty-io.ts'
 import { fill, ORIGIN, openLog, temporaryDirectory, testSigner } from './support/log.ts'

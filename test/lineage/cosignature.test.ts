@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { cosignedMessage } from '../../lineage/cosignature.ts'
+import { cosignedMessage } from '../../lineage/c2sp/cosignature.ts'
+import { formatNote, type NoteSignature, parseNote, verifyNote } from '../../lineage/c2sp/note.ts'
+import type { WitnessNoteKey } from '../../lineage/c2sp/note-key.ts'
 import { mergeCosignatures, parseCheckpoint, parseNoteKey, parseNoteSignatures } from '../../lineage/index.ts'
-import { formatNote, type NoteSignature, parseNote, verifyNote } from '../../lineage/note.ts'
-import type { WitnessNoteKey } from '../../lineage/note-key.ts'
 import { fill, ORIGIN, openLog, temporaryDirectory, testSigner } from './support/log.ts'
 import { mlDsaWitness, type TestWitness, testLog, testWitness, withLines } from './support/witness.ts'
 

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Lineage } from '../../lineage/index.ts'
-import { checkTileNames } from '../../lineage/tile-names.ts'
+import { checkTileNames } from '../../lineage/tree/tile-names.ts'
 import { fill, openLog, type TestSigner, temporaryDirectory, testSigner } from './support/log.ts'
 
 /** Entries of the log below: three full tiles, a partial one, and one checkpoint. */
@@ -197,7 +197,7 @@ describe('a start refuses and names', () => {
     await (await openLog(directory, { signer })).close()
     process.seteuid?.(65_534)
     onTestFinished(() => process.seteuid?.(0))
-    const { checkPlaces } = await import('../../lineage/places.ts')
+    const { checkPlaces } = await import('../../lineage/writer/places.ts')
     expect(() => checkPlaces(directory)).toThrow(/EACCES|belongs to uid 4711/)
   })
 })

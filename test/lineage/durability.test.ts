@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { parseCheckpoint, parseEvent } from '../../lineage/index.ts'
-import { systemIo } from '../../lineage/io.ts'
+import { systemIo } from '../../lineage/writer/io.ts'
 import { large, numbered, openLog, temporaryDirectory, testSigner } from './support/log.ts'
 import { type DiskImage, materialise, powerLossIo } from './support/power-loss.ts'
 

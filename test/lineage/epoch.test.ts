@@ -15,7 +15,7 @@ import {
   parseEpochOrigin,
   takeWriterLock,
 } from '../../lineage/index.ts'
-import { type Io, systemIo } from '../../lineage/io.ts'
+import { type Io, systemIo } from '../../lineage/writer/io.ts'
 import { accept, HASH, makeLog, nextEpoch } from './support/epochs.ts'
 import { ORIGIN, openLog, temporaryDirectory } from './support/log.ts'
 

@@ -2,8 +2,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { partialTilesOf, TILE_WIDTH, tilePath, tilesOf } from '../../lineage/c2sp/tile-path.ts'
 import { exportLog, type Lineage, verifyLog } from '../../lineage/index.ts'
-import { partialTilesOf, TILE_WIDTH, tilePath, tilesOf } from '../../lineage/tile-path.ts'
 import { CONFIG, daemonStart, fill, openLog, temporaryDirectory, testSigner } from './support/log.ts'
 
 /** A log, whose entries are other ones with another `offset`. */

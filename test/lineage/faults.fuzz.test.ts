@@ -5,7 +5,7 @@ import { it } from 'vitest'
 import { checkpointExtraData } from '../../attestation/index.ts'
 import { formatCheckpointText } from '../../lineage/checkpoint.ts'
 import { encodeEvent, type Lineage, LineageError, leafHash, parseCheckpoint } from '../../lineage/index.ts'
-import { CompactRange } from '../../lineage/merkle.ts'
+import { CompactRange } from '../../lineage/tree/merkle.ts'
 import { type Call, type Effect, type FaultyIo, faultyIo } from './support/faulty-io.ts'
 import { large, numbered, ORIGIN, openLog, temporaryDirectory, testSigner } from './support/log.ts'
 

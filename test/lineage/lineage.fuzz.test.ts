@@ -1,13 +1,18 @@
 import fc from 'fast-check'
 import { describe, it } from 'vitest'
+import { decodeBundle } from '../../lineage/c2sp/entry-bundle.ts'
+import { formatNote, parseNote } from '../../lineage/c2sp/note.ts'
+import { parseNoteKey } from '../../lineage/c2sp/note-key.ts'
+import { parseTilePath, tilePath } from '../../lineage/c2sp/tile-path.ts'
 import { decodeTpmSignature, parseCheckpoint, parseCheckpointText } from '../../lineage/checkpoint.ts'
-import { decodeBundle } from '../../lineage/entry-bundle.ts'
 import { encodeEvent, LineageError, parseEvent } from '../../lineage/index.ts'
-import { EMPTY_ROOT } from '../../lineage/merkle.ts'
-import { formatNote, parseNote } from '../../lineage/note.ts'
-import { parseNoteKey } from '../../lineage/note-key.ts'
-import { encodeBatch, encodeSegmentHeader, newSegmentHeader, readSegment } from '../../lineage/segment.ts'
-import { parseTilePath, tilePath } from '../../lineage/tile-path.ts'
+import { EMPTY_ROOT } from '../../lineage/tree/merkle.ts'
+import {
+  encodeBatch,
+  encodeSegmentHeader,
+  newSegmentHeader,
+  readSegment,
+} from '../../lineage/writer/segment.ts'
 import { numbered } from './support/log.ts'
 
 const bytes = fc.uint8Array({ maxLength: 600 }).map(array => Buffer.from(array))

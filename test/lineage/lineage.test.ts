@@ -11,7 +11,7 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from '../../lineage/index.ts'
-import { CompactRange, EMPTY_ROOT } from '../../lineage/merkle.ts'
+import { CompactRange, EMPTY_ROOT } from '../../lineage/tree/merkle.ts'
 import { fill, large, numbered, openLog, temporaryDirectory } from './support/log.ts'
 
 const missing = { code: 'RANGE_INVALID' }

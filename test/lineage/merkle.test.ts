@@ -9,8 +9,8 @@ import {
   nodeHash,
   verifyConsistency,
   verifyInclusion,
-} from '../../lineage/merkle.ts'
-import { consistencyPath, inclusionPath, type NodeReader, rangeRoot } from '../../lineage/proof.ts'
+} from '../../lineage/tree/merkle.ts'
+import { consistencyPath, inclusionPath, type NodeReader, rangeRoot } from '../../lineage/tree/proof.ts'
 import { hasVectors, VECTORS, vectorCases } from './support/vectors.ts'
 
 /** The eight leaves of the test vectors that certificate-transparency implementations share, and the roots of their trees. */

@@ -7,7 +7,9 @@ import { describe, expect, it } from 'vitest'
 import { sha256 } from '../../encoding/digest.ts'
 import { WritError } from '../../encoding/error.ts'
 import { readBounded } from '../../lineage/blob-store.ts'
-import { encodeBundle } from '../../lineage/entry-bundle.ts'
+import { encodeBundle } from '../../lineage/c2sp/entry-bundle.ts'
+import { formatNote, noteKeyId } from '../../lineage/c2sp/note.ts'
+import { tilePath } from '../../lineage/c2sp/tile-path.ts'
 import {
   CompactRange,
   checkTiledLog,
@@ -19,9 +21,7 @@ import {
   verifyConsistency,
   verifyNote,
 } from '../../lineage/index.ts'
-import { EMPTY_ROOT } from '../../lineage/merkle.ts'
-import { formatNote, noteKeyId } from '../../lineage/note.ts'
-import { tilePath } from '../../lineage/tile-path.ts'
+import { EMPTY_ROOT } from '../../lineage/tree/merkle.ts'
 import { readerOf } from '../../lineage/verify/other-log.ts'
 import { temporaryDirectory } from './support/log.ts'
 

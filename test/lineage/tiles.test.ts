@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { decodeBundle, encodeBundle } from '../../lineage/entry-bundle.ts'
+import { decodeBundle, encodeBundle } from '../../lineage/c2sp/entry-bundle.ts'
+import { parseTilePath, tilePath, tilesOf } from '../../lineage/c2sp/tile-path.ts'
 import { LineageError } from '../../lineage/index.ts'
-import { parseTilePath, tilePath, tilesOf } from '../../lineage/tile-path.ts'
 
 describe('tile path', () => {
   it.each([

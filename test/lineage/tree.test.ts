@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
-import { leafHash } from '../../lineage/merkle.ts'
-import { TilePyramid } from '../../lineage/tile-pyramid.ts'
-import { Tree } from '../../lineage/tree.ts'
+import { leafHash } from '../../lineage/tree/merkle.ts'
+import { TilePyramid } from '../../lineage/tree/tile-pyramid.ts'
+import { Tree } from '../../lineage/tree/tree.ts'
 
 const never = () => Promise.reject(new Error('nothing is on disk'))
 

@@ -346,7 +346,7 @@ describe('an export that was tampered with', () => {
 
 it('a log whose entries are no events fails, though its tree holds', async () => {
   const signer = testSigner()
-  const { Journal } = await import('../../lineage/journal.ts')
+  const { Journal } = await import('../../lineage/writer/journal.ts')
   const append = Journal.prototype.append
   const log = await makeLog(temporaryDirectory(), signer, 5)
   Journal.prototype.append = function (entry, reserved) {

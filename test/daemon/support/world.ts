@@ -20,7 +20,7 @@ import { Recorder } from '../../../daemon/recorder.ts'
 import type { SubjectStage } from '../../../daemon/subject-stage.ts'
 import { WallClock } from '../../../daemon/wall-clock.ts'
 import { type Lineage, type LineageEvent, parseEvent } from '../../../lineage/index.ts'
-import type { Io } from '../../../lineage/io.ts'
+import type { Io } from '../../../lineage/writer/io.ts'
 import {
   defaultTrust,
   governance,

@@ -9,7 +9,7 @@ import {
   listFiles,
   type NewEpochError,
 } from '../../../lineage/index.ts'
-import type { Io } from '../../../lineage/io.ts'
+import type { Io } from '../../../lineage/writer/io.ts'
 import {
   CONFIG,
   daemonStart,

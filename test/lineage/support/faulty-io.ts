@@ -1,4 +1,4 @@
-import { type Io, systemIo } from '../../../lineage/io.ts'
+import { type Io, systemIo } from '../../../lineage/writer/io.ts'
 
 export type Call = Exclude<keyof Io, 'close'>
 

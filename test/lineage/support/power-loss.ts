@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { type Io, systemIo } from '../../../lineage/io.ts'
+import { type Io, systemIo } from '../../../lineage/writer/io.ts'
 
 /** A file whatever its name: inode numbers are used again, so the time of its making belongs to it. */
 type FileId = string

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { encodeBundle } from '../../../lineage/entry-bundle.ts'
-import { CompactRange, leafHash } from '../../../lineage/merkle.ts'
-import { TILE_WIDTH, tilePath, tilesOf } from '../../../lineage/tile-path.ts'
+import { encodeBundle } from '../../../lineage/c2sp/entry-bundle.ts'
+import { TILE_WIDTH, tilePath, tilesOf } from '../../../lineage/c2sp/tile-path.ts'
+import { CompactRange, leafHash } from '../../../lineage/tree/merkle.ts'
 import type { testLog } from './witness.ts'
 
 /** Writes the directory of a log of another make: any entries, one Ed25519 line. Gives the checkpoint. */

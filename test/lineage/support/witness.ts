@@ -3,9 +3,9 @@ import {
   cosignatureVerifier,
   cosignedMessage,
   mlDsaCosignatureVerifier,
-} from '../../../lineage/cosignature.ts'
-import { formatNote, type NoteSignature, noteKeyId, parseNote } from '../../../lineage/note.ts'
-import { ed25519Verifier, formatNoteKey, rawEd25519 } from '../../../lineage/note-key.ts'
+} from '../../../lineage/c2sp/cosignature.ts'
+import { formatNote, type NoteSignature, noteKeyId, parseNote } from '../../../lineage/c2sp/note.ts'
+import { ed25519Verifier, formatNoteKey, rawEd25519 } from '../../../lineage/c2sp/note-key.ts'
 import { generateKey, type PrivateKey, signBytes } from '../../../signing/key.ts'
 
 /** Somebody who cosigns. */

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import { canonicalJsonBytes, type JsonObject, parseJson } from '../encoding/json.ts'
-import { hexToBytes } from '../encoding/text.ts'
-import type { TreeHead } from './checkpoint.ts'
+import { canonicalJsonBytes, type JsonObject, parseJson } from '../../encoding/json.ts'
+import { hexToBytes } from '../../encoding/text.ts'
+import type { TreeHead } from '../checkpoint.ts'
+import { LineageError } from '../error.ts'
+import { HASH_SIZE } from '../tree/merkle.ts'
 import { removeDurably, writeDurably } from './durable.ts'
-import { LineageError } from './error.ts'
 import type { Io } from './io.ts'
-import { HASH_SIZE } from './merkle.ts'
 import { readPlainFileSync } from './plain-file.ts'
 
 /**

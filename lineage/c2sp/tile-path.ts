@@ -1,4 +1,4 @@
-import { LineageError } from './error.ts'
+import { LineageError } from '../error.ts'
 
 /** Hashes in a full tile and entries in a full bundle (C2SP tlog-tiles, "Merkle Tree"). */
 export const TILE_WIDTH = 256

@@ -1,11 +1,11 @@
 import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { canonicalJsonBytes, type JsonObject, parseJson } from '../encoding/json.ts'
-import { LineageError } from './error.ts'
+import { canonicalJsonBytes, type JsonObject, parseJson } from '../../encoding/json.ts'
+import { parseTilePath, type TileName } from '../c2sp/tile-path.ts'
+import { LineageError } from '../error.ts'
 import type { Journal } from './journal.ts'
 import { readPlainFileSync } from './plain-file.ts'
 import type { StateFiles } from './state.ts'
-import { parseTilePath, type TileName } from './tile-path.ts'
 
 const at = 'state/damaged'
 

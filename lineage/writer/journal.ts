@@ -1,13 +1,13 @@
-import { encodeBundle } from './entry-bundle.ts'
-import { LineageError } from './error.ts'
+import { encodeBundle } from '../c2sp/entry-bundle.ts'
+import { TILE_WIDTH, type TileName } from '../c2sp/tile-path.ts'
+import { LineageError } from '../error.ts'
+import { leafHash } from '../tree/merkle.ts'
+import { rangeRoot } from '../tree/proof.ts'
+import type { Tree } from '../tree/tree.ts'
 import type { Health } from './health.ts'
-import { leafHash } from './merkle.ts'
-import { rangeRoot } from './proof.ts'
 import { BATCH_OVERHEAD } from './segment.ts'
 import type { Tail } from './tail.ts'
-import { TILE_WIDTH, type TileName } from './tile-path.ts'
 import { broken, type TileStore } from './tile-store.ts'
-import type { Tree } from './tree.ts'
 
 /** Most entries and bytes of one batch, that is of one fdatasync. */
 const MAX_BATCH_ENTRIES = 2048

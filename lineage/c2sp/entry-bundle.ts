@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { LineageError } from './error.ts'
+import { LineageError } from '../error.ts'
 import { TILE_WIDTH } from './tile-path.ts'
 
 /** Most bytes of an entry: its length is a 16-bit number (C2SP tlog-tiles, "Log entries"). */

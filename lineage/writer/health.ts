@@ -1,4 +1,4 @@
-import { LineageError } from './error.ts'
+import { LineageError } from '../error.ts'
 import { errno, type Io, isDiskFull } from './io.ts'
 
 /**

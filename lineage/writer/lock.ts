@@ -1,5 +1,5 @@
 import { DatabaseSync } from 'node:sqlite'
-import { LineageError } from './error.ts'
+import { LineageError } from '../error.ts'
 
 /** Held until {@link WriterLock.release}, or until the process ends in whatever way. */
 export interface WriterLock {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { LineageError } from './error.ts'
+import { LineageError } from '../error.ts'
 import { errno } from './io.ts'
 
 /**

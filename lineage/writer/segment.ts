@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { sha256 } from '../encoding/digest.ts'
-import { bundleLength, decodeBundle, writeBundle } from './entry-bundle.ts'
-import { LineageError } from './error.ts'
-import { HASH_SIZE } from './merkle.ts'
+import { sha256 } from '../../encoding/digest.ts'
+import { bundleLength, decodeBundle, writeBundle } from '../c2sp/entry-bundle.ts'
+import { LineageError } from '../error.ts'
+import { HASH_SIZE } from '../tree/merkle.ts'
 
 /*
  * A segment of the tail: the write-ahead file of entries that are not in tiles yet.

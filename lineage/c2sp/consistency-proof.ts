@@ -1,6 +1,6 @@
-import { base64ToBytes, utf8ToString } from '../encoding/text.ts'
-import { LineageError } from './error.ts'
-import { HASH_SIZE } from './merkle.ts'
+import { base64ToBytes, utf8ToString } from '../../encoding/text.ts'
+import { LineageError } from '../error.ts'
+import { HASH_SIZE } from '../tree/merkle.ts'
 import { MAX_NOTE_BYTES } from './note.ts'
 
 /**

@@ -1,5 +1,5 @@
-import type { TreeHead } from './checkpoint.ts'
-import { LineageError } from './error.ts'
+import type { TreeHead } from '../checkpoint.ts'
+import { LineageError } from '../error.ts'
 import type { StateFiles, StateRecord } from './state.ts'
 
 /** A TPM NV index of type counter: it only ever goes up, by one, whatever happens to the disk. */

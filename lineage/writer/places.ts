@@ -1,6 +1,6 @@
 import { lstatSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import { LineageError } from './error.ts'
+import { LineageError } from '../error.ts'
 import { errno } from './io.ts'
 
 /** Directories that the writer relies on being its own, and files that are opened by name. */

@@ -1,6 +1,6 @@
-import { sha256 } from '../encoding/digest.ts'
-import { base64ToBytes, utf8ToString } from '../encoding/text.ts'
-import { LineageError } from './error.ts'
+import { sha256 } from '../../encoding/digest.ts'
+import { base64ToBytes, utf8ToString } from '../../encoding/text.ts'
+import { LineageError } from '../error.ts'
 
 /** One signature line of a note, not verified. */
 export interface NoteSignature {

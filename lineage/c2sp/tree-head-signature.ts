@@ -1,7 +1,7 @@
-import { ByteReader } from '../encoding/byte-reader.ts'
-import { sha256 } from '../encoding/digest.ts'
-import { readOtherKey } from '../signing/other-key.ts'
-import { parseCheckpointText } from './checkpoint.ts'
+import { ByteReader } from '../../encoding/byte-reader.ts'
+import { sha256 } from '../../encoding/digest.ts'
+import { readOtherKey } from '../../signing/other-key.ts'
+import { parseCheckpointText } from '../checkpoint.ts'
 import { type NoteVerifier, noteKeyId } from './note.ts'
 
 /** Signature type of an RFC 6962 tree head in a note (C2SP static-ct-api, "Checkpoints"). */

@@ -1,5 +1,5 @@
+import { TILE_WIDTH } from '../c2sp/tile-path.ts'
 import { HASH_SIZE, writePairHash } from './merkle.ts'
-import { TILE_WIDTH } from './tile-path.ts'
 
 /**
  * A full tile with all nodes that its hashes make: 256, 128, … 1. What a tile is checked by, and what proofs take from it, are the same

@@ -1,7 +1,7 @@
 import { constants, readdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
+import { LineageError } from '../error.ts'
 import { NEW_FILE, syncDirectory } from './durable.ts'
-import { LineageError } from './error.ts'
 import type { Io } from './io.ts'
 import { readPlainFileSync } from './plain-file.ts'
 import {

@@ -1,7 +1,8 @@
-import { sha256 } from '../encoding/digest.ts'
-import { base64ToBytes } from '../encoding/text.ts'
-import { type PublicKey, readPublicKey, verifyBytes } from '../signing/key.ts'
-import { readOtherKey } from '../signing/other-key.ts'
+import { sha256 } from '../../encoding/digest.ts'
+import { base64ToBytes } from '../../encoding/text.ts'
+import { type PublicKey, readPublicKey, verifyBytes } from '../../signing/key.ts'
+import { readOtherKey } from '../../signing/other-key.ts'
+import { LineageError } from '../error.ts'
 import {
   type CosignatureVerifier,
   cosignatureVerifier,
@@ -9,7 +10,6 @@ import {
   ML_DSA_44_COSIGNATURE,
   mlDsaCosignatureVerifier,
 } from './cosignature.ts'
-import { LineageError } from './error.ts'
 import { isKeyName, type NoteVerifier, noteKeyId } from './note.ts'
 
 /** Signature type bytes (C2SP signed-note, "Signature types"). */

@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { decodeBundle } from '../c2sp/entry-bundle.ts'
+import { partialTilesOf, TILE_WIDTH, type TileName, tilePath } from '../c2sp/tile-path.ts'
 import {
   type Checkpoint,
   type CheckpointSigner,
@@ -7,15 +9,13 @@ import {
   type TreeHead,
   verifyLogSignature,
   verifyTpmSignature,
-} from './checkpoint.ts'
-import { decodeBundle } from './entry-bundle.ts'
-import { LineageError } from './error.ts'
-import { HASH_SIZE, leafHash } from './merkle.ts'
+} from '../checkpoint.ts'
+import { LineageError } from '../error.ts'
+import { HASH_SIZE, leafHash } from '../tree/merkle.ts'
+import type { Tree } from '../tree/tree.ts'
 import { readPlainFile, readPlainFileSync } from './plain-file.ts'
 import type { StateFiles } from './state.ts'
-import { partialTilesOf, TILE_WIDTH, type TileName, tilePath } from './tile-path.ts'
 import { broken } from './tile-store.ts'
-import type { Tree } from './tree.ts'
 
 const at = 'checkpoint'
 

@@ -1,20 +1,20 @@
+import { encodeBundle } from '../c2sp/entry-bundle.ts'
+import { TILE_WIDTH, tilesOf } from '../c2sp/tile-path.ts'
 import {
   type CheckpointSigner,
   type FreshCheckpoint,
   type SignedCheckpoint,
   signCheckpoint,
   type TreeHead,
-} from './checkpoint.ts'
+} from '../checkpoint.ts'
+import { LineageError } from '../error.ts'
+import type { Tree } from '../tree/tree.ts'
 import { writeDurably } from './durable.ts'
-import { encodeBundle } from './entry-bundle.ts'
-import { LineageError } from './error.ts'
 import type { Io } from './io.ts'
 import type { Journal } from './journal.ts'
 import { layout } from './recovery.ts'
 import type { StateFiles } from './state.ts'
-import { TILE_WIDTH, tilesOf } from './tile-path.ts'
 import type { TileStore } from './tile-store.ts'
-import type { Tree } from './tree.ts'
 
 interface Parts {
   readonly io: Io

@@ -1,7 +1,7 @@
 import { type Dirent, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { LineageError } from './error.ts'
-import { TILE_WIDTH, type TileName, tilePath } from './tile-path.ts'
+import { TILE_WIDTH, type TileName, tilePath } from '../c2sp/tile-path.ts'
+import { LineageError } from '../error.ts'
 
 const DIGITS = /^[0-9]{3}$/
 

@@ -1,5 +1,5 @@
 import { createPublicKey, verify } from 'node:crypto'
-import { readPublicKey, verifyBytes } from '../signing/key.ts'
+import { readPublicKey, verifyBytes } from '../../signing/key.ts'
 import { parseCheckpointText } from './checkpoint-text.ts'
 import { formatNote, type NoteSignature, type NoteVerifier, noteKeyId, parseNote } from './note.ts'
 

@@ -1,5 +1,5 @@
-import { utf8ToString } from '../encoding/text.ts'
-import { LineageError } from './error.ts'
+import { utf8ToString } from '../../encoding/text.ts'
+import { LineageError } from '../error.ts'
 import { type LogNoteKey, type NoteKey, parseNoteKey, type WitnessNoteKey } from './note-key.ts'
 
 /** A log that a policy accepts: its key's name is the origin that its checkpoints have to state. */

@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { decodeBundle, readFirstEntry } from '../c2sp/entry-bundle.ts'
+import { TILE_WIDTH, type TileName, tilePath } from '../c2sp/tile-path.ts'
+import { LineageError } from '../error.ts'
+import { HASH_SIZE } from '../tree/merkle.ts'
 import { makeDirectory, type NewFile, writeDurably } from './durable.ts'
-import { decodeBundle, readFirstEntry } from './entry-bundle.ts'
-import { LineageError } from './error.ts'
 import type { Io } from './io.ts'
-import { HASH_SIZE } from './merkle.ts'
 import { readPlainFile } from './plain-file.ts'
-import { TILE_WIDTH, type TileName, tilePath } from './tile-path.ts'
 
 /** Hashes of a tile, in order. */
 export function splitTile(bytes: Buffer): Buffer[] {

@@ -1,7 +1,7 @@
-import { LineageError } from './error.ts'
+import { TILE_WIDTH, tilePath } from '../c2sp/tile-path.ts'
+import { LineageError } from '../error.ts'
 import { CompactRange, foldPerfect } from './merkle.ts'
 import type { NodeReader } from './proof.ts'
-import { TILE_WIDTH, tilePath } from './tile-path.ts'
 import { TilePyramid } from './tile-pyramid.ts'
 
 /** Levels of subtree that a tile spans: 2^8 = 256 (C2SP tlog-tiles). */
