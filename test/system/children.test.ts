@@ -126,7 +126,7 @@ describe.skipIf(NEEDS_ROOT !== null)('children', () => {
     const done = await host.writ(['run', '--artifact', parent, '--children', '--', ...command])
     expect(done).toEqual({ code: 0, stdout: 'hello\n', stderr: '' })
     const tree = await host.ok('lineage', 'tree')
-    expect(tree).toMatch(/^ └─ execution [0-9a-f]+ {2}\/bin\/echo hello$/m)
+    expect(tree).toMatch(/^├─ execution [0-9a-f]+ {2}\/bin\/echo hello$/m)
     const starts = (await events()).filter(({ type }) => type === 'execution-start')
     const [above, below] = starts.slice(-2) as { executionId: string; parent: string | null }[]
     expect(below?.parent).toBe(above?.executionId)
