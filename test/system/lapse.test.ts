@@ -66,7 +66,7 @@ describe.skipIf(NEEDS_ROOT !== null)('what ends an execution', () => {
     const states = async () => (await executions()).map(({ state }) => state)
     await expect.poll(states, { timeout: 15_000 }).toEqual(['RUNNING'])
     const id = (await executions())[0]?.executionId ?? ''
-    expect(await host.ok('explain', id)).toMatch(/freeze .*may go on .*thaw /s)
+    expect(await host.ok('explain', id)).toMatch(/FREEZE .*RENEW .*THAW /s)
     mkdirSync(host.path('forbidding'))
     writeFileSync(host.path('forbidding/all.cedar'), 'permit (principal, action, resource);\n')
     writeFileSync(
