@@ -89,6 +89,12 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
     closeOutput: (executionId, stream) => executor.controls.closeOutput(executionId, stream),
 
     executionOwner: executionId => history.ownerOf(executionId) ?? null,
+    async pastOwner(executionId, said) {
+      const known = history.ownerOf(executionId)
+      if (known !== undefined) return known
+      const decision = parts.files.decisionOf(executionId) ?? said
+      return decision === null ? null : owners.byPermit(decision, executionId)
+    },
 
     watchExecutions: (signal: AbortSignal) => registry.watch(signal),
 

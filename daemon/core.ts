@@ -183,8 +183,14 @@ export interface DaemonCore {
   }): ExecutionInput[]
   /** Resolves when confirmed dead or when `signal` aborts, with the execution as it then is. */
   terminate(caller: Caller, executionId: string, signal: AbortSignal): Promise<ExecutionInput>
-  /** Whose an execution is or was, also of one that is only in the lineage any more; null if there is none. */
+  /** Whose an execution is or was; null if none of this id is remembered. */
   executionOwner(executionId: string): Ownership | null
+  /**
+   * The same, also of one of which nothing but its output and the lineage is left.
+   *
+   * @param decision entry of its permit, as whoever asks says; null to go by its output
+   */
+  pastOwner(executionId: string, decision: bigint | null): Promise<Ownership | null>
   /** These act on an execution that runs. @throws ControlError */
   signalExecution(executionId: string, signal: PassedSignal): Promise<void>
   resizeTerminal(executionId: string, size: TerminalSize): void

@@ -21,7 +21,7 @@ export async function detached(
   signal: AbortSignal,
 ): Promise<ExecutionEndInput | null> {
   const { executionId } = permit.input.request
-  const file = files.open(executionId)
+  const file = files.open(executionId, permit.index)
   const tied = new AbortController()
   const drop = () => tied.abort(signal.reason)
   if (signal.aborted) drop()

@@ -52,6 +52,11 @@ export class EntryOwners {
     }
   }
 
+  /** Whose an execution is that this entry is said to permit; null if it is another entry. @throws LineageError */
+  async byPermit(index: bigint, executionId: string): Promise<Ownership | null> {
+    return (await this.#permitted(Number(index), executionId, 0)) ?? null
+  }
+
   /** Whose an execution is, by its permit; undefined if that entry is another one. */
   async #permitted(index: number, executionId: string, depth: number): Promise<Ownership | undefined> {
     const remembered = this.#byPermit.get(index)

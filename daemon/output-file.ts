@@ -24,7 +24,8 @@ interface Segment {
 
 export interface OutputFileOptions {
   readonly directory: string
-  readonly executionId: string
+  /** What the names of its files begin with. */
+  readonly name: string
   /** Most bytes on the disk; 0 keeps nothing. */
   readonly limit: number
   /** Asked before it takes so many bytes more; called with less than 0 when it has given some up. */
@@ -170,7 +171,7 @@ export class OutputFile {
     this.#handle = null
     while (this.#segments.length >= SEGMENTS) await this.#drop(this.#segments.shift())
     const number = (this.#segments.at(-1)?.number ?? -1) + 1
-    const path = join(this.#o.directory, `${this.#o.executionId}.${number}`)
+    const path = join(this.#o.directory, `${this.#o.name}.${number}`)
     this.#handle = await open(path, 'wx', 0o600)
     this.#segments.push({ number, path, bytes: 0 })
     await this.#add(this.#position())

@@ -18,8 +18,13 @@ export interface OutputFileLimits {
 /** Most executions that have files, however small. */
 const MOST_KEPT = 1000
 
+/** Id of the execution, entry of its permit, number of the file. */
+const NAME = /^([0-9a-f]{32})\.(0|[1-9][0-9]{0,15})\.([0-9]{1,9})$/
+
 interface Kept {
   readonly file: OutputFile
+  /** Entry of its permit, which says whose it is. */
+  readonly decision: bigint
   /** When it ended; null while it runs. */
   endedMs: number | null
 }
@@ -65,19 +70,28 @@ export class OutputFiles {
     return this.#bytes
   }
 
-  /** Begins to keep the output of an execution. */
-  open(executionId: string): OutputFile {
+  /**
+   * Begins to keep the output of an execution.
+   *
+   * @param decision entry of its permit: the files outlast whoever remembers whose it is, and their names say where that can be found
+   */
+  open(executionId: string, decision: bigint): OutputFile {
     this.#tidy()
     const { fileBytes, totalBytes, maxExecutions } = this.#limits
     const limit = Math.min(fileBytes, Math.floor(totalBytes / maxExecutions))
-    const file = this.#file(executionId, limit)
-    this.#kept.set(executionId, { file, endedMs: null })
+    const file = this.#file(executionId, decision, limit)
+    this.#kept.set(executionId, { file, decision, endedMs: null })
     return file
   }
 
   /** Undefined if nothing of it is known here. */
   get(executionId: string): OutputFile | undefined {
     return this.#kept.get(executionId)?.file
+  }
+
+  /** Entry of the permit of an execution; undefined if nothing of it is known here. */
+  decisionOf(executionId: string): bigint | undefined {
+    return this.#kept.get(executionId)?.decision
   }
 
   /** Nothing more comes from it. */
@@ -92,9 +106,14 @@ export class OutputFiles {
     this.#tidy()
   }
 
-  #file(executionId: string, limit: number, segments?: { number: number; path: string; bytes: number }[]) {
+  #file(
+    executionId: string,
+    decision: bigint,
+    limit: number,
+    segments?: { number: number; path: string; bytes: number }[],
+  ) {
     return new OutputFile({
-      ...{ directory: this.#directory, executionId, limit },
+      ...{ directory: this.#directory, name: `${executionId}.${decision}`, limit },
       ...(segments === undefined ? {} : { segments }),
       take: bytes => {
         this.#bytes += bytes
@@ -119,23 +138,26 @@ export class OutputFiles {
   async #takeOver(): Promise<void> {
     const found = new Map<
       string,
-      { segments: { number: number; path: string; bytes: number }[]; ms: number }
+      { decision: bigint; segments: { number: number; path: string; bytes: number }[]; ms: number }
     >()
     for (const name of await readdir(this.#directory)) {
-      const [, executionId, digits] = /^([0-9a-f]{32})\.([0-9]{1,9})$/.exec(name) ?? []
+      const [, executionId, index, digits] = NAME.exec(name) ?? []
       // What is not ours stays.
-      if (executionId === undefined || digits === undefined) continue
+      if (executionId === undefined || index === undefined || digits === undefined) continue
       const path = join(this.#directory, name)
       const { size, mtimeMs } = await stat(path)
-      const of = found.get(executionId) ?? { segments: [], ms: 0 }
+      const of = found.get(executionId) ?? { decision: BigInt(index), segments: [], ms: 0 }
       of.segments.push({ number: Number(digits), path, bytes: size })
       of.ms = Math.max(of.ms, mtimeMs)
       found.set(executionId, of)
     }
-    for (const [executionId, { segments, ms }] of [...found].sort(([, a], [, b]) => a.ms - b.ms)) {
+    for (const [executionId, { decision, segments, ms }] of [...found].sort(([, a], [, b]) => a.ms - b.ms)) {
       segments.sort((a, b) => a.number - b.number)
       this.#bytes += segments.reduce((sum, { bytes }) => sum + bytes, 0)
-      this.#kept.set(executionId, { file: this.#file(executionId, 0, segments), endedMs: ms })
+      this.#kept.set(executionId, {
+        ...{ file: this.#file(executionId, decision, 0, segments), decision },
+        endedMs: ms,
+      })
     }
     this.#tidy()
   }

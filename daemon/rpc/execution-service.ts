@@ -105,7 +105,7 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
     ReadOutput: serverStream(context, async (caller, request, send, signal) => {
       const executionId = executionIdOf(request.executionId)
       // Files outlast the daemon that knew the execution.
-      const owner = core.executionOwner(executionId)
+      const owner = await core.pastOwner(executionId, null)
       if (owner === null || !mayTouch(caller, owner)) throw new NotFoundError(`execution ${executionId}`)
       const pieces = core.readOutput(request.executionId, request.follow, signal)
       if (pieces === null) throw new NotFoundError(`execution ${request.executionId}`)
@@ -119,9 +119,9 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
     GetReceipt: serverStream(context, async (caller, request, send, signal) => {
       const executionId = executionIdOf(request.executionId)
       // Receipts outlast the daemon that knew the execution.
-      const owner = core.executionOwner(executionId)
-      if (!mayTouch(caller, owner)) throw new NotFoundError(`execution ${executionId}`)
       const decision = request.decisionIndex === undefined ? null : BigInt(request.decisionIndex)
+      const owner = await core.pastOwner(executionId, decision)
+      if (!mayTouch(caller, owner)) throw new NotFoundError(`execution ${executionId}`)
       const receipt = await core.getReceipt(
         caller,
         { executionId, decision, auditor: caller.auditor },

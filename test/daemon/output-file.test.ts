@@ -35,7 +35,7 @@ const onDisk = () =>
 describe('output in files', () => {
   test('is the daemon’s alone, comes in order, and outlasts the daemon', async () => {
     const files = await openFiles()
-    const file = files.open(ID)
+    const file = files.open(ID, 7n)
     await file.write('stdout', Buffer.from('one '))
     await file.write('stderr', Buffer.from('two '))
     expect(await text(file)).toBe('one two ')
@@ -50,7 +50,7 @@ describe('output in files', () => {
 
   test('never takes more than its limit, keeps the newest and says what is missing', async () => {
     const files = await openFiles()
-    const file = files.open(ID)
+    const file = files.open(ID, 7n)
     let all = ''
     for (let i = 0; i < 3000; i++) {
       const line = `this is line ${i} of a program that writes and writes\n`
@@ -68,7 +68,7 @@ describe('output in files', () => {
   test('of all together stays within the total: what has ended gives way, oldest first', async () => {
     const files = await openFiles({ totalBytes: 100_000 })
     for (const id of [ID, OTHER, 'c'.repeat(32)]) {
-      await files.open(id).write('stdout', Buffer.alloc(40_000, 'x'))
+      await files.open(id, 7n).write('stdout', Buffer.alloc(40_000, 'x'))
       await files.end(id)
     }
     await expect.poll(onDisk).toBeLessThanOrEqual(100_000)
@@ -78,7 +78,7 @@ describe('output in files', () => {
 
   test('that is old is gone at the next start, and what is not ours stays', async () => {
     const files = await openFiles()
-    await files.open(ID).write('stdout', Buffer.from('old'))
+    await files.open(ID, 7n).write('stdout', Buffer.from('old'))
     await files.end(ID)
     writeFileSync(join(directory, 'notes.txt'), 'mine')
     await new Promise(resolve => setTimeout(resolve, 20))
@@ -88,11 +88,11 @@ describe('output in files', () => {
 
   test('that was cut anywhere by a crash gives whole frames up to there', async () => {
     const files = await openFiles()
-    const file = files.open(ID)
+    const file = files.open(ID, 7n)
     for (let i = 0; i < 10; i++) await file.write('stdout', Buffer.from(`line ${i}\n`))
     await files.end(ID)
     const all = await text(file)
-    const path = join(directory, `${ID}.0`)
+    const path = join(directory, `${ID}.7.0`)
     for (let size = statSync(path).size; size >= 0; size -= 7) {
       truncateSync(path, size)
       expect(all.startsWith(await text((await openFiles()).get(ID)))).toBe(true)
@@ -106,7 +106,7 @@ describe('output in files', () => {
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'writ-test', directory])
       try {
         const files = await openFiles()
-        const file = files.open(ID)
+        const file = files.open(ID, 7n)
         await file.write('stdout', Buffer.from('before '))
         const rest = join(directory, 'full')
         try {
@@ -137,7 +137,7 @@ describe('output in files', () => {
   test('is lost, and nothing else, where the directory cannot be used', async () => {
     writeFileSync(directory, 'a file')
     const files = await openFiles()
-    const file = files.open(ID)
+    const file = files.open(ID, 7n)
     await file.write('stdout', Buffer.from('lost'))
     await files.end(ID)
     expect(await text(file)).toBe('')

@@ -173,6 +173,10 @@ export class MemoryCore implements DaemonCore {
       : ownerBy(execution.callerUid ?? -1, execution.parentExecutionId || null)
   }
 
+  async pastOwner(executionId: string) {
+    return this.executionOwner(executionId)
+  }
+
   async signalExecution(executionId: string, signal: PassedSignal) {
     this.children.get(executionId)?.kill(signal)
   }

@@ -1,6 +1,6 @@
 // Original file: google/rpc/status.proto
 
-import type { AnyInput as _google_protobuf_AnyInput, Any as _google_protobuf_Any } from '../protobuf/Any.ts';
+import type { AnyInput as _google_protobuf_AnyInput, Any as _google_protobuf_Any } from '../../google/protobuf/Any.ts';
 
 /**
  * One error with its structured details.

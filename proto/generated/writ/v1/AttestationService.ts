@@ -2,12 +2,12 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
-import type { GetReportRequestInput as _writ_v1_GetReportRequestInput, GetReportRequest as _writ_v1_GetReportRequest } from './GetReportRequest.ts';
-import type { GetReportResponseInput as _writ_v1_GetReportResponseInput, GetReportResponse as _writ_v1_GetReportResponse } from './GetReportResponse.ts';
-import type { GetStatusRequestInput as _writ_v1_GetStatusRequestInput, GetStatusRequest as _writ_v1_GetStatusRequest } from './GetStatusRequest.ts';
-import type { GetStatusResponseInput as _writ_v1_GetStatusResponseInput, GetStatusResponse as _writ_v1_GetStatusResponse } from './GetStatusResponse.ts';
-import type { WatchStatusRequestInput as _writ_v1_WatchStatusRequestInput, WatchStatusRequest as _writ_v1_WatchStatusRequest } from './WatchStatusRequest.ts';
-import type { WatchStatusResponseInput as _writ_v1_WatchStatusResponseInput, WatchStatusResponse as _writ_v1_WatchStatusResponse } from './WatchStatusResponse.ts';
+import type { GetReportRequestInput as _writ_v1_GetReportRequestInput, GetReportRequest as _writ_v1_GetReportRequest } from '../../writ/v1/GetReportRequest.ts';
+import type { GetReportResponseInput as _writ_v1_GetReportResponseInput, GetReportResponse as _writ_v1_GetReportResponse } from '../../writ/v1/GetReportResponse.ts';
+import type { GetStatusRequestInput as _writ_v1_GetStatusRequestInput, GetStatusRequest as _writ_v1_GetStatusRequest } from '../../writ/v1/GetStatusRequest.ts';
+import type { GetStatusResponseInput as _writ_v1_GetStatusResponseInput, GetStatusResponse as _writ_v1_GetStatusResponse } from '../../writ/v1/GetStatusResponse.ts';
+import type { WatchStatusRequestInput as _writ_v1_WatchStatusRequestInput, WatchStatusRequest as _writ_v1_WatchStatusRequest } from '../../writ/v1/WatchStatusRequest.ts';
+import type { WatchStatusResponseInput as _writ_v1_WatchStatusResponseInput, WatchStatusResponse as _writ_v1_WatchStatusResponse } from '../../writ/v1/WatchStatusResponse.ts';
 
 /**
  * Says whether the host is attested, and proves it.

@@ -1,15 +1,15 @@
 // Original file: writ/v1/attestation.proto
 
-import type { GateStateInput as _writ_v1_GateStateInput, GateState as _writ_v1_GateState } from './GateState.ts';
-import type { AttestationReasonInput as _writ_v1_AttestationReasonInput, AttestationReason as _writ_v1_AttestationReason } from './AttestationReason.ts';
-import type { TpmTierInput as _writ_v1_TpmTierInput, TpmTier as _writ_v1_TpmTier } from './TpmTier.ts';
-import type { ConfigurationStatusInput as _writ_v1_ConfigurationStatusInput, ConfigurationStatus as _writ_v1_ConfigurationStatus } from './ConfigurationStatus.ts';
-import type { PolicyStatusInput as _writ_v1_PolicyStatusInput, PolicyStatus as _writ_v1_PolicyStatus } from './PolicyStatus.ts';
-import type { HostLabelsStatusInput as _writ_v1_HostLabelsStatusInput, HostLabelsStatus as _writ_v1_HostLabelsStatus } from './HostLabelsStatus.ts';
-import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from './RefusedDocument.ts';
-import type { RolledBackLineageInput as _writ_v1_RolledBackLineageInput, RolledBackLineage as _writ_v1_RolledBackLineage } from './RolledBackLineage.ts';
-import type { NewLineageEpochInput as _writ_v1_NewLineageEpochInput, NewLineageEpoch as _writ_v1_NewLineageEpoch } from './NewLineageEpoch.ts';
-import type { EvidenceStatusInput as _writ_v1_EvidenceStatusInput, EvidenceStatus as _writ_v1_EvidenceStatus } from './EvidenceStatus.ts';
+import type { GateStateInput as _writ_v1_GateStateInput, GateState as _writ_v1_GateState } from '../../writ/v1/GateState.ts';
+import type { AttestationReasonInput as _writ_v1_AttestationReasonInput, AttestationReason as _writ_v1_AttestationReason } from '../../writ/v1/AttestationReason.ts';
+import type { TpmTierInput as _writ_v1_TpmTierInput, TpmTier as _writ_v1_TpmTier } from '../../writ/v1/TpmTier.ts';
+import type { ConfigurationStatusInput as _writ_v1_ConfigurationStatusInput, ConfigurationStatus as _writ_v1_ConfigurationStatus } from '../../writ/v1/ConfigurationStatus.ts';
+import type { PolicyStatusInput as _writ_v1_PolicyStatusInput, PolicyStatus as _writ_v1_PolicyStatus } from '../../writ/v1/PolicyStatus.ts';
+import type { HostLabelsStatusInput as _writ_v1_HostLabelsStatusInput, HostLabelsStatus as _writ_v1_HostLabelsStatus } from '../../writ/v1/HostLabelsStatus.ts';
+import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from '../../writ/v1/RefusedDocument.ts';
+import type { RolledBackLineageInput as _writ_v1_RolledBackLineageInput, RolledBackLineage as _writ_v1_RolledBackLineage } from '../../writ/v1/RolledBackLineage.ts';
+import type { NewLineageEpochInput as _writ_v1_NewLineageEpochInput, NewLineageEpoch as _writ_v1_NewLineageEpoch } from '../../writ/v1/NewLineageEpoch.ts';
+import type { EvidenceStatusInput as _writ_v1_EvidenceStatusInput, EvidenceStatus as _writ_v1_EvidenceStatus } from '../../writ/v1/EvidenceStatus.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**

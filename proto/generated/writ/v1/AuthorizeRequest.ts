@@ -1,6 +1,6 @@
 // Original file: writ/v1/execution.proto
 
-import type { WorkloadInput as _writ_v1_WorkloadInput, Workload as _writ_v1_Workload } from './Workload.ts';
+import type { WorkloadInput as _writ_v1_WorkloadInput, Workload as _writ_v1_Workload } from '../../writ/v1/Workload.ts';
 
 /**
  * Asks whether a workload may run.

@@ -1,6 +1,6 @@
 // Original file: writ/v1/execution.proto
 
-import type { OutputStreamInput as _writ_v1_OutputStreamInput, OutputStream as _writ_v1_OutputStream } from './OutputStream.ts';
+import type { OutputStreamInput as _writ_v1_OutputStreamInput, OutputStream as _writ_v1_OutputStream } from '../../writ/v1/OutputStream.ts';
 
 /**
  * Names an execution and a stream that nobody reads any longer.

@@ -1,6 +1,6 @@
 // Original file: writ/v1/error.proto
 
-import type { ReasonInput as _writ_v1_ReasonInput, Reason as _writ_v1_Reason } from './Reason.ts';
+import type { ReasonInput as _writ_v1_ReasonInput, Reason as _writ_v1_Reason } from '../../writ/v1/Reason.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**

@@ -1,6 +1,6 @@
 // Original file: writ/v1/execution.proto
 
-import type { ExecuteStartInput as _writ_v1_ExecuteStartInput, ExecuteStart as _writ_v1_ExecuteStart } from './ExecuteStart.ts';
+import type { ExecuteStartInput as _writ_v1_ExecuteStartInput, ExecuteStart as _writ_v1_ExecuteStart } from '../../writ/v1/ExecuteStart.ts';
 
 /**
  * One message from the caller of Execute.

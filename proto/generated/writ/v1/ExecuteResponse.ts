@@ -1,8 +1,8 @@
 // Original file: writ/v1/execution.proto
 
-import type { ExecuteStartedInput as _writ_v1_ExecuteStartedInput, ExecuteStarted as _writ_v1_ExecuteStarted } from './ExecuteStarted.ts';
-import type { ExecutionEndInput as _writ_v1_ExecutionEndInput, ExecutionEnd as _writ_v1_ExecutionEnd } from './ExecutionEnd.ts';
-import type { StdinClosedInput as _writ_v1_StdinClosedInput, StdinClosed as _writ_v1_StdinClosed } from './StdinClosed.ts';
+import type { ExecuteStartedInput as _writ_v1_ExecuteStartedInput, ExecuteStarted as _writ_v1_ExecuteStarted } from '../../writ/v1/ExecuteStarted.ts';
+import type { ExecutionEndInput as _writ_v1_ExecutionEndInput, ExecutionEnd as _writ_v1_ExecutionEnd } from '../../writ/v1/ExecutionEnd.ts';
+import type { StdinClosedInput as _writ_v1_StdinClosedInput, StdinClosed as _writ_v1_StdinClosed } from '../../writ/v1/StdinClosed.ts';
 
 /**
  * One message to the caller of Execute.

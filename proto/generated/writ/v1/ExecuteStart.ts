@@ -1,7 +1,7 @@
 // Original file: writ/v1/execution.proto
 
-import type { WorkloadInput as _writ_v1_WorkloadInput, Workload as _writ_v1_Workload } from './Workload.ts';
-import type { TerminalSizeInput as _writ_v1_TerminalSizeInput, TerminalSize as _writ_v1_TerminalSize } from './TerminalSize.ts';
+import type { WorkloadInput as _writ_v1_WorkloadInput, Workload as _writ_v1_Workload } from '../../writ/v1/Workload.ts';
+import type { TerminalSizeInput as _writ_v1_TerminalSizeInput, TerminalSize as _writ_v1_TerminalSize } from '../../writ/v1/TerminalSize.ts';
 
 /**
  * The first message of Execute.

@@ -1,7 +1,7 @@
 // Original file: writ/v1/execution.proto
 
-import type { ExecutionStateInput as _writ_v1_ExecutionStateInput, ExecutionState as _writ_v1_ExecutionState } from './ExecutionState.ts';
-import type { ExecutionEndInput as _writ_v1_ExecutionEndInput, ExecutionEnd as _writ_v1_ExecutionEnd } from './ExecutionEnd.ts';
+import type { ExecutionStateInput as _writ_v1_ExecutionStateInput, ExecutionState as _writ_v1_ExecutionState } from '../../writ/v1/ExecutionState.ts';
+import type { ExecutionEndInput as _writ_v1_ExecutionEndInput, ExecutionEnd as _writ_v1_ExecutionEnd } from '../../writ/v1/ExecutionEnd.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**

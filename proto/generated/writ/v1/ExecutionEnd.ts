@@ -1,6 +1,6 @@
 // Original file: writ/v1/execution.proto
 
-import type { EndCauseInput as _writ_v1_EndCauseInput, EndCause as _writ_v1_EndCause } from './EndCause.ts';
+import type { EndCauseInput as _writ_v1_EndCauseInput, EndCause as _writ_v1_EndCause } from '../../writ/v1/EndCause.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**

@@ -2,28 +2,28 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
-import type { AuthorizeRequestInput as _writ_v1_AuthorizeRequestInput, AuthorizeRequest as _writ_v1_AuthorizeRequest } from './AuthorizeRequest.ts';
-import type { AuthorizeResponseInput as _writ_v1_AuthorizeResponseInput, AuthorizeResponse as _writ_v1_AuthorizeResponse } from './AuthorizeResponse.ts';
-import type { CloseOutputRequestInput as _writ_v1_CloseOutputRequestInput, CloseOutputRequest as _writ_v1_CloseOutputRequest } from './CloseOutputRequest.ts';
-import type { CloseOutputResponseInput as _writ_v1_CloseOutputResponseInput, CloseOutputResponse as _writ_v1_CloseOutputResponse } from './CloseOutputResponse.ts';
-import type { ExecuteRequestInput as _writ_v1_ExecuteRequestInput, ExecuteRequest as _writ_v1_ExecuteRequest } from './ExecuteRequest.ts';
-import type { ExecuteResponseInput as _writ_v1_ExecuteResponseInput, ExecuteResponse as _writ_v1_ExecuteResponse } from './ExecuteResponse.ts';
-import type { GetReceiptRequestInput as _writ_v1_GetReceiptRequestInput, GetReceiptRequest as _writ_v1_GetReceiptRequest } from './GetReceiptRequest.ts';
-import type { GetReceiptResponseInput as _writ_v1_GetReceiptResponseInput, GetReceiptResponse as _writ_v1_GetReceiptResponse } from './GetReceiptResponse.ts';
-import type { GetRequestInput as _writ_v1_GetRequestInput, GetRequest as _writ_v1_GetRequest } from './GetRequest.ts';
-import type { GetResponseInput as _writ_v1_GetResponseInput, GetResponse as _writ_v1_GetResponse } from './GetResponse.ts';
-import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _writ_v1_ListRequest } from './ListRequest.ts';
-import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _writ_v1_ListResponse } from './ListResponse.ts';
-import type { ReadOutputRequestInput as _writ_v1_ReadOutputRequestInput, ReadOutputRequest as _writ_v1_ReadOutputRequest } from './ReadOutputRequest.ts';
-import type { ReadOutputResponseInput as _writ_v1_ReadOutputResponseInput, ReadOutputResponse as _writ_v1_ReadOutputResponse } from './ReadOutputResponse.ts';
-import type { ResizeRequestInput as _writ_v1_ResizeRequestInput, ResizeRequest as _writ_v1_ResizeRequest } from './ResizeRequest.ts';
-import type { ResizeResponseInput as _writ_v1_ResizeResponseInput, ResizeResponse as _writ_v1_ResizeResponse } from './ResizeResponse.ts';
-import type { SignalRequestInput as _writ_v1_SignalRequestInput, SignalRequest as _writ_v1_SignalRequest } from './SignalRequest.ts';
-import type { SignalResponseInput as _writ_v1_SignalResponseInput, SignalResponse as _writ_v1_SignalResponse } from './SignalResponse.ts';
-import type { TerminateRequestInput as _writ_v1_TerminateRequestInput, TerminateRequest as _writ_v1_TerminateRequest } from './TerminateRequest.ts';
-import type { TerminateResponseInput as _writ_v1_TerminateResponseInput, TerminateResponse as _writ_v1_TerminateResponse } from './TerminateResponse.ts';
-import type { WatchRequestInput as _writ_v1_WatchRequestInput, WatchRequest as _writ_v1_WatchRequest } from './WatchRequest.ts';
-import type { WatchResponseInput as _writ_v1_WatchResponseInput, WatchResponse as _writ_v1_WatchResponse } from './WatchResponse.ts';
+import type { AuthorizeRequestInput as _writ_v1_AuthorizeRequestInput, AuthorizeRequest as _writ_v1_AuthorizeRequest } from '../../writ/v1/AuthorizeRequest.ts';
+import type { AuthorizeResponseInput as _writ_v1_AuthorizeResponseInput, AuthorizeResponse as _writ_v1_AuthorizeResponse } from '../../writ/v1/AuthorizeResponse.ts';
+import type { CloseOutputRequestInput as _writ_v1_CloseOutputRequestInput, CloseOutputRequest as _writ_v1_CloseOutputRequest } from '../../writ/v1/CloseOutputRequest.ts';
+import type { CloseOutputResponseInput as _writ_v1_CloseOutputResponseInput, CloseOutputResponse as _writ_v1_CloseOutputResponse } from '../../writ/v1/CloseOutputResponse.ts';
+import type { ExecuteRequestInput as _writ_v1_ExecuteRequestInput, ExecuteRequest as _writ_v1_ExecuteRequest } from '../../writ/v1/ExecuteRequest.ts';
+import type { ExecuteResponseInput as _writ_v1_ExecuteResponseInput, ExecuteResponse as _writ_v1_ExecuteResponse } from '../../writ/v1/ExecuteResponse.ts';
+import type { GetReceiptRequestInput as _writ_v1_GetReceiptRequestInput, GetReceiptRequest as _writ_v1_GetReceiptRequest } from '../../writ/v1/GetReceiptRequest.ts';
+import type { GetReceiptResponseInput as _writ_v1_GetReceiptResponseInput, GetReceiptResponse as _writ_v1_GetReceiptResponse } from '../../writ/v1/GetReceiptResponse.ts';
+import type { GetRequestInput as _writ_v1_GetRequestInput, GetRequest as _writ_v1_GetRequest } from '../../writ/v1/GetRequest.ts';
+import type { GetResponseInput as _writ_v1_GetResponseInput, GetResponse as _writ_v1_GetResponse } from '../../writ/v1/GetResponse.ts';
+import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _writ_v1_ListRequest } from '../../writ/v1/ListRequest.ts';
+import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _writ_v1_ListResponse } from '../../writ/v1/ListResponse.ts';
+import type { ReadOutputRequestInput as _writ_v1_ReadOutputRequestInput, ReadOutputRequest as _writ_v1_ReadOutputRequest } from '../../writ/v1/ReadOutputRequest.ts';
+import type { ReadOutputResponseInput as _writ_v1_ReadOutputResponseInput, ReadOutputResponse as _writ_v1_ReadOutputResponse } from '../../writ/v1/ReadOutputResponse.ts';
+import type { ResizeRequestInput as _writ_v1_ResizeRequestInput, ResizeRequest as _writ_v1_ResizeRequest } from '../../writ/v1/ResizeRequest.ts';
+import type { ResizeResponseInput as _writ_v1_ResizeResponseInput, ResizeResponse as _writ_v1_ResizeResponse } from '../../writ/v1/ResizeResponse.ts';
+import type { SignalRequestInput as _writ_v1_SignalRequestInput, SignalRequest as _writ_v1_SignalRequest } from '../../writ/v1/SignalRequest.ts';
+import type { SignalResponseInput as _writ_v1_SignalResponseInput, SignalResponse as _writ_v1_SignalResponse } from '../../writ/v1/SignalResponse.ts';
+import type { TerminateRequestInput as _writ_v1_TerminateRequestInput, TerminateRequest as _writ_v1_TerminateRequest } from '../../writ/v1/TerminateRequest.ts';
+import type { TerminateResponseInput as _writ_v1_TerminateResponseInput, TerminateResponse as _writ_v1_TerminateResponse } from '../../writ/v1/TerminateResponse.ts';
+import type { WatchRequestInput as _writ_v1_WatchRequestInput, WatchRequest as _writ_v1_WatchRequest } from '../../writ/v1/WatchRequest.ts';
+import type { WatchResponseInput as _writ_v1_WatchResponseInput, WatchResponse as _writ_v1_WatchResponse } from '../../writ/v1/WatchResponse.ts';
 
 /**
  * Runs workloads under signed authorization artifacts. A caller sees and ends its own executions; an auditor sees all.

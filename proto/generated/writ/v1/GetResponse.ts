@@ -1,6 +1,6 @@
 // Original file: writ/v1/execution.proto
 
-import type { ExecutionInput as _writ_v1_ExecutionInput, Execution as _writ_v1_Execution } from './Execution.ts';
+import type { ExecutionInput as _writ_v1_ExecutionInput, Execution as _writ_v1_Execution } from '../../writ/v1/Execution.ts';
 
 /**
  * One execution.

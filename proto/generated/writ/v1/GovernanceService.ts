@@ -2,22 +2,22 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
-import type { ClearFailureRequestInput as _writ_v1_ClearFailureRequestInput, ClearFailureRequest as _writ_v1_ClearFailureRequest } from './ClearFailureRequest.ts';
-import type { ClearFailureResponseInput as _writ_v1_ClearFailureResponseInput, ClearFailureResponse as _writ_v1_ClearFailureResponse } from './ClearFailureResponse.ts';
-import type { ListRevocationsRequestInput as _writ_v1_ListRevocationsRequestInput, ListRevocationsRequest as _writ_v1_ListRevocationsRequest } from './ListRevocationsRequest.ts';
-import type { ListRevocationsResponseInput as _writ_v1_ListRevocationsResponseInput, ListRevocationsResponse as _writ_v1_ListRevocationsResponse } from './ListRevocationsResponse.ts';
-import type { LoadHostLabelsRequestInput as _writ_v1_LoadHostLabelsRequestInput, LoadHostLabelsRequest as _writ_v1_LoadHostLabelsRequest } from './LoadHostLabelsRequest.ts';
-import type { LoadHostLabelsResponseInput as _writ_v1_LoadHostLabelsResponseInput, LoadHostLabelsResponse as _writ_v1_LoadHostLabelsResponse } from './LoadHostLabelsResponse.ts';
-import type { LoadPolicyRequestInput as _writ_v1_LoadPolicyRequestInput, LoadPolicyRequest as _writ_v1_LoadPolicyRequest } from './LoadPolicyRequest.ts';
-import type { LoadPolicyResponseInput as _writ_v1_LoadPolicyResponseInput, LoadPolicyResponse as _writ_v1_LoadPolicyResponse } from './LoadPolicyResponse.ts';
-import type { LoadReferenceValuesRequestInput as _writ_v1_LoadReferenceValuesRequestInput, LoadReferenceValuesRequest as _writ_v1_LoadReferenceValuesRequest } from './LoadReferenceValuesRequest.ts';
-import type { LoadReferenceValuesResponseInput as _writ_v1_LoadReferenceValuesResponseInput, LoadReferenceValuesResponse as _writ_v1_LoadReferenceValuesResponse } from './LoadReferenceValuesResponse.ts';
-import type { LoadSecretPolicyRequestInput as _writ_v1_LoadSecretPolicyRequestInput, LoadSecretPolicyRequest as _writ_v1_LoadSecretPolicyRequest } from './LoadSecretPolicyRequest.ts';
-import type { LoadSecretPolicyResponseInput as _writ_v1_LoadSecretPolicyResponseInput, LoadSecretPolicyResponse as _writ_v1_LoadSecretPolicyResponse } from './LoadSecretPolicyResponse.ts';
-import type { LoadTrustRootsRequestInput as _writ_v1_LoadTrustRootsRequestInput, LoadTrustRootsRequest as _writ_v1_LoadTrustRootsRequest } from './LoadTrustRootsRequest.ts';
-import type { LoadTrustRootsResponseInput as _writ_v1_LoadTrustRootsResponseInput, LoadTrustRootsResponse as _writ_v1_LoadTrustRootsResponse } from './LoadTrustRootsResponse.ts';
-import type { RevokeRequestInput as _writ_v1_RevokeRequestInput, RevokeRequest as _writ_v1_RevokeRequest } from './RevokeRequest.ts';
-import type { RevokeResponseInput as _writ_v1_RevokeResponseInput, RevokeResponse as _writ_v1_RevokeResponse } from './RevokeResponse.ts';
+import type { ClearFailureRequestInput as _writ_v1_ClearFailureRequestInput, ClearFailureRequest as _writ_v1_ClearFailureRequest } from '../../writ/v1/ClearFailureRequest.ts';
+import type { ClearFailureResponseInput as _writ_v1_ClearFailureResponseInput, ClearFailureResponse as _writ_v1_ClearFailureResponse } from '../../writ/v1/ClearFailureResponse.ts';
+import type { ListRevocationsRequestInput as _writ_v1_ListRevocationsRequestInput, ListRevocationsRequest as _writ_v1_ListRevocationsRequest } from '../../writ/v1/ListRevocationsRequest.ts';
+import type { ListRevocationsResponseInput as _writ_v1_ListRevocationsResponseInput, ListRevocationsResponse as _writ_v1_ListRevocationsResponse } from '../../writ/v1/ListRevocationsResponse.ts';
+import type { LoadHostLabelsRequestInput as _writ_v1_LoadHostLabelsRequestInput, LoadHostLabelsRequest as _writ_v1_LoadHostLabelsRequest } from '../../writ/v1/LoadHostLabelsRequest.ts';
+import type { LoadHostLabelsResponseInput as _writ_v1_LoadHostLabelsResponseInput, LoadHostLabelsResponse as _writ_v1_LoadHostLabelsResponse } from '../../writ/v1/LoadHostLabelsResponse.ts';
+import type { LoadPolicyRequestInput as _writ_v1_LoadPolicyRequestInput, LoadPolicyRequest as _writ_v1_LoadPolicyRequest } from '../../writ/v1/LoadPolicyRequest.ts';
+import type { LoadPolicyResponseInput as _writ_v1_LoadPolicyResponseInput, LoadPolicyResponse as _writ_v1_LoadPolicyResponse } from '../../writ/v1/LoadPolicyResponse.ts';
+import type { LoadReferenceValuesRequestInput as _writ_v1_LoadReferenceValuesRequestInput, LoadReferenceValuesRequest as _writ_v1_LoadReferenceValuesRequest } from '../../writ/v1/LoadReferenceValuesRequest.ts';
+import type { LoadReferenceValuesResponseInput as _writ_v1_LoadReferenceValuesResponseInput, LoadReferenceValuesResponse as _writ_v1_LoadReferenceValuesResponse } from '../../writ/v1/LoadReferenceValuesResponse.ts';
+import type { LoadSecretPolicyRequestInput as _writ_v1_LoadSecretPolicyRequestInput, LoadSecretPolicyRequest as _writ_v1_LoadSecretPolicyRequest } from '../../writ/v1/LoadSecretPolicyRequest.ts';
+import type { LoadSecretPolicyResponseInput as _writ_v1_LoadSecretPolicyResponseInput, LoadSecretPolicyResponse as _writ_v1_LoadSecretPolicyResponse } from '../../writ/v1/LoadSecretPolicyResponse.ts';
+import type { LoadTrustRootsRequestInput as _writ_v1_LoadTrustRootsRequestInput, LoadTrustRootsRequest as _writ_v1_LoadTrustRootsRequest } from '../../writ/v1/LoadTrustRootsRequest.ts';
+import type { LoadTrustRootsResponseInput as _writ_v1_LoadTrustRootsResponseInput, LoadTrustRootsResponse as _writ_v1_LoadTrustRootsResponse } from '../../writ/v1/LoadTrustRootsResponse.ts';
+import type { RevokeRequestInput as _writ_v1_RevokeRequestInput, RevokeRequest as _writ_v1_RevokeRequest } from '../../writ/v1/RevokeRequest.ts';
+import type { RevokeResponseInput as _writ_v1_RevokeResponseInput, RevokeResponse as _writ_v1_RevokeResponse } from '../../writ/v1/RevokeResponse.ts';
 
 /**
  * Changes what the daemon enforces. Every change is a document signed by a governance key (a DSSE envelope) and comes

@@ -2,18 +2,18 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
-import type { GetBlobRequestInput as _writ_v1_GetBlobRequestInput, GetBlobRequest as _writ_v1_GetBlobRequest } from './GetBlobRequest.ts';
-import type { GetBlobResponseInput as _writ_v1_GetBlobResponseInput, GetBlobResponse as _writ_v1_GetBlobResponse } from './GetBlobResponse.ts';
-import type { GetCheckpointRequestInput as _writ_v1_GetCheckpointRequestInput, GetCheckpointRequest as _writ_v1_GetCheckpointRequest } from './GetCheckpointRequest.ts';
-import type { GetCheckpointResponseInput as _writ_v1_GetCheckpointResponseInput, GetCheckpointResponse as _writ_v1_GetCheckpointResponse } from './GetCheckpointResponse.ts';
-import type { GetConsistencyProofRequestInput as _writ_v1_GetConsistencyProofRequestInput, GetConsistencyProofRequest as _writ_v1_GetConsistencyProofRequest } from './GetConsistencyProofRequest.ts';
-import type { GetConsistencyProofResponseInput as _writ_v1_GetConsistencyProofResponseInput, GetConsistencyProofResponse as _writ_v1_GetConsistencyProofResponse } from './GetConsistencyProofResponse.ts';
-import type { GetInclusionProofRequestInput as _writ_v1_GetInclusionProofRequestInput, GetInclusionProofRequest as _writ_v1_GetInclusionProofRequest } from './GetInclusionProofRequest.ts';
-import type { GetInclusionProofResponseInput as _writ_v1_GetInclusionProofResponseInput, GetInclusionProofResponse as _writ_v1_GetInclusionProofResponse } from './GetInclusionProofResponse.ts';
-import type { LocateEntriesRequestInput as _writ_v1_LocateEntriesRequestInput, LocateEntriesRequest as _writ_v1_LocateEntriesRequest } from './LocateEntriesRequest.ts';
-import type { LocateEntriesResponseInput as _writ_v1_LocateEntriesResponseInput, LocateEntriesResponse as _writ_v1_LocateEntriesResponse } from './LocateEntriesResponse.ts';
-import type { ReadEntriesRequestInput as _writ_v1_ReadEntriesRequestInput, ReadEntriesRequest as _writ_v1_ReadEntriesRequest } from './ReadEntriesRequest.ts';
-import type { ReadEntriesResponseInput as _writ_v1_ReadEntriesResponseInput, ReadEntriesResponse as _writ_v1_ReadEntriesResponse } from './ReadEntriesResponse.ts';
+import type { GetBlobRequestInput as _writ_v1_GetBlobRequestInput, GetBlobRequest as _writ_v1_GetBlobRequest } from '../../writ/v1/GetBlobRequest.ts';
+import type { GetBlobResponseInput as _writ_v1_GetBlobResponseInput, GetBlobResponse as _writ_v1_GetBlobResponse } from '../../writ/v1/GetBlobResponse.ts';
+import type { GetCheckpointRequestInput as _writ_v1_GetCheckpointRequestInput, GetCheckpointRequest as _writ_v1_GetCheckpointRequest } from '../../writ/v1/GetCheckpointRequest.ts';
+import type { GetCheckpointResponseInput as _writ_v1_GetCheckpointResponseInput, GetCheckpointResponse as _writ_v1_GetCheckpointResponse } from '../../writ/v1/GetCheckpointResponse.ts';
+import type { GetConsistencyProofRequestInput as _writ_v1_GetConsistencyProofRequestInput, GetConsistencyProofRequest as _writ_v1_GetConsistencyProofRequest } from '../../writ/v1/GetConsistencyProofRequest.ts';
+import type { GetConsistencyProofResponseInput as _writ_v1_GetConsistencyProofResponseInput, GetConsistencyProofResponse as _writ_v1_GetConsistencyProofResponse } from '../../writ/v1/GetConsistencyProofResponse.ts';
+import type { GetInclusionProofRequestInput as _writ_v1_GetInclusionProofRequestInput, GetInclusionProofRequest as _writ_v1_GetInclusionProofRequest } from '../../writ/v1/GetInclusionProofRequest.ts';
+import type { GetInclusionProofResponseInput as _writ_v1_GetInclusionProofResponseInput, GetInclusionProofResponse as _writ_v1_GetInclusionProofResponse } from '../../writ/v1/GetInclusionProofResponse.ts';
+import type { LocateEntriesRequestInput as _writ_v1_LocateEntriesRequestInput, LocateEntriesRequest as _writ_v1_LocateEntriesRequest } from '../../writ/v1/LocateEntriesRequest.ts';
+import type { LocateEntriesResponseInput as _writ_v1_LocateEntriesResponseInput, LocateEntriesResponse as _writ_v1_LocateEntriesResponse } from '../../writ/v1/LocateEntriesResponse.ts';
+import type { ReadEntriesRequestInput as _writ_v1_ReadEntriesRequestInput, ReadEntriesRequest as _writ_v1_ReadEntriesRequest } from '../../writ/v1/ReadEntriesRequest.ts';
+import type { ReadEntriesResponseInput as _writ_v1_ReadEntriesResponseInput, ReadEntriesResponse as _writ_v1_ReadEntriesResponse } from '../../writ/v1/ReadEntriesResponse.ts';
 
 /**
  * Reads the lineage: the append-only log of everything that the daemon has decided and seen.

@@ -1,6 +1,6 @@
 // Original file: writ/v1/governance.proto
 
-import type { RevocationInput as _writ_v1_RevocationInput, Revocation as _writ_v1_Revocation } from './Revocation.ts';
+import type { RevocationInput as _writ_v1_RevocationInput, Revocation as _writ_v1_Revocation } from '../../writ/v1/Revocation.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**

@@ -1,6 +1,6 @@
 // Original file: writ/v1/execution.proto
 
-import type { OutputGapInput as _writ_v1_OutputGapInput, OutputGap as _writ_v1_OutputGap } from './OutputGap.ts';
+import type { OutputGapInput as _writ_v1_OutputGapInput, OutputGap as _writ_v1_OutputGap } from '../../writ/v1/OutputGap.ts';
 
 /**
  * One piece of output, in the order in which it was written.

@@ -1,6 +1,6 @@
 // Original file: writ/v1/error.proto
 
-import type { ReasonCodeInput as _writ_v1_ReasonCodeInput, ReasonCode as _writ_v1_ReasonCode } from './ReasonCode.ts';
+import type { ReasonCodeInput as _writ_v1_ReasonCodeInput, ReasonCode as _writ_v1_ReasonCode } from '../../writ/v1/ReasonCode.ts';
 
 /**
  * One reason of a denial.

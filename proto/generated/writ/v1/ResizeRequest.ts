@@ -1,6 +1,6 @@
 // Original file: writ/v1/execution.proto
 
-import type { TerminalSizeInput as _writ_v1_TerminalSizeInput, TerminalSize as _writ_v1_TerminalSize } from './TerminalSize.ts';
+import type { TerminalSizeInput as _writ_v1_TerminalSizeInput, TerminalSize as _writ_v1_TerminalSize } from '../../writ/v1/TerminalSize.ts';
 
 /**
  * Names an execution and a size for its terminal.

@@ -1,6 +1,6 @@
 // Original file: writ/v1/governance.proto
 
-import type { RevocationKindInput as _writ_v1_RevocationKindInput, RevocationKind as _writ_v1_RevocationKind } from './RevocationKind.ts';
+import type { RevocationKindInput as _writ_v1_RevocationKindInput, RevocationKind as _writ_v1_RevocationKind } from '../../writ/v1/RevocationKind.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**

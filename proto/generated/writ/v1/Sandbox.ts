@@ -1,7 +1,7 @@
 // Original file: writ/v1/execution.proto
 
-import type { NetworkInput as _writ_v1_NetworkInput, Network as _writ_v1_Network } from './Network.ts';
-import type { SeccompInput as _writ_v1_SeccompInput, Seccomp as _writ_v1_Seccomp } from './Seccomp.ts';
+import type { NetworkInput as _writ_v1_NetworkInput, Network as _writ_v1_Network } from '../../writ/v1/Network.ts';
+import type { SeccompInput as _writ_v1_SeccompInput, Seccomp as _writ_v1_Seccomp } from '../../writ/v1/Seccomp.ts';
 
 /**
  * The walls around a workload.

@@ -1,6 +1,6 @@
 // Original file: writ/v1/execution.proto
 
-import type { SignalInput as _writ_v1_SignalInput, Signal as _writ_v1_Signal } from './Signal.ts';
+import type { SignalInput as _writ_v1_SignalInput, Signal as _writ_v1_Signal } from '../../writ/v1/Signal.ts';
 
 /**
  * Names an execution and a signal for it.

@@ -1,6 +1,6 @@
 // Original file: writ/v1/execution.proto
 
-import type { StreamModeInput as _writ_v1_StreamModeInput, StreamMode as _writ_v1_StreamMode } from './StreamMode.ts';
+import type { StreamModeInput as _writ_v1_StreamModeInput, StreamMode as _writ_v1_StreamMode } from '../../writ/v1/StreamMode.ts';
 
 /**
  * Where a workload's standard streams lead. Either all three are said or none.

@@ -1,6 +1,6 @@
 // Original file: writ/v1/attestation.proto
 
-import type { AttestationStatusInput as _writ_v1_AttestationStatusInput, AttestationStatus as _writ_v1_AttestationStatus } from './AttestationStatus.ts';
+import type { AttestationStatusInput as _writ_v1_AttestationStatusInput, AttestationStatus as _writ_v1_AttestationStatus } from '../../writ/v1/AttestationStatus.ts';
 
 /**
  * One change of the status.

@@ -1,9 +1,9 @@
 // Original file: writ/v1/execution.proto
 
-import type { UserInput as _writ_v1_UserInput, User as _writ_v1_User } from './User.ts';
-import type { StdioInput as _writ_v1_StdioInput, Stdio as _writ_v1_Stdio } from './Stdio.ts';
-import type { SandboxInput as _writ_v1_SandboxInput, Sandbox as _writ_v1_Sandbox } from './Sandbox.ts';
-import type { LimitsInput as _writ_v1_LimitsInput, Limits as _writ_v1_Limits } from './Limits.ts';
+import type { UserInput as _writ_v1_UserInput, User as _writ_v1_User } from '../../writ/v1/User.ts';
+import type { StdioInput as _writ_v1_StdioInput, Stdio as _writ_v1_Stdio } from '../../writ/v1/Stdio.ts';
+import type { SandboxInput as _writ_v1_SandboxInput, Sandbox as _writ_v1_Sandbox } from '../../writ/v1/Sandbox.ts';
+import type { LimitsInput as _writ_v1_LimitsInput, Limits as _writ_v1_Limits } from '../../writ/v1/Limits.ts';
 
 /**
  * What to run. All of it is compared with the artifact's scope; what is absent or empty is as the artifact's scope has it.
