@@ -48,6 +48,7 @@ export function setupCycle() {
   const lineage = {
     size: 0n,
     rootHash: () => Buffer.alloc(32),
+    holdBlob: () => true,
     putBlob: async () => faults.store?.() ?? '0'.repeat(64),
   }
   const options: CycleOptions = {
