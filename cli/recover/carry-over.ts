@@ -4,12 +4,7 @@ import {
   parseReferenceValues,
   withRevision,
 } from '../../attestation/index.ts'
-import {
-  CLOCK_TOLERANCE_MS,
-  parseClearance,
-  RevocationSet,
-  readRevocation,
-} from '../../authorization/index.ts'
+import { CLOCK_TOLERANCE_MS, RevocationSet, readRevocation } from '../../authorization/index.ts'
 import { WritError } from '../../encoding/error.ts'
 import {
   type Carried,
@@ -97,9 +92,7 @@ export class CarryOver {
       case 'trust-transition':
         if (event.to === 'FAILED') this.#failure = { index, reasons: event.reasons }
         return
-      case 'failure-cleared':
-        if (await this.#clears(event.blob)) this.#failure = null
-        return
+      // `failure-cleared` is not believed: it permits, and nobody has vouched for what stands in a log that cannot go on.
       case 'clock-untrusted':
         this.#clockFault = event.why
         return
@@ -143,17 +136,6 @@ export class CarryOver {
     if (verdict === 'fail') this.#failure ??= { index, reasons }
     if (clock === null || reasons.some(({ code }) => code === 'CLOCK_ROLLED_BACK')) return
     this.#quotes = [...this.#quotes.slice(-MAX_QUOTES + 1), evidence.attest]
-  }
-
-  /** Whether it names the failure in force. Who signed it was looked at when it was recorded. */
-  async #clears(blob: string): Promise<boolean> {
-    try {
-      const { clears } = parseClearance(parseEnvelope(await this.#blob(blob)).payload)
-      return clears.kind === 'failure' && clears.transition === this.#failure?.index
-    } catch (error) {
-      if (error instanceof WritError) return false
-      throw error
-    }
   }
 
   /** Reads what is carried over. Everything that forbids comes before it is asked for what is lost. */

@@ -8,7 +8,6 @@ import {
 } from '../../attestation/index.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { WritError } from '../../encoding/error.ts'
-import { parseJson } from '../../encoding/json.ts'
 import { type Envelope, parseEnvelope } from '../../signing/dsse.ts'
 import { readBlob } from '../blob-store.ts'
 import { type Checkpoint, parseCheckpoint, verifyTpmSignature } from '../checkpoint.ts'
@@ -197,9 +196,7 @@ class OldLog {
       case 'trust-transition':
         if (event.to === 'FAILED') this.#failure = index
         return
-      case 'failure-cleared':
-        if (this.#failure === (await this.#cleared(event.blob))) this.#failure = undefined
-        return
+      // `failure-cleared` is not believed here either: the new epoch has to be cleared anew.
       case 'clock-untrusted':
         this.#clockUntrusted = index
         return
@@ -288,19 +285,6 @@ class OldLog {
     } catch (error) {
       if (error instanceof WritError) return null
       throw error
-    }
-  }
-
-  /** Which failure a clearance names; null if it names none that can be read. Who signed it is not looked at. */
-  async #cleared(blob: string): Promise<unknown> {
-    const envelope = await this.#envelope(blob)
-    if (envelope === null) return null
-    try {
-      const clearance = parseJson(envelope.payload, { maxBytes: 1 << 20, maxDepth: 8 })
-      const { clears } = clearance as { clears?: { kind?: unknown; transition?: unknown } }
-      return clears?.kind === 'failure' ? clears.transition : null
-    } catch {
-      return null
     }
   }
 }

@@ -127,11 +127,14 @@ describe('the verification of an epoch', () => {
 
   test.each<[string, (log: Lineage) => Promise<unknown>, Parameters<typeof nextEpoch>[1], RegExp]>([
     [
-      'a failure that a clearance of another one is said to have ended',
+      'a failure that a clearance is said to have ended',
       async log => {
-        const clearance = { clears: { kind: 'failure', transition: 2 } }
-        const blob = await log.putBlob(envelope(JSON.stringify(clearance)))
-        await log.append({ ...common, type: 'failure-cleared', digest: HASH, blob })
+        // The failure is entry 4.
+        for (const transition of [2, 4]) {
+          const clearance = { clears: { kind: 'failure', transition } }
+          const blob = await log.putBlob(envelope(JSON.stringify(clearance)))
+          await log.append({ ...common, type: 'failure-cleared', digest: HASH, blob })
+        }
       },
       { more: [carriedRevocation] },
       /as if it had not/,
