@@ -62,6 +62,11 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
         : executor.run(permit, caller, streams, signal)
     },
 
+    // Nothing has been handed over to this run of the daemon.
+    attach: async (_caller, { executionId }) => {
+      throw new NotFoundError(`execution ${executionId}`)
+    },
+
     getExecution(executionId: string): ExecutionInput | null {
       const execution = registry.get(executionId)
       return execution === undefined ? null : toMessage(execution)

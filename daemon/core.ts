@@ -1,5 +1,6 @@
 import { WritError } from '../encoding/error.ts'
 import type { DenialReason } from '../proto/error-details.ts'
+import type { AttachedInput } from '../proto/generated/writ/v1/Attached.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ExecuteStartedInput } from '../proto/generated/writ/v1/ExecuteStarted.ts'
 import type { ExecutionInput } from '../proto/generated/writ/v1/Execution.ts'
@@ -87,6 +88,27 @@ export interface ExecuteStreams {
    * over it drops what it is given.
    */
   output(stream: 'stdout' | 'stderr', bytes: Buffer): Promise<void>
+  /**
+   * Tells the caller that the workload goes on without this daemon, after all its output; nothing comes after it. Resolves once it is on its way.
+   *
+   * @param stdinBytes of standard input that are in the workload's pipe, since it started
+   */
+  handedOver(stdinBytes: number): Promise<void>
+}
+
+/** Input and output of one Attach: as those of the Execute that it goes on with, but for how it begins. */
+export interface AttachStreams extends Omit<ExecuteStreams, 'started' | 'digest'> {
+  /** The size of its terminal now; null: as it was. */
+  readonly terminalSize: TerminalSize | null
+  /** Tells the caller that it is attached. Once, before any output. */
+  attached(message: AttachedInput): Promise<void>
+}
+
+/** What a caller says that wants to attach. */
+export interface AttachClaim {
+  readonly executionId: string
+  /** As the caller sent it: of any length. */
+  readonly token: Buffer
 }
 
 /** A permit that starts nothing. */
@@ -160,7 +182,8 @@ export interface DaemonCore {
 
   /**
    * Decides, runs, and resolves when every process is dead. `artifact` is null if none came. If `signal` aborts, the execution
-   * is ended first. One that is detached resolves with null when it has started, and is not ended by `signal` from then on.
+   * is ended first. One that is detached resolves with null when it has started, and is not ended by `signal` from then on; one that is handed
+   * over resolves with null after `streams.handedOver`.
    *
    * @throws DeniedError before anything ran
    */
@@ -169,6 +192,20 @@ export interface DaemonCore {
     artifact: Buffer | null,
     workload: WorkloadRequest,
     streams: ExecuteStreams,
+    signal: AbortSignal,
+  ): Promise<ExecutionEndInput | null>
+
+  /**
+   * Goes on with an execution that an earlier run of the daemon handed over, or whose end it has found: waits until it is adopted, then carries
+   * its streams as `execute` does, and resolves as that does. If `signal` aborts after `streams.attached`, the execution is ended. The services
+   * have checked that it is the caller's own; the token is checked here, in constant time.
+   *
+   * @throws AttachError
+   */
+  attach(
+    caller: Caller,
+    claim: AttachClaim,
+    streams: AttachStreams,
     signal: AbortSignal,
   ): Promise<ExecutionEndInput | null>
 
@@ -278,6 +315,18 @@ export class StartingError extends WritError<'STARTING'> {}
 
 /** What was asked of an execution cannot be done to it now. */
 export class ControlError extends WritError<'NOT_RUNNING' | 'NO_TERMINAL' | 'BUSY'> {}
+
+/** Why a caller cannot attach to an execution that is its own. */
+export type AttachErrorCode =
+  /** The token is not the one that was given to whoever started it. */
+  | 'TOKEN_WRONG'
+  /** Somebody is attached to it, its first caller for one. */
+  | 'ATTACHED'
+  /** It is detached, or asked for what cannot go on over a restart. */
+  | 'NOT_ATTACHABLE'
+
+/** An Attach that is refused. The execution is as it was. */
+export class AttachError extends WritError<AttachErrorCode> {}
 
 /** The configuration keeps no output. */
 export class OutputError extends WritError<'OUTPUT_NOT_KEPT'> {

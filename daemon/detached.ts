@@ -39,6 +39,8 @@ export async function detached(
       started.resolve(null)
     },
     output: (stream, bytes) => file.write(stream, bytes),
+    // Nobody listens: its next daemon has its files.
+    handedOver: async () => undefined,
   }
   const ended = executor.run(permit, caller, own, tied.signal).finally(() => {
     signal.removeEventListener('abort', drop)

@@ -12,6 +12,16 @@ export function mayTouch(caller: Caller, owner: Ownership | null): boolean {
   return caller.uid === owner.callerUid
 }
 
+/**
+ * Whether what belongs to `owner` was started by this caller: by its uid on the main socket, or through the own socket of the same execution. An
+ * auditor may end what is another's, and does not get into its streams.
+ */
+export function isItsOwn(caller: Caller, owner: Ownership | null): boolean {
+  if (owner === null) return false
+  const parent = owner.ancestors[0] ?? null
+  return parent === caller.parentExecution && (parent !== null || caller.uid === owner.callerUid)
+}
+
 /** @throws RequestError `NOT_ALLOWED` */
 export function requireGovernor(caller: Caller): void {
   if (!caller.governor) {

@@ -14,7 +14,7 @@ import {
 } from '../../proto/error-details.ts'
 import { ReceiptError } from '../../receipt/index.ts'
 import { SigningError } from '../../signing/error.ts'
-import { ControlError, DeniedError, NotFoundError, OutputError, StartingError } from '../core.ts'
+import { AttachError, ControlError, DeniedError, NotFoundError, OutputError, StartingError } from '../core.ts'
 import { GovernanceError } from '../governance.ts'
 import { SecretError } from '../secrets.ts'
 
@@ -102,6 +102,11 @@ const FAULT_RULES: readonly FaultRule[] = [
     NOT_RUNNING: status.FAILED_PRECONDITION,
     NO_TERMINAL: status.FAILED_PRECONDITION,
     BUSY: status.RESOURCE_EXHAUSTED,
+  }),
+  FaultRule.of(AttachError, {
+    TOKEN_WRONG: status.PERMISSION_DENIED,
+    ATTACHED: status.FAILED_PRECONDITION,
+    NOT_ATTACHABLE: status.FAILED_PRECONDITION,
   }),
   FaultRule.of(OutputError, { OUTPUT_NOT_KEPT: status.FAILED_PRECONDITION }),
   FaultRule.of(EncodingError, {

@@ -1,13 +1,11 @@
-import type { ExecuteRequest } from '../../proto/generated/writ/v1/ExecuteRequest.ts'
-import type { ExecuteResponseInput } from '../../proto/generated/writ/v1/ExecuteResponse.ts'
 import type { ExecutionInput } from '../../proto/generated/writ/v1/Execution.ts'
 import type { ExecutionServiceHandlers } from '../../proto/generated/writ/v1/ExecutionService.ts'
 import type { ReadOutputResponseInput } from '../../proto/generated/writ/v1/ReadOutputResponse.ts'
-import { type Caller, type DaemonCore, type ExecuteStreams, NotFoundError } from '../core.ts'
+import { type Caller, type DaemonCore, NotFoundError } from '../core.ts'
 import type { OutputPiece } from '../output-tail.ts'
 import { mayTouch } from './access.ts'
-import { bidiStream, type HandlerContext, type Send, serverStream, unary } from './handler.ts'
-import { OUTPUT_CHUNK } from './output-message.ts'
+import { attach, execute } from './execute-call.ts'
+import { bidiStream, type HandlerContext, serverStream, unary } from './handler.ts'
 import {
   envelopeOf,
   executionIdOf,
@@ -58,6 +56,10 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
       {
         decision: true,
       },
+    ),
+
+    Attach: bidiStream(context, (caller, requests, send, signal) =>
+      attach(core, context, caller, requests, send, signal),
     ),
 
     Get: unary(context, (caller, request) => ({ execution: find(caller, request.executionId) })),
@@ -149,65 +151,4 @@ export function executionService(core: DaemonCore, context: HandlerContext): Exe
 function outputMessage(piece: OutputPiece): ReadOutputResponseInput {
   if (piece.kind === 'bytes') return { [piece.stream]: piece.bytes }
   return { gap: { stdoutBytes: String(piece.gap.stdout), stderrBytes: String(piece.gap.stderr) } }
-}
-
-/** The first message, then the run: input and output each at the pace of whoever reads it. */
-async function execute(
-  core: DaemonCore,
-  context: HandlerContext,
-  caller: Caller,
-  requests: AsyncIterator<ExecuteRequest, unknown>,
-  send: Send<ExecuteResponseInput>,
-  signal: AbortSignal,
-): Promise<void> {
-  const first = await requests.next()
-  const start = first.done ? null : first.value.start
-  if (!start) throw malformed('start', 'has to be the first message')
-  // What is not stdin ends the execution, and is what the caller is told in the end.
-  const violation = new AbortController()
-  const over = AbortSignal.any([signal, violation.signal])
-  const streams: ExecuteStreams = {
-    stdin: stdinOf(requests, over, () => violation.abort()),
-    terminalSize: start.terminalSize ? terminalSizeOf(start.terminalSize, 'start.terminal_size') : null,
-    digest: start.digestStreams,
-    // The workload's own pace holds its caller back. The quota is for what nobody has permitted.
-    stdinTaken: bytes => context.credit(caller, bytes),
-    stdinClosed: () => void send({ stdinClosed: {} }),
-    started: message => send({ started: message }),
-    output: async (stream, bytes) => {
-      for (let at = 0; at < bytes.length && !over.aborted; at += OUTPUT_CHUNK) {
-        await send({ [stream]: bytes.subarray(at, at + OUTPUT_CHUNK) })
-      }
-    },
-  }
-  const ended = await core.execute(
-    caller,
-    envelopeOf(start.artifact),
-    workloadOf(start.workload),
-    streams,
-    over,
-  )
-  if (violation.signal.aborted) throw malformed('message', 'after the first has to be stdin')
-  // What is detached has no more to say here.
-  if (ended !== null) await send({ ended })
-}
-
-/** Standard input until the caller's half-close, or until the call is over: the signal says the difference. */
-async function* stdinOf(
-  requests: AsyncIterator<ExecuteRequest, unknown>,
-  over: AbortSignal,
-  violate: () => void,
-): AsyncGenerator<Buffer, void, undefined> {
-  while (!over.aborted) {
-    let next: IteratorResult<ExecuteRequest, unknown>
-    try {
-      next = await requests.next()
-    } catch {
-      // The iterator reports the destroyed stream of a call that is over as a premature close.
-      return
-    }
-    if (next.done) return
-    if (next.value.message !== 'stdin' || next.value.stdin === undefined) return violate()
-    if (next.value.stdin.length > 0) yield next.value.stdin
-  }
 }

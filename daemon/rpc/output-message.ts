@@ -14,19 +14,21 @@ const MOST_HEADER = 4
  */
 const SCRATCH = Buffer.allocUnsafe(MOST_HEADER + OUTPUT_CHUNK)
 
-/** The same service, with the pieces of output of Execute written as cheaply as they can be. */
+/** The same service, with the pieces of output of Execute and Attach written as cheaply as they can be. */
 export function withOutputMessages<S extends ServiceDefinition>(service: S): S {
-  const { Execute } = service
-  if (Execute === undefined) return service
-  const { responseSerialize } = Execute
-  return {
-    ...service,
-    Execute: {
-      ...Execute,
-      responseSerialize: (message: ExecuteResponseInput) =>
-        outputMessage(message) ?? responseSerialize(message),
-    },
+  const cheaply = (name: string) => {
+    const method = service[name]
+    if (method === undefined) return {}
+    const { responseSerialize } = method
+    return {
+      [name]: {
+        ...method,
+        responseSerialize: (message: ExecuteResponseInput) =>
+          outputMessage(message) ?? responseSerialize(message),
+      },
+    }
   }
+  return { ...service, ...cheaply('Execute'), ...cheaply('Attach') }
 }
 
 /** What is no piece of output is null. What is given is overwritten by the next call. */

@@ -51,6 +51,10 @@ export const REPEAT: Readonly<Record<MethodName, RepeatRule>> = {
     repeat: 'no',
     why: 'the permit may have been consumed and the program may have run: a second time is a second use, a second run',
   },
+  'execution.Attach': {
+    repeat: 'resume',
+    why: 'it starts nothing and one caller at a time has it; what was sent says from where the next one goes on',
+  },
   'execution.Get': { repeat: 'yes', why: 'reads' },
   'execution.List': { repeat: 'yes', why: 'reads' },
   'execution.Terminate': {

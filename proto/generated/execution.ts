@@ -1,6 +1,9 @@
 import type * as grpc from '@grpc/grpc-js';
 import type { EnumTypeDefinition, MessageTypeDefinition } from '@grpc/proto-loader';
 
+import type { AttachRequestInput as _writ_v1_AttachRequestInput, AttachRequest as _writ_v1_AttachRequest } from './writ/v1/AttachRequest.ts';
+import type { AttachStartInput as _writ_v1_AttachStartInput, AttachStart as _writ_v1_AttachStart } from './writ/v1/AttachStart.ts';
+import type { AttachedInput as _writ_v1_AttachedInput, Attached as _writ_v1_Attached } from './writ/v1/Attached.ts';
 import type { AuthorizeRequestInput as _writ_v1_AuthorizeRequestInput, AuthorizeRequest as _writ_v1_AuthorizeRequest } from './writ/v1/AuthorizeRequest.ts';
 import type { AuthorizeResponseInput as _writ_v1_AuthorizeResponseInput, AuthorizeResponse as _writ_v1_AuthorizeResponse } from './writ/v1/AuthorizeResponse.ts';
 import type { CloseOutputRequestInput as _writ_v1_CloseOutputRequestInput, CloseOutputRequest as _writ_v1_CloseOutputRequest } from './writ/v1/CloseOutputRequest.ts';
@@ -16,6 +19,7 @@ import type { GetReceiptRequestInput as _writ_v1_GetReceiptRequestInput, GetRece
 import type { GetReceiptResponseInput as _writ_v1_GetReceiptResponseInput, GetReceiptResponse as _writ_v1_GetReceiptResponse } from './writ/v1/GetReceiptResponse.ts';
 import type { GetRequestInput as _writ_v1_GetRequestInput, GetRequest as _writ_v1_GetRequest } from './writ/v1/GetRequest.ts';
 import type { GetResponseInput as _writ_v1_GetResponseInput, GetResponse as _writ_v1_GetResponse } from './writ/v1/GetResponse.ts';
+import type { HandedOverInput as _writ_v1_HandedOverInput, HandedOver as _writ_v1_HandedOver } from './writ/v1/HandedOver.ts';
 import type { LimitsInput as _writ_v1_LimitsInput, Limits as _writ_v1_Limits } from './writ/v1/Limits.ts';
 import type { ListRequestInput as _writ_v1_ListRequestInput, ListRequest as _writ_v1_ListRequest } from './writ/v1/ListRequest.ts';
 import type { ListResponseInput as _writ_v1_ListResponseInput, ListResponse as _writ_v1_ListResponse } from './writ/v1/ListResponse.ts';
@@ -44,6 +48,9 @@ type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> 
 export interface ProtoGrpcType {
   writ: {
     v1: {
+      AttachRequest: MessageTypeDefinition<_writ_v1_AttachRequestInput, _writ_v1_AttachRequest>
+      AttachStart: MessageTypeDefinition<_writ_v1_AttachStartInput, _writ_v1_AttachStart>
+      Attached: MessageTypeDefinition<_writ_v1_AttachedInput, _writ_v1_Attached>
       AuthorizeRequest: MessageTypeDefinition<_writ_v1_AuthorizeRequestInput, _writ_v1_AuthorizeRequest>
       AuthorizeResponse: MessageTypeDefinition<_writ_v1_AuthorizeResponseInput, _writ_v1_AuthorizeResponse>
       CloseOutputRequest: MessageTypeDefinition<_writ_v1_CloseOutputRequestInput, _writ_v1_CloseOutputRequest>
@@ -67,6 +74,7 @@ export interface ProtoGrpcType {
       GetReceiptResponse: MessageTypeDefinition<_writ_v1_GetReceiptResponseInput, _writ_v1_GetReceiptResponse>
       GetRequest: MessageTypeDefinition<_writ_v1_GetRequestInput, _writ_v1_GetRequest>
       GetResponse: MessageTypeDefinition<_writ_v1_GetResponseInput, _writ_v1_GetResponse>
+      HandedOver: MessageTypeDefinition<_writ_v1_HandedOverInput, _writ_v1_HandedOver>
       Limits: MessageTypeDefinition<_writ_v1_LimitsInput, _writ_v1_Limits>
       ListRequest: MessageTypeDefinition<_writ_v1_ListRequestInput, _writ_v1_ListRequest>
       ListResponse: MessageTypeDefinition<_writ_v1_ListResponseInput, _writ_v1_ListResponse>

@@ -46,6 +46,10 @@ export class MemoryCore implements DaemonCore {
   outputRead = 0
   status: AttestationStatusInput = { state: 'GATE_STATE_ATTESTED', epoch: '1', tier: 'TPM_TIER_SIMULATED' }
   failWith: unknown = null
+  /** What Attach comes to. */
+  onAttach: DaemonCore['attach'] = async (_, { executionId }) => {
+    throw new NotFoundError(`execution ${executionId}`)
+  }
 
   #record(caller: Caller): bigint {
     const index = BigInt(this.entries.length)
@@ -140,6 +144,10 @@ export class MemoryCore implements DaemonCore {
     }
     update({ state: 'EXECUTION_STATE_ENDED', end })
     return end
+  }
+
+  attach(...args: Parameters<DaemonCore['attach']>) {
+    return this.onAttach(...args)
   }
 
   getExecution(executionId: string) {

@@ -178,6 +178,7 @@ export function streams(change: Partial<ExecuteStreams> = {}): ExecuteStreams & 
     stdinClosed: () => undefined,
     started: async () => undefined,
     output: async (_, bytes) => void out.push(bytes),
+    handedOver: async () => undefined,
     ...change,
   }
 }

@@ -3,9 +3,11 @@
 import type { ExecuteStartedInput as _writ_v1_ExecuteStartedInput, ExecuteStarted as _writ_v1_ExecuteStarted } from '../../writ/v1/ExecuteStarted.ts';
 import type { ExecutionEndInput as _writ_v1_ExecutionEndInput, ExecutionEnd as _writ_v1_ExecutionEnd } from '../../writ/v1/ExecutionEnd.ts';
 import type { StdinClosedInput as _writ_v1_StdinClosedInput, StdinClosed as _writ_v1_StdinClosed } from '../../writ/v1/StdinClosed.ts';
+import type { HandedOverInput as _writ_v1_HandedOverInput, HandedOver as _writ_v1_HandedOver } from '../../writ/v1/HandedOver.ts';
+import type { AttachedInput as _writ_v1_AttachedInput, Attached as _writ_v1_Attached } from '../../writ/v1/Attached.ts';
 
 /**
- * One message to the caller of Execute.
+ * One message to the caller of Execute or Attach.
  */
 export interface ExecuteResponseInput {
   /**
@@ -29,13 +31,22 @@ export interface ExecuteResponseInput {
    */
   'stdinClosed'?: (_writ_v1_StdinClosedInput | null);
   /**
-   * `started` first, then output in the order of each stream, then `ended`; only `ended` if it could not be started.
+   * The daemon is restarted and the workload goes on. All of its output that the daemon had read came before this.
    */
-  'message'?: "started"|"stdout"|"stderr"|"ended"|"stdinClosed";
+  'handedOver'?: (_writ_v1_HandedOverInput | null);
+  /**
+   * It runs, and its input, output and end are this call's from now on.
+   */
+  'attached'?: (_writ_v1_AttachedInput | null);
+  /**
+   * `started` (of Attach: `attached`) first, then output in the order of each stream, then `ended` or `handed_over`; only `ended` if it could not
+   * be started.
+   */
+  'message'?: "started"|"stdout"|"stderr"|"ended"|"stdinClosed"|"handedOver"|"attached";
 }
 
 /**
- * One message to the caller of Execute.
+ * One message to the caller of Execute or Attach.
  */
 export interface ExecuteResponse {
   /**
@@ -59,7 +70,16 @@ export interface ExecuteResponse {
    */
   'stdinClosed'?: (_writ_v1_StdinClosed | null);
   /**
-   * `started` first, then output in the order of each stream, then `ended`; only `ended` if it could not be started.
+   * The daemon is restarted and the workload goes on. All of its output that the daemon had read came before this.
    */
-  'message'?: "started"|"stdout"|"stderr"|"ended"|"stdinClosed";
+  'handedOver'?: (_writ_v1_HandedOver | null);
+  /**
+   * It runs, and its input, output and end are this call's from now on.
+   */
+  'attached'?: (_writ_v1_Attached | null);
+  /**
+   * `started` (of Attach: `attached`) first, then output in the order of each stream, then `ended` or `handed_over`; only `ended` if it could not
+   * be started.
+   */
+  'message'?: "started"|"stdout"|"stderr"|"ended"|"stdinClosed"|"handedOver"|"attached";
 }

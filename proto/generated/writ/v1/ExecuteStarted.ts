@@ -22,6 +22,11 @@ export interface ExecuteStartedInput {
    * The epoch of the trust gate in which it started, and which it cannot outlive.
    */
   'epoch'?: (number | string | Long);
+  /**
+   * 32 random bytes, to be kept secret: with them its caller attaches to it again when the daemon was restarted. Empty where it cannot be
+   * attached to.
+   */
+  'attachToken'?: (Buffer | Uint8Array | string);
 }
 
 /**
@@ -44,4 +49,9 @@ export interface ExecuteStarted {
    * The epoch of the trust gate in which it started, and which it cannot outlive.
    */
   'epoch': (string);
+  /**
+   * 32 random bytes, to be kept secret: with them its caller attaches to it again when the daemon was restarted. Empty where it cannot be
+   * attached to.
+   */
+  'attachToken': (Buffer);
 }

@@ -2,6 +2,7 @@
 
 import type * as grpc from '@grpc/grpc-js'
 import type { MethodDefinition } from '@grpc/proto-loader'
+import type { AttachRequestInput as _writ_v1_AttachRequestInput, AttachRequest as _writ_v1_AttachRequest } from '../../writ/v1/AttachRequest.ts';
 import type { AuthorizeRequestInput as _writ_v1_AuthorizeRequestInput, AuthorizeRequest as _writ_v1_AuthorizeRequest } from '../../writ/v1/AuthorizeRequest.ts';
 import type { AuthorizeResponseInput as _writ_v1_AuthorizeResponseInput, AuthorizeResponse as _writ_v1_AuthorizeResponse } from '../../writ/v1/AuthorizeResponse.ts';
 import type { CloseOutputRequestInput as _writ_v1_CloseOutputRequestInput, CloseOutputRequest as _writ_v1_CloseOutputRequest } from '../../writ/v1/CloseOutputRequest.ts';
@@ -32,6 +33,29 @@ import type { WatchResponseInput as _writ_v1_WatchResponseInput, WatchResponse a
  * The caller is who the kernel says is connected; no field can say otherwise.
  */
 export interface ExecutionServiceClient extends grpc.Client {
+  /**
+   * Goes on with an execution whose Execute, or Attach, ended with `handed_over`. The first request is `start`, all later ones are `stdin`. Only
+   * for the uid that started it, with the token that `started` gave, and for one caller at a time. Waits until the daemon has adopted the
+   * execution, which it does once the host is attested anew. The first response is `attached`, the rest is as of Execute; `ended` alone if it has
+   * ended before. Cancelling the call ends the execution. Who does not attach within 30 seconds after the adoption is gone: CALLER_GONE.
+   *
+   * NOT_FOUND: there is none, or it is another uid's. PERMISSION_DENIED (TOKEN_WRONG). FAILED_PRECONDITION (ATTACHED: somebody is; NOT_ATTACHABLE:
+   * it is detached). UNAVAILABLE (STARTING): the daemon does not know yet what it takes over; ask again.
+   */
+  Attach(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_AttachRequestInput, _writ_v1_ExecuteResponse>;
+  Attach(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_AttachRequestInput, _writ_v1_ExecuteResponse>;
+  /**
+   * Goes on with an execution whose Execute, or Attach, ended with `handed_over`. The first request is `start`, all later ones are `stdin`. Only
+   * for the uid that started it, with the token that `started` gave, and for one caller at a time. Waits until the daemon has adopted the
+   * execution, which it does once the host is attested anew. The first response is `attached`, the rest is as of Execute; `ended` alone if it has
+   * ended before. Cancelling the call ends the execution. Who does not attach within 30 seconds after the adoption is gone: CALLER_GONE.
+   *
+   * NOT_FOUND: there is none, or it is another uid's. PERMISSION_DENIED (TOKEN_WRONG). FAILED_PRECONDITION (ATTACHED: somebody is; NOT_ATTACHABLE:
+   * it is detached). UNAVAILABLE (STARTING): the daemon does not know yet what it takes over; ask again.
+   */
+  attach(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_AttachRequestInput, _writ_v1_ExecuteResponse>;
+  attach(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_AttachRequestInput, _writ_v1_ExecuteResponse>;
+
   /**
    * With an artifact: says whether Execute would be permitted now, and consumes nothing. Without one: asks the daemon to
    * make a single-use artifact for exactly this workload, after policy; denied unless the configuration allows minting.
@@ -74,6 +98,8 @@ export interface ExecutionServiceClient extends grpc.Client {
    *
    * A workload that is detached is not tied to the call: the stream of answers ends after `started`, the execution goes on until it ends by
    * itself or is ended. Its input is empty, its output is kept in files of the daemon (ReadOutput).
+   *
+   * When the daemon is restarted on purpose the last response is `handed_over` instead: the workload goes on, and Attach has the rest.
    */
   Execute(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
   Execute(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
@@ -85,6 +111,8 @@ export interface ExecutionServiceClient extends grpc.Client {
    *
    * A workload that is detached is not tied to the call: the stream of answers ends after `started`, the execution goes on until it ends by
    * itself or is ended. Its input is empty, its output is kept in files of the daemon (ReadOutput).
+   *
+   * When the daemon is restarted on purpose the last response is `handed_over` instead: the workload goes on, and Attach has the rest.
    */
   execute(metadata: grpc.Metadata, options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
   execute(options?: grpc.CallOptions): grpc.ClientDuplexStream<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponse>;
@@ -221,6 +249,17 @@ export interface ExecutionServiceClient extends grpc.Client {
  */
 export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
+   * Goes on with an execution whose Execute, or Attach, ended with `handed_over`. The first request is `start`, all later ones are `stdin`. Only
+   * for the uid that started it, with the token that `started` gave, and for one caller at a time. Waits until the daemon has adopted the
+   * execution, which it does once the host is attested anew. The first response is `attached`, the rest is as of Execute; `ended` alone if it has
+   * ended before. Cancelling the call ends the execution. Who does not attach within 30 seconds after the adoption is gone: CALLER_GONE.
+   *
+   * NOT_FOUND: there is none, or it is another uid's. PERMISSION_DENIED (TOKEN_WRONG). FAILED_PRECONDITION (ATTACHED: somebody is; NOT_ATTACHABLE:
+   * it is detached). UNAVAILABLE (STARTING): the daemon does not know yet what it takes over; ask again.
+   */
+  Attach: grpc.handleBidiStreamingCall<_writ_v1_AttachRequest, _writ_v1_ExecuteResponseInput>;
+
+  /**
    * With an artifact: says whether Execute would be permitted now, and consumes nothing. Without one: asks the daemon to
    * make a single-use artifact for exactly this workload, after policy; denied unless the configuration allows minting.
    */
@@ -240,6 +279,8 @@ export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementat
    *
    * A workload that is detached is not tied to the call: the stream of answers ends after `started`, the execution goes on until it ends by
    * itself or is ended. Its input is empty, its output is kept in files of the daemon (ReadOutput).
+   *
+   * When the daemon is restarted on purpose the last response is `handed_over` instead: the workload goes on, and Attach has the rest.
    */
   Execute: grpc.handleBidiStreamingCall<_writ_v1_ExecuteRequest, _writ_v1_ExecuteResponseInput>;
 
@@ -293,6 +334,7 @@ export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementat
 }
 
 export interface ExecutionServiceDefinition extends grpc.ServiceDefinition {
+  Attach: MethodDefinition<_writ_v1_AttachRequestInput, _writ_v1_ExecuteResponseInput, _writ_v1_AttachRequest, _writ_v1_ExecuteResponse>
   Authorize: MethodDefinition<_writ_v1_AuthorizeRequestInput, _writ_v1_AuthorizeResponseInput, _writ_v1_AuthorizeRequest, _writ_v1_AuthorizeResponse>
   CloseOutput: MethodDefinition<_writ_v1_CloseOutputRequestInput, _writ_v1_CloseOutputResponseInput, _writ_v1_CloseOutputRequest, _writ_v1_CloseOutputResponse>
   Execute: MethodDefinition<_writ_v1_ExecuteRequestInput, _writ_v1_ExecuteResponseInput, _writ_v1_ExecuteRequest, _writ_v1_ExecuteResponse>
