@@ -1,13 +1,10 @@
-import { EventEmitter } from 'node:events'
-import { closeSync } from 'node:fs'
-import { type LeasePage, SeqpacketChannel, sealedMemfd } from '../native.ts'
+import type { LeasePage } from '../native.ts'
 import {
+  decodeAdopted,
   decodeEmpty,
   decodeEnded,
-  decodeFailure,
   decodeHello,
   decodeList,
-  decodeMessage,
   decodePrepared,
   decodeStaged,
   decodeStopped,
@@ -15,11 +12,12 @@ import {
   type Message,
 } from './decode.ts'
 import {
+  encodeAdopt,
+  encodeKeep,
   encodeKill,
   encodeLapse,
   encodeList,
   encodeOpenLog,
-  encodeOrder,
   encodePrepare,
   encodeSignal,
   encodeStage,
@@ -29,14 +27,16 @@ import {
   idBytes,
 } from './encode.ts'
 import { LauncherError } from './error.ts'
-import { exactly, openStreams, splitSocket } from './streams.ts'
+import { OrderChannel } from './order-channel.ts'
+import { exactly, openLastOutput, openStreams, splitSocket, streamsOf } from './streams.ts'
 import type {
   KillOrder,
+  LastOutput,
   LaunchEnded,
-  LauncherEvents,
   LauncherFeatures,
   LaunchOrder,
   ListedExecution,
+  OpenDescriptors,
   PassedSignal,
   Prepared,
   StagedSubject,
@@ -51,26 +51,17 @@ export type { LaunchEnded, LaunchOrder, Prepared, StagedSubject } from './types.
 const MAX_SUBJECT_BYTES = 1n << 40n
 const ENOENT = 2
 
-interface Waiting {
-  readonly what: string
-  /** Reads the answer and resolves, in the turn in which it came: before any event that follows it. */
-  accept(message: Message, descriptors: number[]): void
-  reject(error: LauncherError): void
-}
-
 /**
  * `writd`'s side of the launcher's socket. Orders are answered in any order; each promise rejects with a
  * {@link LauncherError}. Nothing blocks, and a KILL or LAPSE is on its way when the call returns.
  */
-export class LauncherClient extends EventEmitter<LauncherEvents> {
-  readonly #channel: SeqpacketChannel
-  readonly #waiting = new Map<bigint, Waiting>()
+export class LauncherClient extends OrderChannel {
   /** Executions that may have processes. */
   readonly #live = new Set<string>()
   /** Streams and sockets of executions that have not been started. */
   readonly #streams = new Map<string, { destroy(): unknown }[]>()
-  #next = 1n
-  #over: LauncherError | null = null
+  /** Of executions that ended while they were kept. */
+  readonly #lastOutputs = new Map<string, LastOutput>()
   #connected = false
   /** Ends that happened while no `writd` was connected, or during {@link connect}, when nobody could listen yet. */
   readonly earlierEnds: LaunchEnded[] = []
@@ -78,22 +69,14 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
     landlockAbi: 0,
     controllers: [],
     superseded: 0,
+    kept: 0,
     features: [],
     devices: [],
   }
 
-  private constructor(socketPath: string) {
-    super()
-    this.#channel = new SeqpacketChannel(socketPath, {
-      message: (bytes, descriptors) => this.#receive(bytes, descriptors),
-      end: error =>
-        this.#end(new LauncherError('DISCONNECTED', `the launcher is gone${error ? ` (${error})` : ''}`)),
-    })
-  }
-
   /**
-   * Connects and hands over the lease page. Executions of an earlier page are killed by the launcher; {@link knows} says
-   * which of them are not dead yet.
+   * Connects and hands over the lease page. Executions of an earlier page that are not kept are killed by the launcher;
+   * {@link knows} says which of them are not dead yet.
    *
    * @throws LauncherError `UNREACHABLE` when nobody listens or this process may not connect, or the launcher's refusal
    */
@@ -195,8 +178,8 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
         MESSAGE.prepare,
         body,
         (message, descriptors) => {
-          const { ends, socket } = splitSocket(order, descriptors)
-          const streams = openStreams(stdio, ends)
+          const { ends, socket } = splitSocket(order.children === true, descriptors)
+          const streams = openStreams(streamsOf(stdio), ends)
           const { stdin, stdout, stderr } = streams
           this.#streams.set(
             executionId,
@@ -207,7 +190,7 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
         { strings, descriptors: (order.secrets ?? []).map(({ fd }) => fd) },
       )
     } catch (error) {
-      if (this.#over === null) this.#live.delete(executionId)
+      if (!this.isOver) this.#live.delete(executionId)
       throw error
     }
   }
@@ -299,11 +282,54 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
     }
   }
 
+  /**
+   * Leaves a running execution to the launcher for the next `writd`, with these descriptors, which are those that {@link prepare} gave: in force once this
+   * connection is over. Another call replaces what the one before passed; a stream that is closed has to be left out by then, since the launcher's descriptor keeps it open.
+   *
+   * @throws LauncherError `STREAM_REFUSED` for other descriptors (`index`: which), `BAD_STATE` for one that does not run, or is kept and not adopted
+   */
+  keep(executionId: string, open: OpenDescriptors): Promise<void> {
+    const { body, descriptors } = encodeKeep(executionId, open)
+    return this.order('KEEP', MESSAGE.keep, body, decodeEmpty, { descriptors })
+  }
+
+  /**
+   * Takes over an execution that is kept, into `epoch` of this connection's page. Its own supervisor looks, in C: that its old lease, its expiry and its run
+   * time are not over, and that the page shows this epoch with evidence that makes a lease now.
+   *
+   * @throws LauncherError `EPOCH_OVER`, `LEASE_OVER`, `EXPIRED`, `PARENT_ENDED` (parents are adopted first), `BAD_STATE`, `ENDED`. It then stays kept
+   */
+  async adopt(executionId: string, epoch: bigint): Promise<Prepared> {
+    return await this.order('ADOPT', MESSAGE.adopt, encodeAdopt(executionId, epoch), (message, passed) => {
+      const { streams, socket: hasSocket, ...rest } = decodeAdopted(message.body)
+      const { ends, socket } = splitSocket(hasSocket, passed)
+      return { ...rest, ...openStreams(streams, ends), socket }
+    })
+  }
+
+  /**
+   * The last order of a connection: once it is answered, nothing comes any more, and what happens is told to the next `writd`. What {@link keep}
+   * was called for is kept from then on.
+   */
+  leave(): Promise<void> {
+    return this.order('LEAVE', MESSAGE.leave, Buffer.alloc(0), decodeEmpty)
+  }
+
+  /** What an execution that ended while it was kept had written last, once; whoever takes it reads or destroys it. */
+  takeLastOutput(executionId: string): LastOutput | null {
+    const output = this.#lastOutputs.get(executionId) ?? null
+    this.#lastOutputs.delete(executionId)
+    return output
+  }
+
   /** Ends the connection. What runs lives on until its lease ends. */
   close(): void {
-    this.#over ??= new LauncherError('DISCONNECTED', 'the connection was closed')
-    this.#channel.close()
-    this.#rejectAll(this.#over)
+    for (const { stdout, stderr } of this.#lastOutputs.values()) {
+      stdout?.destroy()
+      stderr?.destroy()
+    }
+    this.#lastOutputs.clear()
+    this.closeChannel()
   }
 
   /** An order that nobody waits for: its refusal changes nothing that an event would not tell. */
@@ -311,90 +337,22 @@ export class LauncherClient extends EventEmitter<LauncherEvents> {
     this.order(what, type, body, decodeEmpty).catch(() => undefined)
   }
 
-  /**
-   * Sends an order and reads its answer; for those that have a file of their own. `strings` go along in a sealed memfd, `descriptors` as they are; both can be
-   * forgotten by the caller at once only when they are `strings`.
-   */
-  order<T>(
-    what: string,
-    type: number,
-    body: Buffer,
-    read: (message: Message, descriptors: number[]) => T,
-    along: { strings?: Buffer; descriptors?: number[] } = {},
-  ): Promise<T> {
-    return new Promise((resolve, reject) => {
-      if (this.#over !== null) {
-        reject(this.#over)
-        return
-      }
-      const request = this.#next++
-      const accept = (message: Message, descriptors: number[]) => resolve(read(message, descriptors))
-      this.#waiting.set(request, { what, accept, reject })
-      try {
-        const table = along.strings === undefined ? null : sealedMemfd(along.strings)
-        const descriptors = [...(table === null ? [] : [table]), ...(along.descriptors ?? [])]
-        this.#channel.send(
-          encodeOrder(type, request, body),
-          descriptors,
-          () => table !== null && closeSync(table),
-        )
-      } catch (cause) {
-        this.#channel.close()
-        this.#end(new LauncherError('DISCONNECTED', `${what} could not be sent`, { cause }))
-      }
-    })
-  }
-
-  #receive(bytes: Buffer, descriptors: number[]): void {
-    try {
-      const message = decodeMessage(bytes)
-      if (message.isAnswer) this.#answer(message, descriptors)
-      else this.#event(message)
-    } catch (error) {
-      const fault =
-        error instanceof LauncherError
-          ? error
-          : new LauncherError('PROTOCOL', String(error), { cause: error })
-      for (const fd of descriptors) closeSync(fd)
-      this.#channel.close()
-      this.#end(fault)
-    }
-  }
-
-  #answer(message: Message, descriptors: number[]): void {
-    const waiting = this.#waiting.get(message.request)
-    if (waiting === undefined) throw new LauncherError('PROTOCOL', 'the launcher answered what was not asked')
-    if (message.status === 0) waiting.accept(message, descriptors)
-    else waiting.reject(decodeFailure(message, waiting.what))
-    this.#waiting.delete(message.request)
-  }
-
-  #event({ type, body }: Message): void {
-    if (type === MESSAGE.held) {
-      this.emit('held', decodeStopped(body))
-    } else if (type === MESSAGE.killSent) {
-      this.emit('kill-sent', decodeStopped(body))
-    } else if (type === MESSAGE.ended) {
-      const ended = decodeEnded(body)
-      this.#live.delete(ended.executionId)
+  protected onEvent({ type, body }: Message, descriptors: number[]): void {
+    if (type === MESSAGE.ended) {
+      const { ended, streams } = decodeEnded(body)
+      const { executionId } = ended
+      const output = openLastOutput(streams, descriptors)
+      if (output !== null) this.#lastOutputs.set(executionId, output)
+      this.#live.delete(executionId)
       // Of what never ran nobody reads.
-      this.#letGo(ended.executionId)
+      this.#letGo(executionId)
       if (this.#connected) this.emit('ended', ended)
       else this.earlierEnds.push(ended)
-    } else {
-      throw new LauncherError('PROTOCOL', 'the launcher sent an unknown event')
+      return
     }
-  }
-
-  #end(error: LauncherError): void {
-    if (this.#over !== null) return
-    this.#over = error
-    this.#rejectAll(error)
-    this.emit('disconnected', error)
-  }
-
-  #rejectAll(error: LauncherError): void {
-    for (const { reject } of this.#waiting.values()) reject(error)
-    this.#waiting.clear()
+    exactly(descriptors, 0)
+    if (type === MESSAGE.held) this.emit('held', decodeStopped(body))
+    else if (type === MESSAGE.killSent) this.emit('kill-sent', decodeStopped(body))
+    else throw new LauncherError('PROTOCOL', 'the launcher sent an unknown event')
   }
 }

@@ -24,6 +24,7 @@ import {
   MAGIC,
   NONE,
   STATES,
+  STREAMS,
   VERSION,
 } from './wire.ts'
 
@@ -145,6 +146,40 @@ export function decodePrepared(body: ByteReader): { pid: number; uid: number; cg
   })
 }
 
+/** Which streams' descriptors come along, in the order stdin, stdout, stderr, or the terminal alone. */
+export type StreamBits = { readonly [stream in keyof typeof STREAMS]: boolean }
+
+function streamBits(bits: number): StreamBits {
+  const { stdin, stdout, stderr, terminal } = STREAMS
+  if (bits > terminal || (bits > (stdin | stdout | stderr) && bits !== terminal))
+    throw protocol(`streams ${bits}`)
+  return {
+    stdin: (bits & stdin) !== 0,
+    stdout: (bits & stdout) !== 0,
+    stderr: (bits & stderr) !== 0,
+    terminal: (bits & terminal) !== 0,
+  }
+}
+
+export function decodeAdopted(body: ByteReader): {
+  streams: StreamBits
+  socket: boolean
+  pid: number
+  uid: number
+  cgroup: string
+} {
+  return checked(() => {
+    const streams = streamBits(body.u32le('streams'))
+    const socket = body.u32le('socket')
+    if (socket > 1) throw protocol('more than one socket')
+    const pid = body.u32le('pid')
+    const uid = body.u32le('uid')
+    const cgroup = text(body.bytes(CGROUP_BYTES, 'cgroup'))
+    body.end()
+    return { streams, socket: socket === 1, pid, uid, cgroup }
+  })
+}
+
 export function decodeHello(body: ByteReader): LauncherFeatures {
   return checked(() => {
     const landlockAbi = body.u32le('landlockAbi')
@@ -152,7 +187,7 @@ export function decodeHello(body: ByteReader): LauncherFeatures {
     const superseded = body.u32le('superseded')
     const features = body.u32le('features')
     const count = body.u32le('deviceCount')
-    body.u32le('zero')
+    const kept = body.u32le('kept')
     if (count > DEVICES_MAX) throw protocol('too many classes of devices')
     const devices = Array.from({ length: count }, () => text(body.bytes(DEVICE_NAME_BYTES, 'device')))
     body.end()
@@ -160,6 +195,7 @@ export function decodeHello(body: ByteReader): LauncherFeatures {
       landlockAbi,
       controllers: CONTROLLERS.filter((_, i) => (bits & (1 << i)) !== 0),
       superseded,
+      kept,
       features: FEATURES.filter((_, i) => (features & (1 << i)) !== 0),
       devices,
     }
@@ -196,21 +232,22 @@ export function decodeStopped(body: ByteReader): { executionId: string; bootNs: 
   })
 }
 
-export function decodeEnded(body: ByteReader): LaunchEnded {
+/** The end, and which streams come along with it. */
+export function decodeEnded(body: ByteReader): { ended: LaunchEnded; streams: StreamBits } {
   return checked(() => {
     const executionId = body.bytes(16, 'id').toString('hex')
     const bootNs = body.u64le('bootNs')
     const cause = causeOf(body.u32le('cause'))
     const exitCode = body.bytes(4, 'exitCode').readInt32LE()
     const signal = body.u32le('signal')
-    body.u32le('zero')
+    const streams = streamBits(body.u32le('streams'))
     const rusage = {
       userUs: Number(body.u64le('userUs')),
       systemUs: Number(body.u64le('systemUs')),
       maxRssKib: Number(body.u64le('maxRssKib')),
     }
     body.end()
-    return {
+    const ended: LaunchEnded = {
       executionId,
       bootNs,
       cause,
@@ -219,6 +256,7 @@ export function decodeEnded(body: ByteReader): LaunchEnded {
       rusage,
       confirmedDead: true,
     }
+    return { ended, streams }
   })
 }
 

@@ -1,5 +1,12 @@
 import { LauncherError } from './error.ts'
-import type { CallingProcess, KillOrder, LaunchOrder, PassedSignal, SubjectKind } from './types.ts'
+import type {
+  CallingProcess,
+  KillOrder,
+  LaunchOrder,
+  OpenDescriptors,
+  PassedSignal,
+  SubjectKind,
+} from './types.ts'
 import {
   DEVICES_MAX,
   GROUPS_MAX,
@@ -13,6 +20,7 @@ import {
   PROFILES,
   SECRETS_MAX,
   SIGNALS,
+  STREAMS,
   VERSION,
 } from './wire.ts'
 
@@ -173,3 +181,21 @@ export const encodeSignal = (id: string, signal: PassedSignal): Buffer =>
 export const encodeCaller = ({ uid, gid, pid }: CallingProcess): Buffer =>
   new Writer().u32(uid).u32(gid).u32(pid).u32(0).end()
 export const encodeList = (offset: number): Buffer => new Writer().u32(offset).u32(0).end()
+export const encodeAdopt = (id: string, epoch: bigint): Buffer =>
+  new Writer().bytes(idBytes(id)).u64(epoch).end()
+
+/** The body of a KEEP and the descriptors that go with it, in their order. */
+export function encodeKeep(id: string, open: OpenDescriptors): { body: Buffer; descriptors: number[] } {
+  const streams = Object.entries(STREAMS).map(([name, bit]) => ({
+    bit,
+    fd: open[name as keyof typeof STREAMS] ?? null,
+  }))
+  const there = streams.filter(({ fd }) => fd !== null)
+  const socket = open.socket ?? null
+  const body = new Writer()
+    .bytes(idBytes(id))
+    .u32(there.reduce((bits, { bit }) => bits | bit, 0))
+    .u32(socket === null ? 0 : 1)
+    .end()
+  return { body, descriptors: [...there.map(({ fd }) => fd), socket].filter(fd => fd !== null) }
+}

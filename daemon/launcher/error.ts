@@ -40,6 +40,7 @@ export const LAUNCHER_STATUSES = [
   'CHILDREN_REFUSED',
   'SECRET_REFUSED',
   'CALLER_UNKNOWN',
+  'STREAM_REFUSED',
 ] as const
 
 /** What the launcher can answer, and what can go wrong on the way to it. */

@@ -1,8 +1,10 @@
 import { Socket } from 'node:net'
+import type { StreamBits } from './decode.ts'
+import { descriptorOf } from './descriptor-of.ts'
 import { LauncherError } from './error.ts'
 import { HeldDescriptor } from './held-descriptor.ts'
 import { openTerminal } from './terminal.ts'
-import type { LaunchOrder, Prepared } from './types.ts'
+import type { LastOutput, LaunchOrder, Prepared } from './types.ts'
 
 /** The descriptors, when there are as many as expected. */
 export function exactly(descriptors: number[], count: number): number[] {
@@ -15,38 +17,59 @@ export function exactly(descriptors: number[], count: number): number[] {
   return descriptors
 }
 
-type Streams = Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize'>
+type Streams = Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize' | 'descriptors'>
 
 /** The descriptors of the streams, and that of the execution's own socket, which is the last, if it has one. */
 export function splitSocket(
-  { children }: Pick<LaunchOrder, 'children'>,
+  has: boolean,
   descriptors: number[],
 ): { ends: number[]; socket: HeldDescriptor | null } {
-  if (children !== true) return { ends: descriptors, socket: null }
+  if (!has) return { ends: descriptors, socket: null }
   const socket = descriptors.at(-1)
   if (socket === undefined) throw new LauncherError('PROTOCOL', 'the launcher sent no socket')
   return { ends: descriptors.slice(0, -1), socket: new HeldDescriptor(socket) }
 }
 
-/** The descriptors in the order stdin, stdout, stderr, as far as each was asked for; of a terminal its one master. */
-export function openStreams(stdio: LaunchOrder['stdio'], descriptors: number[]): Streams {
-  if (stdio === 'terminal') {
+/** Which streams an order asks for. */
+export function streamsOf(stdio: LaunchOrder['stdio']): StreamBits {
+  if (stdio === 'terminal') return { stdin: false, stdout: false, stderr: false, terminal: true }
+  const [stdin, stdout, stderr] = [stdio.stdin, stdio.stdout, stdio.stderr].map(end => end === 'pipe')
+  return { stdin: stdin === true, stdout: stdout === true, stderr: stderr === true, terminal: false }
+}
+
+/** The descriptors in the order stdin, stdout, stderr, as far as each is there; of a terminal its one master. */
+export function openStreams(there: StreamBits, descriptors: number[]): Streams {
+  if (there.terminal) {
     const [master = -1] = exactly(descriptors, 1)
     return openTerminal(master)
   }
-  const wanted = [stdio.stdin, stdio.stdout, stdio.stderr].filter(end => end === 'pipe').length
+  const wanted = [there.stdin, there.stdout, there.stderr].filter(Boolean).length
   const ends = exactly(descriptors, wanted)[Symbol.iterator]()
-  const open = (end: 'pipe' | 'null', writable: boolean): Socket | null => {
-    const next = end === 'pipe' ? ends.next().value : undefined
+  const open = (isThere: boolean, writable: boolean): Socket | null => {
+    const next = isThere ? ends.next().value : undefined
     // A workload that goes away is no error of ours: one listener is always there.
     return next === undefined
       ? null
       : new Socket({ fd: next, readable: !writable, writable }).on('error', () => undefined)
   }
+  const stdin = open(there.stdin, true)
+  const stdout = open(there.stdout, false)
+  const stderr = open(there.stderr, false)
   return {
-    stdin: open(stdio.stdin, true),
-    stdout: open(stdio.stdout, false),
-    stderr: open(stdio.stderr, false),
+    stdin,
+    stdout,
+    stderr,
     resize: null,
+    descriptors: () => ({
+      stdin: descriptorOf(stdin),
+      stdout: descriptorOf(stdout),
+      stderr: descriptorOf(stderr),
+    }),
   }
+}
+
+/** The streams that came along with an end; null for none. */
+export function openLastOutput(there: StreamBits, descriptors: number[]): LastOutput | null {
+  const { stdout, stderr } = openStreams({ ...there, stdin: false }, descriptors)
+  return stdout === null && stderr === null ? null : { stdout, stderr }
 }

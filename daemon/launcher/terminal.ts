@@ -1,6 +1,7 @@
 import { Socket } from 'node:net'
 import { Readable, Writable } from 'node:stream'
 import { terminalResize } from '../native.ts'
+import { descriptorOf } from './descriptor-of.ts'
 import { LauncherError } from './error.ts'
 import type { Prepared } from './types.ts'
 
@@ -33,7 +34,9 @@ function pollable(fd: number): Socket {
 }
 
 /** The streams of a terminal by its master: what is typed goes to `stdin`, what it shows comes from `stdout`. Owns the descriptor. */
-export function openTerminal(master: number): Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize'> {
+export function openTerminal(
+  master: number,
+): Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize' | 'descriptors'> {
   const terminal = pollable(master)
   // EIO: the last process that had it open is gone (pty(7)). That is its end, after all that it has shown: an error would take away what
   // nobody has read yet.
@@ -70,5 +73,6 @@ export function openTerminal(master: number): Pick<Prepared, 'stdin' | 'stdout' 
     resize: ({ rows, columns }) => {
       if (!terminal.destroyed) terminalResize(master, rows, columns)
     },
+    descriptors: () => ({ terminal: descriptorOf(terminal) }),
   }
 }

@@ -132,6 +132,17 @@ export interface LaunchOrder {
   readonly secrets?: readonly { readonly fd: number; readonly descriptor: number }[]
 }
 
+/** Descriptors of an execution's streams that are open; they stay the caller's. A terminal is alone. */
+export type OpenDescriptors = {
+  readonly [stream in 'stdin' | 'stdout' | 'stderr' | 'terminal' | 'socket']?: number | null
+}
+
+/** What an execution that ended while it was kept had written last, and nobody has read: to be read, or destroyed. */
+export interface LastOutput {
+  readonly stdout: Readable | null
+  readonly stderr: Readable | null
+}
+
 /** Characters that a terminal shows. */
 export interface TerminalSize {
   readonly rows: number
@@ -152,6 +163,8 @@ export interface Prepared {
   readonly resize: ((size: TerminalSize) => void) | null
   /** Its own socket, which listens; closed if nobody takes it before it starts. Null: it may not be a parent. */
   readonly socket: HeldDescriptor | null
+  /** The descriptors of those of its streams that are open now, for `LauncherClient.keep`. */
+  readonly descriptors: () => OpenDescriptors
 }
 
 /** An execution that stands still: all of it was frozen, and nothing but a thaw lets it go on. */
@@ -194,6 +207,8 @@ export interface ListedExecution {
     | 'HELD'
     | 'ENDING'
     | 'DEAD'
+    /** Runs under the lease of a `writd` that has gone, until it is adopted. */
+    | 'KEPT'
   readonly pid: number
 }
 
@@ -203,12 +218,14 @@ export interface LauncherFeatures {
   readonly landlockAbi: number
   /** cgroup v2 controllers that limits can use. */
   readonly controllers: readonly ('memory' | 'pids' | 'cpu')[]
-  /** Second walls that not every kernel has. */
-  readonly features: readonly ('device-filter' | 'memfd-noexec')[]
+  /** Second walls that not every kernel has; `keep`: the launcher knows `keep`, `adopt` and `leave`. */
+  readonly features: readonly ('device-filter' | 'memfd-noexec' | 'keep')[]
   /** Names of the classes of devices that its configuration has. */
   readonly devices: readonly string[]
   /** Executions of an earlier lease page, which are being killed. */
   readonly superseded: number
+  /** Executions of an earlier lease page that can be adopted, until their old lease is over. */
+  readonly kept: number
 }
 
 /** What LIST shows before an execution may have processes, and after the last of them has been seen dead. */

@@ -19,7 +19,7 @@ export const SECRETS_MAX = 4
 export const NETWORKS = { none: 0, host: 1, loopback: 2 } as const
 export const PROFILES = { default: 0, strict: 1 } as const
 export const CONTROLLERS = ['memory', 'pids', 'cpu'] as const
-export const FEATURES = ['device-filter', 'memfd-noexec'] as const
+export const FEATURES = ['device-filter', 'memfd-noexec', 'keep'] as const
 
 export const MESSAGE = {
   hello: 1,
@@ -34,10 +34,16 @@ export const MESSAGE = {
   thaw: 10,
   signal: 11,
   caller: 12,
+  keep: 13,
+  adopt: 14,
+  leave: 15,
   killSent: 0x4001,
   ended: 0x4002,
   held: 0x4003,
 } as const
+
+/** Bits of `enum wire_stdio`; the order in which descriptors of streams are passed. */
+export const STREAMS = { stdin: 1, stdout: 2, stderr: 4, terminal: 8 } as const
 
 export const LOG_KINDS = { eventlog: 1, userspace: 2, ima: 3 } as const
 export const FORMATS: readonly SubjectFormat[] = ['data', 'elf-static', 'elf-dynamic', 'script', 'tree']
@@ -95,4 +101,5 @@ export const STATES = [
   'HELD',
   'ENDING',
   'DEAD',
+  'KEPT',
 ] as const

@@ -77,6 +77,7 @@ static bool body_read(struct cursor *cursor, struct order *order)
 {
   switch (order->type) {
   case WIRE_HELLO:
+  case WIRE_LEAVE:
     return true;
   case WIRE_OPEN_LOG:
     return take(cursor, &order->open_log, sizeof order->open_log) && order->open_log.zero == 0 &&
@@ -104,6 +105,11 @@ static bool body_read(struct cursor *cursor, struct order *order)
   case WIRE_CALLER:
     return take(cursor, &order->caller, sizeof order->caller) && order->caller.zero == 0 && order->caller.pid >= 1 &&
            order->caller.pid <= INT32_MAX && order->caller.uid != WIRE_NONE && order->caller.gid != WIRE_NONE;
+  case WIRE_KEEP:
+    return take(cursor, &order->keep, sizeof order->keep) && order->keep.socket <= 1 &&
+           (order->keep.streams <= STDIO_ALL || order->keep.streams == STDIO_TERMINAL);
+  case WIRE_ADOPT:
+    return take(cursor, &order->adopt, sizeof order->adopt);
   default:
     return false;
   }
@@ -113,6 +119,8 @@ static size_t descriptors_expected(const struct order *order)
 {
   if (order->type == WIRE_PREPARE)
     return 1 + (size_t)order->prepare.secret_count;
+  if (order->type == WIRE_KEEP)
+    return (size_t)__builtin_popcount(order->keep.streams) + order->keep.socket;
   return order->type == WIRE_HELLO || order->type == WIRE_STAGE || order->type == WIRE_CALLER ? 1 : 0;
 }
 

@@ -23,6 +23,8 @@ struct order {
     struct wire_thaw thaw;
     struct wire_signal signal;
     struct wire_caller caller;
+    struct wire_keep keep;
+    struct wire_adopt adopt;
   };
   struct wire_stage_item items[WIRE_SUBJECTS_MAX];      /* of a STAGE */
   uint8_t digests[WIRE_SUBJECTS_MAX][WIRE_DIGEST_SIZE]; /* of a PREPARE */

@@ -46,6 +46,9 @@ enum wire_type {
   WIRE_THAW,
   WIRE_SIGNAL,
   WIRE_CALLER, /* + pidfd: what program writd's caller executes */
+  WIRE_KEEP,   /* + its streams and its socket */
+  WIRE_ADOPT,
+  WIRE_LEAVE,  /* the last order of a connection */
   WIRE_ORDER_END, /* one past the last order */
   WIRE_KILL_SENT = 0x4001,
   WIRE_ENDED = 0x4002,
@@ -90,6 +93,7 @@ enum wire_status {
   STATUS_CHILDREN_REFUSED, /* of that parent, or of so deep a generation */
   STATUS_SECRET_REFUSED,
   STATUS_CALLER_UNKNOWN,
+  STATUS_STREAM_REFUSED, /* not a stream or the socket that this execution was made with */
 };
 
 /* Why an execution ended. The first group is decided in C, the second is what writd may say in a KILL. */
@@ -129,7 +133,8 @@ enum wire_stdio { STDIO_STDIN = 1, STDIO_STDOUT = 2, STDIO_STDERR = 4, STDIO_ALL
 enum wire_format { FORMAT_DATA, FORMAT_ELF_STATIC, FORMAT_ELF_DYNAMIC, FORMAT_SCRIPT, FORMAT_TREE };
 enum wire_kind { KIND_FILE, KIND_TREE /* a directory with all that is in it */ };
 enum wire_controller { CONTROLLER_MEMORY = 1, CONTROLLER_PIDS = 2, CONTROLLER_CPU = 4 };
-enum wire_feature { FEATURE_DEVICE_FILTER = 1, FEATURE_MEMFD_NOEXEC = 2 };
+enum wire_feature { FEATURE_DEVICE_FILTER = 1, FEATURE_MEMFD_NOEXEC = 2,
+                    FEATURE_KEEP = 4 /* KEEP, ADOPT and LEAVE are known */ };
 
 struct wire_header {
   uint32_t magic;
@@ -149,9 +154,9 @@ struct wire_hello_answer {
   uint32_t landlock_abi; /* 0: the kernel has none */
   uint32_t controllers;
   uint32_t superseded; /* executions of an earlier lease page, now being killed */
-  uint32_t features;   /* wire_feature: second walls that not every kernel has */
+  uint32_t features;   /* wire_feature: what not every kernel or launcher has */
   uint32_t device_count;
-  uint32_t zero;
+  uint32_t kept; /* executions of an earlier lease page that can be adopted */
   /* device_count × char[WIRE_DEVICE_NAME_SIZE]: the classes of devices that the configuration names */
 };
 
@@ -243,7 +248,7 @@ struct wire_kill {
 };
 
 struct wire_lapse {
-  uint64_t epoch; /* executions of this epoch and earlier ones end, */
+  uint64_t epoch; /* executions of this epoch and earlier ones end, and all that are kept, */
   uint32_t hold;  /* or with 1 are held, where their PREPARE says so */
   uint32_t zero;
 };
@@ -276,6 +281,32 @@ struct wire_caller {
 struct wire_caller_answer {
   uint8_t digest[WIRE_DIGEST_SIZE]; /* SHA-256 of its executable */
   uint64_t size;
+};
+
+/*
+ * For the next writd: what runs is left to the launcher with its streams, and with its own socket if it has one. The descriptors are those that writd
+ * got with the answer to PREPARE, in that order; of a stream that has been closed there is none. Another KEEP replaces what came with the one before.
+ * In force from LEAVE on, or from when the connection is over: then nothing but its old lease page tells how long it lives, until it is adopted.
+ */
+struct wire_keep {
+  uint8_t id[WIRE_ID_SIZE];
+  uint32_t streams; /* wire_stdio */
+  uint32_t socket;  /* 1: the last descriptor */
+};
+
+/* What is kept goes on under the page of this connection, which shows this epoch. Refused, it stays kept, and dies by its old lease. */
+struct wire_adopt {
+  uint8_t id[WIRE_ID_SIZE];
+  uint64_t epoch;
+};
+
+/* + the descriptors that came with KEEP */
+struct wire_adopted_answer {
+  uint32_t streams;
+  uint32_t socket;
+  uint32_t pid;
+  uint32_t uid;
+  char cgroup[WIRE_CGROUP_SIZE];
 };
 
 struct wire_list {
@@ -311,13 +342,14 @@ struct wire_kill_sent {
   uint32_t zero;
 };
 
+/* + the standard output and error, or the terminal, of one that ended while it was kept: what it wrote last is still in them */
 struct wire_ended {
   uint8_t id[WIRE_ID_SIZE];
   uint64_t boot_ns; /* when the leaf cgroup was seen empty */
   uint32_t cause;
   int32_t exit_code; /* -1: did not exit by itself */
   uint32_t signal;   /* 0: none */
-  uint32_t zero;
+  uint32_t streams;  /* wire_stdio: what comes along */
   uint64_t user_us;
   uint64_t system_us;
   uint64_t max_rss_kib;
@@ -335,6 +367,9 @@ static_assert(sizeof(struct wire_kill) == 24, "wire");
 static_assert(sizeof(struct wire_signal) == 24, "wire");
 static_assert(sizeof(struct wire_caller) == 16, "wire");
 static_assert(sizeof(struct wire_caller_answer) == 40, "wire");
+static_assert(sizeof(struct wire_keep) == 24, "wire");
+static_assert(sizeof(struct wire_adopt) == 24, "wire");
+static_assert(sizeof(struct wire_adopted_answer) == 1040, "wire");
 static_assert(sizeof(struct wire_listed) == 32, "wire");
 static_assert(sizeof(struct wire_lapse) == 16, "wire");
 static_assert(sizeof(struct wire_thaw) == 24, "wire");

@@ -43,8 +43,10 @@ static struct message valid(uint16_t type)
   struct wire_thaw thaw = {.epoch = 2};
   struct wire_signal order_signal = {.signal = SIGTERM};
   struct wire_caller caller = {.uid = 1000, .gid = 1000, .pid = 2};
+  struct wire_keep keep = {.streams = STDIO_STDIN | STDIO_STDERR, .socket = 1};
+  struct wire_adopt adopt = {.epoch = 3};
   bool carries = type == WIRE_HELLO || type == WIRE_STAGE || type == WIRE_PREPARE || type == WIRE_CALLER;
-  struct message message = begin(type, carries ? 1 : 0);
+  struct message message = begin(type, type == WIRE_KEEP ? 3 : carries ? 1 : 0);
   switch (type) {
   case WIRE_OPEN_LOG:
     put(&message, &open_log, sizeof open_log);
@@ -81,6 +83,12 @@ static struct message valid(uint16_t type)
   case WIRE_CALLER:
     put(&message, &caller, sizeof caller);
     break;
+  case WIRE_KEEP:
+    put(&message, &keep, sizeof keep);
+    break;
+  case WIRE_ADOPT:
+    put(&message, &adopt, sizeof adopt);
+    break;
   default:
     break;
   }
@@ -107,6 +115,10 @@ static void test_each_type(void)
     struct message other = message;
     other.descriptors++;
     CHECK(!reads(&other, &order));
+    if (message.descriptors > 0) {
+      other.descriptors = message.descriptors - 1;
+      CHECK(!reads(&other, &order));
+    }
 
     other = message;
     put(&other, "x", 1);
@@ -165,6 +177,12 @@ static void test_bounds(void)
   REFUSED(WIRE_PREPARE, wire_prepare, secrets[0], WIRE_SECRET_FIRST); /* and none is counted */
   REFUSED(WIRE_KILL, wire_kill, cause, CAUSE_EXITED); /* decided in C, not said by writd */
   REFUSED(WIRE_KILL, wire_kill, cause, CAUSE_ORDERED_END);
+  REFUSED(WIRE_KEEP, wire_keep, socket, 2);
+  REFUSED(WIRE_KEEP, wire_keep, socket, UINT32_MAX);
+  REFUSED(WIRE_KEEP, wire_keep, streams, STDIO_TERMINAL | STDIO_STDIN);
+  REFUSED(WIRE_KEEP, wire_keep, streams, 2 * STDIO_TERMINAL);
+  REFUSED(WIRE_KEEP, wire_keep, streams, UINT32_MAX);
+  REFUSED(WIRE_KEEP, wire_keep, streams, STDIO_TERMINAL); /* and a descriptor too many */
   REFUSED(WIRE_LAPSE, wire_lapse, hold, 2);
   REFUSED(WIRE_LAPSE, wire_lapse, zero, 1);
   REFUSED(WIRE_SIGNAL, wire_signal, zero, 1);
@@ -207,12 +225,13 @@ static void fuzz(void)
       if (message.length >= sizeof(struct wire_header))
         put(&message, "", 0);
     }
-    message.descriptors = next_random(&random) % 8 == 0 ? next_random(&random) % 3 : message.descriptors;
+    message.descriptors = next_random(&random) % 8 == 0 ? next_random(&random) % 6 : message.descriptors;
     if (!reads(&message, &order))
       continue;
     accepted++;
     CHECK(order.type >= WIRE_HELLO && order.type < WIRE_ORDER_END);
     CHECK(order.type != WIRE_STAGE || order.stage.program < order.stage.count);
+    CHECK(order.type != WIRE_KEEP || (order.keep.streams <= STDIO_TERMINAL && order.keep.socket <= 1));
     CHECK(order_string_count(&order) <= 2 * WIRE_STRINGS_MAX + WIRE_WRITABLE_MAX + 1);
   }
   CHECK(accepted > 1000);

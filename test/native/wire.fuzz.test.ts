@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  decodeAdopted,
   decodeCaller,
   decodeEnded,
   decodeFailure,
@@ -46,6 +47,7 @@ describe('what the launcher sends', () => {
     ['list', decodeList],
     ['held or kill sent', decodeStopped],
     ['ended', decodeEnded],
+    ['adopted', decodeAdopted],
     ['failure', body => decodeFailure({ status: 1, body } as Message, 'order')],
   ]
 

@@ -116,7 +116,11 @@ export class StepLauncher extends EventEmitter {
     await this.at.prepare?.(order.executionId)
     this.live.add(order.executionId)
     const { stdin, stdout, stderr } = this
-    return { pid: 77, uid: 70_001, cgroup: '/writ/x', stdin, stdout, stderr, resize: null, socket: null }
+    const descriptors = () => ({})
+    return {
+      ...{ pid: 77, uid: 70_001, cgroup: '/writ/x', stdin, stdout, stderr },
+      ...{ resize: null, socket: null, descriptors },
+    }
   }
 
   async start(executionId: string, epoch: bigint): Promise<void> {
