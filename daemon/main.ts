@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { readConfig } from '../configuration/read-file.ts'
 import { WritError } from '../encoding/error.ts'
 import { LineageError } from '../lineage/index.ts'
+import { LogLevels } from './log/log-level.ts'
 import { lastWords, openLog } from './log/open-log.ts'
 import { exitAtTheLatest, sdNotify } from './native.ts'
 import type { DaemonParts } from './parts.ts'
@@ -33,7 +34,8 @@ async function main(): Promise<number> {
   const log = openLog(logLevel)
   const watchdog = new Watchdog(sdNotify)
   watchdog.start(watchdogIntervalMs())
-  const start = new Start(settings, log, stop, passed)
+  const levels = new LogLevels(log, () => settings.now.daemon.logLevel)
+  const start = new Start(settings, log, levels, stop, passed)
   const { server } = start
   watchdog.onChange = late => {
     if (late === null) log.info({ event: 'watchdog' }, 'it gets on again')
@@ -61,7 +63,7 @@ async function main(): Promise<number> {
   const tellStatus = () => sdNotify(serviceStatus(parts))
   parts.gate.on('transition', tellStatus)
   tellStatus()
-  const reload = reloading(parts, options.config, tellStatus)
+  const reload = reloading(parts, levels, options.config, tellStatus)
   hangup.serve(() => void reload.soon())
   const end = await untilStopped(parts, stop)
   hangup.serve(() => undefined)
@@ -116,10 +118,10 @@ function awaitStop(): AbortSignal {
   return stop.signal
 }
 
-function reloading(parts: DaemonParts, path: string, tellStatus: () => void): Reload {
+function reloading(parts: DaemonParts, levels: LogLevels, path: string, tellStatus: () => void): Reload {
   const { settings, lineage, recorder, attestor, sealing, gate, log } = parts
   return new Reload({
-    ...{ path, settings, lineage, recorder, attestor, sealing, gate, log },
+    ...{ path, settings, lineage, recorder, attestor, sealing, gate, log, levels },
     notify: sdNotify,
     changed: () => {
       parts.onStatusChange()

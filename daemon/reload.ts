@@ -20,6 +20,7 @@ export interface ReloadOptions {
   readonly sealing: { retime(): void; soon(): void }
   readonly gate: { expire(): void }
   readonly log: Logger
+  readonly levels: { configure(): void }
   /** Tells the service manager (sd_notify(3)). */
   readonly notify: (state: string) => void
   /** Called after whatever shows in the status has changed. */
@@ -90,7 +91,7 @@ export class Reload {
   }
 
   async #putInForce(config: Config, changed: readonly ReloadedKey[]): Promise<bigint> {
-    const { settings, lineage, recorder, attestor, log } = this.#o
+    const { settings, lineage, recorder, attestor, levels } = this.#o
     const { maxEvidenceAgeSeconds } = config.attestation
     // A shorter age is no reason to end what runs, if the host can still show that it is as it should be.
     if (maxEvidenceAgeSeconds < settings.now.attestation.maxEvidenceAgeSeconds) await attestor.cycle()
@@ -98,7 +99,7 @@ export class Reload {
     const entry = await recorder.record({ type: 'config', digest, changed })
     settings.replace(config)
     settings.report = { ...settings.report, entry, time: rfc3339(Date.now()) }
-    log.level = config.daemon.logLevel
+    levels.configure()
     this.#tell(changed)
     return entry
   }

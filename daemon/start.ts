@@ -9,6 +9,7 @@ import { assemble } from './daemon.ts'
 import { DAEMON_VERSION } from './first-entries.ts'
 import { GovernanceError } from './governance.ts'
 import { readGovernanceKeys, readHostId } from './host.ts'
+import type { LogLevels } from './log/log-level.ts'
 import { sdNotify } from './native.ts'
 import { OWN_SOCKET, type OwnSocket, type OwnSocketOf, processOf, strangerTo } from './own-socket.ts'
 import type { DaemonParts } from './parts.ts'
@@ -44,13 +45,19 @@ export class Start {
    * @param stop aborted when it is to stop
    * @param passed the socket that the service manager listens on for the daemon
    */
-  constructor(settings: Settings, log: Logger, stop: AbortSignal, passed: number | null = null) {
+  constructor(
+    settings: Settings,
+    log: Logger,
+    levels: LogLevels,
+    stop: AbortSignal,
+    passed: number | null = null,
+  ) {
     this.#stop = stop
     this.#passed = passed
     this.#settings = settings
     this.#config = settings.whole
     this.#log = log
-    this.server = createServer(settings, this.#config, log, this.#serving.core)
+    this.server = createServer(settings, log, levels, this.#serving.core)
   }
 
   /**
@@ -237,10 +244,10 @@ function isUnaccepted(found: unknown): found is RolledBackError | NewEpochError 
   return found instanceof RolledBackError || found instanceof NewEpochError
 }
 
-function createServer(settings: Settings, { rpc }: StartConfig, log: Logger, core: DaemonCore): RpcServer {
+function createServer(settings: Settings, log: Logger, levels: LogLevels, core: DaemonCore): RpcServer {
+  const { rpc }: StartConfig = settings.whole
   return new RpcServer({
-    core,
-    log,
+    ...{ core, log, levels },
     quota: settings.quotaLimits(),
     unaryTimeoutMs: () => settings.now.rpc.answerSeconds * 1000,
     limits: {

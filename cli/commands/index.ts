@@ -109,5 +109,6 @@ export const COMMANDS: Commands = {
     show: async p => (await import('./config/show.ts')).addConfigShow(p),
     default: async p => (await import('./config/default.ts')).addConfigDefault(p),
   }),
+  'log-level': async p => (await import('./log-level.ts')).addLogLevel(p),
   completion: async p => (await import('./completion.ts')).addCompletion(p, COMMANDS),
 }

@@ -2,6 +2,7 @@ import type { GovernanceServiceHandlers } from '../../proto/generated/writ/v1/Go
 import type { Caller, DaemonCore, LoadedDocument } from '../core.ts'
 import { requireAuditor, requireGovernor } from './access.ts'
 import { type HandlerContext, unary } from './handler.ts'
+import { type LevelSwitch, levelMessage, logLevelOf } from './log-level-message.ts'
 import { malformed, requiredEnvelope } from './request.ts'
 
 /** Most revocations in one answer. */
@@ -9,9 +10,13 @@ const MAX_PAGE = 1000
 
 /**
  * `writ.v1.GovernanceService` over the daemon. Every change needs a configured uid, which is checked here, *and* the
- * signature of a governance key, which the daemon checks.
+ * signature of a governance key, which the daemon checks. The log level needs only the uid.
  */
-export function governanceService(core: DaemonCore, context: HandlerContext): GovernanceServiceHandlers {
+export function governanceService(
+  core: DaemonCore,
+  context: HandlerContext,
+  levels: LevelSwitch,
+): GovernanceServiceHandlers {
   /** A change: from a governor, with an envelope. */
   const change = <Answer>(apply: (caller: Caller, envelope: Buffer) => Promise<Answer>) =>
     unary<{ envelope: Buffer }, Answer>(context, (caller, request) => {
@@ -42,6 +47,14 @@ export function governanceService(core: DaemonCore, context: HandlerContext): Go
     ClearFailure: change(async (caller, envelope) => {
       const { lineageIndex } = await core.clearFailure(caller, envelope)
       return { lineageIndex: lineageIndex.toString() }
+    }),
+
+    SetLogLevel: unary(context, (caller, request) => {
+      requireGovernor(caller)
+      const chosen = logLevelOf(request)
+      const inForce =
+        chosen === null ? levels.reset(caller.uid) : levels.choose(chosen.level, chosen.seconds, caller.uid)
+      return levelMessage(inForce)
     }),
 
     ListRevocations: unary(context, (caller, { pageSize, pageToken }) => {

@@ -16,6 +16,7 @@ import { executionService } from './execution-service.ts'
 import { governanceService } from './governance-service.ts'
 import type { HandlerContext } from './handler.ts'
 import { lineageService } from './lineage-service.ts'
+import type { LevelSwitch } from './log-level-message.ts'
 import { withOutputMessages } from './output-message.ts'
 import { PeerRegistry } from './peer.ts'
 import { Quota, type QuotaLimits } from './quota.ts'
@@ -55,6 +56,7 @@ export interface RpcServerOptions {
   readonly unaryTimeoutMs?: () => number
   readonly limits?: Partial<RpcLimits>
   readonly log: RpcLog
+  readonly levels: LevelSwitch
 }
 
 /** Names of the daemon's services, as health and reflection know them. */
@@ -116,7 +118,7 @@ export class RpcServer {
     add(withOutputMessages(api.execution), executionService(core, context))
     add(api.attestation, attestationService(core, context))
     add(api.lineage, lineageService(core, context))
-    add(api.governance, governanceService(core, context))
+    add(api.governance, governanceService(core, context, options.levels))
     this.#health = addHealth(add, SERVICE_NAMES, this.#shutdown.signal)
     addReflection(add, this.#shutdown.signal)
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure())

@@ -96,6 +96,7 @@ export const REPEAT: Readonly<Record<MethodName, RepeatRule>> = {
   'governance.Revoke': { repeat: 'no', why: SIGNED_ONCE },
   'governance.ListRevocations': { repeat: 'yes', why: 'reads' },
   'governance.ClearFailure': { repeat: 'no', why: SIGNED_ONCE },
+  'governance.SetLogLevel': { repeat: 'yes', why: 'a level that is set twice is set once' },
 }
 
 const BY_PATH = new Map<string, Repeat>(

@@ -19,6 +19,8 @@ import type { LoadTrustRootsResponseInput as _writ_v1_LoadTrustRootsResponseInpu
 import type { RevocationInput as _writ_v1_RevocationInput, Revocation as _writ_v1_Revocation } from './writ/v1/Revocation.ts';
 import type { RevokeRequestInput as _writ_v1_RevokeRequestInput, RevokeRequest as _writ_v1_RevokeRequest } from './writ/v1/RevokeRequest.ts';
 import type { RevokeResponseInput as _writ_v1_RevokeResponseInput, RevokeResponse as _writ_v1_RevokeResponse } from './writ/v1/RevokeResponse.ts';
+import type { SetLogLevelRequestInput as _writ_v1_SetLogLevelRequestInput, SetLogLevelRequest as _writ_v1_SetLogLevelRequest } from './writ/v1/SetLogLevelRequest.ts';
+import type { SetLogLevelResponseInput as _writ_v1_SetLogLevelResponseInput, SetLogLevelResponse as _writ_v1_SetLogLevelResponse } from './writ/v1/SetLogLevelResponse.ts';
 
 type SubtypeConstructor<Constructor extends new (...args: any) => any, Subtype> = {
   new(...args: ConstructorParameters<Constructor>): Subtype;
@@ -31,7 +33,8 @@ export interface ProtoGrpcType {
       ClearFailureResponse: MessageTypeDefinition<_writ_v1_ClearFailureResponseInput, _writ_v1_ClearFailureResponse>
       /**
        * Changes what the daemon enforces. Every change is a document signed by a governance key (a DSSE envelope) and comes
-       * from a configured uid: both are needed. Every change is in the lineage before it is answered.
+       * from a configured uid: both are needed. Every change is in the lineage before it is answered. SetLogLevel alone changes nothing that is
+       * enforced: it needs the uid, and is in the log.
        */
       GovernanceService: SubtypeConstructor<typeof grpc.Client, _writ_v1_GovernanceServiceClient> & { service: _writ_v1_GovernanceServiceDefinition }
       ListRevocationsRequest: MessageTypeDefinition<_writ_v1_ListRevocationsRequestInput, _writ_v1_ListRevocationsRequest>
@@ -46,10 +49,13 @@ export interface ProtoGrpcType {
       LoadSecretPolicyResponse: MessageTypeDefinition<_writ_v1_LoadSecretPolicyResponseInput, _writ_v1_LoadSecretPolicyResponse>
       LoadTrustRootsRequest: MessageTypeDefinition<_writ_v1_LoadTrustRootsRequestInput, _writ_v1_LoadTrustRootsRequest>
       LoadTrustRootsResponse: MessageTypeDefinition<_writ_v1_LoadTrustRootsResponseInput, _writ_v1_LoadTrustRootsResponse>
+      LogLevel: EnumTypeDefinition
       Revocation: MessageTypeDefinition<_writ_v1_RevocationInput, _writ_v1_Revocation>
       RevocationKind: EnumTypeDefinition
       RevokeRequest: MessageTypeDefinition<_writ_v1_RevokeRequestInput, _writ_v1_RevokeRequest>
       RevokeResponse: MessageTypeDefinition<_writ_v1_RevokeResponseInput, _writ_v1_RevokeResponse>
+      SetLogLevelRequest: MessageTypeDefinition<_writ_v1_SetLogLevelRequestInput, _writ_v1_SetLogLevelRequest>
+      SetLogLevelResponse: MessageTypeDefinition<_writ_v1_SetLogLevelResponseInput, _writ_v1_SetLogLevelResponse>
     }
   }
 }

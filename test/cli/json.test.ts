@@ -76,6 +76,8 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
 
   test('of what is asked of a daemon', async () => {
     await json('status')
+    await json('log-level debug', '--for', '1m')
+    await json('log-level configured')
     const { hostId } = await json('status')
     await json(
       ...(['labels sign', '--host', hostId, '--label', 'x', '--valid', 'any', '--version', '1'] as const),

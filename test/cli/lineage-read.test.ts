@@ -345,6 +345,7 @@ test('what is followed comes as it is appended, waits for a daemon that is gone,
   expect({ exitCode: child.exitCode, stderr }).toEqual({ exitCode: null, stderr: '' })
   const again = new RpcServer({
     core: rig.core,
+    levels: rig.levels,
     quota: GENEROUS,
     log: { warn: () => undefined, error: () => undefined },
   })

@@ -6,6 +6,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { configBytes } from '../../configuration/daemon-file.ts'
 import { readConfig } from '../../configuration/read-file.ts'
 import { configValue, RELOADED_KEYS } from '../../configuration/schema.ts'
+import { LogLevels } from '../../daemon/log/log-level.ts'
 import { Reload } from '../../daemon/reload.ts'
 import { Settings } from '../../daemon/settings.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
@@ -33,6 +34,7 @@ async function setup(text = TRUST) {
     gate: { expire: () => void said.push('expire') },
     notify: state => void said.push(state.replace(/\d{6,}/, 'NOW')),
     changed: () => void said.push('status'),
+    levels: new LogLevels(log, () => settings.now.daemon.logLevel),
   })
   return { ...daemon, path, write, settings, said, log, lines, reload }
 }

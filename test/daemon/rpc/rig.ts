@@ -1,6 +1,8 @@
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pino } from 'pino'
+import { LogLevels } from '../../../daemon/log/log-level.ts'
 import type { Acceptor, ListenOptions } from '../../../daemon/rpc/acceptor.ts'
 import type { QuotaLimits } from '../../../daemon/rpc/quota.ts'
 import { type RpcLimits, RpcServer } from '../../../daemon/rpc/server.ts'
@@ -19,6 +21,7 @@ export const GENEROUS: QuotaLimits = {
 /** A server with its own directory and socket, and what it logged. */
 export interface Rig {
   readonly core: MemoryCore
+  readonly levels: LogLevels
   readonly server: RpcServer
   readonly acceptor: Acceptor
   readonly socket: string
@@ -43,9 +46,11 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const core = new MemoryCore()
   const errors: unknown[] = []
   const warnings: string[] = []
+  const levels = new LogLevels(pino({ level: 'info' }, { write: () => undefined }), () => 'info')
   const server = new RpcServer({
     core,
     quota: { ...GENEROUS, ...options.quota },
+    levels,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
     ...(options.unaryTimeoutMs === undefined ? {} : { unaryTimeoutMs: options.unaryTimeoutMs }),
     log: {
@@ -64,6 +69,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const clients: WritClient[] = []
   return {
     core,
+    levels,
     server,
     acceptor,
     socket: acceptor.path,

@@ -46,6 +46,7 @@ describe('whoever is neither governor nor auditor', () => {
       client.call(governance.LoadSecretPolicy, { envelope }),
       client.call(governance.Revoke, { envelope }),
       client.call(governance.ClearFailure, { envelope }),
+      client.call(governance.SetLogLevel, { level: 'LOG_LEVEL_DEBUG', seconds: 60 }),
       client.call(governance.ListRevocations, {}),
     ]
     for (const call of calls) {
@@ -280,5 +281,28 @@ describe('attestation', () => {
         at: 'nonce',
       })
     }
+  })
+})
+
+describe('the log level', () => {
+  it('is set by a governor for a time that has an end, and taken back', async () => {
+    await start('all')
+    const { SetLogLevel } = api.governance
+    const set = await client.call(SetLogLevel, { level: 'LOG_LEVEL_DEBUG', seconds: 600 })
+    expect(set).toMatchObject({ level: 'LOG_LEVEL_DEBUG', configured: 'LOG_LEVEL_INFO' })
+    expect(Math.abs(Date.parse(set.untilTime) - Date.now() - 600_000)).toBeLessThan(10_000)
+    expect(await client.call(SetLogLevel, {})).toEqual({
+      ...{ level: 'LOG_LEVEL_INFO', configured: 'LOG_LEVEL_INFO', untilTime: '' },
+    })
+    for (const request of [
+      { level: 'LOG_LEVEL_DEBUG', seconds: 0 },
+      { level: 'LOG_LEVEL_DEBUG', seconds: 86_401 },
+      { level: 'LOG_LEVEL_UNSPECIFIED', seconds: 1 },
+      { level: 9 as never, seconds: 1 },
+    ] as const)
+      expect(await failure(client.call(SetLogLevel, request))).toMatchObject({
+        status: 'INVALID_ARGUMENT',
+        faultCode: 'REQUEST_MALFORMED',
+      })
   })
 })

@@ -18,10 +18,13 @@ import type { LoadTrustRootsRequestInput as _writ_v1_LoadTrustRootsRequestInput,
 import type { LoadTrustRootsResponseInput as _writ_v1_LoadTrustRootsResponseInput, LoadTrustRootsResponse as _writ_v1_LoadTrustRootsResponse } from '../../writ/v1/LoadTrustRootsResponse.ts';
 import type { RevokeRequestInput as _writ_v1_RevokeRequestInput, RevokeRequest as _writ_v1_RevokeRequest } from '../../writ/v1/RevokeRequest.ts';
 import type { RevokeResponseInput as _writ_v1_RevokeResponseInput, RevokeResponse as _writ_v1_RevokeResponse } from '../../writ/v1/RevokeResponse.ts';
+import type { SetLogLevelRequestInput as _writ_v1_SetLogLevelRequestInput, SetLogLevelRequest as _writ_v1_SetLogLevelRequest } from '../../writ/v1/SetLogLevelRequest.ts';
+import type { SetLogLevelResponseInput as _writ_v1_SetLogLevelResponseInput, SetLogLevelResponse as _writ_v1_SetLogLevelResponse } from '../../writ/v1/SetLogLevelResponse.ts';
 
 /**
  * Changes what the daemon enforces. Every change is a document signed by a governance key (a DSSE envelope) and comes
- * from a configured uid: both are needed. Every change is in the lineage before it is answered.
+ * from a configured uid: both are needed. Every change is in the lineage before it is answered. SetLogLevel alone changes nothing that is
+ * enforced: it needs the uid, and is in the log.
  */
 export interface GovernanceServiceClient extends grpc.Client {
   /**
@@ -150,11 +153,27 @@ export interface GovernanceServiceClient extends grpc.Client {
   revoke(argument: _writ_v1_RevokeRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_RevokeResponse>): grpc.ClientUnaryCall;
   revoke(argument: _writ_v1_RevokeRequestInput, callback: grpc.requestCallback<_writ_v1_RevokeResponse>): grpc.ClientUnaryCall;
 
+  /**
+   * Sets how much the daemon logs, for a while: afterwards, and after a restart, it is again as configured.
+   */
+  SetLogLevel(argument: _writ_v1_SetLogLevelRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_SetLogLevelResponse>): grpc.ClientUnaryCall;
+  SetLogLevel(argument: _writ_v1_SetLogLevelRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_SetLogLevelResponse>): grpc.ClientUnaryCall;
+  SetLogLevel(argument: _writ_v1_SetLogLevelRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_SetLogLevelResponse>): grpc.ClientUnaryCall;
+  SetLogLevel(argument: _writ_v1_SetLogLevelRequestInput, callback: grpc.requestCallback<_writ_v1_SetLogLevelResponse>): grpc.ClientUnaryCall;
+  /**
+   * Sets how much the daemon logs, for a while: afterwards, and after a restart, it is again as configured.
+   */
+  setLogLevel(argument: _writ_v1_SetLogLevelRequestInput, metadata: grpc.Metadata, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_SetLogLevelResponse>): grpc.ClientUnaryCall;
+  setLogLevel(argument: _writ_v1_SetLogLevelRequestInput, metadata: grpc.Metadata, callback: grpc.requestCallback<_writ_v1_SetLogLevelResponse>): grpc.ClientUnaryCall;
+  setLogLevel(argument: _writ_v1_SetLogLevelRequestInput, options: grpc.CallOptions, callback: grpc.requestCallback<_writ_v1_SetLogLevelResponse>): grpc.ClientUnaryCall;
+  setLogLevel(argument: _writ_v1_SetLogLevelRequestInput, callback: grpc.requestCallback<_writ_v1_SetLogLevelResponse>): grpc.ClientUnaryCall;
+
 }
 
 /**
  * Changes what the daemon enforces. Every change is a document signed by a governance key (a DSSE envelope) and comes
- * from a configured uid: both are needed. Every change is in the lineage before it is answered.
+ * from a configured uid: both are needed. Every change is in the lineage before it is answered. SetLogLevel alone changes nothing that is
+ * enforced: it needs the uid, and is in the log.
  */
 export interface GovernanceServiceHandlers extends grpc.UntypedServiceImplementation {
   /**
@@ -200,6 +219,11 @@ export interface GovernanceServiceHandlers extends grpc.UntypedServiceImplementa
    */
   Revoke: grpc.handleUnaryCall<_writ_v1_RevokeRequest, _writ_v1_RevokeResponseInput>;
 
+  /**
+   * Sets how much the daemon logs, for a while: afterwards, and after a restart, it is again as configured.
+   */
+  SetLogLevel: grpc.handleUnaryCall<_writ_v1_SetLogLevelRequest, _writ_v1_SetLogLevelResponseInput>;
+
 }
 
 export interface GovernanceServiceDefinition extends grpc.ServiceDefinition {
@@ -211,4 +235,5 @@ export interface GovernanceServiceDefinition extends grpc.ServiceDefinition {
   LoadSecretPolicy: MethodDefinition<_writ_v1_LoadSecretPolicyRequestInput, _writ_v1_LoadSecretPolicyResponseInput, _writ_v1_LoadSecretPolicyRequest, _writ_v1_LoadSecretPolicyResponse>
   LoadTrustRoots: MethodDefinition<_writ_v1_LoadTrustRootsRequestInput, _writ_v1_LoadTrustRootsResponseInput, _writ_v1_LoadTrustRootsRequest, _writ_v1_LoadTrustRootsResponse>
   Revoke: MethodDefinition<_writ_v1_RevokeRequestInput, _writ_v1_RevokeResponseInput, _writ_v1_RevokeRequest, _writ_v1_RevokeResponse>
+  SetLogLevel: MethodDefinition<_writ_v1_SetLogLevelRequestInput, _writ_v1_SetLogLevelResponseInput, _writ_v1_SetLogLevelRequest, _writ_v1_SetLogLevelResponse>
 }
