@@ -39,6 +39,8 @@ export class EntryOwners {
       case 'execution-start':
       case 'execution-end':
       case 'freeze':
+      case 'hand-over':
+      case 'adoption':
       case 'kill-sent':
         return (await this.#permitted(event.decision, event.executionId, 0)) ?? null
       case 'thaw': {

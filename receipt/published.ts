@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { receiptSchema } from './file.ts'
+import { BETWEEN } from './story.ts'
 
 /** Schemas that are published under docs/schema, with what their fields mean. The statement's is only published: the verifier makes the statement anew. */
 
@@ -84,7 +85,7 @@ const statementSchema = v.strictObject({
     start: v.strictObject({ entry: count, time, bootNs: decimal, pid: count, cgroup: text, epoch: count }),
     between: list(
       v.strictObject({
-        ...{ entry: count, type: v.picklist(['freeze', 'renewal', 'thaw', 'kill-sent']), time },
+        ...{ entry: count, type: v.picklist(BETWEEN), time },
         ...{ cause: v.nullable(text), outcome: v.nullable(v.picklist(['permit', 'deny'])) },
       }),
       512,

@@ -13,7 +13,7 @@ export interface Numbered<T extends LineageEvent = LineageEvent> {
 }
 type Entry<T extends LineageEvent['type']> = Numbered<EventOf<T>>
 
-const BETWEEN = ['freeze', 'renewal', 'thaw', 'kill-sent'] as const
+export const BETWEEN = ['freeze', 'renewal', 'thaw', 'hand-over', 'adoption', 'kill-sent'] as const
 type Between = (typeof BETWEEN)[number]
 
 /** All that the log says of one execution that ran and has ended, and what that rests on. */
@@ -132,8 +132,10 @@ function checkOrder({
       throw inconsistent('it is not between START and END', index)
     if ('decision' in event && event.decision !== permit.index)
       throw inconsistent('it names another permit', index)
-    if (event.type === 'thaw' && !isPermitted(between, event.renewal, index))
+    if ((event.type === 'thaw' || event.type === 'adoption') && !isPermitted(between, event.renewal, index))
       throw inconsistent('it goes on without a decision that permits it', index)
+    if (event.type === 'adoption' && !isHandedOver(between, index))
+      throw inconsistent('it was taken over, and nobody had handed it over', index)
   }
   if (end.index <= start.index) throw inconsistent('the END does not come after the START', end.index)
   if (end.event.decision !== permit.index) throw inconsistent('the END is not that of the permit', end.index)
@@ -144,6 +146,11 @@ function checkOrder({
 function isPermitted(between: Story['between'], renewal: number, before: number): boolean {
   const entry = between.find(({ index }) => index === renewal)
   return entry?.event.type === 'renewal' && entry.event.outcome === 'permit' && renewal < before
+}
+
+/** Whether an entry before this one says that it is kept for a later run of the daemon. */
+function isHandedOver(between: Story['between'], before: number): boolean {
+  return between.some(({ index, event }) => event.type === 'hand-over' && index < before)
 }
 
 /** Run, appraisal, documents and parent are those that the decision was made on. */

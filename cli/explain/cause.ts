@@ -109,10 +109,10 @@ export async function causeOf(
   return { text: TEXTS[cause] ?? `of ${cause}`, entries: [] }
 }
 
-/** The epoch that it belonged to in the end: each thaw moves it on. */
+/** The epoch that it belonged to in the end: each thaw and each adoption moves it on. */
 function epochOf({ start, orders }: FoundRequest): number | null {
-  const thaw = orders.findLast(({ event }) => event.type === 'thaw')?.event
-  return thaw?.type === 'thaw' ? thaw.epoch : (start?.event.epoch ?? null)
+  const last = orders.findLast(({ event }) => event.type === 'thaw' || event.type === 'adoption')?.event
+  return last !== undefined && 'epoch' in last ? last.epoch : (start?.event.epoch ?? null)
 }
 
 function exited(exitCode: number | null, signal: number | null): string {

@@ -23,7 +23,7 @@ export interface FoundRequest {
   readonly changes: readonly Change[]
 }
 
-type Order = 'freeze' | 'renewal' | 'thaw' | 'kill-sent'
+type Order = 'freeze' | 'renewal' | 'thaw' | 'hand-over' | 'adoption' | 'kill-sent'
 
 /** How many entries behind an end belong to what may have caused it. */
 const BEHIND = 64
@@ -62,6 +62,8 @@ export async function findRequest(source: RequestSource, target: Target): Promis
         case 'freeze':
         case 'renewal':
         case 'thaw':
+        case 'hand-over':
+        case 'adoption':
         case 'kill-sent':
           if (event.executionId === executionId) orders.push({ index, event })
           break

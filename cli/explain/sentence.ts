@@ -79,14 +79,20 @@ function denied({ request, recorded, uses, revocation }: Known): string {
   return `${first.message} [${first.code}]${others}`
 }
 
+/** What an entry says that it is from then on; null if it says nothing of that. */
+function stateBy(event: FoundRequest['orders'][number]['event']): string | null {
+  if (event.type === 'freeze') return 'frozen'
+  if (event.type === 'thaw' || event.type === 'adoption') return 'running'
+  return event.type === 'hand-over' && event.over === 'restart' ? 'kept by the launcher' : null
+}
+
 function ended({ request, cause }: Known): string {
   const { start, end, decision } = request
   if (decision.event.use === null) return ''
   if (end === null || cause === null) {
     if (start === null) return ' No start of it is recorded.'
-    const last = request.orders.findLast(({ event }) => event.type === 'freeze' || event.type === 'thaw')
-    const state = last?.event.type === 'freeze' ? 'frozen' : 'running'
-    return ` No end of it is recorded: it is ${state}.`
+    const states = request.orders.flatMap(({ event }) => stateBy(event) ?? [])
+    return ` No end of it is recorded: it is ${states.at(-1) ?? 'running'}.`
   }
   if (start === null) return ` It never ran, because ${cause.text}.`
   const after = duration(between(start, end))

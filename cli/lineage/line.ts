@@ -62,6 +62,8 @@ function say(event: LineageEvent, command: string | null): Said {
     case 'execution-start':
     case 'freeze':
     case 'thaw':
+    case 'hand-over':
+    case 'adoption':
     case 'kill-sent':
     case 'execution-end':
       return sayExecution(event)
@@ -89,9 +91,16 @@ function sayDecision(event: LineageEvent & { type: 'decision' | 'renewal' }, com
   return [what, permit ? 'green' : 'red', permit ? `${asked}${id}` : `${codes(event.reasons)}: ${asked}`]
 }
 
-function sayExecution(
-  event: LineageEvent & { type: 'execution-start' | 'freeze' | 'thaw' | 'kill-sent' | 'execution-end' },
-): Said {
+type OfExecution =
+  | 'execution-start'
+  | 'freeze'
+  | 'thaw'
+  | 'hand-over'
+  | 'adoption'
+  | 'kill-sent'
+  | 'execution-end'
+
+function sayExecution(event: LineageEvent & { type: OfExecution }): Said {
   switch (event.type) {
     case 'execution-start':
       return [
@@ -103,6 +112,10 @@ function sayExecution(
       return ['FREEZE', 'yellow', event.cause]
     case 'thaw':
       return ['THAW', 'green', `epoch ${event.epoch}`]
+    case 'hand-over':
+      return ['KEEP', 'yellow', `over a ${event.over} of the daemon`]
+    case 'adoption':
+      return ['ADOPT', 'green', `epoch ${event.epoch}`]
     case 'kill-sent':
       return ['KILL', 'yellow', event.cause]
     case 'execution-end': {
@@ -117,17 +130,7 @@ function sayExecution(
 type HostEvent = Exclude<
   LineageEvent,
   {
-    type:
-      | 'decision'
-      | 'renewal'
-      | 'denials-counted'
-      | 'execution-start'
-      | 'freeze'
-      | 'thaw'
-      | 'kill-sent'
-      | 'execution-end'
-      | 'trust-transition'
-      | 'appraisal'
+    type: 'decision' | 'renewal' | 'denials-counted' | OfExecution | 'trust-transition' | 'appraisal'
   }
 >
 

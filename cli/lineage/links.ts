@@ -17,7 +17,7 @@ export function linksOf(index: number, event: LineageEvent): Link[] {
     links.push(['parent', parent], ['trust roots', trustRoots], ['policy', policy], ['appraisal', appraisal])
   } else {
     links.push(['decision', permitOf(index, event)])
-    if (event.type === 'thaw') links.push(['renewal', event.renewal])
+    if ('renewal' in event) links.push(['renewal', event.renewal])
   }
   return links.flatMap(([as, at]) => (at === null ? [] : [{ as, index: at }]))
 }

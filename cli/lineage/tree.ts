@@ -60,6 +60,8 @@ export class TreeBuilder {
       case 'freeze':
       case 'renewal':
       case 'thaw':
+      case 'hand-over':
+      case 'adoption':
       case 'kill-sent':
       case 'execution-end':
         return this.#ofExecution(index, event)

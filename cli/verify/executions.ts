@@ -5,20 +5,43 @@ import { DroppedEntries } from './dropped-entries.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
 /** Events that name the permit of their execution. */
-const PERMITTED: ReadonlySet<string> = new Set(['execution-start', 'freeze', 'kill-sent', 'execution-end'])
+const PERMITTED: ReadonlySet<string> = new Set([
+  'execution-start',
+  'freeze',
+  'hand-over',
+  'adoption',
+  'kill-sent',
+  'execution-end',
+])
 
 /** One execution, as far as the log has got. */
 interface Life {
   state: 'permitted' | 'started' | 'ended'
   frozen: boolean
   readonly permit: number
-  /** The entry since its last freeze or thaw that says that it may go on. */
+  /** The entry since its last freeze, thaw or adoption, and of this run, that says that it may go on. */
   renewal: number | null
+  /** The run that handed it over last; null if none has. */
+  handedOver: Run | null
+}
+
+/** One run of the daemon. */
+interface Run {
+  readonly index: number
+  readonly bootId: string
+}
+
+interface Counts {
+  starts: number
+  freezes: number
+  thaws: number
+  handOvers: number
+  adoptions: number
 }
 
 /**
- * Each execution started once, under its permit, with the subjects that the permit saw; what was frozen went on only under a decision
- * that was made since; and what ended is confirmed dead.
+ * Each execution started once, under its permit, with the subjects that the permit saw; what was frozen, or taken over from an earlier run of the
+ * daemon, went on only under a decision that was made since; and what ended is confirmed dead.
  */
 export async function checkExecutions(
   entries: readonly LogEntry[],
@@ -27,11 +50,18 @@ export async function checkExecutions(
   const dropped = new DroppedEntries()
   const lives = new Map<string, Life>()
   const before = new Set<string>()
-  const count = { starts: 0, freezes: 0, thaws: 0 }
+  const count: Counts = { starts: 0, freezes: 0, thaws: 0, handOvers: 0, adoptions: 0 }
+  let run: Run | null = null
   for (const { index, event } of entries) {
     await atEntry(index, async () => {
       if (event.type === 'epoch') {
         for (const id of parseCarried(await blob(event.carried)).open) before.add(id)
+        return
+      }
+      if (event.type === 'daemon-start') {
+        run = { index, bootId: event.bootId }
+        // What a daemon decided is nothing that the next one may go on by.
+        for (const life of lives.values()) life.renewal = null
         return
       }
       // What the log before this one left running: its permit and its START are there.
@@ -41,7 +71,10 @@ export async function checkExecutions(
       }
       if (event.type === 'decision' && event.outcome === 'permit' && event.executionId !== null) {
         if (lives.has(event.executionId)) throw new StepFailure('a second permit of one execution')
-        lives.set(event.executionId, { state: 'permitted', frozen: false, permit: index, renewal: null })
+        const { executionId } = event
+        lives.set(executionId, {
+          ...{ state: 'permitted', frozen: false, permit: index, renewal: null, handedOver: null },
+        })
         return
       }
       const life = 'executionId' in event ? lives.get(event.executionId ?? '') : undefined
@@ -65,24 +98,22 @@ export async function checkExecutions(
         life.state = 'ended'
       } else {
         hold(index, event, life, count)
+        carry(event, life, run, count)
       }
     })
   }
   const running = [...lives.values()].filter(({ state }) => state === 'started').length
-  const { starts, freezes, thaws } = count
+  const { starts, freezes, thaws, handOvers, adoptions } = count
   const held = freezes === 0 ? '' : `; ${freezes} freezes, ${thaws} thaws, each permitted anew`
+  const carried =
+    handOvers === 0 ? '' : `; ${handOvers} hand-overs, ${adoptions} adoptions, each permitted anew`
   return dropped.result(
-    `${starts} started under a permit, ${starts - running} ended, ${running} still running${held}`,
+    `${starts} started under a permit, ${starts - running} ended, ${running} still running${held}${carried}`,
   )
 }
 
 /** A thaw follows a freeze, and names the last permit to go on, which is younger than that. @throws StepFailure */
-function hold(
-  index: number,
-  event: LogEntry['event'],
-  life: Life | undefined,
-  count: { freezes: number; thaws: number },
-): void {
+function hold(index: number, event: LogEntry['event'], life: Life | undefined, count: Counts): void {
   if (event.type === 'freeze') {
     if (life === undefined || life.state === 'permitted') throw new StepFailure('a freeze of what never ran')
     life.frozen = true
@@ -99,6 +130,29 @@ function hold(
     // It is recorded before the launcher is asked, which may refuse: then it is still frozen, and the next one needs a decision of its own.
     life.renewal = null
     count.thaws++
+  }
+}
+
+/**
+ * An adoption is of what ran and stood under a hand-over of an earlier run of this boot, and names the last permit to go on, which this run has
+ * recorded. @throws StepFailure
+ */
+function carry(event: LogEntry['event'], life: Life | undefined, run: Run | null, count: Counts): void {
+  if (event.type === 'hand-over') {
+    if (life?.state !== 'started' || life.frozen) throw new StepFailure('a hand-over of what did not run')
+    life.handedOver = run
+    count.handOvers++
+  } else if (event.type === 'adoption') {
+    if (life?.state !== 'started' || life.frozen) throw new StepFailure('an adoption of what did not run')
+    const from = life.handedOver
+    if (from === null || run === null || from.index === run.index)
+      throw new StepFailure('an adoption of what no earlier run handed over')
+    if (from.bootId !== run.bootId) throw new StepFailure('an adoption over a boot, which nothing outlives')
+    if (life.renewal === null || life.renewal !== event.renewal)
+      throw new StepFailure('an adoption without a decision of this run that permits it')
+    // The launcher may refuse: it then stays kept, and the next one needs a decision of its own.
+    life.renewal = null
+    count.adoptions++
   }
 }
 

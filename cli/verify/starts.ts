@@ -28,7 +28,7 @@ export async function checkLapsed(
     await atEntry(entry.index, async () => {
       await state.apply(entry)
       const { event } = entry
-      if (event.type === 'thaw') checkThaw(entry.index, event, state, entries)
+      if (event.type === 'thaw' || event.type === 'adoption') checkGoesOn(entry.index, event, state, entries)
       if (event.type !== 'execution-start') return
       const why =
         closedGate(event, state) ??
@@ -46,27 +46,31 @@ export async function checkLapsed(
   return dropped.result(`${late} stopped before the first instruction`)
 }
 
-/** Why the gate forbids this START or thaw; a throw when it cannot even have been on its way when the gate closed. */
-function closedGate(event: EventOf<'execution-start'> | EventOf<'thaw'>, { gate }: LogState): string | null {
+/** What goes on by an entry, after a lapse or in the hands of another run. */
+type GoesOn = EventOf<'thaw'> | EventOf<'adoption'>
+
+const NAMES = { 'execution-start': 'a START', thaw: 'a thaw', adoption: 'an adoption' } as const
+
+/** Why the gate forbids this START, thaw or adoption; a throw when it cannot even have been on its way when the gate closed. */
+function closedGate(event: EventOf<'execution-start'> | GoesOn, { gate }: LogState): string | null {
   const { state, epoch, sinceMs } = gate.newest
   if (state === 'ATTESTED' && epoch === event.epoch) return null
   const why = `the gate was ${state} in epoch ${epoch}, it is of epoch ${event.epoch}`
-  const what = event.type === 'thaw' ? 'a thaw' : 'a START'
-  if (Date.parse(event.time) > sinceMs + RECORDED_MS) throw new StepFailure(`${what}, and ${why}`)
+  if (Date.parse(event.time) > sinceMs + RECORDED_MS)
+    throw new StepFailure(`${NAMES[event.type]}, and ${why}`)
   return why
 }
 
-/** A thaw is recorded before the gate is looked at once more: one that came too late left it frozen, to be thawed anew or killed. */
-function checkThaw(
-  index: number,
-  thaw: EventOf<'thaw'>,
-  state: LogState,
-  entries: readonly LogEntry[],
-): void {
-  const why = closedGate(thaw, state)
-  if (why === null) return
+/**
+ * A thaw or an adoption is recorded before the gate is looked at once more: one that came too late left it frozen or kept, to be let go on anew, or to
+ * end. What was frozen cannot have ended by itself; what is kept runs, under the lease that it had.
+ */
+function checkGoesOn(index: number, goesOn: GoesOn, state: LogState, entries: readonly LogEntry[]): void {
+  const why = closedGate(goesOn, state)
+  if (why === null || goesOn.type === 'adoption') return
   const next = entries.find(
-    ({ index: at, event }) => at > index && 'executionId' in event && event.executionId === thaw.executionId,
+    ({ index: at, event }) =>
+      at > index && 'executionId' in event && event.executionId === goesOn.executionId,
   )?.event
   if (next?.type === 'execution-end' && RAN.has(next.cause)) throw new StepFailure(`a thaw, and ${why}`)
 }

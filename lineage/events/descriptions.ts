@@ -201,6 +201,26 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
       epoch: 'the gate’s opening that it belongs to from now on',
     },
   },
+  'hand-over': {
+    says: 'The launcher keeps it while no daemon runs, under the lease that it has. Written before the launcher is told.',
+    fields: {
+      executionId: 'which',
+      decision: 'entry of its permit',
+      over: 'restart: one that was announced; crash: any end of the daemon, as the configuration says',
+      stdinBytes: 'how much its standard input had got since its start; null where nobody can know',
+      outputBytes: 'how much its callers had been sent since its start; null where nobody can know',
+      attach: 'SHA-256 of the token with which its caller attaches to it; null if nobody can',
+    },
+  },
+  adoption: {
+    says: 'A later run of the daemon takes it over, and it goes on. Written before the launcher is asked.',
+    fields: {
+      executionId: 'which',
+      decision: 'entry of its permit',
+      renewal: 'entry that permits it',
+      epoch: 'the gate’s opening that it belongs to from now on',
+    },
+  },
   'kill-sent': {
     says: 'The order to end it was given.',
     fields: { executionId: 'which', decision: 'entry of its permit', cause: 'why' },

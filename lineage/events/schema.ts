@@ -182,6 +182,20 @@ export const SCHEMAS = {
   renewal: event('renewal', { ...decided, executionId }),
   /** It goes on, as an execution of this epoch; `renewal` is the entry that permits it. */
   thaw: event('thaw', { executionId, renewal: index, epoch: count }),
+  /**
+   * The launcher is about to be told to keep it while no daemon runs: over a restart that was announced, or, as the configuration says, over a crash.
+   * `stdinBytes` and `outputBytes` count from its start; null where nobody can know. `attach` is the digest of the token that its caller attaches with.
+   */
+  'hand-over': event('hand-over', {
+    executionId,
+    decision: index,
+    over: oneOf('restart', 'crash'),
+    stdinBytes: nullable(count),
+    outputBytes: nullable(count),
+    attach: nullable(digest),
+  }),
+  /** This run of the daemon takes it over from the one before, as an execution of this epoch; `renewal` is the entry that permits it. */
+  adoption: event('adoption', { executionId, decision: index, renewal: index, epoch: count }),
   'kill-sent': event('kill-sent', { executionId, decision: index, cause: code }),
   'execution-end': event('execution-end', {
     executionId,

@@ -11,6 +11,8 @@ const PASSED_OVER: ReadonlySet<string> = new Set<LineageEvent['type']>([
   'denials-counted',
   'freeze',
   'thaw',
+  'hand-over',
+  'adoption',
   'kill-sent',
   'counter',
 ])

@@ -10,26 +10,32 @@ const subjects = [terms?.program, ...(terms?.files ?? [])].map(file => file?.sha
 
 /** What the check looks at of each kind of entry. */
 const EVENTS = {
+  run: { type: 'daemon-start', bootId: 'a' },
+  'run after a boot': { type: 'daemon-start', bootId: 'b' },
   permit: { type: 'decision', outcome: 'permit', executionId: ID, record: 'r' },
   start: { type: 'execution-start', executionId: ID, decision: 0, subjects },
   freeze: { type: 'freeze', executionId: ID, decision: 0 },
   allowed: { type: 'renewal', outcome: 'permit', executionId: ID },
   denied: { type: 'renewal', outcome: 'deny', executionId: ID },
   end: { type: 'execution-end', executionId: ID, decision: 0, confirmedDead: true },
+  'hand-over': { type: 'hand-over', executionId: ID, over: 'restart', decision: 0 },
+  'hand-over of another': { type: 'hand-over', executionId: ID, decision: 7, over: 'restart' },
   'end of another': { type: 'execution-end', executionId: ID, decision: 1, confirmedDead: true },
   'freeze of another': { type: 'freeze', executionId: ID, decision: 1 },
   'kill of another': { type: 'kill-sent', executionId: ID, decision: 1 },
 }
-type Step = keyof typeof EVENTS | `thaw ${number}`
+type Step = keyof typeof EVENTS | `${'thaw' | 'adoption'} ${number}`
 
 async function check(...steps: Step[]): Promise<Holds> {
   const entries = steps.map((step, index): LogEntry => {
-    const renewal = /^thaw (.*)/.exec(step)?.[1]
+    const [, type, renewal] = /^(thaw|adoption) (.*)/.exec(step) ?? []
     const event =
-      renewal !== undefined
-        ? { type: 'thaw', executionId: ID, renewal: Number(renewal) }
+      type !== undefined
+        ? { type, executionId: ID, renewal: Number(renewal), ...(type === 'adoption' && { decision: 0 }) }
         : EVENTS[step as keyof typeof EVENTS]
-    return { index, event: event as unknown as LineageEvent } as LogEntry
+    // Those of its own permit, wherever that stands.
+    const own = 'decision' in event && event.decision === 0 ? { decision: steps.indexOf('permit') } : {}
+    return { index, event: { ...event, ...own } as unknown as LineageEvent } as LogEntry
   })
   return (await checkExecutions(entries, async () => record)) as Holds
 }
@@ -81,6 +87,58 @@ describe('what was frozen', () => {
     ['a freeze that names another permit', ['permit', 'start', 'freeze of another'], 'another permit'],
     ['a kill that names another permit', ['permit', 'start', 'kill of another'], 'another permit'],
   ])('%s is a failure', async (_, steps, message) => {
+    await expect(check(...steps)).rejects.toThrow(message)
+  })
+})
+
+describe('what a later run of the daemon took over', () => {
+  /** It runs, and is handed over: entries 0 to 3. */
+  const before: Step[] = ['run', 'permit', 'start', 'hand-over']
+
+  test('went on under a decision of that run', async () => {
+    const { detail } = await check(...before, 'run', 'allowed', 'adoption 5', 'hand-over', 'run', 'allowed')
+    expect(detail).toBe(
+      '1 started under a permit, 0 ended, 1 still running; 2 hand-overs, 1 adoptions, each permitted anew',
+    )
+    // Refused by the launcher, it stays kept: the next one rests on a decision of its own.
+    await check(...before, 'run', 'allowed', 'adoption 5', 'allowed', 'adoption 7', 'end')
+    await check(...before, 'run', 'denied', 'end')
+    // A later run finds what the one between could not take over any more.
+    await check(...before, 'run', 'run', 'allowed', 'adoption 6')
+  })
+
+  test.each<[string, Step[], string]>([
+    ['nobody handed it over', ['run', 'permit', 'start', 'run', 'allowed', 'adoption 4'], 'no earlier run'],
+    ['its own run handed it over', [...before, 'allowed', 'adoption 4'], 'no earlier run'],
+    ['no decision', [...before, 'run', 'adoption 3'], 'without a decision of this run'],
+    ['a denial', [...before, 'run', 'denied', 'adoption 5'], 'without a decision of this run'],
+    [
+      'a decision of the run before',
+      [...before, 'allowed', 'run', 'adoption 4'],
+      'without a decision of this',
+    ],
+    [
+      'a decision that a denial followed',
+      [...before, 'run', 'allowed', 'denied', 'adoption 5'],
+      'without a decision of this run',
+    ],
+    [
+      'one decision for two',
+      [...before, 'run', 'allowed', 'adoption 5', 'adoption 5'],
+      'without a decision of this run',
+    ],
+    ['a boot in between', [...before, 'run after a boot', 'allowed', 'adoption 5'], 'over a boot'],
+    ['it has ended', [...before, 'run', 'allowed', 'end', 'adoption 5'], 'did not run'],
+    ['it was frozen', [...before, 'freeze', 'run', 'allowed', 'adoption 6'], 'did not run'],
+  ])('an adoption is a failure: %s', async (_, steps, message) => {
+    await expect(check(...steps)).rejects.toThrow(message)
+  })
+
+  test.each<[string, Step[], string]>([
+    ['before its start', ['run', 'permit', 'hand-over'], 'did not run'],
+    ['of what is frozen', ['run', 'permit', 'start', 'freeze', 'hand-over'], 'did not run'],
+    ['that names another permit', ['run', 'permit', 'start', 'hand-over of another'], 'another permit'],
+  ])('a hand-over is a failure: %s', async (_, steps, message) => {
     await expect(check(...steps)).rejects.toThrow(message)
   })
 })

@@ -122,6 +122,17 @@ export const EVENTS: LineageEvent[] = [
   { ...common, type: 'thaw', executionId: id, renewal: 9, epoch: 2 },
   {
     ...common,
+    type: 'hand-over',
+    executionId: id,
+    decision: 3,
+    over: 'restart',
+    stdinBytes: 12,
+    outputBytes: null,
+    attach: digest,
+  },
+  { ...common, type: 'adoption', executionId: id, decision: 3, renewal: 9, epoch: 1 },
+  {
+    ...common,
     type: 'rollback-accepted',
     counter: '7',
     tail: 12,
