@@ -29,6 +29,7 @@ export * from './sealed/index.ts'
 export {
   type ClockInfo,
   type HashAlgorithm,
+  hashName,
   type PcrSelection,
   parseQuoteAttest,
   QUOTED_BANK,

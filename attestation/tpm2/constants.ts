@@ -67,6 +67,11 @@ export const TPM_PT = {
   FIRMWARE_VERSION_2: 0x10c,
   NV_BUFFER_MAX: 0x12c,
   PERMANENT: 0x200,
+  STARTUP_CLEAR: 0x201,
+  NV_COUNTERS_AVAIL: 0x20b,
+  LOCKOUT_COUNTER: 0x20e,
+  MAX_AUTH_FAIL: 0x20f,
+  LOCKOUT_INTERVAL: 0x210,
 } as const
 
 /** Bits of TPMA_PERMANENT (Part 2, section 8.6). */
@@ -76,6 +81,9 @@ export const TPMA_PERMANENT = {
   lockoutAuthSet: 1 << 2,
   inLockout: 1 << 9,
 } as const
+
+/** Bits of TPMA_STARTUP_CLEAR (Part 2, section 8.7). */
+export const TPMA_STARTUP_CLEAR = { phEnable: 1 << 0, shEnable: 1 << 1, ehEnable: 1 << 2 } as const
 
 /** Bits of TPMA_NV (Part 2, section 13.4). */
 export const TPMA_NV = {

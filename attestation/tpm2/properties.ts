@@ -1,5 +1,5 @@
 import type { CapabilityPage } from './commands/capability.ts'
-import { TPM_PT, TPMA_PERMANENT } from './constants.ts'
+import { TPM_PT, TPMA_PERMANENT, TPMA_STARTUP_CLEAR } from './constants.ts'
 import { TpmError } from './error.ts'
 
 /** What a TPM says about itself. */
@@ -19,6 +19,22 @@ export interface HierarchyState {
   readonly endorsementAuthSet: boolean
   readonly lockoutAuthSet: boolean
   readonly inLockout: boolean
+}
+
+/** What a TPM allows now, for looking after it. */
+export interface TpmUse {
+  /** Which hierarchies can be used until the next reset; firmware can switch each off. */
+  readonly enabled: { readonly platform: boolean; readonly owner: boolean; readonly endorsement: boolean }
+  readonly lockout: {
+    /** Failed authorizations that count now. */
+    readonly failures: number
+    /** As many lock the TPM. */
+    readonly most: number
+    /** Seconds after which one of them is forgotten; 0: never. */
+    readonly intervalSeconds: number
+  }
+  /** NV counters that can still be made. */
+  readonly countersLeft: number
 }
 
 type ReadProperties = (
@@ -65,6 +81,25 @@ export async function readHierarchies(read: ReadProperties): Promise<HierarchySt
     endorsementAuthSet: (bits & TPMA_PERMANENT.endorsementAuthSet) !== 0,
     lockoutAuthSet: (bits & TPMA_PERMANENT.lockoutAuthSet) !== 0,
     inLockout: (bits & TPMA_PERMANENT.inLockout) !== 0,
+  }
+}
+
+/** Reads what the TPM allows now. */
+export async function readUse(read: ReadProperties): Promise<TpmUse> {
+  const get = await properties(read, TPM_PT.STARTUP_CLEAR, TPM_PT.LOCKOUT_INTERVAL)
+  const bits = get(TPM_PT.STARTUP_CLEAR)
+  return {
+    enabled: {
+      platform: (bits & TPMA_STARTUP_CLEAR.phEnable) !== 0,
+      owner: (bits & TPMA_STARTUP_CLEAR.shEnable) !== 0,
+      endorsement: (bits & TPMA_STARTUP_CLEAR.ehEnable) !== 0,
+    },
+    lockout: {
+      failures: get(TPM_PT.LOCKOUT_COUNTER),
+      most: get(TPM_PT.MAX_AUTH_FAIL),
+      intervalSeconds: get(TPM_PT.LOCKOUT_INTERVAL),
+    },
+    countersLeft: get(TPM_PT.NV_COUNTERS_AVAIL),
   }
 }
 

@@ -16,7 +16,14 @@ import { Executor } from './executor.ts'
 import { type Entity, permanent } from './marshal.ts'
 import { type NvCounter, requireCounter } from './nv-counter.ts'
 import { type PcrValues, readAllPcrs } from './pcr-values.ts'
-import { type HierarchyState, readHierarchies, readVendor, type TpmVendor } from './properties.ts'
+import {
+  type HierarchyState,
+  readHierarchies,
+  readUse,
+  readVendor,
+  type TpmUse,
+  type TpmVendor,
+} from './properties.ts'
 import { type Requester, TpmQueue } from './queue.ts'
 import { isExhausted, isLostSession } from './response-code.ts'
 import { type ClockInfo, type HashAlgorithm, type PcrSelection, publicAreaName } from './structures/index.ts'
@@ -123,6 +130,13 @@ export class Tpm {
   hierarchies(): Promise<HierarchyState> {
     return this.#repeatable(MAINTENANCE, tpm =>
       readHierarchies((first, count) => tpm.run(propertiesCommand(first, count))),
+    )
+  }
+
+  /** Which hierarchies can be used, and how near the TPM is to locking itself. */
+  use(): Promise<TpmUse> {
+    return this.#repeatable(MAINTENANCE, tpm =>
+      readUse((first, count) => tpm.run(propertiesCommand(first, count))),
     )
   }
 

@@ -114,7 +114,7 @@ NAPI_MODULE_INIT()
                     addon_register_lease(env, exports) &&
                     addon_register_memfd(env, exports) && addon_register_exit(env, exports) &&
                     addon_register_channel(env, exports) &&
-                    addon_register_terminal(env, exports);
+                    addon_register_terminal(env, exports) && addon_register_kernel(env, exports);
   if (!registered)
     return addon_throw(env, "ERR_WRIT_ADDON", "the addon could not register its functions");
   return exports;

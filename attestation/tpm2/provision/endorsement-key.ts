@@ -97,7 +97,8 @@ function isDefaultEk(publicArea: Buffer, algorithm: 'ecc' | 'rsa'): boolean {
   }
 }
 
-async function readChain(tpm: Tpm): Promise<Buffer[]> {
+/** The certificates between the EK's and its maker's root that the TPM holds, DER. */
+export async function readChain(tpm: Tpm): Promise<Buffer[]> {
   const parts: Buffer[] = []
   for (const index of (await tpm.handles('NV_INDEX')).sort((a, b) => a - b)) {
     if (index >= CHAIN.first && index <= CHAIN.last) parts.push((await tpm.nvRead(index)) ?? Buffer.alloc(0))
