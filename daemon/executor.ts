@@ -17,7 +17,7 @@ import { makeReady } from './make-ready.ts'
 import type { OutputTails } from './output-tails.ts'
 import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
-import { Output, pumpInput } from './pump.ts'
+import { Input, Output } from './pump.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
 import { type RecordedStreams, StreamDigests } from './stream-digests.ts'
 import { tellStarted } from './tell-started.ts'
@@ -277,7 +277,7 @@ export class Executor {
     streams: ExecuteStreams,
     digests: StreamDigests | null,
   ): Output {
-    void pumpInput(streams, prepared.stdin, digests?.input())
+    void new Input(streams, prepared.stdin, digests?.input()).pump()
     const limit = Math.min(terms.limits.outputBytes ?? Number.POSITIVE_INFINITY, this.#o.maxOutputBytes)
     const tail = this.#o.tails.get(executionId)
     return new Output(

@@ -3,6 +3,7 @@ import type { StreamBits } from './decode.ts'
 import { descriptorOf } from './descriptor-of.ts'
 import { LauncherError } from './error.ts'
 import { HeldDescriptor } from './held-descriptor.ts'
+import { heldBy, writtenTo } from './release.ts'
 import { openTerminal } from './terminal.ts'
 import type { LastOutput, LaunchOrder, Prepared } from './types.ts'
 
@@ -17,7 +18,7 @@ export function exactly(descriptors: number[], count: number): number[] {
   return descriptors
 }
 
-type Streams = Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize' | 'descriptors'>
+type Streams = Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize' | 'descriptors' | 'release'>
 
 /** The descriptors of the streams, and that of the execution's own socket, which is the last, if it has one. */
 export function splitSocket(
@@ -65,6 +66,12 @@ export function openStreams(there: StreamBits, descriptors: number[]): Streams {
       stdout: descriptorOf(stdout),
       stderr: descriptorOf(stderr),
     }),
+    release: () => {
+      const stdinBytes = writtenTo(stdin)
+      const rest = { stdout: heldBy(stdout), stderr: heldBy(stderr) }
+      for (const stream of [stdin, stdout, stderr]) stream?.destroy()
+      return { stdinBytes, ...rest }
+    },
   }
 }
 

@@ -3,6 +3,7 @@ import { Readable, Writable } from 'node:stream'
 import { terminalResize } from '../native.ts'
 import { descriptorOf } from './descriptor-of.ts'
 import { LauncherError } from './error.ts'
+import { heldBy, writtenTo } from './release.ts'
 import type { Prepared } from './types.ts'
 
 /** What a person types to end input (VEOF, Ctrl-D, termios(3)); a program that reads bytes as they are sees it as one. */
@@ -36,7 +37,7 @@ function pollable(fd: number): Socket {
 /** The streams of a terminal by its master: what is typed goes to `stdin`, what it shows comes from `stdout`. Owns the descriptor. */
 export function openTerminal(
   master: number,
-): Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize' | 'descriptors'> {
+): Pick<Prepared, 'stdin' | 'stdout' | 'stderr' | 'resize' | 'descriptors' | 'release'> {
   const terminal = pollable(master)
   // EIO: the last process that had it open is gone (pty(7)). That is its end, after all that it has shown: an error would take away what
   // nobody has read yet.
@@ -74,5 +75,13 @@ export function openTerminal(
       if (!terminal.destroyed) terminalResize(master, rows, columns)
     },
     descriptors: () => ({ terminal: descriptorOf(terminal) }),
+    release: () => {
+      const stdinBytes = writtenTo(terminal)
+      // What reads on would take its pieces on their way from the one stream to the other.
+      terminal.removeAllListeners('data')
+      const rest = [...heldBy(stdout), ...heldBy(terminal)]
+      terminal.destroy()
+      return { stdinBytes, stdout: rest, stderr: [] }
+    },
   }
 }

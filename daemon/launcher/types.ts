@@ -143,6 +143,15 @@ export interface LastOutput {
   readonly stderr: Readable | null
 }
 
+/** What went through streams that were let go of, and what of it nobody has been given yet. */
+export interface Released {
+  /** Bytes that are in the workload's pipe; of a terminal one more where the end of its input is. */
+  readonly stdinBytes: number
+  /** What had been read and was still held here, in its order. */
+  readonly stdout: readonly Buffer[]
+  readonly stderr: readonly Buffer[]
+}
+
 /** Characters that a terminal shows. */
 export interface TerminalSize {
   readonly rows: number
@@ -165,6 +174,11 @@ export interface Prepared {
   readonly socket: HeldDescriptor | null
   /** The descriptors of those of its streams that are open now, for `LauncherClient.keep`. */
   readonly descriptors: () => OpenDescriptors
+  /**
+   * Lets go of the streams in this turn, so that who holds their other duplicates goes on from exactly here: not a byte is read or written any
+   * more. To be called once, and only when somebody holds them, or the workload sees their end.
+   */
+  readonly release: () => Released
 }
 
 /** An execution that stands still: all of it was frozen, and nothing but a thaw lets it go on. */

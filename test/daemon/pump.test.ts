@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Output, pumpInput } from '../../daemon/pump.ts'
+import { Input, Output } from '../../daemon/pump.ts'
 import { counted } from './support/counted-streams.ts'
 import { streams } from './support/world.ts'
 
@@ -44,7 +44,7 @@ describe('input', () => {
       yield Buffer.alloc(1 << 20, 'x')
       for (; given < 100; given++) yield piece
     })()
-    const pumped = pumpInput(giving(input), child.stdin)
+    const pumped = new Input(giving(input), child.stdin).pump()
     await new Promise(resolve => setTimeout(resolve, 150))
     // The first megabyte has no line end, so the shell still reads it byte by byte.
     expect(given).toBeLessThan(20)
@@ -55,13 +55,13 @@ describe('input', () => {
     const source = (async function* () {
       for (let i = 0; i < 100; i++) yield piece
     })()
-    void pumpInput(giving(source), whole.stdin)
+    void new Input(giving(source), whole.stdin).pump()
     expect(await text(whole)).toContain(hash('sha256', Buffer.concat(Array(100).fill(piece))))
   })
 
   test('that ends ends the workload’s', async () => {
     const child = program('cat; echo end')
-    await pumpInput(giving((async function* () {})()), child.stdin)
+    await new Input(giving((async function* () {})()), child.stdin).pump()
     expect(await text(child)).toBe('end\n')
   })
 
@@ -73,7 +73,7 @@ describe('input', () => {
     })()
     await new Promise(resolve => setTimeout(resolve, 50))
     const told = { taken: 0, closed: 0 }
-    await pumpInput(giving(input, told), child.stdin)
+    await new Input(giving(input, told), child.stdin).pump()
     expect(taken).toBe(50)
     // What is dropped is not the workload's: it stays charged to the caller.
     expect(told.closed).toBe(1)
@@ -82,7 +82,7 @@ describe('input', () => {
     const nine = (async function* () {
       yield Buffer.alloc(9)
     })()
-    await pumpInput(giving(nine, nobody), null)
+    await new Input(giving(nine, nobody), null).pump()
     expect(nobody).toEqual({ taken: 0, closed: 0 })
   })
 
@@ -92,7 +92,7 @@ describe('input', () => {
       yield Buffer.from('half')
       throw new Error('the call is over')
     })()
-    await pumpInput(giving(input), child.stdin)
+    await new Input(giving(input), child.stdin).pump()
     expect(await text(child)).toBe('halfend\n')
   })
 })

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { PassThrough } from 'node:stream'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Output, pumpInput } from '../../daemon/pump.ts'
+import { Input, Output } from '../../daemon/pump.ts'
 import { StreamDigests } from '../../daemon/stream-digests.ts'
 import { streams } from './support/world.ts'
 
@@ -34,11 +34,11 @@ async function run(
   const child = program(script)
   const digests = new StreamDigests(caller.signal)
   const out: Buffer[] = []
-  void pumpInput(
+  void new Input(
     { stdin, stdinTaken: () => undefined, stdinClosed: () => undefined },
     child.stdin,
     digests.input(),
-  )
+  ).pump()
   const output = new Output(
     streams({
       output: async (_, bytes) => {

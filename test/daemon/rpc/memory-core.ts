@@ -16,7 +16,7 @@ import {
   type WorkloadRequest,
 } from '../../../daemon/core.ts'
 import type { OutputTail } from '../../../daemon/output-tail.ts'
-import { pumpInput } from '../../../daemon/pump.ts'
+import { Input } from '../../../daemon/pump.ts'
 import { peekTime, peekType } from '../../../lineage/index.ts'
 import type { AttestationStatusInput } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ExecutionInput } from '../../../proto/generated/writ/v1/Execution.ts'
@@ -126,7 +126,7 @@ export class MemoryCore implements DaemonCore {
     own.signal.addEventListener('abort', kill('END_CAUSE_TERMINATED'))
     if (signal.aborted) kill('END_CAUSE_CALLER_GONE')()
     await streams.started({ executionId, decisionIndex: decisionIndex.toString(), epoch: '1' })
-    const feed = pumpInput(streams, child.stdin)
+    const feed = new Input(streams, child.stdin).pump()
     const pump = async (name: 'stdout' | 'stderr') => {
       for await (const bytes of child[name]) {
         this.outputRead += bytes.length

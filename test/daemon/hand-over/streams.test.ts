@@ -1,0 +1,174 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { closeSync, constants, openSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { openStreams } from '../../../daemon/launcher/streams.ts'
+import { Input, Output } from '../../../daemon/pump.ts'
+import { temporaryDirectory } from '../../lineage/support/log.ts'
+import { streams } from '../support/world.ts'
+
+const { O_RDONLY, O_RDWR, O_WRONLY, O_NONBLOCK } = constants
+const PIPES = { stdin: true, stdout: true, stderr: true, terminal: false } as const
+
+/** A workload on pipes of which the launcher has duplicates, and which one daemon after the other opens. */
+function workload(script: string) {
+  const directory = temporaryDirectory()
+  const [stdin = '', stdout = '', stderr = ''] = ['in', 'out', 'err'].map(name => join(directory, name))
+  execFileSync('mkfifo', [stdin, stdout, stderr])
+  const kept = [
+    openSync(stdin, O_RDWR),
+    ...[stdout, stderr].map(path => openSync(path, O_RDONLY | O_NONBLOCK)),
+  ]
+  const child = spawn('/bin/sh', ['-c', `exec <${stdin} >${stdout} 2>${stderr}; ${script}`])
+  const letGo = () => {
+    for (const fd of kept.splice(0)) closeSync(fd)
+  }
+  onTestFinished(() => {
+    child.kill('SIGKILL')
+    letGo()
+  })
+  return {
+    child,
+    /** What the launcher gives to the next daemon. */
+    adopt: () => {
+      const ends = [
+        openSync(stdin, O_WRONLY),
+        ...[stdout, stderr].map(path => openSync(path, O_RDONLY | O_NONBLOCK)),
+      ]
+      return openStreams(PIPES, ends)
+    },
+    letGo,
+  }
+}
+
+/** Bytes that are different everywhere. */
+function pattern(size: number): Buffer {
+  const bytes = Buffer.alloc(size)
+  for (let i = 0; i + 4 <= size; i += 4) bytes.writeUInt32LE((i * 2654435761) >>> 0, i)
+  return bytes
+}
+
+const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
+
+/** A caller's input from here on, in pieces; it does not end. */
+async function* from(bytes: Buffer, at: number, end: boolean): AsyncGenerator<Buffer, void, undefined> {
+  for (; at < bytes.length; at += 50_000) {
+    yield bytes.subarray(at, at + 50_000)
+    await new Promise(setImmediate)
+  }
+  if (!end) await new Promise(() => undefined)
+}
+
+describe('streams that are handed over', () => {
+  // What reads slowly keeps the pipe full, so that pieces go into it by halves.
+  test.each([
+    ['fast', 'exec cat'],
+    ['by halves', 'exec dd bs=3001 status=none'],
+    ['slow', 'while dd bs=70000 count=1 iflag=fullblock status=none | cat >&2 && sleep 0.01; do :; done'],
+  ])(
+    'carry every byte once, both ways, %s',
+    async (_, script) => {
+      const all = pattern(script.startsWith('while') ? 2_100_000 : 8_000_000)
+      const { child, adopt, letGo } = workload(script)
+      const got: Buffer[] = []
+      const caller = streams({
+        output: async (_, bytes) => {
+          if (got.length % 7 === 0) await new Promise(setImmediate)
+          got.push(Buffer.from(bytes))
+        },
+      })
+      let written = 0
+      let given = 0
+      let rounds = 0
+      for (; given < all.length; rounds++) {
+        const opened = adopt()
+        const input = new Input({ ...caller, stdin: from(all, written, false) }, opened.stdin, null, written)
+        const output = new Output(caller, opened, 1e9, () => undefined, undefined, undefined, given)
+        void input.pump()
+        output.begin()
+        await sleep(3 + 17 * Math.random())
+        const released = opened.release()
+        const before = written
+        written = input.handOver(released.stdinBytes)
+        given = await output.handOver(released)
+        expect(given).toBe(got.reduce((sum, { length }) => sum + length, 0))
+        expect(written).toBeGreaterThanOrEqual(before)
+      }
+      expect(rounds).toBeGreaterThan(3)
+      letGo()
+      child.kill()
+      expect(digest(Buffer.concat(got))).toBe(digest(all))
+    },
+    60_000,
+  )
+
+  test('say that what nobody reads is not to be sent again', async () => {
+    const { adopt } = workload('exec <&-; sleep 5')
+    const opened = adopt()
+    let closed = 0
+    const caller = {
+      ...streams({ stdinClosed: () => void closed++ }),
+      stdin: from(pattern(400_000), 0, true),
+    }
+    const input = new Input(caller, opened.stdin, null, 1000)
+    // The test itself holds a duplicate of the reader's end, as the launcher does of the writer's: an error stands for its absence.
+    opened.stdin?.destroy(new Error('EPIPE'))
+    await input.pump()
+    expect(input.handOver(opened.release().stdinBytes)).toBe(401_000)
+    expect(closed).toBe(1)
+  })
+
+  test('take nothing from their caller any more, and do not tell it that they are closed', async () => {
+    const { adopt } = workload('sleep 5')
+    const opened = adopt()
+    const told = { taken: 0, closed: 0 }
+    let asked = 0
+    const stdin = (async function* () {
+      for (; ; asked++) yield Buffer.alloc(100_000)
+    })()
+    const caller = {
+      ...streams(),
+      stdin,
+      stdinTaken: (bytes: number) => {
+        told.taken += bytes
+      },
+      stdinClosed: () => void told.closed++,
+    }
+    const input = new Input(caller, opened.stdin)
+    const pumped = input.pump()
+    await sleep(50)
+    const then = asked
+    // A pipe holds 64 KiB (pipe(7)).
+    expect(input.handOver(opened.release().stdinBytes)).toBe(65_536)
+    await pumped
+    expect(asked).toBe(then)
+    expect(told).toEqual({ taken: 0, closed: 0 })
+  })
+
+  test('give on what was read before anybody began to', async () => {
+    const { adopt } = workload('echo out; echo err >&2; sleep 5')
+    const opened = adopt()
+    await sleep(100)
+    const got: string[] = []
+    const caller = streams({ output: async (name, bytes) => void got.push(`${name} ${bytes}`) })
+    const output = new Output(caller, opened, 1e9, () => undefined, undefined, undefined, 10)
+    expect(await output.handOver(opened.release())).toBe(18)
+    output.begin()
+    await output.finished()
+    expect(got.sort()).toEqual(['stderr err\n', 'stdout out\n'])
+  })
+
+  test('count for a limit what was given on before', async () => {
+    const { adopt } = workload('echo 0123456789')
+    const opened = adopt()
+    const got: string[] = []
+    let over = 0
+    const caller = streams({ output: async (_, bytes) => void got.push(String(bytes)) })
+    const output = new Output(caller, opened, 25, () => over++, undefined, undefined, 20)
+    output.begin()
+    await output.finished()
+    expect([got.join(''), over]).toEqual(['01234', 1])
+  })
+})
