@@ -7,6 +7,7 @@ import { readVersion } from '../../encoding/version.ts'
 import { COMMANDS } from '../commands/index.ts'
 import { definitionOf } from '../definition.ts'
 import { wholeProgram } from '../program.ts'
+import { configurationPages } from './configuration.ts'
 import { markdown } from './markdown.ts'
 import { pages } from './roff.ts'
 
@@ -18,9 +19,9 @@ if (what === 'markdown' && target !== undefined) {
   const epoch = process.env.SOURCE_DATE_EPOCH
   const date = new Date(epoch === undefined ? Date.now() : Number(epoch) * 1000).toISOString().slice(0, 10)
   mkdirSync(target, { recursive: true })
-  for (const { file, text } of pages(root, { version: readVersion(), date })) {
+  const edition = { version: readVersion(), date }
+  for (const { file, text } of [...pages(root, edition), ...configurationPages(edition)])
     writeFileSync(join(target, file), text)
-  }
 } else {
   process.stderr.write('usage: manual/main.ts markdown FILE | man DIRECTORY\n')
   process.exitCode = 2

@@ -47,8 +47,8 @@ export function roffText(text: string): string {
     .replace(/^\./, '\\&.')
 }
 
-/** A paragraph, broken into lines at its spaces. */
-function paragraph(text: string): string[] {
+/** A paragraph as input of roff, broken into lines at its spaces. */
+export function paragraph(text: string): string[] {
   const lines: string[] = []
   let line = ''
   for (const word of text.split(/\s+/).filter(word => word !== '')) {

@@ -36,7 +36,7 @@ for (const program of Object.keys(ENTRIES) as Program[]) await addProgram(progra
 // It names its sources in stack traces: by paths that are the same in every build.
 writeFileSync(join(scratch, 'start.js'), (await bundle('packaging/executable/start.ts')).text)
 // Debugging information is a fifth of the runtime, and all of it is read and hashed when the kernel measures it.
-run('strip', ['-o', join(scratch, 'node'), process.execPath])
+run('strip', ['--remove-section=.comment', '-o', join(scratch, 'node'), process.execPath])
 const config = join(scratch, 'sea.json')
 writeFileSync(
   config,

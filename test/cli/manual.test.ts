@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { allDefinitions, type Definition, definitionOf } from '../../cli/definition.ts'
 import { readField } from '../../cli/form.ts'
+import { configurationPages } from '../../cli/manual/configuration.ts'
 import { fieldLines } from '../../cli/manual/form-text.ts'
 import { markdown } from '../../cli/manual/markdown.ts'
 import { pages, roffText } from '../../cli/manual/roff.ts'
@@ -77,8 +78,28 @@ describe('manual pages', () => {
     expect(files).toContain('writ-key-trust-sign.1')
   })
 
+  test('those of the configuration files have every key, and every word that is said of it', () => {
+    const [daemon, launcher] = configurationPages(EDITION)
+    expect([daemon?.file, launcher?.file]).toEqual(['writd.toml.5', 'writ-launchd.conf.5'])
+    for (const [page, shipped] of [
+      [daemon, 'packaging/writd.toml'],
+      [launcher, 'packaging/launchd.conf'],
+    ] as const) {
+      const file = readFileSync(shipped, 'utf8')
+      const keys = [...file.matchAll(/^#?([a-z][\w.]*) = /gm)].map(([, key = '']) => roffText(key))
+      expect(keys.length).toBeGreaterThan(15)
+      for (const key of keys) expect(page?.text).toContain(`\n\\fB${key}\\fR = `)
+      const said = (text: string) => text.split(/\s+/).filter(word => word !== '')
+      const lines = (page?.text ?? '').split('\n')
+      const comments = [...file.matchAll(/^# (.*)$/gm)].flatMap(([, text = '']) => said(roffText(text)))
+      const shown = new Set(lines.flatMap(said))
+      // A word that comes to stand at the beginning of a line is kept from being a request.
+      expect(comments.filter(word => !shown.has(word) && !shown.has(`\\&${word}`))).toEqual([])
+    }
+  })
+
   test.skipIf(spawnSync('mandoc', ['-V']).error !== undefined)('mandoc finds nothing wrong with them', () => {
-    const files = pages(root, EDITION).map(({ file, text }) => {
+    const files = [...pages(root, EDITION), ...configurationPages(EDITION)].map(({ file, text }) => {
       writeFileSync(dir.in(file), text)
       return dir.in(file)
     })
