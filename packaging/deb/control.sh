@@ -20,7 +20,11 @@ size=$(du --apparent-size -k -s --exclude=DEBIAN "$root" | cut -f 1)
 sed -e "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@SIZE@/$size/; s/@LIBRARIES@/$libraries/" \
   -- "$here/control" >"$control/control"
 
-for script in postinst prerm postrm; do install -m 755 -- "$here/$script" "$control/$script"; done
+for script in preinst postinst prerm postrm; do
+  sed -e "s/@VERSION@/$version/" -- "$here/$script" >"$control/$script"
+  chmod 755 "$control/$script"
+done
+install -m 644 -- "$here/templates" "$control/templates"
 (cd "$root" && find etc -type f | LC_ALL=C sort | sed 's|^|/|') >"$control/conffiles"
 (cd "$root" && find . -type f ! -path './DEBIAN/*' ! -path './etc/*' -printf '%P\0' | LC_ALL=C sort -z | xargs -0 md5sum) >"$control/md5sums"
 chmod 644 "$control/control" "$control/conffiles" "$control/md5sums"

@@ -21,6 +21,7 @@ ln -s ../lib/writ/writd "$root/usr/sbin/writd"
 
 put 644 packaging/writd.toml etc/writ/writd.toml
 put 644 packaging/launchd.conf etc/writ/launchd.conf
+put 644 packaging/apparmor/writd etc/apparmor.d/writd
 put 644 packaging/ima/ima-policy usr/share/writ/ima-policy
 for unit in packaging/systemd/*.service packaging/systemd/*.socket; do
   put 644 "$unit" "usr/lib/systemd/system/${unit##*/}"

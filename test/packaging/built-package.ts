@@ -81,16 +81,6 @@ export class BuiltPackage {
     return ['unshare', '--mount', 'sh', '-c', `${mount} && ${then}`, this.root]
   }
 
-  /** A directory of commands that write down how they were called, to be used as PATH. */
-  recorders(names: readonly string[], log: string): string {
-    const directory = this.path('recorders')
-    mkdirSync(directory, { recursive: true })
-    for (const name of names) {
-      writeFileSync(join(directory, name), `#!/bin/sh\necho "${name} $*" >>"${log}"\n`, { mode: 0o755 })
-    }
-    return directory
-  }
-
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true })
   }

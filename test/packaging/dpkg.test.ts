@@ -1,0 +1,190 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { IS_ROOT } from './built-package.ts'
+import { DpkgHost } from './dpkg-host.ts'
+
+const SOCKET_CHANGED = '\n# another one\n'
+const LAUNCHER_CHANGED = 'another one'
+
+describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount namespace)', () => {
+  let host: DpkgHost
+  beforeEach(async () => {
+    host = await DpkgHost.start()
+    const { status, stdout, stderr } = host.install({ version: '1.0' })
+    expect({ status, said: stdout + stderr }).toEqual({ status: 0, said: expect.any(String) })
+  })
+  afterEach(() => host.close())
+
+  test('a first installation starts and enables nothing', () => {
+    expect(host.invoked()).toEqual([])
+    expect(host.sh('ls /etc/systemd/system/*.wants/writ* 2>/dev/null || true')).toBe('')
+  })
+
+  test('an older version is refused by name, and nothing is changed; whoever means it says so', () => {
+    const refused = host.install({ version: '0.9' })
+    expect(refused.status).toBe(1)
+    expect(refused.stderr).toContain('writ: 0.9 is older than 1.0')
+    expect(refused.stderr).toContain('echo 0.9 >/run/writ-allow-downgrade')
+    const installed = () => host.sh('dpkg --list writ | tail -n 1').split(/\s+/).slice(0, 3).join(' ')
+    expect(installed()).toBe('ii writ 1.0')
+    expect(host.invoked()).toEqual([])
+    expect(host.sh('ls -d /run/writ-upgrade 2>/dev/null || true')).toBe('')
+    // Another version than the one that is meant.
+    host.sh('echo 0.8 >/run/writ-allow-downgrade')
+    expect(host.install({ version: '0.9' }).status).toBe(1)
+    // Also where what is installed was removed: its log is still there.
+    expect(host.dpkg(['--remove', 'writ']).status).toBe(0)
+    expect(host.install({ version: '0.9' }).stderr).toContain('writ: 0.9 is older than 1.0')
+    host.sh('echo 0.9 >/run/writ-allow-downgrade')
+    expect(host.install({ version: '0.9' })).toMatchObject({ status: 0 })
+    expect(installed()).toBe('ii writ 0.9')
+    // Said once, meant once.
+    expect(host.sh('ls /run/writ-allow-downgrade 2>/dev/null || true')).toBe('')
+  })
+
+  test('an upgrade restarts the daemon alone; a socket only where it is another one', async () => {
+    await host.startLauncher(2)
+    expect(host.install({ version: '1.1' })).toMatchObject({ status: 0 })
+    expect(host.invoked()).toEqual(['try-restart writd.service'])
+    expect(host.install({ version: '1.2', socket: SOCKET_CHANGED })).toMatchObject({ status: 0 })
+    expect(host.invoked()).toEqual(['try-restart writd.socket writd.service'])
+    expect(host.sh('ls -d /run/writ-upgrade 2>/dev/null || true')).toBe('')
+  })
+
+  describe('an upgrade with another launcher', () => {
+    const next = { version: '1.1', launcher: LAUNCHER_CHANGED, socket: SOCKET_CHANGED }
+
+    test('without anybody to ask restarts nothing, and says what would end and how to finish', async () => {
+      await host.startLauncher(3)
+      const { status, stderr } = host.install(next)
+      expect(status).toBe(0)
+      expect(host.invoked()).toEqual([])
+      expect(stderr).toContain('ends 3 executions')
+      expect(stderr).toContain('systemctl restart writd.socket writd.service writ-launchd.service')
+      // The next one brings the same launcher, and what runs is still the first.
+      expect(host.install({ ...next, version: '1.2' }).stderr).toContain('ends 3 executions')
+      expect(host.invoked()).toEqual([])
+    })
+
+    test('asks, with the number of executions, and does as it is told', async () => {
+      await host.startLauncher(3)
+      const asked = { env: { DEBIAN_FRONTEND: 'teletype' } }
+      const no = host.install(next, { ...asked, input: 'no\n' })
+      expect(no.stdout + no.stderr).toContain('Restart the Writ launcher, and end 3 executions?')
+      expect(no.status).toBe(0)
+      expect(host.invoked()).toEqual([])
+      const yes = host.install({ ...next, version: '1.2' }, { ...asked, input: 'yes\n' })
+      expect(yes.status).toBe(0)
+      expect(host.invoked()).toEqual(['try-restart writd.service writ-launchd.service'])
+      // An answer is no answer to the next question.
+      await host.startLauncher(1)
+      expect(host.install({ version: '1.3' }).stderr).toContain('ends 1 executions')
+      expect(host.invoked()).toEqual([])
+    })
+
+    test('takes an answer that was given beforehand', async () => {
+      await host.startLauncher(3)
+      host.sh('echo writ writ/restart-launcher boolean true | debconf-set-selections')
+      expect(host.install(next)).toMatchObject({ status: 0 })
+      expect(host.invoked()).toEqual(['try-restart writd.socket writd.service writ-launchd.service'])
+    })
+
+    test('restarts it unasked where nothing runs', async () => {
+      await host.startLauncher(0)
+      expect(host.install({ ...next, socket: '' })).toMatchObject({ status: 0 })
+      expect(host.invoked()).toEqual(['try-restart writd.service writ-launchd.service'])
+    })
+
+    test('asks also where it cannot count', async () => {
+      await host.startLauncher(0)
+      host.sh('rm -r /run/cgroup')
+      expect(host.install(next).stderr).toContain('ends all executions')
+      expect(host.invoked()).toEqual([])
+    })
+  })
+
+  describe('a purge', () => {
+    const fill = () =>
+      host.sh(
+        'mkdir -p /var/lib/writ/lineage /etc/writ/credentials; touch /var/lib/writ/lineage/x /etc/writ/credentials/x /etc/writ/operator.pub',
+      )
+    const left = () =>
+      host.sh('cd / && find var/lib/writ etc/writ 2>/dev/null | sort || true').trim().split('\n')
+    const ALL = ['etc/writ', 'etc/writ/credentials', 'etc/writ/credentials/x', 'etc/writ/operator.pub']
+    const LINEAGE = ['var/lib/writ', 'var/lib/writ/lineage', 'var/lib/writ/lineage/x']
+
+    test('without anybody to ask keeps what the host has done, and says so', () => {
+      fill()
+      const { status, stderr } = host.dpkg(['--purge', 'writ'])
+      expect(status).toBe(0)
+      expect(left()).toEqual([...ALL, ...LINEAGE])
+      expect(stderr).toContain('writ: /var/lib/writ is left behind')
+      expect(host.invoked()).toEqual([
+        'stop writd.socket writd-metrics.socket writd.service writ-launchd.service',
+      ])
+    })
+
+    test.each([
+      ['no', [...ALL, ...LINEAGE]],
+      ['yes', ['etc/writ', 'etc/writ/operator.pub']],
+    ])('asks before the lineage goes: %s', (answer, after) => {
+      fill()
+      expect(host.dpkg(['--remove', 'writ']).status).toBe(0)
+      const { status, stdout, stderr } = host.dpkg(['--purge', 'writ'], {
+        env: { DEBIAN_FRONTEND: 'teletype' },
+        input: `${answer}\n`,
+      })
+      expect(stdout + stderr).toContain('Delete the lineage of this host, which is evidence?')
+      expect(status).toBe(0)
+      expect(left()).toEqual(after)
+      expect(host.sh('debconf-show writ')).toBe('')
+    })
+
+    test('leaves nothing of a host that was never provisioned, and asks nothing', () => {
+      const { status, stdout, stderr } = host.dpkg(['--purge', 'writ'], {
+        env: { DEBIAN_FRONTEND: 'teletype' },
+      })
+      expect({ status, asked: (stdout + stderr).includes('evidence?') }).toEqual({ status: 0, asked: false })
+      expect(left()).toEqual([''])
+    })
+  })
+
+  describe('after a removal', () => {
+    const START = 'start writd.socket writ-launchd.service writd.service'
+    const remove = () => {
+      expect(host.dpkg(['--remove', 'writ']).status).toBe(0)
+      expect(host.invoked()).toEqual([
+        'stop writd.socket writd-metrics.socket writd.service writ-launchd.service',
+      ])
+      // Masked, so that nobody starts what is no longer there.
+      expect(host.sh('readlink /etc/systemd/system/writd.service')).toBe('/dev/null\n')
+    }
+
+    test('an installation starts what the removal has stopped', () => {
+      remove()
+      expect(host.install({ version: '1.0' })).toMatchObject({ status: 0 })
+      expect(host.invoked()).toEqual(['try-restart writd.service', START])
+    })
+
+    test('leaves masked what the administrator has masked', () => {
+      host.sh('ln -s /dev/null /etc/systemd/system/writd.service')
+      remove()
+      expect(host.install({ version: '1.0' })).toMatchObject({ status: 0 })
+      expect(host.invoked()).toEqual(['try-restart writd.service', 'start writd.socket writ-launchd.service'])
+      expect(host.sh('readlink /etc/systemd/system/writd.service')).toBe('/dev/null\n')
+    })
+
+    test('that fails, what it had stopped is started again', () => {
+      host.sh('cd /var/lib/dpkg/info && sed -i "\\$ a exit 1" writ.prerm')
+      expect(host.dpkg(['--remove', 'writ']).status).toBe(1)
+      expect(host.invoked()[1]).toMatch(/^start .*writd.service$/)
+    })
+  })
+
+  test('a failed upgrade changes nothing that runs', async () => {
+    await host.startLauncher(1)
+    // The old one fails before the upgrade; the new one is asked then, and lets it go on.
+    host.sh('cd /var/lib/dpkg/info && sed -i "\\$ a exit 1" writ.prerm')
+    expect(host.install({ version: '1.1' })).toMatchObject({ status: 0 })
+    expect(host.invoked()).toEqual(['try-restart writd.service'])
+  })
+})
