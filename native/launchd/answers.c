@@ -25,8 +25,13 @@ void refuse(struct launcher *launcher, uint16_t order, uint64_t request, struct 
     launcher->broken = true;
 }
 
+void announce_with(struct launcher *launcher, uint16_t event, const void *body, size_t size, int *fds, size_t count)
+{
+  if (!connection_send(&launcher->connection, event, 0, STATUS_OK, body, size, fds, count))
+    launcher->broken = true;
+}
+
 void announce(struct launcher *launcher, uint16_t event, const void *body, size_t size)
 {
-  if (!connection_send(&launcher->connection, event, 0, STATUS_OK, body, size, NULL, 0))
-    launcher->broken = true;
+  announce_with(launcher, event, body, size, NULL, 0);
 }

@@ -90,15 +90,20 @@ static struct outgoing *dequeue(struct connection *connection)
   return message;
 }
 
-/* An event may go out only after HELLO was answered, which is also when the queue is looked at first. */
-static bool may_send(const struct connection *connection, uint64_t request)
+/* Events go out after HELLO was answered, which is also when the queue is looked at first, and before LEAVE is. */
+static bool hears_events(const struct connection *connection)
 {
-  return connection->fd >= 0 && !connection->ended && (connection->greeted || request != 0);
+  return connection->greeted && !connection->left;
+}
+
+static bool may_send(const struct connection *connection, bool event)
+{
+  return connection->fd >= 0 && !connection->ended && (hears_events(connection) || !event);
 }
 
 bool connection_is_blocked(const struct connection *connection)
 {
-  return connection->first != NULL && may_send(connection, 0);
+  return connection->first != NULL && connection->greeted && may_send(connection, is_event(connection->first));
 }
 
 bool connection_send(struct connection *connection, uint16_t type, uint64_t request, uint32_t status, const void *body,
@@ -123,8 +128,8 @@ bool connection_send(struct connection *connection, uint16_t type, uint64_t requ
     message->fds[i] = steal_fd(&fds[i]);
 
   /* Before HELLO is answered the events of an earlier time are still queued: they come after that answer. */
-  bool first = connection->first == NULL || !connection->greeted;
-  if (first && may_send(connection, request) && transmit(connection, message)) {
+  bool first = connection->first == NULL || !hears_events(connection);
+  if (first && may_send(connection, request == 0) && transmit(connection, message)) {
     outgoing_free(message);
     return true;
   }
@@ -143,6 +148,7 @@ void connection_close(struct connection *connection)
   close_fd(&connection->fd);
   connection->greeted = false;
   connection->ended = false;
+  connection->left = false;
   struct connection kept;
   connection_start(&kept);
   while (connection->first != NULL) {

@@ -13,6 +13,7 @@ struct outgoing; /* a message that waits for room */
 struct connection {
   int fd; /* -1: writd is not connected */
   bool greeted;
+  bool left;  /* its last order came: events wait for the next connection */
   bool ended; /* nothing is sent any more; what had been received can still be read */
   struct outgoing *first, **last;
   size_t waiting;   /* bytes in the queue */

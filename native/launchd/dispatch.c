@@ -2,52 +2,37 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../shared/cleanup.h"
 #include "../shared/clock.h"
+#include "../shared/lease_map.h"
 #include "launcher.h"
 #include "log.h"
 
-#ifndef F_SEAL_FUTURE_WRITE
-#define F_SEAL_FUTURE_WRITE 0x0010 /* linux/fcntl.h, Linux 5.1 */
-#endif
-
 static const struct failure OK = {.status = STATUS_OK, .index = WIRE_NONE};
-
-/* A page that nobody can shrink under the supervisors (a read would fault) or write through another mapping. */
-static const struct lease_page *map_page(int fd, struct stat *status)
-{
-  const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
-  int seals = fcntl(fd, F_GET_SEALS);
-  if (seals < 0 || (seals & sealed) != sealed || fstat(fd, status) != 0 || status->st_size != LEASE_PAGE_SIZE)
-    return NULL;
-  const struct lease_page *page = mmap(NULL, LEASE_PAGE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
-  if (page == MAP_FAILED)
-    return NULL;
-  if (page->magic == LEASE_PAGE_MAGIC)
-    return page;
-  munmap((void *)(uintptr_t)page, LEASE_PAGE_SIZE);
-  return NULL;
-}
 
 static uint32_t features(const struct launcher *launcher)
 {
-  return (launcher->interior.device_filter ? FEATURE_DEVICE_FILTER : 0u) |
+  return (launcher->interior.device_filter ? FEATURE_DEVICE_FILTER : 0u) | FEATURE_KEEP |
          (access("/proc/sys/vm/memfd_noexec", F_OK) == 0 ? FEATURE_MEMFD_NOEXEC : 0u);
 }
 
-/* A greeting with another page than before comes from another writd: what belonged to the earlier one ends. */
+/* A greeting with another page than before comes from another writd: what belonged to the earlier one, and is not kept, ends. */
 static struct failure hello(struct launcher *launcher, const struct order *order, int fd)
 {
   struct stat status;
   if (launcher->connection.greeted)
     return failed(STATUS_BAD_STATE, 0, WIRE_NONE);
-  const struct lease_page *page = map_page(fd, &status);
-  if (page == NULL)
+  const struct lease_page *page = lease_map(fd);
+  if (page == NULL || fstat(fd, &status) != 0)
     return failed(STATUS_BAD_LEASE, errno, WIRE_NONE);
+  CLEANUP_FD int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0) {
+    lease_unmap(page);
+    return failed(STATUS_INTERNAL, errno, WIRE_NONE);
+  }
   struct {
     struct wire_hello_answer head;
     char devices[WIRE_DEVICES_MAX][WIRE_DEVICE_NAME_SIZE];
@@ -59,12 +44,16 @@ static struct failure hello(struct launcher *launcher, const struct order *order
     memcpy(body.devices[i], launcher->config.devices.items[i].name, WIRE_DEVICE_NAME_SIZE);
   if (launcher->page != NULL) {
     if (status.st_dev != launcher->page_device || status.st_ino != launcher->page_inode) {
-      body.head.superseded = launcher->executions.live;
+      uint32_t live = launcher->executions.live;
       end_all(launcher, UINT64_MAX, CAUSE_SUPERSEDED, false);
+      body.head.superseded = live - count_kept(launcher);
     }
-    munmap((void *)(uintptr_t)launcher->page, LEASE_PAGE_SIZE);
+    lease_unmap(launcher->page);
+    close_fd(&launcher->page_fd);
   }
+  body.head.kept = count_kept(launcher);
   launcher->page = page;
+  launcher->page_fd = steal_fd(&own);
   launcher->page_device = status.st_dev;
   launcher->page_inode = status.st_ino;
   answer(launcher, order->type, order->request, &body, sizeof body.head + body.head.device_count * sizeof *body.devices);
@@ -88,16 +77,15 @@ static struct failure open_log(struct launcher *launcher, const struct order *or
   return OK;
 }
 
-/* A child goes on only under a parent that does. */
-static bool parent_runs(const struct launcher *launcher, const struct execution *execution)
+bool parent_goes_on(const struct launcher *launcher, const struct execution *execution)
 {
   const struct execution *parent =
       execution->has_parent ? executions_find(&launcher->executions, execution->parent) : NULL;
-  return !execution->has_parent || (parent != NULL && parent->state == EXECUTION_RUNNING);
+  return !execution->has_parent || (parent != NULL && goes_on(parent));
 }
 
 /* A supervisor that takes no orders does not watch either. Of one that is gone, what it said last has still to be read. */
-static struct failure untold(struct launcher *launcher, struct execution *execution, int error)
+struct failure untold(struct launcher *launcher, struct execution *execution, int error)
 {
   if (error == EAGAIN) {
     log_event(EVENT_SUPERVISOR_LOST, execution->id, "a supervisor takes no orders; its execution is ended");
@@ -115,7 +103,7 @@ static struct failure start(struct launcher *launcher, const struct order *order
     return failed(execution->state >= EXECUTION_ENDING ? STATUS_ENDED : STATUS_BAD_STATE, 0, WIRE_NONE);
   if (execution->epoch != order->start.epoch || lease_read(launcher->page).epoch != execution->epoch)
     return failed(STATUS_EPOCH_OVER, 0, WIRE_NONE);
-  if (!parent_runs(launcher, execution))
+  if (!parent_goes_on(launcher, execution))
     return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
   /* The supervisor looks at epoch and deadlines itself before it lets go. */
   if (!send_command(execution, (struct command){.type = COMMAND_START}))
@@ -134,7 +122,7 @@ static struct failure thaw(struct launcher *launcher, const struct order *order)
     return failed(execution->state >= EXECUTION_ENDING ? STATUS_ENDED : STATUS_BAD_STATE, 0, WIRE_NONE);
   if (lease_read(launcher->page).epoch != order->thaw.epoch)
     return failed(STATUS_EPOCH_OVER, 0, WIRE_NONE);
-  if (!parent_runs(launcher, execution))
+  if (!parent_goes_on(launcher, execution))
     return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
   /* The supervisor looks at epoch, evidence and deadlines itself before it lets go. */
   if (!send_command(execution, (struct command){.type = COMMAND_THAW, .epoch = order->thaw.epoch}))
@@ -195,7 +183,7 @@ static struct failure list(struct launcher *launcher, const struct order *order)
       continue;
     struct wire_listed *listed = &body.items[body.head.count++];
     *listed = (struct wire_listed){
-        .epoch = execution->epoch, .state = execution->state, .pid = (uint32_t)execution->init};
+        .epoch = execution->epoch, .state = is_kept(execution) ? EXECUTION_KEPT : execution->state, .pid = (uint32_t)execution->init};
     memcpy(listed->id, execution->id, WIRE_ID_SIZE);
   }
   answer(launcher, order->type, order->request, &body, sizeof body.head + body.head.count * sizeof *body.items);
@@ -204,7 +192,7 @@ static struct failure list(struct launcher *launcher, const struct order *order)
 
 static struct failure handle(struct launcher *launcher, const struct order *order, const int *fds)
 {
-  if (order->type != WIRE_HELLO && !launcher->connection.greeted)
+  if (launcher->connection.left || (order->type != WIRE_HELLO && !launcher->connection.greeted))
     return failed(STATUS_NOT_GREETED, 0, WIRE_NONE);
   switch (order->type) {
   case WIRE_HELLO:
@@ -233,6 +221,13 @@ static struct failure handle(struct launcher *launcher, const struct order *orde
     return signal_one(launcher, order);
   case WIRE_CALLER:
     return caller_look(launcher, order, fds[0]);
+  case WIRE_KEEP:
+    return keep_execution(launcher, order, fds);
+  case WIRE_ADOPT:
+    return adopt_execution(launcher, order);
+  case WIRE_LEAVE:
+    leave_connection(launcher, order);
+    return OK;
   default:
     return failed(STATUS_MALFORMED, 0, WIRE_NONE);
   }

@@ -72,6 +72,7 @@ void note_ending(struct launcher *launcher, struct execution *execution, enum wi
     cause = CAUSE_PARENT;
   uint16_t order = execution->state == EXECUTION_PREPARING ? WIRE_PREPARE
                    : execution->state == EXECUTION_HELD    ? WIRE_THAW
+                   : is_kept(execution)                    ? WIRE_ADOPT
                                                            : WIRE_START;
   execution->state = EXECUTION_ENDING;
   execution->cause = cause;
@@ -122,18 +123,20 @@ void end_execution(struct launcher *launcher, struct execution *execution, enum 
   }
 }
 
-/* What is only staged belongs to no epoch yet. */
-static bool is_meant(const struct execution *execution, uint64_t up_to_epoch)
+/* What is only staged belongs to no epoch yet; what is kept, to none of this page. */
+static bool is_meant(const struct execution *execution, uint64_t up_to_epoch, enum wire_cause cause)
 {
   if (execution->state == EXECUTION_FREE)
     return false;
+  if (is_kept(execution))
+    return cause != CAUSE_SUPERSEDED;
   return up_to_epoch == UINT64_MAX || (execution->state >= EXECUTION_PREPARING && execution->epoch <= up_to_epoch);
 }
 
-/* Only what has been let run can be held; its supervisor watches the grace. */
+/* Only what has been let run can be held; its supervisor watches the grace. What is kept could not be thawed: no page shows its epoch any more. */
 static bool can_be_held(const struct execution *execution)
 {
-  return execution->may_be_held && (execution->state == EXECUTION_RUNNING || execution->state == EXECUTION_HELD);
+  return execution->may_be_held && (goes_on(execution) || execution->state == EXECUTION_HELD);
 }
 
 /* Its leaf is frozen first, from here; a supervisor that cannot be told is not there to watch. */
@@ -162,8 +165,9 @@ void note_held(struct launcher *launcher, struct execution *execution, enum wire
 {
   if (execution->state != EXECUTION_RUNNING)
     return;
+  bool kept = execution->kept;
   execution->state = EXECUTION_HELD;
-  if (launcher->connection.fd < 0) { /* nobody is there who could thaw it */
+  if (launcher->connection.fd < 0 || kept) { /* nobody is there who could thaw it */
     end_execution(launcher, execution, cause);
     return;
   }
@@ -181,17 +185,17 @@ void end_all(struct launcher *launcher, uint64_t up_to_epoch, enum wire_cause ca
 {
   const struct executions *table = &launcher->executions;
   for (uint32_t i = 0; i < table->size; i++)
-    if (is_meant(&table->items[i], up_to_epoch) && table->items[i].has_leaf)
+    if (is_meant(&table->items[i], up_to_epoch, cause) && table->items[i].has_leaf)
       leaf_freeze(&table->items[i].leaf, true);
   for (uint32_t i = 0; i < table->size; i++) {
     struct execution *execution = &table->items[i];
     bool held = hold && can_be_held(execution);
-    if (is_meant(execution, up_to_epoch) && execution->has_leaf && execution->state < EXECUTION_ENDING && !held)
+    if (is_meant(execution, up_to_epoch, cause) && execution->has_leaf && execution->state < EXECUTION_ENDING && !held)
       kill_execution(execution);
   }
   for (uint32_t i = 0; i < table->size; i++) {
     struct execution *execution = &table->items[i];
-    if (!is_meant(execution, up_to_epoch))
+    if (!is_meant(execution, up_to_epoch, cause))
       continue;
     if (hold && can_be_held(execution) && execution->killed_ns == 0)
       hold_execution(launcher, execution, cause);
@@ -205,7 +209,9 @@ void tend(struct launcher *launcher)
   uint64_t now = boot_time_ns();
   for (uint32_t i = 0; i < launcher->executions.size; i++) {
     struct execution *execution = &launcher->executions.items[i];
-    if (execution->state == EXECUTION_DEAD) {
+    if (is_kept(execution)) {
+      tend_kept(launcher, execution, now);
+    } else if (execution->state == EXECUTION_DEAD) {
       release_execution(launcher, execution);
     } else if (execution->state == EXECUTION_ENDING && execution->process == 0) {
       watch_end(launcher, execution);

@@ -84,7 +84,7 @@ void executions_release(struct executions *table, struct execution *execution)
   execution->pins = NULL;
   execution->pin_count = 0;
   close_fd(&execution->channel);
-  for (int i = 0; i < 4; i++)
+  for (int i = 0; i < STREAMS; i++)
     close_fd(&execution->pipes[i]);
   if (execution->has_leaf)
     leaf_close(&execution->leaf);

@@ -24,6 +24,16 @@ enum execution_state {
   EXECUTION_HELD,      /* stands still since a lapse, waits for THAW */
   EXECUTION_ENDING,    /* killed, or over; not confirmed dead */
   EXECUTION_DEAD,      /* confirmed; its leaf is still to be removed */
+  EXECUTION_KEPT,      /* in answers only: RUNNING, and kept */
+};
+
+/* writd's ends of an execution's streams, a terminal in the place of the first; and its own socket. */
+enum { OWN_SOCKET = 3, STREAMS };
+
+/* What such an end is, whatever number it has: an inode number is not used again while writd has it open. */
+struct made {
+  dev_t device;
+  ino_t inode; /* 0: there was none */
 };
 
 /* What a stager asked for and the launcher has not done with yet. */
@@ -62,10 +72,30 @@ struct execution {
   uint64_t request;  /* the order that waits for an answer; 0: none */
   struct failure refusal; /* the answer to a PREPARE that failed, for when nobody is left */
   uint64_t waits_by; /* STAGING, STAGED: boot-clock instant of giving up */
-  int pipes[4];      /* writd's ends, until PREPARE is answered; the last is its own socket */
+  int pipes[STREAMS]; /* until PREPARE is answered, and again from KEEP on */
+  struct made made[STREAMS];
+  bool has_terminal;
+  uint64_t max_evidence_age_ns;
+  bool to_be_kept;      /* a KEEP came for it */
+  bool kept;            /* the writd that ordered it is gone, and none has adopted it */
+  uint64_t kept_until;  /* boot-clock instant at which the lease is over that it had then */
+  uint32_t adoption;    /* how many ADOPTs were passed on */
+  uint64_t adopt_epoch; /* of the last of them */
+  uint64_t adopt_by;    /* when its supervisor has to have said something to that */
   bool announced; /* writd knows of it: its PREPARE was answered, so its end is told by events */
   enum wire_cause cause;
 };
+
+static inline bool is_kept(const struct execution *execution)
+{
+  return execution->state == EXECUTION_RUNNING && execution->kept;
+}
+
+/* Runs, and belongs to the writd of now: what is kept can be nobody's parent until it is adopted. */
+static inline bool goes_on(const struct execution *execution)
+{
+  return execution->state == EXECUTION_RUNNING && !execution->kept;
+}
 
 struct executions {
   struct execution *items; /* owned; `size` places */

@@ -35,7 +35,7 @@ static enum wire_status may_thaw(const struct supervisor *self, struct lease lea
 
 void supervisor_thaw(struct supervisor *self, uint64_t epoch)
 {
-  struct lease lease = lease_read(self->plan->page);
+  struct lease lease = lease_read(self->page);
   enum wire_status status = may_thaw(self, lease, epoch, boot_time_ns());
   if (status == STATUS_OK && !leaf_freeze(self->leaf, false))
     status = STATUS_INTERNAL;
@@ -48,6 +48,6 @@ void supervisor_thaw(struct supervisor *self, uint64_t epoch)
   }
   supervisor_tell(self->control, &report);
   /* What lapsed between that look and the thaw. */
-  if (status == STATUS_OK && lease_read(self->plan->page).epoch != epoch)
+  if (status == STATUS_OK && lease_read(self->page).epoch != epoch)
     supervisor_hold(self, CAUSE_EPOCH);
 }

@@ -27,7 +27,7 @@ enum wire_status lease_status(struct lease lease, const struct deadlines *deadli
  */
 static enum wire_cause look_at_lease(struct supervisor *self, uint64_t now)
 {
-  struct lease lease = lease_read(self->plan->page);
+  struct lease lease = lease_read(self->page);
   if (lease.epoch != self->epoch)
     return CAUSE_EPOCH;
   uint64_t until = sum_or_max(lease.instant, self->deadlines->max_evidence_age_ns);

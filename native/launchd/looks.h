@@ -10,6 +10,7 @@ struct supervisor {
   const struct plan *plan;
   const struct deadlines *deadlines;
   const struct leaf *leaf;
+  const struct lease_page *page; /* the plan's, until it was adopted into another */
   int control;  /* to the launcher */
   int init;     /* to init */
   int executed; /* end of file: the workload has been executed */
@@ -17,7 +18,7 @@ struct supervisor {
   pid_t init_pid;
   enum phase phase;
   uint64_t prepared_by; /* PREPARING: when to give up */
-  uint64_t epoch;       /* that it belongs to: the one that it was prepared or thawed in */
+  uint64_t epoch;       /* that it belongs to: the one that it was prepared, thawed or adopted in */
   uint64_t run_until;   /* from START; UINT64_MAX: no limit */
   uint64_t lease_until; /* what the evidence seen so far covers */
   uint64_t held_until;  /* HELD: the end of the grace */
@@ -26,17 +27,6 @@ struct supervisor {
   long processors;
   struct report end;
 };
-
-static inline uint64_t sum_or_max(uint64_t a, uint64_t b)
-{
-  uint64_t sum;
-  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
-}
-
-static inline uint64_t least_of(uint64_t a, uint64_t b)
-{
-  return a < b ? a : b;
-}
 
 /* Why the execution has to end, or to be held, now; CAUSE_NONE if it may go on as it is. */
 enum wire_cause looks_take(struct supervisor *self);
@@ -52,5 +42,11 @@ void supervisor_tell(int control, const struct report *report);
 bool supervisor_hold(struct supervisor *self, enum wire_cause cause);
 /* Lets go of what is held, if the lease page shows `epoch` with evidence that covers it now; tells what came of it. */
 void supervisor_thaw(struct supervisor *self, uint64_t epoch);
+
+/*
+ * adoption.c: goes over to another lease page, if what runs may still run by the one that it has, and the other shows the epoch of the order with evidence
+ * that covers it now; tells what came of it. The caller looks again afterwards: the epoch may have moved in between.
+ */
+void supervisor_adopt(struct supervisor *self, const struct command *command, int page);
 
 #endif

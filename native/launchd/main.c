@@ -50,7 +50,7 @@ static void on_disconnect(struct launcher *launcher)
   connection_close(&launcher->connection);
   launcher->broken = false;
   callers_end(launcher);
-  /* What runs lives on until its lease ends; what never began, or is held, has nobody left to let it go on. */
+  /* What runs lives on until its lease ends, or until the next greeting where it is not to be kept; what never began, or is held, has nobody left to let it go on. */
   for (uint32_t i = 0; i < launcher->executions.size; i++) {
     struct execution *execution = &launcher->executions.items[i];
     execution->request = 0;
@@ -59,6 +59,7 @@ static void on_disconnect(struct launcher *launcher)
     else if (execution->state == EXECUTION_HELD)
       end_execution(launcher, execution, CAUSE_LAPSE);
   }
+  keep_what_runs(launcher);
 }
 
 static void on_message(struct launcher *launcher, const struct incoming *incoming)
@@ -174,7 +175,7 @@ static bool needs_tending(const struct launcher *launcher)
     const struct execution *execution = &launcher->executions.items[i];
     enum execution_state state = execution->state;
     if (state == EXECUTION_STAGING || state == EXECUTION_STAGED || state == EXECUTION_DEAD ||
-        (state == EXECUTION_ENDING && execution->process == 0))
+        is_kept(execution) || (state == EXECUTION_ENDING && execution->process == 0))
       return true;
   }
   return callers_need_tending(launcher);

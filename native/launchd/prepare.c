@@ -85,7 +85,7 @@ static struct failure check_parent(const struct launcher *launcher, const struct
   if (memcmp(order->parent, NO_PARENT, WIRE_ID_SIZE) == 0)
     return OK;
   const struct execution *parent = parent_of(launcher, order);
-  if (parent == NULL || parent->state != EXECUTION_RUNNING)
+  if (parent == NULL || !goes_on(parent))
     return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
   return parent->leaf.below >= 0 && parent->generation < WIRE_GENERATIONS_MAX
              ? OK
@@ -290,6 +290,7 @@ static struct failure prepare_execution(struct launcher *launcher, struct execut
   if (failure.status == STATUS_OK && (!make_streams(execution, body->stdio, &plan) || !make_socket(body, execution, &plan) ||
                                       !make_vectors(body, strings, &plan)))
     failure = failed(STATUS_INTERNAL, errno, WIRE_NONE);
+  note_made(execution);
   if (failure.status == STATUS_OK)
     failure = launch(launcher, execution, &plan, &deadlines);
   for (int i = 0; i < 3; i++)
@@ -320,6 +321,8 @@ struct failure prepare(struct launcher *launcher, const struct order *order, con
     execution->request = order->request;
     execution->epoch = order->prepare.epoch;
     execution->may_be_held = order->prepare.grace_ns != 0;
+    execution->max_evidence_age_ns = order->prepare.max_evidence_age_ns;
+    execution->has_terminal = order->prepare.stdio == STDIO_TERMINAL;
     execution->has_parent = memcmp(order->prepare.parent, NO_PARENT, WIRE_ID_SIZE) != 0;
     memcpy(execution->parent, order->prepare.parent, WIRE_ID_SIZE);
     const struct execution *parent = parent_of(launcher, &order->prepare);

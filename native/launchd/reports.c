@@ -9,6 +9,7 @@
 
 #include "../shared/cleanup.h"
 #include "../shared/clock.h"
+#include "../shared/passing.h"
 #include "launcher.h"
 #include "log.h"
 
@@ -44,13 +45,18 @@ pid_t fork_with_channel(struct launcher *launcher, struct execution *execution, 
 
 bool send_command(const struct execution *execution, struct command command)
 {
-  return send(execution->channel, &command, sizeof command, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof command;
+  return send_command_with(execution, command, -1);
+}
+
+bool send_command_with(const struct execution *execution, struct command command, int fd)
+{
+  return pass_message(execution->channel, &command, sizeof command, fd);
 }
 
 /* ------------------------------------------------------------------ reports */
 
 /* As /proc/PID/cgroup shows it: the interior, one cgroup for each generation, and the leaf of one that may be a parent. */
-static void write_cgroup(const struct launcher *launcher, const struct execution *execution, char path[WIRE_CGROUP_SIZE])
+void write_cgroup(const struct launcher *launcher, const struct execution *execution, char path[WIRE_CGROUP_SIZE])
 {
   const struct execution *line[WIRE_GENERATIONS_MAX + 1];
   size_t count = 0;
@@ -71,12 +77,12 @@ static void write_cgroup(const struct launcher *launcher, const struct execution
 static void on_ready(struct launcher *launcher, struct execution *execution, const struct report *report)
 {
   struct wire_prepared_answer body = {.pid = report->pid, .uid = execution->uid};
-  int fds[4];
+  int fds[STREAMS];
   size_t count = 0;
   if (execution->state != EXECUTION_PREPARING)
     return;
   write_cgroup(launcher, execution, body.cgroup);
-  for (int i = 0; i < 4; i++)
+  for (int i = 0; i < STREAMS; i++)
     if (execution->pipes[i] >= 0)
       fds[count++] = steal_fd(&execution->pipes[i]);
   execution->state = EXECUTION_READY;
@@ -134,9 +140,12 @@ static void on_ended(struct launcher *launcher, struct execution *execution, con
   struct failure refusal =
       execution->refusal.status != STATUS_OK ? execution->refusal : failed(STATUS_ENDED, 0, WIRE_NONE);
   execution->request = 0;
+  int fds[STREAMS];
+  size_t count;
+  body.streams = take_last_output(execution, fds, &count);
   release_execution(launcher, execution); /* first: who hears of the end finds the cgroup gone and the room free */
   if (announced)
-    announce(launcher, WIRE_ENDED, &body, sizeof body);
+    announce_with(launcher, WIRE_ENDED, &body, sizeof body, fds, count);
   else
     refuse(launcher, WIRE_PREPARE, request, refusal);
 }
@@ -164,6 +173,12 @@ static void on_report(struct launcher *launcher, struct execution *execution, co
     break;
   case REPORT_THAW_FAILED:
     on_failed(launcher, execution, WIRE_THAW, report->failure);
+    break;
+  case REPORT_ADOPTED:
+    on_adopted(launcher, execution, report);
+    break;
+  case REPORT_ADOPT_FAILED:
+    on_adopt_failed(launcher, execution, report);
     break;
   case REPORT_ENDING:
     if (execution->state < EXECUTION_ENDING)

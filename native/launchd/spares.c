@@ -11,6 +11,7 @@
 
 #include "../shared/cleanup.h"
 #include "../shared/clock.h"
+#include "../shared/passing.h"
 #include "sandbox/sandbox.h"
 
 /* So many are left when more are made: half, so that a process is worth it. */
@@ -27,25 +28,6 @@ int spares_take(struct spares *spares)
   return spares->count == 0 ? -1 : spares->namespaces[--spares->count];
 }
 
-static bool send_namespace(int channel, int namespace)
-{
-  union {
-    char space[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr align;
-  } control;
-  memset(&control, 0, sizeof control);
-  char byte = 0;
-  struct iovec vector = {.iov_base = &byte, .iov_len = sizeof byte};
-  struct msghdr header = {
-      .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  struct cmsghdr *c = (struct cmsghdr *)(void *)control.space;
-  c->cmsg_level = SOL_SOCKET;
-  c->cmsg_type = SCM_RIGHTS;
-  c->cmsg_len = CMSG_LEN(sizeof namespace);
-  memcpy(CMSG_DATA(c), &namespace, sizeof namespace);
-  return sendmsg(channel, &header, MSG_NOSIGNAL) == sizeof byte;
-}
-
 /* Goes from one new namespace to the next; nobody is in one that is left, and this process does nothing there. */
 __attribute__((noreturn)) static void make(int channel, size_t count)
 {
@@ -55,7 +37,7 @@ __attribute__((noreturn)) static void make(int channel, size_t count)
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   for (size_t i = 0; i < count; i++) {
     CLEANUP_FD int namespace = unshare(CLONE_NEWNET) != 0 ? -1 : open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (namespace < 0 || !send_namespace(channel, namespace))
+    if (namespace < 0 || !pass_message(channel, "", 1, namespace))
       break;
   }
   _exit(0);
@@ -86,22 +68,15 @@ bool spares_order(struct spares *spares)
 
 void spares_receive(struct spares *spares)
 {
-  union {
-    char space[CMSG_SPACE(sizeof(int))];
-    struct cmsghdr align;
-  } control;
   char byte;
-  struct iovec vector = {.iov_base = &byte, .iov_len = sizeof byte};
   for (;;) {
-    struct msghdr header = {
-        .msg_iov = &vector, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-    ssize_t length = recvmsg(spares->maker, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    CLEANUP_FD int namespace = -1;
+    ssize_t length = take_message(spares->maker, &byte, sizeof byte, &namespace);
     if (length < 0 && (errno == EAGAIN || errno == EINTR))
       return;
-    const struct cmsghdr *c = length == sizeof byte ? CMSG_FIRSTHDR(&header) : NULL;
-    if (c == NULL || c->cmsg_type != SCM_RIGHTS || spares->count == SPARES_MAX)
+    if (length != sizeof byte || namespace < 0 || spares->count == SPARES_MAX)
       break;
-    memcpy(&spares->namespaces[spares->count++], CMSG_DATA(c), sizeof(int));
+    spares->namespaces[spares->count++] = steal_fd(&namespace);
     spares->came = true;
   }
   if (!spares->came)

@@ -18,6 +18,7 @@
 
 #include "../shared/cleanup.h"
 #include "../shared/clock.h"
+#include "../shared/passing.h"
 #include "looks.h"
 
 #define PREPARE_TIMEOUT_NS (30 * NS_PER_SECOND)
@@ -160,7 +161,7 @@ static void on_init(struct supervisor *self)
 static void on_start(struct supervisor *self)
 {
   uint64_t now = boot_time_ns();
-  enum wire_status status = lease_status(lease_read(self->plan->page), self->deadlines, now);
+  enum wire_status status = lease_status(lease_read(self->page), self->deadlines, now);
   struct init_report go = {.message = INIT_GO};
   self->phase = STARTING;
   if (status != STATUS_OK) {
@@ -184,10 +185,19 @@ static void on_signal(const struct supervisor *self, uint32_t number)
     send(self->init, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* What has run out, or lapsed, by now. */
+static void look(struct supervisor *self)
+{
+  enum wire_cause cause = looks_take(self);
+  if (cause != CAUSE_NONE)
+    stop(self, cause);
+}
+
 static void on_control(struct supervisor *self)
 {
   struct command command;
-  ssize_t length = recv(self->control, &command, sizeof command, MSG_DONTWAIT);
+  CLEANUP_FD int page = -1;
+  ssize_t length = take_message(self->control, &command, sizeof command, &page);
   if (length < 0 && (errno == EAGAIN || errno == EINTR))
     return;
   if (length != sizeof command)
@@ -202,6 +212,10 @@ static void on_control(struct supervisor *self)
     begin_end(self, (enum wire_cause)command.cause);
   else if (command.type == COMMAND_SIGNAL)
     on_signal(self, command.signal);
+  else if (command.type == COMMAND_ADOPT) {
+    supervisor_adopt(self, &command, page);
+    look(self); /* what lapsed between the look at the new page and now */
+  }
 }
 
 static void on_timer(struct supervisor *self)
@@ -223,9 +237,7 @@ __attribute__((noreturn)) static void loop(struct supervisor *self)
                                {.fd = self->init, .events = POLLIN}};
     if (poll(waiting, sizeof waiting / sizeof *waiting, -1) < 0 && errno != EINTR)
       begin_end(self, CAUSE_SUPERVISOR_LOST);
-    enum wire_cause cause = looks_take(self);
-    if (cause != CAUSE_NONE)
-      stop(self, cause);
+    look(self);
     if (self->phase != ENDING && waiting[0].revents != 0)
       on_control(self);
     if (self->phase != ENDING && waiting[1].revents != 0)
@@ -322,6 +334,7 @@ void supervisor_run(const struct plan *plan, const struct deadlines *deadlines, 
       .plan = plan,
       .deadlines = deadlines,
       .leaf = leaf,
+      .page = plan->page,
       .control = control,
       .init = -1,
       .executed = -1,

@@ -21,13 +21,13 @@ struct deadlines {
 };
 
 /* Launcher to supervisor. */
-enum command_type { COMMAND_START = 1, COMMAND_END, COMMAND_HOLD, COMMAND_THAW, COMMAND_SIGNAL };
+enum command_type { COMMAND_START = 1, COMMAND_END, COMMAND_HOLD, COMMAND_THAW, COMMAND_SIGNAL, COMMAND_ADOPT /* + lease page */ };
 struct command {
   uint32_t type;
   uint32_t cause; /* of END and HOLD */
-  uint64_t epoch; /* of THAW */
+  uint64_t epoch; /* of THAW and ADOPT */
   uint32_t signal; /* of SIGNAL */
-  uint32_t zero;
+  uint32_t attempt; /* of ADOPT; the report of it has the same */
 };
 
 /* Supervisor to launcher. */
@@ -39,17 +39,20 @@ enum report_type {
   REPORT_HELD,
   REPORT_THAWED,
   REPORT_THAW_FAILED,
+  REPORT_ADOPTED,
+  REPORT_ADOPT_FAILED,
   REPORT_ENDING,
   REPORT_ENDED,
 };
 struct report {
   uint32_t type;
   uint32_t pid;           /* READY */
-  struct failure failure; /* FAILED, START_FAILED, THAW_FAILED */
+  struct failure failure; /* FAILED, START_FAILED, THAW_FAILED, ADOPT_FAILED */
   uint32_t cause;         /* HELD, ENDING, ENDED */
   uint64_t boot_ns;       /* HELD, ENDING, ENDED */
   int32_t wait_status;    /* ENDED, when `exited` */
   uint32_t exited;
+  uint32_t attempt; /* ADOPTED, ADOPT_FAILED */
   uint64_t user_us;
   uint64_t system_us;
   uint64_t max_rss_kib;

@@ -17,4 +17,16 @@ static inline uint64_t boot_time_ns(void)
   return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
+/* Instants and spans: what would be beyond the end of time does not wrap around. */
+static inline uint64_t sum_or_max(uint64_t a, uint64_t b)
+{
+  uint64_t sum;
+  return __builtin_add_overflow(a, b, &sum) ? UINT64_MAX : sum;
+}
+
+static inline uint64_t least_of(uint64_t a, uint64_t b)
+{
+  return a < b ? a : b;
+}
+
 #endif

@@ -24,6 +24,7 @@ static inline uint32_t next_random(uint64_t *state)
   return (uint32_t)((*state * UINT64_C(2685821657736338717)) >> 32);
 }
 
+void test_adoption(void);
 void test_config(void);
 void test_devices(void);
 void test_deadlines(void);

@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { allAreThere, Leaf } from '../support/descendants.ts'
-import { type Running, type TestHost, until, type Writd } from './host.ts'
+import { parentOf, type Running, type TestHost, until, type Writd } from './host.ts'
 
 /** An execution with a process of every kind. */
 export class Clan {
@@ -45,8 +44,4 @@ export class Clan {
   remains(): string[] {
     return this.leaf.remains(this.running.uid)
   }
-}
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 }

@@ -1,7 +1,18 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { bootTimeNs, LeasePage } from '../../daemon/native.ts'
-import { freshPage, isRoot, newId, type Running, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
+import {
+  freshPage,
+  isRoot,
+  newId,
+  parentOf,
+  type Running,
+  SECOND,
+  sleep,
+  TestHost,
+  until,
+  type Writd,
+} from './host.ts'
 
 /** A shell that forks away from its parent, session and terminal, in every way that is left to it. */
 const FAMILY =
@@ -282,10 +293,6 @@ describe.skipIf(!isRoot)('an execution ends', () => {
     await host.start()
   })
 })
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
-}
 
 describe('the lease page', () => {
   it('moves forward within an epoch only, and starts each epoch without evidence', () => {

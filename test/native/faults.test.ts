@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { descriptors } from '../support/processes.ts'
 import { seeded } from '../support/seeded.ts'
-import { isRoot, newId, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
+import { isRoot, newId, parentOf, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
 
 const SOAK = process.env.WRIT_SOAK === '1'
 const LAUNCHES = Number(process.env.WRIT_LAUNCHES ?? (SOAK ? 1000 : 60))
@@ -240,10 +240,6 @@ function children(pid: number): number[] {
   } catch {
     return []
   }
-}
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 }
 
 function zombies(pid: number): number[] {

@@ -1,7 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { bootTimeNs } from '../../daemon/native.ts'
-import { freshPage, isRoot, type Running, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
+import {
+  freshPage,
+  isRoot,
+  parentOf,
+  type Running,
+  SECOND,
+  sleep,
+  TestHost,
+  until,
+  type Writd,
+} from './host.ts'
 
 /** Counts into a file that the test sees through standard output: whoever stands still, counts no further. */
 const COUNT = ['/bin/sh', '-c', '(setsid sleep 300 &); while :; do echo; sleep 0.02; done']
@@ -228,10 +238,6 @@ describe.skipIf(!isRoot)('an execution that may be held', () => {
     expect(host.leaves()).toEqual([])
   })
 })
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
-}
 
 function alive(pid: number): boolean {
   try {

@@ -50,6 +50,11 @@ export async function until(condition: () => boolean, ms = 5000): Promise<void> 
   }
 }
 
+/** Of an execution's init, that is its supervisor. */
+export function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
+}
+
 /** Does something with the effective user id `uid`, such as connecting: that is what SO_PEERCRED shows. */
 export function asUser<T>(uid: number, action: () => T): T {
   process.setegid?.(uid)
