@@ -129,8 +129,8 @@ describe.skipIf(!isRoot)('a launch', () => {
     'that lapses while its supervisor is about to let go of it is never thawed (needs strace)',
     async () => {
       const calls = join(mkdtempSync(join(tmpdir(), 'writ-thaw-')), 'calls')
-      // Of init it hears that all is ready; the second is the order to start, after its look at the lease.
-      const late = ['-e', 'trace=pwrite64,recvfrom', '-e', 'inject=recvfrom:delay_enter=400000:when=2']
+      // Its first order is the one to start, which it reads after its look at the lease.
+      const late = ['-e', 'trace=pwrite64,recvmsg', '-e', 'inject=recvmsg:delay_enter=400000:when=1']
       const host = await start(['strace', '-D', '-f', '-qq', '-y', '-o', calls, ...late])
       const writd = await host.connect()
       const running = await writd.prepare(['/bin/true'])
