@@ -11,12 +11,15 @@ import { CliError } from './error.ts'
 import { readAs, readDocument } from './files.ts'
 import { commandSigner } from './sign-command.ts'
 
-const MAX_KEY_BYTES = 16 << 10
+/** Most bytes of a file with a key. */
+export const MAX_KEY_BYTES = 16 << 10
 
 /** Options of every command that opens a private key. */
 export interface PassphraseOptions {
   passphraseEnv?: string
   passphraseFile?: string
+  /** Typed at a terminal; no option of the command line. */
+  passphrase?: string
 }
 
 /** Adds the two ways of giving a passphrase. It is never an argument: every user of the machine sees those. */
@@ -46,7 +49,8 @@ const collectText = (value: string, before: string[] | undefined) => [...(before
 
 /** The passphrase, if one was given. @throws CliError */
 export async function readPassphrase(options: PassphraseOptions): Promise<string | undefined> {
-  const { passphraseEnv, passphraseFile } = options
+  const { passphraseEnv, passphraseFile, passphrase } = options
+  if (passphrase !== undefined) return passphrase
   if (passphraseEnv !== undefined && passphraseFile !== undefined) {
     throw new CliError('USAGE', 'give --passphrase-env or --passphrase-file, not both')
   }
@@ -98,8 +102,13 @@ export async function readSigners(
 }
 
 /** Whether it is meant as a public key, in PEM or in DER: a PKCS#8 key begins with its version, a SubjectPublicKeyInfo with a SEQUENCE. */
-function isPublic(bytes: Buffer): boolean {
+export function isPublic(bytes: Buffer): boolean {
   return bytes[0] === 0x30 ? bytes[2] === 0x30 : bytes.includes('-----BEGIN PUBLIC KEY-----')
+}
+
+/** Whether it takes a passphrase. */
+export function isEncrypted(pem: Buffer): boolean {
+  return pem.includes('ENCRYPTED PRIVATE KEY')
 }
 
 /** Reads a private key that signs. @throws CliError */
@@ -110,7 +119,7 @@ export async function readSigningKey(
 ): Promise<PrivateKey> {
   const passphrase = await readPassphrase(options)
   const pem = await readDocument(path, what, MAX_KEY_BYTES)
-  const encrypted = pem.includes('ENCRYPTED PRIVATE KEY')
+  const encrypted = isEncrypted(pem)
   if (encrypted && passphrase === undefined) {
     throw new CliError('KEY_UNUSABLE', `${path} is encrypted, and no passphrase was given`, {
       at: path,

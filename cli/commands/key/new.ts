@@ -1,10 +1,7 @@
-import { existsSync } from 'node:fs'
-import { dirname } from 'node:path'
 import { type Command, Option } from 'commander'
-import { generateKey, type KeyAlgorithm, privateKeyToPem, publicKeyToPem } from '../../../signing/key.ts'
+import type { KeyAlgorithm } from '../../../signing/key.ts'
 import { addCommand, setAction } from '../../command.ts'
-import { CliError } from '../../error.ts'
-import { writeDocument } from '../../files.ts'
+import { makeKeyFiles } from '../../key-files.ts'
 import { addPassphraseOptions, type PassphraseOptions, readPassphrase } from '../../keys.ts'
 import { styled } from '../../output.ts'
 
@@ -30,20 +27,8 @@ export function addKeyNew(parent: Command): void {
   addPassphraseOptions(command)
   setAction<Options>(command, async ({ args, options, output }) => {
     const [name = ''] = args
-    const files = { private: `${name}.key`, public: `${name}.pub` }
     const passphrase = await readPassphrase(options)
-    if (!existsSync(dirname(files.private))) {
-      throw new CliError('FILE_MISSING', `there is no directory ${dirname(files.private)}`, {
-        at: dirname(files.private),
-        next: `Make it first: mkdir -p ${dirname(files.private)}`,
-      })
-    }
-    if (existsSync(files.public)) {
-      throw new CliError('FILE_EXISTS', `${files.public} exists and is not overwritten`, { at: files.public })
-    }
-    const key = generateKey(options.algorithm)
-    await writeDocument(files.private, privateKeyToPem(key, passphrase), { mode: 0o600 })
-    await writeDocument(files.public, publicKeyToPem(key.public))
+    const { key, files } = await makeKeyFiles(name, options.algorithm, passphrase)
     output.result(
       { id: key.public.id, algorithm: key.public.algorithm, encrypted: passphrase !== undefined, files },
       () => [

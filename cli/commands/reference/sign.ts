@@ -1,16 +1,10 @@
 import type { Command } from 'commander'
-import {
-  MAX_REFERENCE_BYTES,
-  parseReferenceValues,
-  REFERENCE_VALUES_TYPE,
-} from '../../../attestation/index.ts'
-import { signEnvelope } from '../../../signing/dsse.ts'
 import { addCommand, setAction } from '../../command.ts'
 import { addSigningOptions, type SigningOptions } from '../../documents.ts'
-import { readAs, writeDocument } from '../../files.ts'
 import { SIGNED_FILE } from '../../form.ts'
 import { addSignerOptions, readSigner, type SignerOptions } from '../../keys.ts'
 import { printable, styledError } from '../../output.ts'
+import { signReferenceFile } from '../../reference/sign.ts'
 import { openings } from '../../reference/words.ts'
 
 export function addReferenceSign(parent: Command): void {
@@ -30,15 +24,8 @@ export function addReferenceSign(parent: Command): void {
   addSignerOptions(command)
   setAction<SigningOptions & SignerOptions>(command, async ({ args, options, output }) => {
     const [path = ''] = args
-    const { payload, values } = await readAs(
-      path,
-      'reference values',
-      bytes => ({ payload: bytes, values: parseReferenceValues(bytes) }),
-      MAX_REFERENCE_BYTES,
-      'NOT_VERIFIED',
-    )
     const key = await readSigner(options.key, "the operator's key", options)
-    await writeDocument(options.out, signEnvelope(REFERENCE_VALUES_TYPE, payload, [key]))
+    const values = await signReferenceFile(path, key, options.out)
     const open = openings(values.document)
     const { revision } = values.document
     output.result({ file: options.out, digest: values.digest, revision, signer: key.public.id, open }, () => [
