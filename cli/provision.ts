@@ -76,7 +76,7 @@ export async function provisionThisHost(options: ProvisionOptions): Promise<Prov
   })
   await requireLineage(statePath(stateDirectory, 'lineage'))
   const id = hostId(identity)
-  const label = tierLabel(tier(null, manufacturerNumber(identity.vendor.manufacturer)))
+  const label = tierLabel(tierByName(identity.vendor.manufacturer))
   return { identity, created, madeState, id, tier: label, owner, stateDirectory, credentials }
 }
 
@@ -86,6 +86,11 @@ function fromEnvironment(name: string | undefined): Buffer | undefined {
   if (value === undefined || value === '')
     throw new CliError('USAGE', `the environment variable ${name} is empty`)
   return Buffer.from(value)
+}
+
+/** What kind of TPM it is, by the maker that it names alone: nobody's certificate was looked at. */
+export function tierByName(manufacturer: string): ReturnType<typeof tier> {
+  return tier(null, manufacturerNumber(manufacturer))
 }
 
 /** TPM_PT_MANUFACTURER: four characters, padded with zeros, as a number (TPM 2.0 Part 2, section 6.13). */

@@ -18,6 +18,7 @@ export const SHIPPED_FILES = {
   descriptors: 'proto/generated/descriptors.binpb',
   daemonConfig: 'packaging/writd.toml',
   launcherConfig: 'packaging/launchd.conf',
+  imaPolicy: 'packaging/ima/ima-policy',
   cedarScript: 'node_modules/@cedar-policy/cedar-wasm/nodejs/cedar_wasm.js',
   cedarModule: 'node_modules/@cedar-policy/cedar-wasm/nodejs/cedar_wasm_bg.wasm',
 } as const

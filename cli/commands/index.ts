@@ -2,6 +2,7 @@ import { type Commands, loadGroup } from '../command.ts'
 
 /** Every command, loaded only when it is asked for, so that a small one starts fast. In the order of the help. */
 export const COMMANDS: Commands = {
+  setup: async p => (await import('./setup.ts')).addSetup(p),
   init: async p => (await import('./init.ts')).addInit(p),
   plan: async p => (await import('./plan.ts')).addPlan(p),
   run: async p => (await import('./run.ts')).addRun(p),

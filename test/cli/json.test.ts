@@ -70,6 +70,8 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
     writeFileSync(dir.in('uki.efi'), ukiImage([['.linux', 'kernel']]))
     await json('uki show', 'uki.efi')
     await json('config default')
+    await json('setup', '--print-answers')
+    await json('setup', '--dry-run', '--socket', host.socket, '--etc', dir.path)
     await json('config show', host.path('writd.toml'))
     await json('config check', '--only-files', host.path('writd.toml'))
   }, 60_000)

@@ -40,6 +40,11 @@ export function writeConfigs({ path, tpmSocket, cgroup }: Place, extra: Record<s
     ...['access', 'rpc', 'quota', 'minting', 'lineage'].map(name => section(name, [])),
   ].join('\n')
   writeFileSync(path('writd.toml'), toml, { mode: 0o644 })
+  writeLauncherConfig({ path, cgroup })
+}
+
+/** Writes launchd.conf of a governed host. */
+export function writeLauncherConfig({ path, cgroup }: Pick<Place, 'path' | 'cgroup'>): void {
   const launchd = [
     `socket = ${path('launchd/launchd.sock')}`,
     `writd_uid = ${WRITD.uid}`,

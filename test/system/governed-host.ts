@@ -25,8 +25,8 @@ import { compiledDirectory } from '../support/compiled.ts'
 import { putPrepared } from '../support/prepared.ts'
 import { CHECKOUT, programs } from '../support/programs.ts'
 import { enroll } from './enroll.ts'
-import { type Place, WRITD, writeConfigs } from './governed-config.ts'
-import { provision, RECORDED } from './governed-provision.ts'
+import { type Place, WRITD, writeConfigs, writeLauncherConfig } from './governed-config.ts'
+import { furnish, provision, RECORDED } from './governed-provision.ts'
 
 export { WRITD }
 
@@ -92,6 +92,20 @@ export class GovernedHost {
       await options.beforeStart?.(host)
       await host.startDaemon({}, options.through)
       await host.attested()
+      return host
+    } catch (error) {
+      await host.close()
+      throw error
+    }
+  }
+
+  /** One that has booted, with the launcher's configuration, and no more: nobody has given it an identity. */
+  static async booted(): Promise<GovernedHost> {
+    const host = await GovernedHost.#in(mkdtempSync(join(tmpdir(), 'writ-')), false)
+    try {
+      furnish({ path: name => host.path(name) })
+      writeLauncherConfig(host.#place)
+      await host.boot()
       return host
     } catch (error) {
       await host.close()

@@ -15,6 +15,13 @@ export interface BootedHost {
   ok(...args: string[]): Promise<string>
 }
 
+/** What the host has without Writ: the logs of its boot, and a place for the socket, which the service manager makes otherwise. */
+export function furnish({ path: at }: Pick<BootedHost, 'path'>): void {
+  for (const name of ['eventlog.bin', 'userspace.jsonseq', 'ima.bin']) cpSync(join(RECORDED, name), at(name))
+  mkdirSync(at('run'), { mode: 0o755 })
+  chownSync(at('run'), WRITD.uid, WRITD.gid)
+}
+
 /**
  * Everything up to the start of the daemons: an identity, keys, trust roots, reference values and a policy that permits all.
  *
@@ -23,9 +30,7 @@ export interface BootedHost {
  */
 export async function provision(host: BootedHost, credentials: boolean): Promise<string> {
   const at = (name: string) => host.path(name)
-  for (const name of ['eventlog.bin', 'userspace.jsonseq', 'ima.bin']) cpSync(join(RECORDED, name), at(name))
-  mkdirSync(at('run'), { mode: 0o755 })
-  chownSync(at('run'), WRITD.uid, WRITD.gid)
+  furnish({ path: at })
   const onHost = [
     ...['--state-dir', at('state'), '--tpm', `swtpm:${host.tpm.paths.socket}`],
     ...(credentials ? ['--credentials', at('credentials')] : []),

@@ -1,0 +1,88 @@
+import { existsSync } from 'node:fs'
+import { CliError } from '../error.ts'
+import { keyFiles } from '../key-files.ts'
+import type { Probes } from '../probe/index.ts'
+import { valueIn } from '../probe/index.ts'
+import { tierByName } from '../provision.ts'
+import { type Answers, completeAnswers, type GivenAnswers } from './answers.ts'
+import type { Person } from './ask.ts'
+import { setupFiles } from './files.ts'
+
+/**
+ * Asks a person what nobody has said yet and cannot be found out: who signs, whose TPM it is, and whether the boot loader may be changed.
+ *
+ * @param given what was said already; a key that is there is not asked for
+ * @throws CliError `NOT_CONFIRMED`
+ */
+export async function askQuestions(person: Person, given: GivenAnswers, probes: Probes): Promise<Answers> {
+  const asked: GivenAnswers = structuredClone(given)
+  asked.keys = { ...(await askKeys(person, completeAnswers(given), given)), ...given.keys }
+  asked.tpm = { ...(await askTpm(person, completeAnswers(given), given, probes)), ...given.tpm }
+  asked.ima = { ...(await askGrub(person, completeAnswers(given), given)), ...given.ima }
+  return completeAnswers(asked)
+}
+
+/** Not asked once there is a key, whoever made it. */
+async function askKeys(person: Person, answers: Answers, given: GivenAnswers): Promise<GivenAnswers['keys']> {
+  if (given.keys?.operator !== undefined || existsSync(keyFiles(setupFiles(answers).operator).public))
+    return {}
+  say(
+    '',
+    "Two keys: the operator's says what is in force here, the release key signs what may run.",
+    'For a first look they are made on this host. In earnest they are made and kept elsewhere, and only public keys come here.',
+  )
+  if (await person.yes('Make both here?', true)) return {}
+  const operator = await askFile(person, "The operator's public key (file)")
+  const release = await person.text(
+    "The release authority's public key (file; empty: trust roots come signed)",
+  )
+  return { operator, release: release === '' ? 'none' : release }
+}
+
+/** Whether the TPM is real is for its maker to say. */
+async function askTpm(
+  person: Person,
+  answers: Answers,
+  given: GivenAnswers,
+  probes: Probes,
+): Promise<GivenAnswers['tpm']> {
+  const set = given.tpm?.simulated !== undefined || (given.tpm?.hardware_roots ?? []).length > 0
+  if (set || existsSync(setupFiles(answers).helloReceipt) || (await probes.daemon.status()).seen) return {}
+  const facts = valueIn(await probes.tpm.facts())
+  // What is wrong with it is for the step to say.
+  if (facts === null) return {}
+  if (tierByName(facts.vendor.manufacturer) === 'simulated') {
+    say('', 'The TPM of this host is SIMULATED. Whatever the host shows proves nothing about hardware.')
+    return (await person.yes('Go on all the same, for a trial?', false)) ? { simulated: 'allow' } : {}
+  }
+  say('', 'That the TPM is real is shown by a certificate of its maker, which the maker publishes.')
+  const root = await person.text(`Certificate of ${facts.vendor.manufacturer.trim()} (file; empty: none)`)
+  if (root !== '') return { hardware_roots: [root] }
+  say('Without it the TPM is of unknown kind, and artifacts run only if they say --simulated allow.')
+  return (await person.yes('Go on so?', false)) ? { simulated: 'allow' } : {}
+}
+
+/** Where the kernel was booted without what IMA needs, and GRUB is there to be told. */
+async function askGrub(person: Person, answers: Answers, given: GivenAnswers): Promise<GivenAnswers['ima']> {
+  const { grub, ima_log } = answers.places
+  const asked = given.ima?.boot !== undefined || answers.ima.policy === 'leave' || ima_log === 'none'
+  if (asked || !existsSync(grub) || existsSync(answers.places.ima_policy)) return {}
+  say(
+    '',
+    "IMA needs ima_policy=tcb ima_hash=sha256 on the kernel's command line. GRUB can be told by a file of its own.",
+  )
+  return (await person.yes(`Write ${grub}/50-writ.cfg, and run update-grub?`, true)) ? { boot: 'grub' } : {}
+}
+
+async function askFile(person: Person, question: string): Promise<string> {
+  for (;;) {
+    const path = await person.text(question)
+    if (path.startsWith('/') && existsSync(path)) return path
+    if (path === '') throw new CliError('NOT_CONFIRMED', 'stopped; `writ setup` goes on from here')
+    say(path.startsWith('/') ? `There is no ${path}.` : 'The whole path, please.')
+  }
+}
+
+function say(...lines: string[]): void {
+  process.stderr.write(lines.map(line => `${line}\n`).join(''))
+}

@@ -1,0 +1,143 @@
+import { CliError } from '../../error.ts'
+import {
+  type Look,
+  parameter,
+  readAccelerators,
+  readBoot,
+  readCgroup,
+  readEventLog,
+  readIma,
+  readSecureBoot,
+  type TpmFacts,
+} from '../../probe/index.ts'
+import { tierByName } from '../../provision.ts'
+import { tierLabel } from '../../tier.ts'
+import { done, type Found, type Step, type StepContext, skipped } from '../step.ts'
+
+/** What was seen of the host: what there is, what one should know, and what nothing can be done without. */
+class Findings {
+  readonly found: string[] = []
+  readonly warnings: string[] = []
+  readonly missing: string[] = []
+}
+
+/** Looks at what a governed host needs, and says what follows from what is not there. */
+export const host: Step = {
+  name: 'host',
+  title: 'the host',
+  why: 'What Writ relies on has to be there: TPM, event log, IMA, cgroups.',
+  async look(context) {
+    if (context.stage === 'image') return skipped('not looked at: this is an image, not the host')
+    const findings = new Findings()
+    if (context.probes.euid !== 0)
+      findings.missing.push("this is not root: keys of the TPM, root's files and units are for root alone")
+    await lookAtTpm(context, findings)
+    await lookAtLogs(context, findings)
+    await lookAtRest(context, findings)
+    return concluded(findings)
+  },
+}
+
+function concluded({ found, warnings, missing }: Findings): Found {
+  if (missing.length === 0) return done(found, warnings)
+  throw new CliError('HOST_UNFIT', 'this host cannot be governed as it is', {
+    lines: missing,
+    next: '`writ doctor` says more, and what to do.',
+    detail: { missing },
+  })
+}
+
+/** A daemon that runs has the TPM, and a simulated one serves nobody else meanwhile. */
+async function lookAtTpm({ answers, probes }: StepContext, findings: Findings): Promise<void> {
+  const status = await probes.daemon.status()
+  if (status.seen) {
+    findings.found.push(`TPM            in use by the daemon that runs: ${status.value.tpmDescription}`)
+    return
+  }
+  const facts = await probes.tpm.facts()
+  if (!facts.seen) {
+    findings.missing.push(`no TPM at ${answers.tpm.where}: ${facts.reason}. ${TPM_ADVICE[facts.why]}`)
+    return
+  }
+  judgeTpm(facts.value, answers.tpm.simulated === 'allow', findings)
+}
+
+const TPM_ADVICE: Readonly<Record<Exclude<Look<never>, { seen: true }>['why'], string>> = {
+  missing: 'Switch it on in the firmware (PTT, fTPM, Security Device), or name another place',
+  denied: 'Run this as root',
+  unsupported: 'Name another place',
+  failed: 'Does another program hold it?',
+}
+
+function judgeTpm(facts: TpmFacts, allowed: boolean, { found, warnings, missing }: Findings): void {
+  const { vendor, ekCertificate, banks, hierarchies } = facts
+  const tier = tierByName(vendor.manufacturer)
+  const names = banks.map(({ bank }) => bank)
+  found.push(
+    `TPM            ${tierLabel(tier)}, says ${vendor.manufacturer.trim()} ${vendor.vendorString.trim()}; banks ${names.join(', ')}`,
+  )
+  if (tier === 'simulated' && allowed)
+    warnings.push('the TPM is SIMULATED: whatever this host shows proves nothing about hardware')
+  else if (tier === 'simulated')
+    missing.push(
+      'the TPM is simulated, which proves nothing. For a trial all the same: --simulated allow (answers: tpm.simulated)',
+    )
+  if (ekCertificate === null)
+    warnings.push('the TPM has no EK certificate: nobody elsewhere can tell it from a program')
+  else found.push('EK             with a certificate of its maker')
+  if (!names.includes('sha256'))
+    missing.push(
+      'the TPM measures into no SHA-256 bank. Switch it on in the firmware, or: tpm2_pcrallocate sha256:all',
+    )
+  if (hierarchies.inLockout)
+    warnings.push('the TPM is in dictionary attack lockout: tpm2_dictionarylockout --clear-lockout')
+  if (!hierarchies.lockoutAuthSet)
+    warnings.push('whoever reaches the TPM can clear it. Set an authValue: tpm2_changeauth -c lockout')
+}
+
+async function lookAtLogs({ answers, probes }: StepContext, findings: Findings): Promise<void> {
+  const { found, warnings, missing } = findings
+  const { event_log, ima_log } = answers.places
+  const log = await readEventLog(probes.files, event_log)
+  if (log.seen) found.push(`event log      ${log.value.events.length} events of the firmware`)
+  else
+    missing.push(
+      `no event log at ${event_log}: ${log.reason}. It comes with UEFI, a TPM and a kernel that keeps it`,
+    )
+  if (ima_log === 'none') {
+    warnings.push('IMA is left out by the answers: which programs the host executes is not seen')
+    return
+  }
+  const ima = await readIma(probes.files, [], ima_log)
+  if (ima.seen) found.push(`IMA            ${ima.value.entries} entries in this boot`)
+  else
+    missing.push(
+      `no IMA log at ${ima_log}: ${ima.reason}. The kernel needs CONFIG_IMA; to go without, which sees no program: places.ima_log = "none"`,
+    )
+}
+
+async function lookAtRest({ probes: { files } }: StepContext, findings: Findings): Promise<void> {
+  const { found, warnings, missing } = findings
+  const secureBoot = await readSecureBoot(files)
+  if (secureBoot.seen && secureBoot.value.enabled && !secureBoot.value.setupMode)
+    found.push('Secure Boot    on')
+  else
+    warnings.push('Secure Boot is off: root can load kernels and modules from memory, which nothing measures')
+  const boot = await readBoot(files)
+  const lockdown = boot.seen ? parameter(boot.value, 'lockdown') : undefined
+  if (lockdown !== undefined) found.push(`lockdown       ${lockdown}`)
+  const cgroup = await readCgroup(files)
+  if (!cgroup.seen) missing.push('no cgroup v2 hierarchy: boot without systemd.unified_cgroup_hierarchy=0')
+  else
+    found.push(
+      `cgroup v2      ${cgroup.value.path}: ${cgroup.value.controllers.join(' ') || 'no controllers'}`,
+    )
+  const nodes = await readAccelerators(files)
+  if (nodes.length === 0) found.push('accelerators   none')
+  else found.push(`accelerators   ${nodes.map(({ path }) => path).join(' ')}`)
+  const open = nodes.filter(({ mode }) => (mode & 0o006) !== 0)
+  if (open.length > 0)
+    warnings.push(
+      `everybody may open ${open.map(({ path }) => path).join(' ')}, also past Writ: docs/gpu.md says how to close them`,
+    )
+}

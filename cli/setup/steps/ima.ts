@@ -1,0 +1,164 @@
+import { existsSync, statSync } from 'node:fs'
+import { mkdir, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { execa } from 'execa'
+import { sha256Hex } from '../../../encoding/digest.ts'
+import { shippedFile } from '../../../encoding/shipped.ts'
+import { CliError } from '../../error.ts'
+import { readDocument, writeDocument } from '../../files.ts'
+import { type ImaFacts, parameter, readBoot, readIma } from '../../probe/index.ts'
+import { type Done, done, type Step, type StepContext, skipped, toDo, type WaitingFor } from '../step.ts'
+
+/** What the kernel's command line needs, so that initrd, systemd's start and the policy itself are measured (packaging/ima/ima-policy). */
+const BOOT_OPTIONS = [
+  ['ima_policy', 'tcb'],
+  ['ima_hash', 'sha256'],
+] as const
+const OPTIONS_TEXT = BOOT_OPTIONS.map(([name, value]) => `${name}=${value}`).join(' ')
+/** Read by update-grub after /etc/default/grub. */
+const GRUB_FILE = '50-writ.cfg'
+const GRUB_PATIENCE_MS = 300_000
+
+/** Has the host boot with IMA measuring what it has to. */
+export const ima: Step = {
+  name: 'ima',
+  title: 'IMA',
+  why: 'The kernel measures whatever is executed, by a policy that is loaded at the boot and cannot be changed afterwards.',
+  async look(context) {
+    const { answers, stage } = context
+    if (answers.places.ima_log === 'none') return skipped('IMA is left out by the answers')
+    if (answers.ima.policy === 'leave')
+      return done([], [`the IMA policy is left as it is by the answers: it may measure less than it should`])
+    const now = stage === 'image' ? null : await bootOf(context)
+    const installed = existsSync(answers.places.ima_policy)
+    if (now?.measured != null && installed) return judgeMeasured(context, now.measured)
+    if (installed && now !== null && now.lacking === '')
+      requireNewerThanBoot(answers.places.ima_policy, now.bootedMs)
+    const grub = await grubWork(context, now?.lacking ?? OPTIONS_TEXT)
+    const will = [
+      ...(installed ? [] : [`install the IMA policy: ${answers.places.ima_policy}`]),
+      ...(grub === null ? [] : [`add ${OPTIONS_TEXT} to the configuration of GRUB: ${grub}`]),
+    ]
+    const lacking = grub === null && !grubDone(context) ? (now?.lacking ?? '') : ''
+    const waiting = stage === 'image' ? undefined : waitFor(lacking)
+    const warnings =
+      stage === 'image' && grub === null && !grubDone(context)
+        ? [`the kernel of this image has to be booted with ${OPTIONS_TEXT}`]
+        : []
+    if (will.length > 0) return toDo(will, () => carryOut(context, installed, grub, waiting), [], warnings)
+    const found = [`policy         ${answers.places.ima_policy}`]
+    return waiting === undefined ? done(found, warnings) : { state: 'waiting', found, ...waiting }
+  },
+}
+
+/** This boot: what of the command line is missing, and the digest of the policy that was loaded. */
+interface Boot {
+  readonly lacking: string
+  readonly measured: string | null
+  /** When, in milliseconds since 1970; null where that is not known. */
+  readonly bootedMs: number | null
+}
+
+async function bootOf({ answers, probes }: StepContext): Promise<Boot> {
+  const log = await readIma(probes.files, [], answers.places.ima_log)
+  if (!log.seen)
+    throw new CliError('HOST_UNFIT', `cannot read IMA's log ${answers.places.ima_log}: ${log.reason}`, {
+      at: answers.places.ima_log,
+    })
+  const boot = await readBoot(probes.files)
+  const clock = await probes.kernel.clock()
+  return {
+    lacking: lackingOptions(boot.seen ? name => parameter(boot.value, name) : () => undefined, log.value),
+    measured: log.value.policy,
+    bootedMs: clock.seen ? clock.value.now - clock.value.sinceBoot * 1000 : null,
+  }
+}
+
+/** The hash is as it should be where the log says so, whatever says it. */
+function lackingOptions(value: (name: string) => string | undefined, { hash }: ImaFacts): string {
+  return BOOT_OPTIONS.filter(
+    ([name, wanted]) => value(name) !== wanted && !(name === 'ima_hash' && hash === wanted),
+  )
+    .map(([name, wanted]) => `${name}=${wanted}`)
+    .join(' ')
+}
+
+async function judgeMeasured({ answers }: StepContext, measured: string) {
+  const file = answers.places.ima_policy
+  const bytes = await readDocument(file, 'the IMA policy')
+  const own = bytes.equals(shippedFile('imaPolicy')) ? '' : ", which is this host's own"
+  const found = [`policy         ${file}${own}, loaded in this boot`]
+  if (measured === `sha256:${sha256Hex(bytes)}`) return done(found)
+  if (!measured.startsWith('sha256:'))
+    return { state: 'waiting', found, ...waitFor('ima_hash=sha256') } as const
+  return {
+    state: 'waiting',
+    found: [`policy         ${file} was changed after the boot`],
+    ...waitFor(''),
+  } as const
+}
+
+/** @throws CliError where this boot should have loaded it, and did not */
+function requireNewerThanBoot(policy: string, bootedMs: number | null): void {
+  if (bootedMs === null || statSync(policy).mtimeMs > bootedMs) return
+  throw new CliError('HOST_UNFIT', `this boot did not load ${policy}, which was there`, {
+    at: policy,
+    next: 'Does `systemctl --version` say +IMA, and `journalctl -b` why? To go on without: ima.policy = "leave".',
+  })
+}
+
+const grubFile = ({ answers }: StepContext) => join(answers.places.grub, GRUB_FILE)
+const grubDone = (context: StepContext) =>
+  context.answers.ima.boot === 'grub' && existsSync(grubFile(context))
+
+/** The file for GRUB that is to be written; null if none is. @throws CliError where it was asked for, and there is no GRUB */
+async function grubWork(context: StepContext, lacking: string): Promise<string | null> {
+  const { answers } = context
+  if (answers.ima.boot !== 'grub' || lacking === '' || grubDone(context)) return null
+  if (existsSync(answers.places.grub)) return grubFile(context)
+  throw new CliError('HOST_UNFIT', `there is no ${answers.places.grub}: GRUB does not boot this host`, {
+    at: answers.places.grub,
+    next: `Add ${OPTIONS_TEXT} to the command line in the way of your boot loader, and leave ima.boot at "say".`,
+  })
+}
+
+function waitFor(lacking: string): { for: WaitingFor; next: string } {
+  if (lacking === '')
+    return { for: 'REBOOT', next: 'Reboot, and run `writ setup` again: it goes on from here.' }
+  return {
+    for: 'BOOT_OPTIONS',
+    next: `Add ${lacking} to the kernel's command line (GRUB: GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub; UKI: /etc/kernel/cmdline, and build it anew), reboot, and run \`writ setup\` again.`,
+  }
+}
+
+async function carryOut(
+  context: StepContext,
+  installed: boolean,
+  grub: string | null,
+  waiting: { for: WaitingFor; next: string } | undefined,
+): Promise<Done> {
+  const { ima_policy } = context.answers.places
+  const did: string[] = []
+  if (!installed) {
+    await mkdir(dirname(ima_policy), { recursive: true, mode: 0o755 })
+    await writeDocument(ima_policy, shippedFile('imaPolicy'))
+    did.push(`policy         ${ima_policy}`)
+  }
+  if (grub !== null) {
+    await writeDocument(
+      grub,
+      `# What IMA needs from the first instruction on: see ${ima_policy}.\nGRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${OPTIONS_TEXT}"\n`,
+    )
+    did.push(`command line   ${grub}`)
+    const update = await execa('update-grub', { reject: false, stdin: 'ignore', timeout: GRUB_PATIENCE_MS })
+    if (update.failed) {
+      // Else the next run would take it for done.
+      await unlink(grub)
+      throw new CliError('HOST_UNFIT', `update-grub failed: ${update.stderr || update.shortMessage}`, {
+        at: grub,
+        next: 'See what update-grub says when it is run by hand, and run `writ setup` again.',
+      })
+    }
+  }
+  return { did, ...(waiting === undefined ? {} : { waiting }) }
+}

@@ -1,0 +1,97 @@
+import { existsSync } from 'node:fs'
+import { execa } from 'execa'
+import { CliError } from '../../error.ts'
+import { readOwner } from '../../state-directory.ts'
+import { done, type Found, type Step, type StepContext, skipped, toDo } from '../step.ts'
+
+/** Enables and starts socket and launcher along (Also=, Wants=). */
+const UNIT = 'writd.service'
+/** A start of writd may take two minutes (TimeoutStartSec=). */
+const START_MS = 180_000
+const OFFLINE_MS = 30_000
+
+/** Has the daemons started, now and at each boot. */
+export const service: Step = {
+  name: 'service',
+  title: 'service',
+  why: 'Launcher and daemon run from now on, and after each boot.',
+  async look(context) {
+    const { answers, stage, probes } = context
+    if (!answers.service.start) return skipped(`not started, by the answers: ${startText(context)}`)
+    if (stage === 'image') return lookAtImage()
+    const unit = await probes.services.unit(UNIT)
+    if (unit.seen) {
+      if (unit.value.load !== 'loaded')
+        throw new CliError('HOST_UNFIT', `systemd does not start ${UNIT}: it is ${unit.value.load}`, {
+          at: UNIT,
+          next: unit.value.load === 'masked' ? `systemctl unmask ${UNIT}` : 'Install the package again.',
+        })
+      return lookAtUnit(context, unit.value)
+    }
+    if (unit.why !== 'unsupported')
+      throw new CliError('HOST_UNFIT', `cannot ask systemd for ${UNIT}: ${unit.reason}`, { at: UNIT })
+    if ((await probes.daemon.status()).seen)
+      return done([`writd          answers at ${answers.places.socket}`])
+    return {
+      state: 'waiting',
+      for: 'START',
+      found: ['systemd does not run this host'],
+      next: `${startText(context)}, and run \`writ setup\` again.`,
+    }
+  },
+}
+
+function lookAtUnit({ changed }: StepContext, unit: { file: string; active: string }): Found {
+  const found = [`${UNIT}   ${unit.file}, ${unit.active}`]
+  const restart = unit.active === 'active' && changed.has('configuration')
+  if (unit.file === 'enabled' && unit.active === 'active' && !restart) return done(found)
+  const will = [
+    ...(unit.file === 'enabled' ? [] : [`systemctl enable ${UNIT}`]),
+    restart ? `systemctl restart ${UNIT}, for the configuration that was changed` : `systemctl start ${UNIT}`,
+  ]
+  return toDo(
+    will,
+    async () => {
+      if (unit.file !== 'enabled') await systemctl(['enable', UNIT], OFFLINE_MS)
+      // A host whose daemon gave up before may try again.
+      if (unit.active === 'failed') await systemctl(['reset-failed', UNIT], OFFLINE_MS)
+      await systemctl([restart ? 'restart' : 'start', UNIT], START_MS)
+      return { did: [`${UNIT}   enabled, active`] }
+    },
+    found,
+  )
+}
+
+/** In an image nothing runs; systemctl makes the links by itself. */
+function lookAtImage(): Found {
+  if (existsSync(`/etc/systemd/system/multi-user.target.wants/${UNIT}`)) return done([`${UNIT}   enabled`])
+  return toDo([`systemctl enable ${UNIT}: nothing starts before the host is provisioned`], async () => {
+    await systemctl(['enable', UNIT], OFFLINE_MS)
+    return { did: [`${UNIT}   enabled`] }
+  })
+}
+
+async function systemctl(args: readonly string[], patienceMs: number): Promise<void> {
+  const result = await execa('systemctl', ['--no-ask-password', ...args], {
+    reject: false,
+    stdin: 'ignore',
+    timeout: patienceMs,
+    maxBuffer: 1 << 16,
+  })
+  if (!result.failed) return
+  throw new CliError(
+    'HOST_UNFIT',
+    `systemctl ${args.join(' ')} failed: ${result.stderr || result.shortMessage}`,
+    {
+      at: UNIT,
+      next: '`journalctl -b -u writd -u writ-launchd` says why.',
+    },
+  )
+}
+
+/** How somebody starts both by hand. */
+function startText({ answers, files }: StepContext): string {
+  if (existsSync('/run/systemd/system')) return `systemctl enable --now ${UNIT}`
+  const { uid, gid } = readOwner(answers.daemon.user)
+  return `start as root: writ-launchd --config ${files.launchd}; and as uid ${uid}, gid ${gid}: writd --config ${files.config}`
+}
