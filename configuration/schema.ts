@@ -91,6 +91,9 @@ export const sections = {
     connections: v.optional(whole(1, 10_000), 32),
     calls: v.optional(whole(1, 10_000), 128),
   }),
+  metrics: v.strictObject({
+    socket: v.optional(path),
+  }),
   minting: v.strictObject({
     enabled: v.optional(v.boolean(), false),
   }),

@@ -20,6 +20,7 @@ import {
 import { detached } from './detached.ts'
 import { EntryOwners, ownedEntries } from './entry-owner.ts'
 import { toMessage } from './execution-registry.ts'
+import type { Histogram } from './metrics/families.ts'
 import type { DaemonParts } from './parts.ts'
 import { makeReport } from './report.ts'
 import { statusMessage } from './status.ts'
@@ -29,14 +30,18 @@ import { statusMessage } from './status.ts'
  * connect (`rpc/peer.ts`); what is asked is decided, durably, by the decider; what is permitted is run by the executor.
  */
 export function daemonCore(parts: DaemonParts): DaemonCore {
-  const { decider, executor, registry, lineage, history, governance, gate, decisions } = parts
+  const { decider, executor, registry, lineage, history, governance, gate, decisions, instruments } = parts
   const owners = new EntryOwners(lineage, id => history.ownerOf(id))
   const statuses = new Changes<'status', AttestationStatusInput>()
   parts.onStatusChange = () => statuses.publish('status', statusMessage(parts))
 
   return {
     async authorize(caller: Caller, artifact: Buffer | null, workload: WorkloadRequest): Promise<Authorized> {
-      const { input, decision, index } = await decider.decide(caller, 'authorize', artifact, workload)
+      const { input, decision, index } = await timed(
+        instruments.decision,
+        'authorize',
+        decider.decide(caller, 'authorize', artifact, workload),
+      )
       const minted = artifact === null ? mintArtifact(input, decision, parts.sessionKey) : null
       return {
         artifact: minted,
@@ -54,12 +59,15 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       streams: ExecuteStreams,
       signal: AbortSignal,
     ) {
-      const permit = await decider.decide(caller, 'execute', artifact, workload, decided =>
-        executor.makeReady(decided),
+      const begun = performance.now()
+      const permit = await timed(
+        instruments.decision,
+        'execute',
+        decider.decide(caller, 'execute', artifact, workload, decided => executor.makeReady(decided)),
       )
       return permit.decision.terms?.detach === true
-        ? detached(parts, permit, caller, streams, signal)
-        : executor.run(permit, caller, streams, signal)
+        ? detached(parts, permit, caller, timedStart(streams, begun, instruments.start), signal)
+        : executor.run(permit, caller, timedStart(streams, begun, instruments.start), signal)
     },
 
     // Nothing has been handed over to this run of the daemon.
@@ -246,4 +254,24 @@ async function changed<T>(parts: DaemonParts, change: Promise<T>): Promise<T> {
   parts.sealing.anchorSoon()
   parts.onStatusChange()
   return result
+}
+
+async function timed<T>(into: Histogram, what: string, work: Promise<T>): Promise<T> {
+  const begun = performance.now()
+  try {
+    return await work
+  } finally {
+    into.observe((performance.now() - begun) / 1000, what)
+  }
+}
+
+/** Notes the time from a request to the start of its program. */
+function timedStart(streams: ExecuteStreams, begun: number, into: Histogram): ExecuteStreams {
+  return {
+    ...streams,
+    started: message => {
+      into.observe((performance.now() - begun) / 1000)
+      return streams.started(message)
+    },
+  }
 }

@@ -81,6 +81,8 @@ export class Attestor {
   /** Appraisals since the start. */
   appraisals = 0
   latest: CycleResult = { appraisal: null, time: '', error: null }
+  /** Told of each cycle: what came of it, and how long it took. */
+  onCycle: (result: CycleResult, ms: number) => void = () => undefined
 
   constructor(options: AttestorOptions) {
     this.#o = options
@@ -124,10 +126,12 @@ export class Attestor {
   cycle(): Promise<CycleResult> {
     if (this.#running !== undefined) return this.#running
     this.progress.begin(STEPS.tpm)
+    const begun = performance.now()
     this.#running = this.#cycle()
       .catch((error: unknown) => this.#unavailable(error))
       .then(result => {
         this.latest = result
+        this.onCycle(result, performance.now() - begun)
         this.progress.end(result.error?.code === 'TPM_TIMEOUT' ? 'unanswered' : 'over')
         return result
       })

@@ -4,7 +4,7 @@ import type { Tier } from '../attestation/index.ts'
 import type { SecretPolicy } from '../authorization/index.ts'
 import type { StartConfig } from '../configuration/schema.ts'
 import { sha256 } from '../encoding/digest.ts'
-import { type Lineage, LineageError } from '../lineage/index.ts'
+import { type Lineage, LineageError, systemIo } from '../lineage/index.ts'
 import { generateKey } from '../signing/key.ts'
 import { Attestor } from './attestor.ts'
 import { CallerPrograms } from './caller-programs.ts'
@@ -23,6 +23,9 @@ import { type Host, hostTier, openHost } from './host.ts'
 import { checkLogKey, openLineage } from './host-lineage.ts'
 import { lookAtCaller } from './launcher/caller.ts'
 import { LauncherClient } from './launcher/client.ts'
+import type { Instruments } from './metrics/instruments.ts'
+import { watchedIo } from './metrics/lineage-io.ts'
+import { watchedTransport } from './metrics/tpm-commands.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
 import { OutputFiles } from './output-files.ts'
 import { OutputTails } from './output-tails.ts'
@@ -46,6 +49,7 @@ export interface Starter {
   readonly stop: AbortSignal
   /** A restored lineage, or a new epoch, that an operator accepts; null if none was found. */
   readonly accepted: AcceptedLineage | null
+  readonly instruments: Instruments
   /** Called when the TPM is about to be asked for the first time. */
   tpmAsked(): void
   /** Called when the TPM has answered: what takes its time from then on is the daemon's own work. */
@@ -64,18 +68,18 @@ export interface Starter {
 export async function assemble(
   settings: Settings,
   log: Logger,
-  { stop, accepted, tpmAsked, tpmAnswered, openSocket }: Starter,
+  { stop, accepted, instruments, tpmAsked, tpmAnswered, openSocket }: Starter,
 ): Promise<DaemonParts> {
   const config: StartConfig = settings.whole
   const undo: (() => Promise<unknown> | undefined)[] = []
   try {
-    const host = await openHost(config)
+    const host = await openHost(config, transport => watchedTransport(transport, instruments))
     undo.push(() => host.tpm.close())
     tpmAsked()
     const tier = await hostTier(host, config)
     tpmAnswered()
     stop.throwIfAborted()
-    const lineage = await openLineage(config, host, accepted)
+    const lineage = await openLineage(config, host, accepted, watchedIo(systemIo, instruments))
     undo.push(() => lineage.close())
     stop.throwIfAborted()
     const history = await History.fold(lineage, {
@@ -98,6 +102,7 @@ export async function assemble(
     stop.throwIfAborted()
     return await compose({
       ...{ config, settings, log, host, tier, lineage, history, page, launcher, openSocket, accepted },
+      instruments,
     })
   } catch (error) {
     for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => undefined)
@@ -117,12 +122,16 @@ async function compose(base: {
   launcher: LauncherClient
   openSocket: Starter['openSocket']
   accepted: AcceptedLineage | null
+  instruments: Instruments
 }): Promise<DaemonParts> {
+  const { instruments } = base
   const { config, settings, log, host, tier, lineage, history, page, launcher } = base
   const wallMs = () => Date.now()
-  const recorder = new Recorder(lineage, bootTimeNs, wallMs, (index, event) =>
-    history.links.apply(Number(index), event),
-  )
+  const recorder = new Recorder(lineage, bootTimeNs, wallMs, (index, event, ms) => {
+    history.links.apply(Number(index), event)
+    instruments.append.observe(ms / 1000)
+    instruments.recorded(event)
+  })
   const clock = watchedClock(history, wallMs)
   clock.onChange = change => onClockChange(parts, change)
   const sessionKey = generateKey('ed25519')
@@ -245,6 +254,7 @@ async function compose(base: {
       config,
       settings,
       log,
+      instruments,
       host,
       tier,
       sessionKey,
@@ -275,6 +285,10 @@ async function compose(base: {
     startedTime: new Date().toISOString(),
     acceptedIndex,
     onStatusChange: () => undefined,
+  }
+  attestor.onCycle = ({ error }, ms) => {
+    instruments.cycle.observe(ms / 1000)
+    instruments.cycles.add([error === null ? 'appraised' : 'no_evidence'])
   }
   gate.on('transition', transition => onTransition(parts, transition))
   return parts

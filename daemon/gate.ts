@@ -77,6 +77,8 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition]; ren
   #reasons: readonly TrustReason[]
   #facts: AttestedFacts | null = null
   #epoch: bigint
+  /** When it came into its state, by the wall clock in milliseconds; null while that is the state that it started in. */
+  movedMs: number | null = null
 
   constructor(options: GateOptions) {
     super()
@@ -157,6 +159,7 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition]; ren
     const from = this.#state
     this.#state = to
     this.#reasons = reasons
+    this.movedMs = Date.now()
     this.emit('transition', { from, to, epoch: this.#epoch, reasons })
   }
 }

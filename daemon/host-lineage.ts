@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { joinPcrs, QUOTED_SELECTION } from '../attestation/index.ts'
 import type { StartConfig } from '../configuration/schema.ts'
-import { Lineage } from '../lineage/index.ts'
+import { type Io, Lineage } from '../lineage/index.ts'
 import type { History } from './history/history.ts'
 import { type Host, HostError } from './host.ts'
 import type { AcceptedLineage } from './waiting.ts'
@@ -9,12 +9,14 @@ import type { AcceptedLineage } from './waiting.ts'
 /**
  * Opens the lineage of this host, signed by its keys and held against its TPM's counter.
  *
+ * @param io the system calls that write it
  * @throws LineageError; whatever the TPM throws
  */
 export function openLineage(
   config: StartConfig,
   host: Host,
   accepted: AcceptedLineage | null,
+  io: Io,
 ): Promise<Lineage> {
   return Lineage.open(join(config.daemon.stateDirectory, 'lineage'), {
     origin: `writ/${host.id}`,
@@ -36,6 +38,7 @@ export function openLineage(
         ),
     },
     ...(accepted === null ? {} : { accepted: accepted.found }),
+    io,
     counter: host.tpm.nvCounter(host.identity.nvCounterIndex, host.secrets.nvCounterAuth),
   })
 }

@@ -12,6 +12,7 @@ import {
   type SigningKey,
   SwtpmTransport,
   Tpm,
+  type TpmTransport,
 } from '../attestation/tpm2/index.ts'
 import type { StartConfig } from '../configuration/schema.ts'
 import { WritError } from '../encoding/error.ts'
@@ -39,8 +40,16 @@ export interface Host {
   readonly tpm: Tpm
 }
 
-/** Reads what `writ init` left and opens the TPM. Touches the TPM not yet. @throws HostError, ProvisionError, SigningError */
-export async function openHost(config: StartConfig): Promise<Host> {
+/**
+ * Reads what `writ init` left and opens the TPM. Touches the TPM not yet.
+ *
+ * @param watch may look at what goes to the TPM
+ * @throws HostError, ProvisionError, SigningError
+ */
+export async function openHost(
+  config: StartConfig,
+  watch: (transport: TpmTransport) => TpmTransport = it => it,
+): Promise<Host> {
   const directory = join(config.daemon.stateDirectory, 'identity')
   const place = secretsPlace(directory)
   const { identity, secrets } = await readIdentity(directory, place)
@@ -61,7 +70,7 @@ export async function openHost(config: StartConfig): Promise<Host> {
     logKey: readPrivateKey(required(logKeyPath).toString('utf8')),
     logKeyPath,
     governanceKeys: readGovernanceKeys(config),
-    tpm: new Tpm(transport),
+    tpm: new Tpm(watch(transport)),
   }
 }
 

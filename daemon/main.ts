@@ -2,12 +2,15 @@ import { parseArgs } from 'node:util'
 import { readConfig } from '../configuration/read-file.ts'
 import { WritError } from '../encoding/error.ts'
 import { LineageError } from '../lineage/index.ts'
+import { DAEMON_VERSION } from './first-entries.ts'
 import { LogLevels } from './log/log-level.ts'
 import { lastWords, openLog } from './log/open-log.ts'
+import { Instruments } from './metrics/instruments.ts'
+import { serveMetrics } from './metrics/service.ts'
 import { exitAtTheLatest, sdNotify } from './native.ts'
 import type { DaemonParts } from './parts.ts'
 import { Reload } from './reload.ts'
-import { takePassedSocket } from './rpc/passed-socket.ts'
+import { takePassedSockets } from './rpc/passed-socket.ts'
 import type { RpcServer } from './rpc/server.ts'
 import { serviceStatus, statusLine } from './service-status.ts'
 import { Settings } from './settings.ts'
@@ -28,14 +31,16 @@ async function main(): Promise<number> {
   if (typeof options === 'number') return options
   const hangup = awaitHangup()
   const stop = awaitStop()
-  const passed = takePassedSocket()
+  const startedMs = Date.now() - process.uptime() * 1000
+  const passed = takePassedSockets()
   const settings = new Settings(readConfig(options.config))
   const { logLevel } = settings.now.daemon
   const log = openLog(logLevel)
   const watchdog = new Watchdog(sdNotify)
   watchdog.start(watchdogIntervalMs())
+  const instruments = new Instruments(DAEMON_VERSION)
   const levels = new LogLevels(log, () => settings.now.daemon.logLevel)
-  const start = new Start(settings, log, levels, stop, passed)
+  const start = new Start(settings, log, levels, instruments, stop, passed.api)
   const { server } = start
   watchdog.onChange = late => {
     if (late === null) log.info({ event: 'watchdog' }, 'it gets on again')
@@ -46,6 +51,15 @@ async function main(): Promise<number> {
       )
   }
   watchdog.follow(start.progress)
+  const { stateDirectory } = settings.whole.daemon
+  const metrics = await serveMetrics({
+    ...{ instruments, log, passed: passed.metrics, path: settings.whole.metrics.socket ?? null },
+    before: { startedMs, stateDirectory, rpc: server },
+    parts: () => start.parts,
+    core: () => start.core,
+    late: () => watchdog.late,
+  })
+  process.once('exit', () => metrics?.close())
   const parts = await start.assemble()
   if (parts === null) return 0
   if (stop.aborted) {

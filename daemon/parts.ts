@@ -15,6 +15,7 @@ import type { History } from './history/history.ts'
 import type { Snapshots } from './history/snapshots.ts'
 import type { Host } from './host.ts'
 import type { LauncherClient } from './launcher/client.ts'
+import type { Instruments } from './metrics/instruments.ts'
 import type { OutputFiles } from './output-files.ts'
 import type { OutputTails } from './output-tails.ts'
 import type { Receipts } from './receipts.ts'
@@ -32,6 +33,7 @@ export interface DaemonParts {
   /** What a reload changes. */
   readonly settings: Settings
   readonly log: Logger
+  readonly instruments: Instruments
   readonly host: Host
   readonly tier: Tier
   readonly sessionKey: PrivateKey

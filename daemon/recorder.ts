@@ -17,14 +17,14 @@ export class Recorder {
   readonly #lineage: Lineage
   readonly #bootNs: () => bigint
   readonly #wallMs: () => number
-  readonly #recorded: (index: bigint, event: LineageEvent) => void
+  readonly #recorded: (index: bigint, event: LineageEvent, ms: number) => void
 
-  /** @param recorded is told of each event as soon as it is durable, before whoever recorded it */
+  /** @param recorded is told of each event as soon as it is durable, before whoever recorded it, and how long that took */
   constructor(
     lineage: Lineage,
     bootNs: () => bigint,
     wallMs: () => number,
-    recorded: (index: bigint, event: LineageEvent) => void = () => undefined,
+    recorded: (index: bigint, event: LineageEvent, ms: number) => void = () => undefined,
   ) {
     this.#lineage = lineage
     this.#bootNs = bootNs
@@ -40,8 +40,9 @@ export class Recorder {
       time: rfc3339(this.#wallMs()),
       bootNs: String(this.#bootNs()),
     } as LineageEvent
+    const begun = performance.now()
     const { index } = await this.#lineage.append(event)
-    this.#recorded(index, event)
+    this.#recorded(index, event, performance.now() - begun)
     return index
   }
 }

@@ -10,6 +10,7 @@ import { DAEMON_VERSION } from './first-entries.ts'
 import { GovernanceError } from './governance.ts'
 import { readGovernanceKeys, readHostId } from './host.ts'
 import type { LogLevels } from './log/log-level.ts'
+import type { Instruments } from './metrics/instruments.ts'
 import { sdNotify } from './native.ts'
 import { OWN_SOCKET, type OwnSocket, type OwnSocketOf, processOf, strangerTo } from './own-socket.ts'
 import type { DaemonParts } from './parts.ts'
@@ -40,6 +41,7 @@ export class Start {
   /** What the watchdog goes by until the daemon serves: the attempts, each up to the TPM's first answer. */
   readonly progress = new Progress()
   readonly #passed: number | null
+  readonly #instruments: Instruments
 
   /**
    * @param stop aborted when it is to stop
@@ -49,15 +51,27 @@ export class Start {
     settings: Settings,
     log: Logger,
     levels: LogLevels,
+    instruments: Instruments,
     stop: AbortSignal,
     passed: number | null = null,
   ) {
     this.#stop = stop
     this.#passed = passed
+    this.#instruments = instruments
     this.#settings = settings
     this.#config = settings.whole
     this.#log = log
-    this.server = createServer(settings, log, levels, this.#serving.core)
+    this.server = createServer(settings, log, levels, instruments, this.#serving.core)
+  }
+
+  /** The daemon, once it is open for business. */
+  get parts(): DaemonParts | null {
+    return this.#parts
+  }
+
+  /** What answers now, if anything does yet. */
+  get core(): DaemonCore | null {
+    return this.#serving.current
   }
 
   /**
@@ -178,7 +192,7 @@ export class Start {
     }
     try {
       return await assemble(this.#settings, this.#log, {
-        ...{ stop: this.#stop, tpmAsked, tpmAnswered },
+        ...{ stop: this.#stop, instruments: this.#instruments, tpmAsked, tpmAnswered },
         accepted: this.#waiting?.accepted ?? null,
         openSocket: execution => this.#openSocket(execution),
       })
@@ -244,10 +258,17 @@ function isUnaccepted(found: unknown): found is RolledBackError | NewEpochError 
   return found instanceof RolledBackError || found instanceof NewEpochError
 }
 
-function createServer(settings: Settings, log: Logger, levels: LogLevels, core: DaemonCore): RpcServer {
+function createServer(
+  settings: Settings,
+  log: Logger,
+  levels: LogLevels,
+  instruments: Instruments,
+  core: DaemonCore,
+): RpcServer {
   const { rpc }: StartConfig = settings.whole
   return new RpcServer({
     ...{ core, log, levels },
+    onRefused: () => instruments.refused.add(),
     quota: settings.quotaLimits(),
     unaryTimeoutMs: () => settings.now.rpc.answerSeconds * 1000,
     limits: {

@@ -42,8 +42,13 @@ export class Watchdog {
     this.#progress = progress
   }
 
+  /** Why it would be told nothing now; null while all gets on. */
+  get late(): Late | null {
+    return this.#progress?.late ?? null
+  }
+
   look(): void {
-    const why = this.#progress?.late ?? null
+    const why = this.late
     if (why === null) this.#notify('WATCHDOG=1')
     if (this.#silent === (why !== null)) return
     this.#silent = why !== null

@@ -98,4 +98,5 @@ export {
   type RolledBack,
   RolledBackError,
 } from './writer/anchor.ts'
+export { type Io, systemIo } from './writer/io.ts'
 export { takeWriterLock, type WriterLock } from './writer/lock.ts'

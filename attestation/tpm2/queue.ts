@@ -45,6 +45,11 @@ export class TpmQueue {
     this.#limits = limits
   }
 
+  /** How many wait for their turn. */
+  get length(): number {
+    return [...this.#waiting.values()].reduce((total, line) => total + line.size, 0)
+  }
+
   /**
    * Runs `job` when its turn comes, and returns what it returns.
    *

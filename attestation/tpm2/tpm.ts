@@ -94,6 +94,11 @@ export class Tpm {
     return this.#transport.tcti
   }
 
+  /** Jobs that wait for the TPM. */
+  get waiting(): number {
+    return this.#queue.length
+  }
+
   /** Signs PCRs and `extraData`. The answer is well-formed, and nothing more: the caller verifies it. */
   quote({ ak, extraData, selection, requester }: QuoteRequest): Promise<Quote> {
     return this.#repeatable(requester, tpm =>

@@ -110,6 +110,7 @@ export const COMMANDS: Commands = {
     show: async p => (await import('./config/show.ts')).addConfigShow(p),
     default: async p => (await import('./config/default.ts')).addConfigDefault(p),
   }),
+  metrics: async p => (await import('./metrics.ts')).addMetrics(p),
   'log-level': async p => (await import('./log-level.ts')).addLogLevel(p),
   completion: async p => (await import('./completion.ts')).addCompletion(p, COMMANDS),
 }

@@ -35,6 +35,7 @@ export const EVENTS = {
   'document-refused': '3c78006bd7744b9c8218f1a3a322bca7',
   'clock-untrusted': '46ae66cf86074fc2888f73ac7f9299d9',
   'clock-trusted': 'b76326dd24fe4ebc9c52e57e954df4aa',
+  'metrics-failed': 'a4c7d1e95b3f4082b6e81d7f20c935aa',
   'log-level': '6f1d0c8e52b94a7d8e3a40f7c9b5d216',
 } as const
 

@@ -9,23 +9,42 @@ import { SocketError } from './socket-error.ts'
 /** SD_LISTEN_FDS_START (sd_listen_fds(3)). */
 const FIRST = 3
 
+/** What the descriptors are called (FileDescriptorName= of the units), and what one without a name is: the API's. */
+const NAMES: Readonly<Record<string, keyof PassedSockets>> = {
+  api: 'api',
+  'writd.socket': 'api',
+  unknown: 'api',
+  metrics: 'metrics',
+}
+
+/** The descriptors of the sockets that the service manager passed to this process; null for one that it did not pass. */
+export interface PassedSockets {
+  /** That of the API. */
+  readonly api: number | null
+  /** That of metrics and probes. */
+  readonly metrics: number | null
+}
+
 /**
- * The descriptor of the one socket that the service manager passed to this process (sd_listen_fds(3)); null if it passed none. The variables are
- * taken out of the environment.
+ * The sockets that the service manager passed to this process (sd_listen_fds(3)), each at most once. The variables are taken out of the
+ * environment.
  *
- * @throws SocketError for more than one, or for variables that make no sense
+ * @throws SocketError for others, or for variables that make no sense
  */
-export function takePassedSocket(env: NodeJS.ProcessEnv = process.env): number | null {
+export function takePassedSockets(env: NodeJS.ProcessEnv = process.env): PassedSockets {
   const { LISTEN_PID: pid, LISTEN_FDS: count, LISTEN_FDNAMES: names } = env
   for (const name of ['LISTEN_PID', 'LISTEN_FDS', 'LISTEN_FDNAMES']) delete env[name]
+  const found: { -readonly [K in keyof PassedSockets]: PassedSockets[K] } = { api: null, metrics: null }
   // Meant for another process, from which this one has inherited them.
-  if (pid === undefined || pid !== String(process.pid)) return null
-  if (count === '0') return null
-  const many = names === undefined ? 1 : names.split(':').length
-  if (count === '1' && many === 1) return FIRST
-  throw passed(
-    `the service manager passed ${count ?? 'no number of'} descriptors, named ${names ?? 'nothing'}; one socket is expected`,
-  )
+  if (pid === undefined || pid !== String(process.pid) || count === '0') return found
+  const list = names === undefined ? ['unknown'] : names.split(':')
+  const which = list.map(name => (Object.hasOwn(NAMES, name) ? NAMES[name] : undefined))
+  if (count !== String(list.length) || which.includes(undefined) || new Set(which).size !== which.length)
+    throw passed(
+      `the service manager passed ${count ?? 'no number of'} descriptors, named ${names ?? 'nothing'}; one socket is expected for the API, and one for metrics`,
+    )
+  for (const [at, name] of which.entries()) if (name !== undefined) found[name] = FIRST + at
+  return found
 }
 
 /**

@@ -30,6 +30,11 @@ export class Quota {
     this.#now = now
   }
 
+  /** Calls under way, of all uids. */
+  get calls(): number {
+    return [...this.#accounts.values()].reduce((total, { calls }) => total + calls, 0)
+  }
+
   /** Takes one of the uid's connections; false if it has them all. */
   openConnection(uid: number): boolean {
     const account = this.#account(uid)

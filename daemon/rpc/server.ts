@@ -57,6 +57,8 @@ export interface RpcServerOptions {
   readonly limits?: Partial<RpcLimits>
   readonly log: RpcLog
   readonly levels: LevelSwitch
+  /** Told of each call that was turned away for quota. */
+  readonly onRefused?: () => void
 }
 
 /** Names of the daemon's services, as health and reflection know them. */
@@ -101,7 +103,10 @@ export class RpcServer {
         admission({
           peers: this.#peers,
           quota: this.#quota,
-          refused: uid => core.countDenial(uid, 'CAPACITY'),
+          refused: uid => {
+            options.onRefused?.()
+            core.countDenial(uid, 'CAPACITY')
+          },
           report,
         }),
       ],
@@ -145,6 +150,11 @@ export class RpcServer {
     acceptor.disconnect()
   }
 
+  /** Calls that are under way. */
+  get calls(): number {
+    return this.#quota.calls
+  }
+
   /** What health says: of one service, or of the daemon as a whole (`''`). */
   setServing(service: ServiceName | '', serving: boolean): void {
     this.#health.setStatus(service, serving ? 'SERVING' : 'NOT_SERVING')
@@ -160,7 +170,7 @@ export class RpcServer {
     this.#shutdown.abort()
     this.#injector.drain(graceMs)
     const deadline = performance.now() + graceMs
-    while (this.#connections() > 0 && performance.now() < deadline) {
+    while (this.connections > 0 && performance.now() < deadline) {
       await new Promise(resolve => setTimeout(resolve, 20))
     }
     for (const acceptor of this.#acceptors) acceptor.disconnect()
@@ -169,7 +179,8 @@ export class RpcServer {
     this.#server.forceShutdown()
   }
 
-  #connections(): number {
+  /** Connections at this moment, on all sockets. */
+  get connections(): number {
     let count = 0
     for (const acceptor of this.#acceptors) count += acceptor.connections
     return count

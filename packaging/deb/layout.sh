@@ -26,6 +26,7 @@ put 644 packaging/ima/ima-policy usr/share/writ/ima-policy
 for unit in packaging/systemd/*.service packaging/systemd/*.socket; do
   put 644 "$unit" "usr/lib/systemd/system/${unit##*/}"
 done
+for file in packaging/prometheus/*.yml; do put 644 "$file" "usr/share/writ/prometheus/${file##*/}"; done
 put 644 packaging/catalog/writ.catalog usr/lib/systemd/catalog/writ.catalog
 put 644 packaging/sysusers.d/writ.conf usr/lib/sysusers.d/writ.conf
 put 644 packaging/tmpfiles.d/writ.conf usr/lib/tmpfiles.d/writ.conf
@@ -50,7 +51,7 @@ for page in "$built"/man/*; do
   put 644 "$page" "usr/share/man/man${page##*.}/${page##*/}"
 done
 
-for page in README.md SECURITY.md docs/*.md docs/decisions/*.md; do
+for page in README.md SECURITY.md docs/*.md docs/decisions/*.md docs/operations/*.md; do
   node packaging/deb/page.ts "$page" >"$built/page"
   put 644 "$built/page" "usr/share/doc/writ/$page"
 done

@@ -9,6 +9,7 @@ const PLACES = [
   ['SECURITY.md', 'usr/share/doc/writ/SECURITY.md'],
   ['CHANGELOG.md', 'usr/share/doc/writ/changelog.gz'],
   ['docs/', 'usr/share/doc/writ/docs/'],
+  ['packaging/prometheus/', 'usr/share/writ/prometheus/'],
   ['packaging/ima/ima-policy', 'usr/share/writ/ima-policy'],
   ['proto/examples/python/', 'usr/share/doc/writ/examples/'],
   ['proto/examples/', 'usr/share/doc/writ/examples/'],

@@ -41,6 +41,7 @@ export const CHANGED: Readonly<Record<KeyName, string>> = {
   'quota.byte_burst': '2048',
   'quota.connections': '10',
   'quota.calls': '10',
+  'metrics.socket': '"/a"',
   'minting.enabled': 'true',
   'lineage.checkpoint_seconds': '10',
   'lineage.checkpoint_entries': '10',

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
 
 /** The daemon's user. It needs no entry in any database. */
 export const WRITD = { uid: 64_990, gid: 64_990 } as const
@@ -37,8 +37,11 @@ export function writeConfigs({ path, tpmSocket, cgroup }: Place, extra: Record<s
       `policy_bundle = "${path('policy.json')}"`,
     ]),
     section('execution', ['uid_range = [70000, 70299]']),
+    section('metrics', [`socket = "${path('metrics/metrics.sock')}"`]),
     ...['access', 'rpc', 'quota', 'minting', 'lineage'].map(name => section(name, [])),
   ].join('\n')
+  mkdirSync(path('metrics'), { recursive: true, mode: 0o750 })
+  chownSync(path('metrics'), WRITD.uid, WRITD.gid)
   writeFileSync(path('writd.toml'), toml, { mode: 0o644 })
   writeLauncherConfig({ path, cgroup })
 }

@@ -1,0 +1,99 @@
+import { readdir, statfs } from 'node:fs/promises'
+import { bootTimeNs } from '../native.ts'
+import type { DaemonParts } from '../parts.ts'
+import type { Instruments } from './instruments.ts'
+
+/** What is there before a daemon is: the state that the API tells while it waits for its TPM. */
+export interface Before {
+  /** Milliseconds since the epoch. */
+  readonly startedMs: number
+  readonly stateDirectory: string
+  /** Connections and calls of the API. */
+  readonly rpc: { readonly connections: number; readonly calls: number }
+}
+
+/** Looks up everything that merely is. @param parts null while there is no daemon yet */
+export async function collect(
+  instruments: Instruments,
+  before: Before,
+  parts: DaemonParts | null,
+): Promise<void> {
+  if (parts === null) {
+    instruments.gateState.choose('UNATTESTED')
+    instruments.gateSince.set(before.startedMs / 1000)
+  } else {
+    collectGate(instruments, parts, before)
+    collectExecutions(instruments, parts)
+    collectLineage(instruments, parts)
+  }
+  instruments.connections.set(before.rpc.connections)
+  instruments.calls.set(before.rpc.calls)
+  await Promise.all([collectDisk(instruments, before.stateDirectory), collectProcess(instruments, before)])
+}
+
+function collectGate(
+  to: Instruments,
+  { gate, clock, history, host }: DaemonParts,
+  { startedMs }: Before,
+): void {
+  const { state, facts, deadlineNs } = gate.snapshot()
+  const nowNs = bootTimeNs()
+  to.gateState.choose(state)
+  to.gateSince.set((gate.movedMs ?? startedMs) / 1000)
+  to.evidenceAge.set(facts === null ? null : seconds(nowNs - facts.instantNs))
+  to.lease.set(deadlineNs === null ? 0 : Math.max(0, seconds(deadlineNs - nowNs)))
+  to.clockTrusted.set(clock.fault === null ? 1 : 0)
+  const { policy, hostLabels } = history
+  to.documentEnd.set(instant(policy?.notAfter), ['policy'])
+  to.documentEnd.set(instant(hostLabels?.notAfter), ['host_labels'])
+  to.tpmWaiting.set(host.tpm.waiting)
+}
+
+function collectExecutions(to: Instruments, { registry, settings }: DaemonParts): void {
+  const counts = new Map<string, number>(to.executions.labels.state?.map(state => [state, 0]))
+  for (const { state } of registry.live()) counts.set(state, (counts.get(state) ?? 0) + 1)
+  for (const [state, count] of counts) to.executions.set(count, [state])
+  to.maxExecutions.set(settings.now.execution.maxExecutions)
+}
+
+function collectLineage(to: Instruments, { lineage, settings, retention }: DaemonParts): void {
+  const size = Number(lineage.size)
+  to.entries.set(size)
+  to.unsealed.set(size - (lineage.latestCheckpoint()?.size ?? 0))
+  to.evidenceBytes.set(lineage.evidence.bytes)
+  to.evidenceMax.set(settings.now.lineage.evidenceMaxBytes)
+  to.evidenceOver.set(retention.overBound ? 1 : 0)
+}
+
+/** A file system that does not answer is told of by what else stands still; the rest of the page is there. */
+async function collectDisk(to: Instruments, directory: string): Promise<void> {
+  const found = await statfs(directory).catch(() => null)
+  to.diskFree.set(found && found.bavail * found.bsize)
+  to.diskSize.set(found && found.blocks * found.bsize)
+  to.inodesFree.set(found === null ? null : found.ffree)
+}
+
+async function collectProcess(to: Instruments, { startedMs }: Before): Promise<void> {
+  const { rss, heapUsed } = process.memoryUsage()
+  const { user, system } = process.cpuUsage()
+  to.resident.set(rss)
+  to.heap.set(heapUsed)
+  to.cpu.set((user + system) / 1e6)
+  to.startTime.set(startedMs / 1000)
+  to.descriptors.set(
+    await readdir('/proc/self/fd').then(
+      names => names.length,
+      () => null,
+    ),
+  )
+}
+
+function seconds(ns: bigint): number {
+  return Number(ns) / 1e9
+}
+
+/** Seconds since the epoch; null for a document without an end. */
+function instant(time: string | null | undefined): number | null {
+  const ms = time === null || time === undefined ? Number.NaN : Date.parse(time)
+  return Number.isNaN(ms) ? null : ms / 1000
+}

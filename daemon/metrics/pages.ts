@@ -1,0 +1,57 @@
+import type { AttestationStatusInput } from '../../proto/generated/writ/v1/AttestationStatus.ts'
+import { oneLine } from '../log/journal-fields.ts'
+
+/** An answer to a scraper or a probe. */
+export interface Page {
+  readonly status: 200 | 404 | 405 | 500 | 503
+  readonly type: string
+  readonly body: string
+}
+
+const PLAIN = 'text/plain; charset=utf-8'
+const METRICS = 'text/plain; version=0.0.4; charset=utf-8'
+/** Most reasons that a probe is told. */
+const MAX_REASONS = 16
+
+export interface Sources {
+  /** The page of metrics. */
+  readonly metrics: () => Promise<string>
+  /** What is late; null while the daemon gets on. */
+  readonly late: () => { readonly code: string; readonly message: string } | null
+  /** The gate as the API tells it; null while nothing serves yet. */
+  readonly status: () => AttestationStatusInput | null
+}
+
+/** The pages that there are, by path: nothing of a request but its path selects, and nothing of it comes back. */
+export async function pageAt(path: string, sources: Sources): Promise<Page> {
+  switch (path) {
+    case '/metrics':
+      return { status: 200, type: METRICS, body: await sources.metrics() }
+    case '/healthz':
+      return healthy(sources.late())
+    case '/readyz':
+      return ready(sources.status())
+    default:
+      return plain(404, ['/metrics, /healthz and /readyz'])
+  }
+}
+
+/** Alive: the loop turns, which the answer shows, and what the daemon does is over in time. */
+function healthy(late: ReturnType<Sources['late']>): Page {
+  return late === null ? plain(200, ['ok']) : plain(503, [`${late.code}: ${late.message}`])
+}
+
+/** Ready: attested, so that what is asked for can be permitted. */
+function ready(status: AttestationStatusInput | null): Page {
+  if (status === null) return plain(503, ['UNATTESTED', 'NOT_YET_APPRAISED: the daemon is starting'])
+  const state = String(status.state).replace(/^GATE_STATE_/, '')
+  const reasons = (status.reasons ?? []).slice(0, MAX_REASONS)
+  return plain(state === 'ATTESTED' ? 200 : 503, [
+    state,
+    ...reasons.map(({ code, message }) => oneLine(`${code}: ${message}`)),
+  ])
+}
+
+function plain(status: Page['status'], lines: readonly string[]): Page {
+  return { status, type: PLAIN, body: `${lines.join('\n')}\n` }
+}

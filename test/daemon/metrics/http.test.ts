@@ -1,0 +1,177 @@
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { metricsServer } from '../../../daemon/metrics/http.ts'
+import { isLoopback } from '../../../daemon/metrics/listen.ts'
+import type { Sources } from '../../../daemon/metrics/pages.ts'
+
+const PATIENCE_MS = 300
+
+let directory: string
+let path: string
+let server: Server
+let faults: unknown[]
+const now: { late: ReturnType<Sources['late']>; status: ReturnType<Sources['status']>; page: string } = {
+  late: null,
+  status: null,
+  page: '',
+}
+
+const sources: Sources = {
+  metrics: async () => {
+    if (now.page === 'broken') throw new Error('broken')
+    return now.page
+  },
+  late: () => now.late,
+  status: () => now.status,
+}
+
+beforeEach(async () => {
+  Object.assign(now, { late: null, status: null, page: 'm 1\n' })
+  faults = []
+  directory = mkdtempSync(join(tmpdir(), 'writ-metrics-'))
+  path = join(directory, 'metrics.sock')
+  server = metricsServer(sources, fault => faults.push(fault), PATIENCE_MS)
+  await new Promise<void>(done => server.listen(path, done))
+})
+afterEach(() => {
+  server.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+/** All that comes back for these bytes, until the other side ends it. */
+async function send(bytes: string | Uint8Array): Promise<string> {
+  const socket = connect(path)
+  let answer = ''
+  socket.setEncoding('latin1')
+  socket.on('data', piece => (answer += piece))
+  socket.write(bytes)
+  await closed(socket)
+  return answer
+}
+
+/** Resolves when a connection has ended, however it did. */
+function closed(socket: Socket): Promise<void> {
+  socket.on('error', () => undefined)
+  return new Promise(resolve => socket.once('close', () => resolve()))
+}
+
+const get = (what: string) => send(`GET ${what} HTTP/1.1\r\nHost: x\r\n\r\n`)
+
+describe('the pages', () => {
+  it('are the metrics, whatever is asked behind the path, and nothing else', async () => {
+    for (const what of ['/metrics', '/metrics?name=x']) {
+      const answer = await get(what)
+      expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+      expect(answer).toContain('Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n')
+      expect(answer.endsWith('\r\n\r\nm 1\n')).toBe(true)
+    }
+    for (const what of ['/', '/metrics/', '/../etc/passwd', '*', 'http://elsewhere/metrics'])
+      expect(await get(what)).toMatch(/^HTTP\/1\.1 404 /)
+  })
+
+  it('say whether the daemon gets on', async () => {
+    expect(await get('/healthz')).toMatch(/ 200 OK[\s\S]*\r\n\r\nok\n$/)
+    now.late = { code: 'TPM_TIMEOUT', message: 'the TPM has given no answer' }
+    expect(await get('/healthz')).toMatch(/ 503 [\s\S]*\r\n\r\nTPM_TIMEOUT: the TPM has given no answer\n$/)
+  })
+
+  it('say whether the host is attested, and why it is not', async () => {
+    expect(await get('/readyz')).toMatch(/ 503 [\s\S]*UNATTESTED\nNOT_YET_APPRAISED/)
+    const reasons = [{ code: 'TPM_UNAVAILABLE', message: 'gone\nHTTP/1.1 200 OK' }]
+    now.status = { state: 'GATE_STATE_STALE', reasons }
+    expect(await get('/readyz')).toMatch(
+      / 503 [\s\S]*\r\n\r\nSTALE\nTPM_UNAVAILABLE: gone\\u000aHTTP\/1\.1 200 OK\n$/,
+    )
+    for (const state of ['UNATTESTED', 'FAILED'] as const) {
+      now.status = { state: `GATE_STATE_${state}` }
+      expect(await get('/readyz')).toMatch(/^HTTP\/1\.1 503 /)
+    }
+    now.status = { state: 'GATE_STATE_ATTESTED' }
+    expect(await get('/readyz')).toMatch(/ 200 OK[\s\S]*\r\n\r\nATTESTED\n$/)
+  })
+
+  it('are read, and nothing is sent to them', async () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS'])
+      expect(await send(`${method} /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n`)).toMatch(
+        /^HTTP\/1\.1 405 [\s\S]*Allow: GET, HEAD\r\n/,
+      )
+    const head = await send('HEAD /metrics HTTP/1.1\r\nHost: x\r\n\r\n')
+    expect(head).toMatch(/Content-Length: 4\r\n[\s\S]*\r\n\r\n$/)
+  })
+
+  it('that cannot be told end their connection, and the next is served', async () => {
+    now.page = 'broken'
+    expect(await get('/metrics')).toBe('')
+    expect(faults).toHaveLength(1)
+    expect(await get('/healthz')).toMatch(/ 200 OK/)
+  })
+})
+
+describe('whoever connects', () => {
+  it('is served once, whatever it sends behind its request', async () => {
+    const twice = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(2)
+    expect((await send(twice)).match(/HTTP\/1\.1 200/g)).toHaveLength(1)
+  })
+
+  it('has a short head to send', async () => {
+    const long = `GET /metrics HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(9 << 10)}\r\n\r\n`
+    expect(await send(long)).not.toContain('200 OK')
+  })
+
+  it('has little time to send it, and to say anything at all', async () => {
+    for (const bytes of ['', 'GET /metrics HTTP/1.1\r\nHost: x\r\n']) {
+      const begun = performance.now()
+      expect(await send(bytes)).not.toContain('200 OK')
+      expect(performance.now() - begun).toBeLessThan(10 * PATIENCE_MS)
+    }
+  })
+
+  it('is turned away where there are many, and served where some have gone', async () => {
+    const held = Array.from({ length: 16 }, () => connect(path))
+    for (const socket of held) socket.on('error', () => undefined)
+    await Promise.all(held.map(socket => once(socket, 'connect')))
+    expect(await get('/healthz')).toBe('')
+    for (const socket of held) socket.destroy()
+    await expect.poll(() => get('/healthz')).toContain('200 OK')
+  })
+
+  it('may send anything: it harms nobody', async () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.string({ maxLength: 100 }).map(text => Buffer.from(`GET ${text} HTTP/1.1\r\n\r\n`)),
+      fc.string({ maxLength: 100 }).map(text => Buffer.from(`GET /metrics HTTP/1.1\r\n${text}\r\n\r\n`)),
+    )
+    await fc.assert(
+      fc.asyncProperty(bytes, async sent => {
+        const socket = connect(path)
+        socket.end(sent)
+        socket.resume()
+        await closed(socket)
+      }),
+      { numRuns: 150 },
+    )
+    expect(await get('/healthz')).toContain('200 OK')
+    expect(faults).toEqual([])
+  }, 60_000)
+})
+
+describe('an address', () => {
+  it.each([
+    ['127.0.0.1', true],
+    ['127.255.0.3', true],
+    ['::1', true],
+    ['0.0.0.0', false],
+    ['10.0.0.1', false],
+    ['::', false],
+    ['::ffff:127.0.0.1', false],
+    ['127.example.org', false],
+    ['', false],
+  ])('%s is one of the loopback interface: %s', (address, is) => {
+    expect(isLoopback(address)).toBe(is)
+  })
+})
