@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { bootTimeNs } from '../../daemon/native.ts'
 import { descriptors } from '../support/processes.ts'
 import { seeded } from '../support/seeded.ts'
 import { isRoot, newId, parentOf, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
@@ -122,6 +123,32 @@ describe.skipIf(!isRoot)('a launch', () => {
       await expect(starting).rejects.toMatchObject({ code: expect.stringMatching(/^(EPOCH_OVER|ENDED)$/) })
       expect(await running.output).toBe('')
       writd.client.close()
+    },
+  )
+
+  it.skipIf(!HAS_STRACE)(
+    'that lapses while it is being adopted ends at once, without anybody who orders that (needs strace)',
+    async () => {
+      // It has said that it is ready, told init to go, and said that it has started; the fourth is that it has adopted, after its look at the page.
+      const late = ['-e', 'trace=sendto', '-e', 'inject=sendto:delay_enter=400000:when=4']
+      const host = await start(['strace', '-D', '-f', '-qq', '-o', '/dev/null', ...late])
+      const before = await host.connect()
+      const { executionId } = await before.start(['/bin/sleep', '300'])
+      await before.client.keep(executionId, {})
+      await before.client.leave()
+      before.client.close()
+      const writd = await host.connect()
+      const adopting = writd.client.adopt(executionId, 1n)
+      await sleep(200)
+      writd.page.lapse()
+      await adopting
+      const adopted = bootTimeNs()
+      const { cause, bootNs } = await writd.ended(executionId)
+      expect(cause).toBe('EPOCH')
+      // Its next look by itself would have been half a lease later.
+      expect(bootNs - adopted).toBeLessThan(SECOND)
+      writd.client.close()
+      await host.stop()
     },
   )
 
