@@ -161,7 +161,7 @@ describe('streams that are handed over', () => {
   })
 
   test('count for a limit what was given on before', async () => {
-    const { adopt } = workload('echo 0123456789')
+    const { adopt } = workload('echo 0123456789; sleep 0.3')
     const opened = adopt()
     const got: string[] = []
     let over = 0
