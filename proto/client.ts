@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type CallOptions, Metadata } from '@grpc/grpc-js'
+import { type CallOptions, type ClientDuplexStream, Metadata } from '@grpc/grpc-js'
 import { FaultError, StartFailedError, TransportError, toCallError } from './call-error.ts'
 import { answers, cancelledBy } from './client/answers.ts'
 import { Channel } from './client/channel.ts'
 import { type ExecuteCall, executeCall } from './client/execute-call.ts'
 import { GovernedProcess } from './client/governed-process.ts'
+import { LastingCall, type ReattachOptions } from './client/lasting-call.ts'
 import { api, type Method, mayRepeat } from './client/methods.ts'
 import { continued, watched } from './client/resume.ts'
 import { DEFAULT_RETRY, type RetryOptions, withRetries } from './client/retry.ts'
+import type { AttachStartInput } from './generated/writ/v1/AttachStart.ts'
 import type { AttestationStatus } from './generated/writ/v1/AttestationStatus.ts'
 import type { ExecuteStartInput } from './generated/writ/v1/ExecuteStart.ts'
 import type { ExecuteStarted } from './generated/writ/v1/ExecuteStarted.ts'
@@ -29,6 +31,7 @@ export {
 } from './call-error.ts'
 export type { ExecuteCall } from './client/execute-call.ts'
 export type { GovernedProcess } from './client/governed-process.ts'
+export type { ReattachOptions } from './client/lasting-call.ts'
 export { api, type Method, type MethodName, REPEAT, type Repeat } from './client/methods.ts'
 export type { RetryOptions } from './client/retry.ts'
 
@@ -68,6 +71,8 @@ export interface CallControl {
 export interface ExecuteControl extends CallControl {
   /** Most milliseconds until it runs or is denied. Default: the client's deadline for calls with one answer. */
   readonly startWithinMs?: number
+  /** How it goes on over a restart of the daemon. False: it does not, and the execution ends with the daemon that started it, or soon after. */
+  readonly reattach?: ReattachOptions | false
 }
 
 /**
@@ -133,16 +138,13 @@ export class WritClient implements Disposable {
   }
 
   /**
-   * Asks for a decision on a workload, and runs it. Is sent once, whatever happens. Without a deadline unless one is given; the signal, and
-   * the deadline, end the execution by dropping the call ({@link GovernedProcess.kill} waits for its end instead).
+   * Asks for a decision on a workload, and runs it. Is sent once, whatever happens; goes on when the daemon is restarted under it. Without a deadline
+   * unless one is given; the signal, and the deadline, end the execution by dropping the call ({@link GovernedProcess.kill} waits for its end instead).
    */
   execute(start: ExecuteStartInput, options: ExecuteControl = {}): GovernedProcess {
     const dropped = new AbortController()
-    const { signal = dropped.signal, deadlineMs, startWithinMs = this.#deadlineMs } = options
-    const call = this.executeCall(start, {
-      signal: AbortSignal.any([signal, dropped.signal]),
-      ...(deadlineMs === undefined ? {} : { deadlineMs }),
-    })
+    const { signal = dropped.signal, startWithinMs = this.#deadlineMs } = options
+    const call = this.executeCall(start, { ...options, signal: AbortSignal.any([signal, dropped.signal]) })
     return new GovernedProcess(call, {
       terminate: executionId => this.call(api.execution.Terminate, { executionId }),
       drop: error => dropped.abort(error),
@@ -171,16 +173,24 @@ export class WritClient implements Disposable {
   }
 
   /** {@link WritClient.execute} message by message, in the order in which the daemon sends them, and without `startWithinMs`. */
-  executeCall(start: ExecuteStartInput, options: CallControl = {}): ExecuteCall {
-    const method = api.execution.Execute
-    const call = this.#channel.client.makeBidiStreamRequest(
-      method.path,
-      method.requestSerialize,
-      method.responseDeserialize,
-      new Metadata(),
-      deadlineOf(options.deadlineMs),
+  executeCall(start: ExecuteStartInput, options: ExecuteControl = {}): ExecuteCall {
+    const { signal, deadlineMs, reattach = {} } = options
+    const until = deadlineOf(deadlineMs)
+    const { Execute, Attach } = api.execution
+    const execute = () => executeCall(this.#open(Execute, until), { start }, signal)
+    if (reattach === false) return execute()
+    const attach = (claim: AttachStartInput) =>
+      executeCall(this.#open(Attach, until), { start: claim }, signal)
+    return new LastingCall({ execute, attach, retry: this.#retry, signal }, reattach)
+  }
+
+  /** A call with streams either way, on the connection that there is now. */
+  #open<Input, Output>(method: Method<Input, Output>, until: CallOptions): ClientDuplexStream<Input, Output> {
+    const { path, requestSerialize, responseDeserialize } = method
+    const { client } = this.#channel
+    return this.#channel.track(
+      client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize, new Metadata(), until),
     )
-    return executeCall(this.#channel.track(call), start, options.signal)
   }
 
   /** The executions that the caller may see, newest first, page by page. */

@@ -66,7 +66,8 @@ export function addRun(program: Command): void {
       'Exit status: the program’s own once it has run; 1 denied or not started; 2 wrong use. If a signal ended the program this command ends by the\n' +
       'same signal; where the signal would leave a core, and when Writ ended the execution, it exits with 128 + N.\n' +
       'SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM and SIGTERM are handed on to the program’s first process. What ends this command\n' +
-      'otherwise, SIGKILL for example, ends the execution. When a reader of the output has gone, the program finds that out by its next write.\n' +
+      'otherwise, SIGKILL for example, ends the execution. A planned restart of writd does not: input, output and signals wait until the next one has\n' +
+      'adopted the program, and go on. When a reader of the output has gone, the program finds that out by its next write.\n' +
       'With --json the outcome is one JSON value on standard error, because standard output is the program’s.',
   )
   setAction<Options>(command, async ({ args, options, output }) => {
@@ -89,7 +90,13 @@ export function addRun(program: Command): void {
         return undefined
       }
       const terminal = options.terminal === true ? new CallersTerminal() : null
-      const { started, ended } = await execute(daemon, start, terminal)
+      const { started, ended } = await execute(daemon, start, {
+        terminal,
+        onLostOutput: bytes => {
+          const what = bytes === null ? 'output may have been' : `${bytes} bytes of output were`
+          output.note(`${styledError('red', 'writ:')} ${what} lost when writd was restarted`)
+        },
+      })
       const exitStatus = exitStatusOf(ended)
       report(output, options.quiet === true, ended)
       const receipt =

@@ -8,6 +8,13 @@ import { dieOf, HANDED_ON, type HandedOn } from '../signals.ts'
 import { readersGone, writeTo } from '../streams.ts'
 import type { CallersTerminal } from '../terminal.ts'
 
+export interface ExecuteOptions {
+  /** The caller's, if the workload has one. */
+  readonly terminal: CallersTerminal | null
+  /** Told of output that was lost over a restart of the daemon: how many bytes, or null where nobody knows. */
+  readonly onLostOutput: (bytes: number | null) => void
+}
+
 export interface ExecuteResult {
   started: ExecuteStarted
   ended: ExecutionEnd
@@ -16,17 +23,21 @@ export interface ExecuteResult {
 /**
  * Runs a workload in this process's place: its standard streams are the workload's, bytes pass as they are, nothing is read faster than
  * the other side takes it, signals go to the workload's first process, and a reader of the output who has gone is gone for the workload.
- * A signal that comes before it runs ends the call, and this process.
+ * A signal that comes before it runs ends the call, and this process. A restart of the daemon that keeps the workload is not seen from outside: what
+ * comes meanwhile waits.
  *
- * @param terminal of the caller, if the workload has one
  * @throws CallError, CliError
  */
 export async function execute(
   daemon: WritClient,
   start: ExecuteStartInput,
-  terminal: CallersTerminal | null,
+  { terminal, onLostOutput }: ExecuteOptions,
 ): Promise<ExecuteResult> {
-  const call = daemon.executeCall({ ...start, terminalSize: terminal?.size ?? null })
+  const terminalSize = () => terminal?.size ?? null
+  const call = daemon.executeCall(
+    { ...start, terminalSize: terminalSize() },
+    { reattach: { terminalSize, onLostOutput, onAway: () => control.hold() } },
+  )
   const input = sendInput(call, process.stdin)
   const control = new Control(daemon, call, terminal)
   let started: ExecuteStarted | undefined
@@ -37,7 +48,9 @@ export async function execute(
         started = response.started
         control.begin(started.executionId)
         input.begin()
-      } else if (response.message === 'stdout') await writeTo(process.stdout, response.stdout ?? '')
+      } else if (response.message === 'handedOver') control.hold()
+      else if (response.message === 'attached') control.goOn()
+      else if (response.message === 'stdout') await writeTo(process.stdout, response.stdout ?? '')
       else if (response.message === 'stderr') await writeTo(process.stderr, response.stderr ?? '')
       else if (response.message === 'stdinClosed') input.stop()
       else if (response.message === 'ended') ended = response.ended ?? undefined
@@ -60,6 +73,9 @@ export async function execute(
   return { started, ended }
 }
 
+/** Signals that are held over a restart. A standard signal that is pending already is not made pending again either (signal(7)). */
+const MOST_HELD = 64
+
 /** What goes to the execution beside its input. */
 class Control {
   readonly #daemon: WritClient
@@ -67,6 +83,8 @@ class Control {
   readonly #terminal: CallersTerminal | null
   readonly #handlers = HANDED_ON.map(name => ({ name, handler: () => this.#onSignal(name) }))
   #executionId = ''
+  /** Signals that wait for the daemon; null while there is one. */
+  #held: HandedOn[] | null = null
   /** The signal that came before the program ran. */
   interruptedBy: NodeJS.Signals | null = null
 
@@ -87,6 +105,19 @@ class Control {
     }
   }
 
+  /** The daemon is restarted: nobody passes a signal on. */
+  hold(): void {
+    this.#held ??= []
+  }
+
+  /** The execution is this process's again. */
+  goOn(): void {
+    const held = this.#held ?? []
+    this.#held = null
+    for (const name of held) this.#pass(name)
+    for (const [name, signal] of Object.entries(readersGone)) if (signal.aborted) this.#readerGone(name)
+  }
+
   end(): void {
     this.#executionId = ''
     this.#terminal?.leave()
@@ -100,8 +131,23 @@ class Control {
       this.#call.cancel()
       return
     }
+    if (this.#held === null) this.#pass(name)
+    else this.#hold(name)
+  }
+
+  #pass(name: HandedOn): void {
     const signal = `SIGNAL_${name.slice(3) as 'HUP'}` as const
-    this.#send(this.#daemon.call(api.execution.Signal, { executionId, signal }))
+    this.#daemon
+      .call(api.execution.Signal, { executionId: this.#executionId, signal })
+      .catch((error: CallError) => {
+        // Of a daemon that is on its way out nobody knows whether it passed the signal on: twice is better than never.
+        if (error.status === 'UNAVAILABLE') this.#hold(name)
+      })
+  }
+
+  #hold(name: HandedOn): void {
+    this.#held ??= []
+    if (this.#held.length < MOST_HELD) this.#held.push(name)
   }
 
   #readerGone(name: string): void {

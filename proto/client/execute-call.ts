@@ -1,7 +1,8 @@
+import type { EventEmitter } from 'node:events'
 import type { ClientDuplexStream } from '@grpc/grpc-js'
+import type { AttachRequestInput } from '../generated/writ/v1/AttachRequest.ts'
 import type { ExecuteRequestInput } from '../generated/writ/v1/ExecuteRequest.ts'
 import type { ExecuteResponse } from '../generated/writ/v1/ExecuteResponse.ts'
-import type { ExecuteStartInput } from '../generated/writ/v1/ExecuteStart.ts'
 import { answers } from './answers.ts'
 
 /** The daemon refuses larger pieces of standard input (daemon/rpc/admission.ts). */
@@ -22,21 +23,31 @@ export interface ExecuteCall {
   cancel(): void
 }
 
+/** One call, which is over when its connection is. */
+export interface SingleCall extends ExecuteCall {
+  /** Whether nothing that is sent arrives any more. */
+  isOver(): boolean
+}
+
 /** Sends the first message of a call that was just opened, and wraps it. */
-export function executeCall(
-  call: ClientDuplexStream<ExecuteRequestInput, ExecuteResponse>,
-  start: ExecuteStartInput,
+export function executeCall<Request extends ExecuteRequestInput | AttachRequestInput>(
+  call: ClientDuplexStream<Request, ExecuteResponse>,
+  first: Request,
   signal?: AbortSignal,
-): ExecuteCall {
+): SingleCall {
+  let over = false
+  call.on('status', () => {
+    over = true
+  })
   // Nothing is asked for on behalf of a caller who has left.
   if (signal?.aborted) call.cancel()
-  else call.write({ start })
+  else call.write(first)
   return {
     answers: answers<ExecuteResponse>(call, signal),
     stdin: async bytes => {
       for (let at = 0; at < bytes.length; at += STDIN_CHUNK) {
-        if (call.destroyed || call.writableEnded) return
-        if (call.write({ stdin: bytes.subarray(at, at + STDIN_CHUNK) })) continue
+        if (over || call.destroyed || call.writableEnded) return
+        if (call.write({ stdin: bytes.subarray(at, at + STDIN_CHUNK) } as Request)) continue
         await drained(call)
       }
     },
@@ -44,11 +55,12 @@ export function executeCall(
       if (!call.writableEnded) call.end()
     },
     cancel: () => call.cancel(),
+    isOver: () => over || call.destroyed,
   }
 }
 
 /** Resolves when more may be written, or when the call is over and never drains. */
-function drained(call: ClientDuplexStream<ExecuteRequestInput, ExecuteResponse>): Promise<void> {
+function drained(call: EventEmitter): Promise<void> {
   return new Promise(resolve => {
     const go = () => {
       call.off('drain', go).off('status', go)

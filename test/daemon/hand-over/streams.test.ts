@@ -1,46 +1,14 @@
-import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { closeSync, constants, openSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { openStreams } from '../../../daemon/launcher/streams.ts'
 import { Input, Output } from '../../../daemon/pump.ts'
-import { temporaryDirectory } from '../../lineage/support/log.ts'
 import { streams } from '../support/world.ts'
+import { KeptWorkload } from './kept-workload.ts'
 
-const { O_RDONLY, O_RDWR, O_WRONLY, O_NONBLOCK } = constants
-const PIPES = { stdin: true, stdout: true, stderr: true, terminal: false } as const
-
-/** A workload on pipes of which the launcher has duplicates, and which one daemon after the other opens. */
-function workload(script: string) {
-  const directory = temporaryDirectory()
-  const [stdin = '', stdout = '', stderr = ''] = ['in', 'out', 'err'].map(name => join(directory, name))
-  execFileSync('mkfifo', [stdin, stdout, stderr])
-  const kept = [
-    openSync(stdin, O_RDWR),
-    ...[stdout, stderr].map(path => openSync(path, O_RDONLY | O_NONBLOCK)),
-  ]
-  const child = spawn('/bin/sh', ['-c', `exec <${stdin} >${stdout} 2>${stderr}; ${script}`])
-  const letGo = () => {
-    for (const fd of kept.splice(0)) closeSync(fd)
-  }
-  onTestFinished(() => {
-    child.kill('SIGKILL')
-    letGo()
-  })
-  return {
-    child,
-    /** What the launcher gives to the next daemon. */
-    adopt: () => {
-      const ends = [
-        openSync(stdin, O_WRONLY),
-        ...[stdout, stderr].map(path => openSync(path, O_RDONLY | O_NONBLOCK)),
-      ]
-      return openStreams(PIPES, ends)
-    },
-    letGo,
-  }
+function workload(script: string): KeptWorkload {
+  const kept = new KeptWorkload(script)
+  onTestFinished(() => kept.end())
+  return kept
 }
 
 /** Bytes that are different everywhere. */
@@ -71,7 +39,7 @@ describe('streams that are handed over', () => {
     'carry every byte once, both ways, %s',
     async (_, script) => {
       const all = pattern(script.startsWith('while') ? 2_100_000 : 8_000_000)
-      const { child, adopt, letGo } = workload(script)
+      const kept = workload(script)
       const got: Buffer[] = []
       const caller = streams({
         output: async (_, bytes) => {
@@ -83,7 +51,7 @@ describe('streams that are handed over', () => {
       let given = 0
       let rounds = 0
       for (; given < all.length; rounds++) {
-        const opened = adopt()
+        const opened = kept.adopt()
         const input = new Input({ ...caller, stdin: from(all, written, false) }, opened.stdin, null, written)
         const output = new Output(caller, opened, 1e9, () => undefined, undefined, undefined, given)
         void input.pump()
@@ -97,16 +65,14 @@ describe('streams that are handed over', () => {
         expect(written).toBeGreaterThanOrEqual(before)
       }
       expect(rounds).toBeGreaterThan(3)
-      letGo()
-      child.kill()
       expect(digest(Buffer.concat(got))).toBe(digest(all))
     },
     60_000,
   )
 
   test('say that what nobody reads is not to be sent again', async () => {
-    const { adopt } = workload('exec <&-; sleep 5')
-    const opened = adopt()
+    const kept = workload('exec <&-; sleep 5')
+    const opened = kept.adopt()
     let closed = 0
     const caller = {
       ...streams({ stdinClosed: () => void closed++ }),
@@ -121,8 +87,8 @@ describe('streams that are handed over', () => {
   })
 
   test('take nothing from their caller any more, and do not tell it that they are closed', async () => {
-    const { adopt } = workload('sleep 5')
-    const opened = adopt()
+    const kept = workload('sleep 5')
+    const opened = kept.adopt()
     const told = { taken: 0, closed: 0 }
     let asked = 0
     const stdin = (async function* () {
@@ -148,8 +114,8 @@ describe('streams that are handed over', () => {
   })
 
   test('give on what was read before anybody began to', async () => {
-    const { adopt } = workload('echo out; echo err >&2; sleep 5')
-    const opened = adopt()
+    const kept = workload('echo out; echo err >&2; sleep 5')
+    const opened = kept.adopt()
     await sleep(100)
     const got: string[] = []
     const caller = streams({ output: async (name, bytes) => void got.push(`${name} ${bytes}`) })
@@ -161,8 +127,8 @@ describe('streams that are handed over', () => {
   })
 
   test('count for a limit what was given on before', async () => {
-    const { adopt } = workload('echo 0123456789; sleep 0.3')
-    const opened = adopt()
+    const kept = workload('echo 0123456789')
+    const opened = kept.adopt()
     const got: string[] = []
     let over = 0
     const caller = streams({ output: async (_, bytes) => void got.push(String(bytes)) })

@@ -27,6 +27,10 @@ export interface ExecuteStartedInput {
    * attached to.
    */
   'attachToken'?: (Buffer | Uint8Array | string);
+  /**
+   * Whether it goes on when the daemon ends without a word, as the host's configuration has it. Attach then goes on with it, too.
+   */
+  'outlivesCrash'?: (boolean);
 }
 
 /**
@@ -54,4 +58,8 @@ export interface ExecuteStarted {
    * attached to.
    */
   'attachToken': (Buffer);
+  /**
+   * Whether it goes on when the daemon ends without a word, as the host's configuration has it. Attach then goes on with it, too.
+   */
+  'outlivesCrash': (boolean);
 }

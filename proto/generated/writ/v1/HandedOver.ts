@@ -8,6 +8,7 @@ import type { Long } from '@grpc/proto-loader';
 export interface HandedOverInput {
   /**
    * Bytes of standard input that are in the workload's pipe, since it started. What was sent beyond that was dropped: send it again to Attach.
+   * Of input that the workload has closed: all that came.
    */
   'stdinBytes'?: (number | string | Long);
 }
@@ -18,6 +19,7 @@ export interface HandedOverInput {
 export interface HandedOver {
   /**
    * Bytes of standard input that are in the workload's pipe, since it started. What was sent beyond that was dropped: send it again to Attach.
+   * Of input that the workload has closed: all that came.
    */
   'stdinBytes': (string);
 }
