@@ -41,6 +41,11 @@ dpkg-deb --root-owner-group -Zxz -z1 --threads-max=1 --build "$root" "$deb" >/de
 
 say 'checking it with lintian'
 # Whatever it finds fails the build, down to what it calls information; lintian-overrides has the reasons of what stays. The newest distribution
-# that lintian knows may be older than the package's, and not every release of it finds what is overridden.
-lintian --display-info --fail-on error,warning,info --suppress-tags bad-distribution-in-changes-file,unused-override "$deb"
+# that lintian knows may be older than the package's. Of what is overridden each release of lintian finds another part, so that an override
+# that is not needed is none of its findings here.
+lintian --display-info --fail-on none --suppress-tags bad-distribution-in-changes-file "$deb" >"$scratch/lintian"
+if grep -E '^[A-Z]: ' "$scratch/lintian" | grep -vE '^N: |^I: writ: unused-override '; then
+  echo 'package: lintian found the above' >&2
+  exit 1
+fi
 say "$deb ($(du -h "$deb" | cut -f 1))"
