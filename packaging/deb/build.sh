@@ -30,7 +30,7 @@ make -s -C native
 node packaging/executable/build.ts "$scratch/writd" "$scratch/packages"
 
 say 'laying out the package'
-sh "$here/layout.sh" "$root" "$scratch"
+sh "$here/layout.sh" "$root" "$scratch" "$architecture"
 sh "$here/control.sh" "$root" "$scratch" "$version" "$architecture"
 
 # The time of files is what differs between builds, not what is in them.

@@ -1,11 +1,12 @@
 #!/bin/sh
-# Puts every file of the package at its place: layout.sh ROOT BUILT
+# Puts every file of the package at its place: layout.sh ROOT BUILT ARCHITECTURE
 # BUILT holds what build.sh made: writd, the executable, and packages, the npm packages inside.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.."
 root=$1
 built=$2
+architecture=$3
 doc=$root/usr/share/doc/writ
 
 # put MODE SOURCE TARGET: one file, with the directories above it.
@@ -61,6 +62,8 @@ put 644 proto/examples/python/run.py usr/share/doc/writ/examples/run.py
 # For clients in other languages.
 for file in proto/writ/v1/*.proto proto/google/rpc/*.proto; do put 644 "$file" "usr/share/writ/$file"; done
 node packaging/deb/copyright.ts "$built/packages" >"$doc/copyright"
+node packaging/sbom/main.ts "$root" "$built/packages" "$version" "$architecture" >"$built/sbom"
+put 644 "$built/sbom" usr/share/doc/writ/writ.cdx.json
 node packaging/deb/changelog.ts CHANGELOG.md "$version" >"$doc/changelog"
 put 644 packaging/deb/lintian-overrides usr/share/lintian/overrides/writ
 

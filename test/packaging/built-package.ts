@@ -30,7 +30,7 @@ export class BuiltPackage {
     mkdirSync(this.#built)
     this.buildExecutable(join(this.#built, 'writd'))
     const env = { SOURCE_DATE_EPOCH: '1795000000' }
-    succeed('sh', ['packaging/deb/layout.sh', this.root, this.#built], env)
+    succeed('sh', ['packaging/deb/layout.sh', this.root, this.#built, 'amd64'], env)
     succeed('sh', ['packaging/deb/control.sh', this.root, this.#built, '1.2.3', 'amd64'], env)
   }
 

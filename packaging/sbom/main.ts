@@ -1,0 +1,32 @@
+// Writes the bill of materials of the package to standard output (CycloneDX 1.6, JSON): main.ts ROOT PACKAGES VERSION ARCHITECTURE
+// ROOT is the package's tree with the programs in it, PACKAGES what packaging/executable/build.ts wrote. Dated by SOURCE_DATE_EPOCH.
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { CHECKOUT } from '../executable/bundle.ts'
+import { billOfMaterials } from './bom.ts'
+import { packagesInside } from './inside.ts'
+import { lockedPackages } from './lock.ts'
+
+const PROGRAMS = ['usr/lib/writ/writd', 'usr/lib/writ/writ-launchd', 'usr/lib/writ/writ.node']
+
+const [root = '', packages = '', version = '', architecture = ''] = process.argv.slice(2)
+const epoch = Number(process.env.SOURCE_DATE_EPOCH)
+if (!(epoch > 0)) throw new TypeError('SOURCE_DATE_EPOCH is not set')
+const manifest = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8'))
+const bom = billOfMaterials({
+  version,
+  architecture,
+  epoch,
+  inside: packagesInside(packages),
+  locked: lockedPackages(),
+  direct: Object.keys(manifest.dependencies),
+  runtime: { versions: process.versions, place: `node_modules/node-linux-${process.arch}` },
+  files: PROGRAMS.map(path => ({
+    path,
+    sha256: createHash('sha256')
+      .update(readFileSync(join(root, path)))
+      .digest('hex'),
+  })),
+})
+process.stdout.write(`${JSON.stringify(bom, null, 1)}\n`)
