@@ -8,6 +8,7 @@ const FACES = {
   authorization: ['authorization/index.ts'],
   lineage: ['lineage/index.ts'],
   receipt: ['receipt/index.ts'],
+  'sign-command': ['cli/sign-command.ts'],
 }
 
 /** What each room may import besides itself: whole rooms, and faces of domain rooms. */
@@ -31,7 +32,7 @@ const MAY_IMPORT = {
   // The demo starts the real programs; it knows only the simulated TPM.
   demo: { rooms: ['encoding'], faces: ['tpm'] },
   // The programs that it puts into one executable are bundled by their paths, not imported.
-  packaging: { rooms: ['encoding'], faces: [] },
+  packaging: { rooms: ['encoding', 'signing'], faces: ['sign-command'] },
 }
 
 const quoted = path => path.replaceAll('.', '\\.')

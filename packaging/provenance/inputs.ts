@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { CHECKOUT } from '../executable/bundle.ts'
+import { archiveDigest, lockedPackages, nameAt } from '../sbom/lock.ts'
+import type { Resource } from './statement.ts'
+
+/** Debian packages whose programs made the bytes. */
+const TOOLS = ['gcc', 'binutils', 'libc6-dev', 'make', 'dpkg-dev', 'xz-utils']
+
+/** A command that has to succeed. @returns what it printed */
+function output(command: string, args: readonly string[]): string {
+  const { error, status, stdout, stderr } = spawnSync(command, args, { cwd: CHECKOUT, encoding: 'utf8' })
+  if (error !== undefined) throw error
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${stderr.trim()}`)
+  return stdout.trim()
+}
+
+/** SHA-256 of a file. */
+export function fileDigest(path: string): { sha256: string } {
+  return { sha256: createHash('sha256').update(readFileSync(path)).digest('hex') }
+}
+
+/** The commit that is checked out, and files that differ from it. */
+export function checkedOut(): { commit: string; changed: readonly string[] } {
+  const changed = output('git', ['status', '--porcelain', '--untracked-files=no'])
+  return { commit: output('git', ['rev-parse', 'HEAD']), changed: changed === '' ? [] : changed.split('\n') }
+}
+
+/** What npm installed for the build: every package that the lock pins for this machine, the runtime among them, by the digest of its archive. */
+export function npmInputs(): Resource[] {
+  const lock = { name: 'package-lock.json', digest: fileDigest(join(CHECKOUT, 'package-lock.json')) }
+  const archives = [...lockedPackages()].map(([place, pin]) => ({
+    uri: `pkg:npm/${nameAt(place).replace('@', '%40')}@${pin.version}`,
+    digest: { sha512: archiveDigest(place, pin) },
+  }))
+  const once = new Map(archives.map(archive => [archive.uri, archive]))
+  return [lock, ...[...once.values()].toSorted((a, b) => (a.uri < b.uri ? -1 : 1))]
+}
+
+/** The runtime that built it and became part of it, by its own bytes. */
+export function runtimeInput(): Resource {
+  return { name: `node ${process.version} ${process.arch}`, digest: fileDigest(process.execPath) }
+}
+
+/** The tools of the distribution, as it calls their versions. */
+export function toolchain(): Record<string, string> {
+  const versions = TOOLS.map(name => [name, output('dpkg-query', ['-W', '-f', `$\{Version}`, name])])
+  return Object.fromEntries(versions)
+}
