@@ -11,33 +11,19 @@ cd "$checkout"
 output=${1:-build}
 [ $# -eq 0 ] || shift
 umask 022
-LC_ALL=C.UTF-8
-TZ=UTC
-# What is dated is dated by the last commit; without a repository, by whoever sets it.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export LC_ALL TZ SOURCE_DATE_EPOCH
+export SOURCE_DATE_EPOCH
 say() { printf 'package: %s\n' "$*"; }
 
-version=$(node -p 'require("./package.json").version')
-architecture=$(dpkg --print-architecture)
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 root=$scratch/root
-mkdir -p "$output" "$root"
+mkdir -p "$output" "$root" "$scratch/built"
+sh "$here/tree.sh" "$root" "$scratch/built"
 
-say 'building the executable'
-make -s -C native
-node packaging/executable/build.ts "$scratch/writd" "$scratch/packages"
-
-say 'laying out the package'
-sh "$here/layout.sh" "$root" "$scratch" "$architecture"
-sh "$here/control.sh" "$root" "$scratch" "$version" "$architecture"
-
-# The time of files is what differs between builds, not what is in them.
-find "$root" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
-deb=$output/writ_${version}_$architecture.deb
+deb=$output/writ_$(sed -n 's/^Version: //p' "$root/DEBIAN/control")_$(dpkg --print-architecture).deb
 # One thread: how many there are is in the bytes.
 dpkg-deb --root-owner-group -Zxz -z1 --threads-max=1 --build "$root" "$deb" >/dev/null
 
@@ -50,6 +36,7 @@ if grep -E '^[A-Z]: ' "$scratch/lintian" | grep -vE '^N: |^I: writ: unused-overr
   echo 'package: lintian found the above' >&2
   exit 1
 fi
+
 say 'saying what is in it, and where it comes from'
 install -m 644 -- "$root/usr/share/doc/writ/writ.cdx.json" "${deb%.deb}.cdx.json"
 provenance=${deb%.deb}.provenance.json
@@ -57,6 +44,6 @@ rm -f -- "$provenance"
 if [ $# -gt 0 ] || [ -z "$(git status --porcelain --untracked-files=no 2>&1)" ]; then
   node packaging/provenance/main.ts "$deb" "$provenance" "${deb%.deb}.cdx.json" "$@"
 else
-  say "no provenance: the checkout is not what a commit has"
+  say 'no provenance: the checkout is not what a commit has'
 fi
 say "$deb ($(du -h "$deb" | cut -f 1))"

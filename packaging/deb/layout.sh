@@ -1,12 +1,13 @@
 #!/bin/sh
-# Puts every file of the package at its place: layout.sh ROOT BUILT ARCHITECTURE
-# BUILT holds what build.sh made: writd, the executable, and packages, the npm packages inside.
+# Puts every file of the package at its place: layout.sh ROOT BUILT VERSION ARCHITECTURE
+# BUILT holds what tree.sh made: writd, the executable, and packages, the npm packages inside.
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cd "$here/../.."
 root=$1
 built=$2
-architecture=$3
+version=$3
+architecture=$4
 doc=$root/usr/share/doc/writ
 
 # put MODE SOURCE TARGET: one file, with the directories above it.
@@ -44,7 +45,6 @@ put 644 "$built/completions/fish" usr/share/fish/vendor_completions.d/writ.fish
 
 node cli/manual/main.ts man "$built/man"
 date=$(date --utc --date="@$SOURCE_DATE_EPOCH" +%F)
-version=$(node -p 'require("./package.json").version')
 for page in packaging/deb/man/*.8; do
   sed -e "s/@DATE@/$date/; s/@VERSION@/$version/" -- "$page" >"$built/man/${page##*/}"
 done

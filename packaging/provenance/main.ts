@@ -71,5 +71,5 @@ function signerOf(values: { key?: string; 'public-key'?: string; 'sign-command'?
     return readPrivateKey(readFileSync(values.key, 'utf8'), passphrase)
   }
   if (values['public-key'] === undefined || values['sign-command'] === undefined) return null
-  return commandSigner(readPublicKey(readFileSync(values['public-key'])), values['sign-command'])
+  return commandSigner(readPublicKey(readFileSync(values['public-key'], 'utf8')), values['sign-command'])
 }

@@ -31,7 +31,7 @@ try {
 
 function verify(deb: string, envelopeFile: string, keyFile: string): void {
   const envelope = parseEnvelope(readFileSync(envelopeFile))
-  const key = readPublicKey(readFileSync(keyFile))
+  const key = readPublicKey(readFileSync(keyFile, 'utf8'))
   if (!checkSignatures(envelope, [key], 1).met) throw new Error(`${envelopeFile} is not signed by ${keyFile}`)
   if (envelope.payloadType !== PAYLOAD_TYPE) throw new Error(`${envelopeFile} holds ${envelope.payloadType}`)
   const statement = parseJson(envelope.payload, { maxBytes: MAX_ENVELOPE_BYTES, maxDepth: 16 }) as Read

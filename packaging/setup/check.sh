@@ -58,9 +58,12 @@ whole_tests() {
   ! grep -rnE --include='*.ts' '\b(describe|it|test)\.(only|skip|todo)\(' test
 }
 
+supply_chain() { node packaging/supply-chain/check.ts; }
+
 step types tsc -p .
 step lint lint
 step imports imports
+step supply-chain supply_chain
 step proto-lint proto_lint
 step proto-generated proto_generated
 step shell shell_syntax

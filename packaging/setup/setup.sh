@@ -14,8 +14,8 @@ say() { printf 'setup: %s\n' "$*"; }
 wanted='gcc make libc6-dev libatomic1 swtpm swtpm-tools tpm2-tools libtss2-tcti-swtpm0 openssl procps util-linux python3'
 case ${1:-} in
   '') ;;
-  # Faults at a system call of choice; a client made from the API's definitions in another language; signatures in a second verifier of artifacts; a reader of manual pages; shells to complete in; the package's tree.
-  test) wanted="$wanted strace binutils dpkg-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev python3-grpcio python3-protobuf python3-cryptography mandoc zsh fish" ;;
+  # Faults at a system call of choice; a client made from the API's definitions in another language; signatures in a second verifier of artifacts; a reader of manual pages; shells to complete in; the package's tree and its questions; the reader of its AppArmor profile.
+  test) wanted="$wanted strace binutils dpkg-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev python3-grpcio python3-protobuf python3-cryptography mandoc zsh fish debconf apparmor" ;;
   # What the launcher is measured beside.
   bench) wanted="$wanted bubblewrap sudo crun runc" ;;
   # strip; dpkg-deb, dpkg-shlibdeps and what checks the result.

@@ -1,12 +1,16 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { copyCheckout } from './checkout-copy.ts'
 
 export const HOUSE = resolve(import.meta.dirname, '../..')
 
 /** Mount namespaces are made by root. */
 export const IS_ROOT = process.getuid?.() === 0
+
+/** When the tests' packages were made, so that it is known. */
+const DATED = { SOURCE_DATE_EPOCH: '1795000000' }
 
 type Result = SpawnSyncReturns<string>
 
@@ -18,7 +22,7 @@ export function succeed(command: string, args: readonly string[], env: Record<st
   return result.stdout
 }
 
-/** The package as `npm run package` makes it, up to the file tree: no archive, no lintian. */
+/** The package as `npm run package` makes it, up to the file tree: no compression, no lintian. */
 export class BuiltPackage {
   readonly directory = mkdtempSync(join(tmpdir(), 'writ-package-'))
   /** The file tree. */
@@ -26,17 +30,33 @@ export class BuiltPackage {
   readonly #built = join(this.directory, 'built')
 
   constructor() {
-    mkdirSync(this.root)
-    mkdirSync(this.#built)
-    this.buildExecutable(join(this.#built, 'writd'))
-    const env = { SOURCE_DATE_EPOCH: '1795000000' }
-    succeed('sh', ['packaging/deb/layout.sh', this.root, this.#built, 'amd64'], env)
-    succeed('sh', ['packaging/deb/control.sh', this.root, this.#built, '1.2.3', 'amd64'], env)
+    for (const path of [this.root, this.#built]) mkdirSync(path)
+    succeed('sh', ['packaging/deb/tree.sh', this.root, this.#built], DATED)
   }
 
-  /** The executable, built once more. */
-  buildExecutable(output: string): void {
-    succeed(process.execPath, ['packaging/executable/build.ts', output, join(this.#built, 'packages')])
+  /**
+   * The package without compression, as the one of {@link builtElsewhere} is: what decides about its bytes but for that.
+   *
+   * @returns the path of the .deb
+   */
+  packed(): string {
+    return packed(this.root, this.path('packed.deb'))
+  }
+
+  /** Builds the same sources once more: elsewhere, by nobody, with another umask, time zone, language and home. @returns the path of the .deb */
+  builtElsewhere(): string {
+    const checkout = this.path('somewhere else/and deeper')
+    mkdirSync(checkout, { recursive: true })
+    copyCheckout(checkout)
+    const [root, made] = [this.path('again/root'), this.path('again/built')]
+    for (const path of [root, made]) mkdirSync(path, { recursive: true })
+    const nobody = IS_ROOT ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : []
+    if (IS_ROOT) succeed('chown', ['-R', '65534:65534', checkout, this.path('again')])
+    chmodSync(this.directory, 0o755)
+    const build = 'umask 077 && cd "$0" && exec sh packaging/deb/tree.sh "$1" "$2"'
+    const [command = '', ...args] = [...nobody, 'sh', '-c', build, checkout, root, made]
+    succeed(command, args, { ...DATED, TZ: 'Pacific/Auckland', LANG: 'tr_TR.UTF-8', LC_ALL: '', HOME: made })
+    return packed(root, this.path('again.deb'))
   }
 
   /** A path of the test's own. */
@@ -84,6 +104,11 @@ export class BuiltPackage {
   remove(): void {
     rmSync(this.directory, { recursive: true, force: true })
   }
+}
+
+function packed(root: string, deb: string): string {
+  succeed('dpkg-deb', ['--root-owner-group', '-Znone', '--build', root, deb], DATED)
+  return deb
 }
 
 /** A shared library that leaves a file when it is loaded. */

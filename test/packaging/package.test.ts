@@ -14,6 +14,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { GovernedHost, WRITD } from '../system/governed-host.ts'
 import { reflectedServices } from '../system/reflected-services.ts'
+import { bomFaults } from './bom-faults.ts'
 import { BuiltPackage, HOUSE, IS_ROOT, succeed, traitorLibrary } from './built-package.ts'
 
 const shipped = (path: string): string => readFileSync(join(HOUSE, path), 'utf8')
@@ -77,13 +78,6 @@ describe('the executable', () => {
     writeFileSync(file, '[daemon]\nlog_level = "loud"\n', { mode: 0o600 })
     const { stdout, stderr } = built.writ(['config', 'check', file])
     expect(stdout + stderr).toContain('log_level')
-  })
-
-  it('is made of the same bytes each time', () => {
-    const again = built.path('again')
-    built.buildExecutable(again)
-    expect(spawnSync('cmp', [join(built.root, 'usr/lib/writ/writd'), again]).status).toBe(0)
-    rmSync(again)
   })
 })
 
@@ -214,6 +208,12 @@ describe('no code comes from outside', () => {
 describe('the package', () => {
   const read = (path: string): string => readFileSync(join(built.root, path), 'utf8')
 
+  it('is the same bytes wherever, whenever and by whomever it is built', () => {
+    const [first, again] = [built.packed(), built.builtElsewhere()]
+    expect(spawnSync('cmp', [first, again], { encoding: 'utf8' })).toMatchObject({ status: 0, stdout: '' })
+    for (const path of [first, again]) rmSync(path)
+  }, 240_000)
+
   it('has the files that it should, each root-owned in mode', () => {
     const files = built.files()
     for (const path of [
@@ -234,6 +234,11 @@ describe('the package', () => {
         'usr/share/man/man1/writ.1.gz',
         'usr/share/man/man8/writd.8.gz',
         'usr/share/man/man8/writ-launchd.8.gz',
+      ],
+      ...[
+        'etc/apparmor.d/writd',
+        'usr/share/man/man5/writd.toml.5.gz',
+        'usr/share/man/man5/writ-launchd.conf.5.gz',
       ],
       ...['usr/share/doc/writ/README.md', 'usr/share/doc/writ/docs/threat-model.md'],
     ]) {
@@ -333,6 +338,31 @@ describe('the package', () => {
     // Development packages are not inside.
     for (const name of ['vitest', 'rolldown', 'typescript'])
       expect(text).not.toContain(`node_modules/${name}/`)
+  })
+
+  it('its bill of materials has every package inside, each file by its digest, and no loose ends', () => {
+    const bom = JSON.parse(read('usr/share/doc/writ/writ.cdx.json'))
+    expect(bomFaults(bom)).toEqual([])
+    const copyright = [...read('usr/share/doc/writ/copyright').matchAll(/^Comment: (\S+ \d\S*)$/gm)]
+    const packages = (bom.components as { purl?: string; name: string; version: string }[])
+      .filter(({ purl, name }) => purl?.startsWith('pkg:npm/') && name !== 'node')
+      .map(({ name, version }) => `${name} ${version}`)
+    expect(packages.toSorted()).toEqual(copyright.map(([, what = '']) => what).toSorted())
+    for (const { name, version } of Object.values(JSON.parse(JSON.stringify(bom.components))) as {
+      name: string
+      version?: string
+    }[])
+      if (name === 'node') expect(version).toBe(process.versions.node)
+    for (const name of ['writd', 'writ-launchd', 'writ.node']) {
+      const { hashes } = bom.components.find((component: { name: string }) => component.name === name)
+      const sha256 = succeed('sha256sum', [join(built.root, 'usr/lib/writ', name)]).slice(0, 64)
+      expect(hashes).toEqual([{ alg: 'SHA-256', content: sha256 }])
+    }
+    // What is listed as distributed is what may be inside, and more than that is not.
+    const listed = [...shipped('docs/licences.md').matchAll(/^\| (\S+) \| (\S+) \|/gm)].map(
+      ([, name, version]) => `${name} ${version}`,
+    )
+    expect(packages.filter(name => !listed.includes(name))).toEqual([])
   })
 
   it('its changelog and its manual pages can be read', () => {

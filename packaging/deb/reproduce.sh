@@ -1,0 +1,39 @@
+#!/bin/sh
+# Builds the package of this commit once more, elsewhere, under another user, umask, time zone, language and home, and compares the bytes:
+# `npm run reproduce`. With a file it is that package which is compared: npm run reproduce -- writ_0.1.0_amd64.deb
+# Runs under with-runtime.sh. As root, the other user is nobody.
+set -eu
+checkout=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
+scratch=$(mktemp -d)
+trap 'rm -rf -- "$scratch"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+if [ $# -gt 0 ]; then
+  deb=$(readlink -f -- "$1")
+else
+  deb=$(ls -t "$checkout"/build/writ_*.deb 2>/dev/null | head -n 1)
+fi
+[ -f "$deb" ] || { echo 'reproduce: there is no package to compare with; run: npm run package' >&2; exit 2; }
+
+elsewhere="$scratch/somewhere else/and deeper"
+mkdir -p "$elsewhere" "$scratch/out"
+git -C "$checkout" archive HEAD | tar -x -C "$elsewhere"
+ln -s "$checkout/node_modules" "$elsewhere/node_modules"
+SOURCE_DATE_EPOCH=$(git -C "$checkout" log -1 --format=%ct)
+as=''
+if [ "$(id -u)" -eq 0 ]; then
+  chown -R nobody: "$scratch"
+  chmod 755 "$scratch"
+  as='setpriv --reuid nobody --regid nogroup --clear-groups'
+fi
+# shellcheck disable=SC2016,SC2086 # the inner shell's; a list of words
+$as env -i PATH="$PATH" WRIT_NODE_INCLUDE="$WRIT_NODE_INCLUDE" SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
+  TZ=Pacific/Auckland LANG=tr_TR.UTF-8 HOME="$scratch/out" sh -c \
+  'umask 077 && cd "$1" && sh packaging/deb/build.sh "$2"' sh "$elsewhere" "$scratch/out"
+again=$(ls "$scratch"/out/writ_*.deb)
+if cmp -- "$deb" "$again"; then
+  echo "reproduce: the same bytes: sha256:$(sha256sum <"$deb" | cut -d ' ' -f 1)"
+else
+  echo 'reproduce: DIFFERENT bytes' >&2
+  exit 1
+fi

@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import {
+  lockFaults,
+  settingFaults,
+  versionFaults,
+  workflowFaults,
+} from '../../packaging/supply-chain/rules.ts'
+import { HOUSE } from './built-package.ts'
+
+const integrity = `sha512-${Buffer.alloc(64, 7).toString('base64')}`
+const GOOD = { version: '1.0.0', integrity, license: 'MIT' }
+
+describe('what comes from others', () => {
+  test('is as it should be in this checkout, and the page of licences is what the lock says', () => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [join(HOUSE, 'packaging/supply-chain/check.ts')],
+      { encoding: 'utf8' },
+    )
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/^supply-chain: \d{3} packages and 1 workflows looked at, 0 faults\n$/)
+  })
+
+  test.each([
+    ['names a host', { ...GOOD, resolved: 'https://example.org/a.tgz' }, 'names where it is downloaded'],
+    ['has no digest', { version: '1.0.0', license: 'MIT' }, 'pinned by no SHA-512'],
+    [
+      'has a weak digest',
+      { ...GOOD, integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' },
+      'pinned by no SHA-512',
+    ],
+    ['brings a script', { ...GOOD, hasInstallScript: true }, 'script for its installation'],
+    ['is under another licence', { ...GOOD, license: 'AGPL-3.0' }, 'has the licence AGPL-3.0'],
+    ['is under a licence for tools alone', { ...GOOD, license: 'MPL-2.0' }, 'for what is distributed'],
+    ['says no licence', { version: '1.0.0', integrity }, 'has the licence (none)'],
+  ])('a package in the lock that %s is found', (_, pin, fault) => {
+    expect(lockFaults(new Map([['node_modules/a', pin]]))).toEqual([expect.stringContaining(fault)])
+  })
+
+  test('a tool may be under more licences, and a known script is known by its name alone', () => {
+    const tool = { ...GOOD, license: 'MPL-2.0', dev: true }
+    const known = { ...GOOD, hasInstallScript: true }
+    expect(
+      lockFaults(
+        new Map([
+          ['node_modules/a', GOOD],
+          ['node_modules/b', tool],
+          ['node_modules/x/node_modules/protobufjs', known],
+        ]),
+      ),
+    ).toEqual([])
+    expect(lockFaults(new Map([['node_modules/protobufjs/node_modules/x', known]]))).toHaveLength(1)
+  })
+
+  test('a version that is none, settings that let scripts run, and actions that can be moved are found', () => {
+    for (const version of ['^1.0.0', '*', 'github:a/b', 'file:../a', 'latest'])
+      expect(versionFaults({ dependencies: { a: version } })).toHaveLength(1)
+    expect(settingFaults('ignore-scripts=false\n')).toHaveLength(2)
+    const workflow = (step: string) =>
+      `permissions:\n  contents: read\njobs:\n  a:\n    steps:\n      - uses: ${step}\n`
+    const hash = 'a'.repeat(40)
+    expect(workflowFaults('ci.yml', workflow(`actions/checkout@${hash} # v5.0.0`))).toEqual([])
+    for (const step of [
+      'actions/checkout@v5',
+      `actions/checkout@${hash}`,
+      `actions/checkout@${hash.slice(1)} # v5.0.0`,
+      './local',
+      'docker://alpine:3',
+    ])
+      expect(workflowFaults('ci.yml', workflow(step))).toHaveLength(1)
+    expect(workflowFaults('ci.yml', 'on: pull_request_target\n')).toHaveLength(2)
+    expect(
+      workflowFaults(
+        'ci.yml',
+        `${workflow(`a/b@${hash} # v1.0.0`)}      - run: echo \${{ github.event.issue.title }}\n`,
+      ),
+    ).toHaveLength(1)
+  })
+})
+
+describe('the audit of signatures', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'writ-audit-'))
+  afterAll(() => rmSync(dir, { recursive: true, force: true }))
+
+  /** What it makes of an npm that says this. */
+  function audit(said: string, status: number) {
+    writeFileSync(join(dir, 'npm'), `#!/bin/sh\ncat <<'END'\n${said}\nEND\nexit ${status}\n`)
+    chmodSync(join(dir, 'npm'), 0o755)
+    return spawnSync('sh', [join(HOUSE, 'packaging/supply-chain/audit.sh')], {
+      encoding: 'utf8',
+      env: { PATH: `${dir}:/usr/bin:/bin` },
+    })
+  }
+
+  test('passes where signatures were verified, and says so', () => {
+    const result = audit('audited 205 packages in 3s\n\n205 packages have verified registry signatures', 0)
+    expect(result).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('205 packages have verified'),
+      stderr: '',
+    })
+  })
+
+  test('fails where one does not verify, also where others cannot be had', () => {
+    expect(audit('1 package has an invalid registry signature:\n\na@1.0.0', 1).status).toBe(1)
+    expect(
+      audit(
+        'npm error ENOTFOUND\n1 package has a missing registry signature but the registry is providing signing keys',
+        1,
+      ).status,
+    ).toBe(1)
+    expect(audit('npm error code EATTESTATIONVERIFY', 1).status).toBe(1)
+  })
+
+  test('is left out, with a message, where there is nobody to ask or nothing is signed', () => {
+    for (const [said, status] of [
+      ['npm error code ENOTFOUND', 1],
+      ['npm error found no dependencies to audit that were installed from a supported registry', 1],
+      ['audited 0 packages in 0s', 0],
+    ] as const)
+      expect(audit(said, status)).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining('audit: SKIPPED'),
+      })
+  })
+
+  test('does not take a failure that nobody knows for one of the network', () => {
+    expect(audit('npm error code EJSONPARSE', 1)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('not known'),
+    })
+  })
+
+  test('is asked of every change', () => {
+    expect(readFileSync(join(HOUSE, '.github/workflows/ci.yml'), 'utf8')).toContain('npm run audit')
+  })
+})
