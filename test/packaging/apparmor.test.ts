@@ -66,6 +66,7 @@ describe.skipIf(parser.error !== undefined)('the AppArmor profile of writd (need
     expect(others.filter(rule => rule.startsWith('network'))).toEqual([
       'network unix stream,',
       'network unix dgram,',
+      'network unix seqpacket,',
     ])
     expect(rules()).toContain('deny /etc/writ/credentials/{,**} rwmlk,')
   })
