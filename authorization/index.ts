@@ -165,6 +165,7 @@ export {
   type AuthorityKey,
   checkTrustSuccessor,
   openTrustRoots,
+  readTrustRoots,
   parseTrustRoots,
   signTrustRoots,
   TRUST_PAYLOAD_TYPE,

@@ -4,7 +4,7 @@ import { CliError } from './error.ts'
 import { measureFile } from './measured-files.ts'
 
 /** Where the package puts the code that guards a host (packaging). Each is one file that IMA measures when it is executed or mapped. */
-const PACKAGED: readonly (readonly [name: string, path: string])[] = [
+export const PACKAGED_COMPONENTS: readonly (readonly [name: string, path: string])[] = [
   ['writd', '/usr/lib/writ/writd'],
   ['addon', '/usr/lib/writ/writ.node'],
   ['writ-launchd', '/usr/lib/writ/writ-launchd'],
@@ -37,13 +37,13 @@ export function askedComponents(options: readonly string[] | undefined): AskedCo
  */
 export async function readComponents(asked: AskedComponents): Promise<'any' | Component[]> {
   if (asked === ANY) return ANY
-  if (asked === undefined && !(await isThere(PACKAGED[0]?.[1] ?? ''))) {
+  if (asked === undefined && !(await isThere(PACKAGED_COMPONENTS[0]?.[1] ?? ''))) {
     throw new CliError('HOST_UNFIT', 'the daemon that the package installs is not on this host', {
       next: 'Name the code that guards it with --component NAME=PATH, or say --component any: then a changed daemon passes.',
     })
   }
   return Promise.all(
-    (asked ?? PACKAGED).map(async ([name, file]) => {
+    (asked ?? PACKAGED_COMPONENTS).map(async ([name, file]) => {
       const { path, digest } = await measureFile(file)
       return { name, path, digests: [digest] }
     }),

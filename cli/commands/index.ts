@@ -4,6 +4,7 @@ import { type Commands, loadGroup } from '../command.ts'
 export const COMMANDS: Commands = {
   setup: async p => (await import('./setup.ts')).addSetup(p),
   init: async p => (await import('./init.ts')).addInit(p),
+  doctor: async p => (await import('./doctor.ts')).addDoctor(p),
   plan: async p => (await import('./plan.ts')).addPlan(p),
   run: async p => (await import('./run.ts')).addRun(p),
   authorize: async p => (await import('./authorize.ts')).addAuthorize(p),

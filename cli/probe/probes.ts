@@ -24,6 +24,8 @@ export interface FileFacts {
   readonly uid: number
   readonly gid: number
   readonly size: number
+  /** When its content was last changed, in milliseconds since 1970. */
+  readonly mtimeMs: number
 }
 
 /** A file system, by statfs(2). */
@@ -44,6 +46,8 @@ export interface FileProbe {
   read(path: string, most?: number): Promise<Look<Buffer>>
   /** The file itself, or what a link leads to. */
   stat(path: string): Promise<Look<FileFacts>>
+  /** SHA-256 of a regular file of whatever size, in lower-case hexadecimal. */
+  sha256(path: string): Promise<Look<string>>
   /** As {@link stat}, of the link itself. */
   lstat(path: string): Promise<Look<FileFacts>>
   /** Where a link leads, as it says. */

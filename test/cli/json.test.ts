@@ -79,6 +79,7 @@ describe.skipIf(NEEDS_ROOT !== null)(`the JSON of every command (${NEEDS_ROOT ??
   test('of what is asked of a daemon', async () => {
     await json('status')
     await json('metrics', '--from', host.path('metrics/metrics.sock'))
+    await json('doctor', '--config', host.path('writd.toml'))
     await json('log-level debug', '--for', '1m')
     await json('log-level configured')
     const { hostId } = await json('status')

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { constants, type Stats } from 'node:fs'
 import { lstat, open, opendir, readlink, stat, statfs } from 'node:fs/promises'
 import { systemReason } from '../../files.ts'
@@ -13,6 +14,7 @@ export function liveFiles(root: string): FileProbe {
   const at = (path: string): string => `${root}${path}`
   return {
     read: (path, most = DEFAULT_MOST) => look(() => readAtMost(at(path), most)),
+    sha256: path => look(() => digestOf(at(path))),
     stat: path => look(async () => factsOf(await stat(at(path)))),
     lstat: path => look(async () => factsOf(await lstat(at(path)))),
     link: path => look(() => readlink(at(path))),
@@ -59,6 +61,22 @@ async function readAtMost(path: string, most: number): Promise<Buffer> {
   }
 }
 
+async function digestOf(path: string): Promise<string> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+  try {
+    if (!(await file.stat()).isFile()) throw new Unreadable('it is not a regular file')
+    const hash = createHash('sha256')
+    const piece = Buffer.allocUnsafe(1 << 20)
+    for (;;) {
+      const { bytesRead } = await file.read(piece, 0, piece.length)
+      if (bytesRead === 0) return hash.digest('hex')
+      hash.update(piece.subarray(0, bytesRead))
+    }
+  } finally {
+    await file.close()
+  }
+}
+
 async function namesIn(path: string): Promise<string[]> {
   const names: string[] = []
   for await (const { name } of await opendir(path)) {
@@ -80,8 +98,8 @@ async function spaceOf(path: string): Promise<SpaceFacts> {
 }
 
 function factsOf(stats: Stats): FileFacts {
-  const { mode, uid, gid, size } = stats
-  return { kind: kindOf(stats), mode: mode & 0o7777, uid, gid, size }
+  const { mode, uid, gid, size, mtimeMs } = stats
+  return { kind: kindOf(stats), mode: mode & 0o7777, uid, gid, size, mtimeMs }
 }
 
 function kindOf(stats: Stats): FileFacts['kind'] {

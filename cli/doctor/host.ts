@@ -1,0 +1,105 @@
+import { dirname, join } from 'node:path'
+import type { EventLog } from '../../attestation/index.ts'
+import { type ExaminedConfig, examineConfig, type PartialConfig } from '../../configuration/daemon-file.ts'
+import {
+  type ExaminedLauncherConfig,
+  examineLauncherConfig,
+  type LauncherConfig,
+} from '../../configuration/launcher-file.ts'
+import type { AttestationStatus } from '../../proto/generated/writ/v1/AttestationStatus.ts'
+import { PACKAGED_COMPONENTS } from '../components.ts'
+import {
+  type BootFacts,
+  type ClockFacts,
+  type ImaFacts,
+  type Look,
+  lookFurther,
+  type Probes,
+  readBoot,
+  readEventLog,
+  readIma,
+  valueIn,
+} from '../probe/index.ts'
+import { DEFAULT_STATE_DIRECTORY } from '../state-directory.ts'
+import { type Accounts, readAccounts } from './accounts.ts'
+
+/** What is looked at more than once, looked at once. */
+export class Host {
+  readonly probes: Probes
+  readonly configPath: string
+  readonly launcherPath: string
+  readonly #kept = new Map<string, Promise<unknown>>()
+
+  constructor(probes: Probes, configPath: string) {
+    this.probes = probes
+    this.configPath = configPath
+    this.launcherPath = join(dirname(configPath), 'launchd.conf')
+  }
+
+  /** What writd's configuration says; the values are empty where there is none. */
+  config(): Promise<Look<ExaminedConfig>> {
+    return this.#once('config', async () =>
+      lookFurther(await this.probes.files.read(this.configPath), examineConfig),
+    )
+  }
+
+  async values(): Promise<PartialConfig> {
+    return valueIn(await this.config())?.values ?? examineConfig(Buffer.alloc(0)).values
+  }
+
+  launcherConfig(): Promise<Look<ExaminedLauncherConfig>> {
+    return this.#once('launcher', async () => {
+      const { users } = await this.accounts()
+      const find = (name: string) => users.find(user => user.name === name) ?? null
+      return lookFurther(await this.probes.files.read(this.launcherPath), bytes =>
+        examineLauncherConfig(bytes, find),
+      )
+    })
+  }
+
+  async launcher(): Promise<LauncherConfig | null> {
+    return valueIn(await this.launcherConfig())?.config ?? null
+  }
+
+  accounts(): Promise<Accounts> {
+    return this.#once('accounts', () => readAccounts(this.probes.files))
+  }
+
+  async stateDirectory(): Promise<string> {
+    return (await this.values()).daemon.stateDirectory ?? DEFAULT_STATE_DIRECTORY
+  }
+
+  boot(): Promise<Look<BootFacts>> {
+    return this.#once('boot', () => readBoot(this.probes.files))
+  }
+
+  clock(): Promise<Look<ClockFacts>> {
+    return this.#once('clock', () => this.probes.kernel.clock())
+  }
+
+  eventLog(): Promise<Look<EventLog>> {
+    return this.#once('event log', async () =>
+      readEventLog(this.probes.files, (await this.launcher())?.event_log ?? undefined),
+    )
+  }
+
+  ima(): Promise<Look<ImaFacts>> {
+    return this.#once('IMA', async () =>
+      readIma(
+        this.probes.files,
+        PACKAGED_COMPONENTS.map(([, path]) => path),
+        (await this.launcher())?.ima_log ?? undefined,
+      ),
+    )
+  }
+
+  status(): Promise<Look<AttestationStatus>> {
+    return this.#once('status', () => this.probes.daemon.status())
+  }
+
+  #once<T>(name: string, look: () => Promise<T>): Promise<T> {
+    const kept = (this.#kept.get(name) ?? look()) as Promise<T>
+    this.#kept.set(name, kept)
+    return kept
+  }
+}

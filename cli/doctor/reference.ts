@@ -1,0 +1,26 @@
+import {
+  MAX_REFERENCE_ENVELOPE_BYTES,
+  parseReferenceValues,
+  type ReferenceValues,
+} from '../../attestation/index.ts'
+import { WritError } from '../../encoding/error.ts'
+import { parseEnvelope } from '../../signing/dsse.ts'
+import { type Look, seen, unseen } from '../probe/index.ts'
+import type { Host } from './host.ts'
+
+/**
+ * The reference values that the configuration names, without their signatures: they are looked at and nothing is judged by them. A running
+ * daemon may have later ones in force.
+ */
+export async function readReferenceFile(host: Host): Promise<Look<ReferenceValues>> {
+  const path = (await host.values()).attestation.referenceValues
+  if (path === undefined) return unseen('missing', 'the configuration names no reference values')
+  const bytes = await host.probes.files.read(path, MAX_REFERENCE_ENVELOPE_BYTES)
+  if (!bytes.seen) return bytes
+  try {
+    return seen(parseReferenceValues(parseEnvelope(bytes.value, MAX_REFERENCE_ENVELOPE_BYTES).payload))
+  } catch (error) {
+    if (error instanceof WritError) return unseen('failed', error.message, error.code)
+    throw error
+  }
+}
