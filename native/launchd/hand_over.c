@@ -113,8 +113,21 @@ uint32_t count_kept(const struct launcher *launcher)
   return count;
 }
 
+/* What is being adopted stays kept as well: whoever asked for it is going. */
+static void forget_adoptions(struct launcher *launcher)
+{
+  for (uint32_t i = 0; i < launcher->executions.size; i++) {
+    struct execution *execution = &launcher->executions.items[i];
+    if (!is_kept(execution))
+      continue;
+    refuse(launcher, WIRE_ADOPT, execution->request, failed(STATUS_BAD_STATE, 0, WIRE_NONE));
+    execution->request = 0;
+  }
+}
+
 void leave_connection(struct launcher *launcher, const struct order *order)
 {
+  forget_adoptions(launcher);
   keep_what_runs(launcher);
   answer(launcher, order->type, order->request, NULL, 0);
   launcher->connection.left = true;

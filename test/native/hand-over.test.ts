@@ -1,3 +1,4 @@
+import { readdirSync, readlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -191,11 +192,11 @@ describe.skipIf(!isRoot)('what is handed over', () => {
   })
 
   it('is adopted into the epoch that the new page shows, with evidence that makes a lease, or stays kept', async () => {
-    const running = await kept({ maxEvidenceAgeNs: 4n * SECOND })
+    const running = await kept({ maxEvidenceAgeNs: 2n * SECOND })
     const page = LeasePage.create(5n)
     await handOver(page)
     await expect(adopt(running)).rejects.toMatchObject({ code: 'LEASE_OVER' })
-    page.renew(5n, bootTimeNs() - 5n * SECOND)
+    page.renew(5n, bootTimeNs() - 3n * SECOND)
     await expect(adopt(running)).rejects.toMatchObject({ code: 'LEASE_OVER' })
     page.renew(5n, bootTimeNs() + 60n * SECOND)
     await expect(adopt(running)).rejects.toMatchObject({ code: 'LEASE_OVER' })
@@ -214,10 +215,10 @@ describe.skipIf(!isRoot)('what is handed over', () => {
   })
 
   it('is not adopted once its time is over, however late that is looked at', async () => {
-    const soon = bootTimeNs() + 3n * SECOND
+    const soon = bootTimeNs() + 2n * SECOND
     const ways: [cause: string, options: Parameters<Writd['start']>[1]][] = [
       ['EXPIRY', { expiryBootNs: soon }],
-      ['RUN_TIME', { limits: { runTimeNs: 2n * SECOND } }],
+      ['RUN_TIME', { limits: { runTimeNs: (3n * SECOND) / 2n } }],
     ]
     const all = await Promise.all(ways.map(([, options]) => kept(options)))
     for (const { pid } of all) process.kill(parentOf(pid), 'SIGSTOP')
@@ -253,12 +254,15 @@ describe.skipIf(!isRoot)('what is handed over', () => {
     await handOver()
     const lost = adopt(running).catch(error => error.code)
     await expect(adopt(running)).rejects.toMatchObject({ code: 'BAD_STATE' })
-    await next(LeasePage.create())
+    await next()
     expect(await lost).toBe('DISCONNECTED')
+    const left = adopt(running).catch(error => error.code)
+    await handOver(LeasePage.create())
+    expect(await left).toBe('BAD_STATE')
     expect(writd.client.features).toMatchObject({ kept: 1, superseded: 0 })
     const again = adopt(running)
     process.kill(parentOf(running.pid), 'SIGCONT')
-    // What the supervisor says to the first, which it took, is no answer to the second.
+    // What the supervisor says to the first ones, which it took, is no answer to this one.
     await expect(again).rejects.toMatchObject({ code: 'LEASE_OVER' })
     expect(await states()).toEqual({ [running.executionId]: 'KEPT' })
     writd.page.renew(1n, bootTimeNs())
@@ -327,10 +331,10 @@ describe.skipIf(!isRoot)('what is handed over', () => {
   it('has no stream held open that writd closed and left out', async () => {
     const running = await writd.start(['/bin/cat'], PIPES)
     await writd.client.keep(running.executionId, running.descriptors())
-    const before = openInLauncher()
+    const before = pipesOf(host.pid)
     const { stdout, stderr } = running.descriptors()
     await writd.client.keep(running.executionId, { stdout: stdout ?? null, stderr: stderr ?? null })
-    expect(openInLauncher()).toBe(before - 1)
+    expect(pipesOf(host.pid)).toBe(before - 1)
     running.stdin?.end()
     expect(await running.ended).toMatchObject({ cause: 'EXITED', exitCode: 0 })
   })
@@ -360,6 +364,14 @@ describe.skipIf(!isRoot)('what is handed over', () => {
     await handOver()
     process.kill(parentOf(one.pid), 'SIGKILL')
     expect((await writd.ended(one.executionId)).cause).toBe('SUPERVISOR_LOST')
+    const two = await kept()
+    const supervisor = parentOf(two.pid)
+    process.kill(supervisor, 'SIGSTOP')
+    await handOver()
+    const adopting = adopt(two).catch(error => error.code)
+    process.kill(supervisor, 'SIGKILL')
+    expect(await adopting).toBe('ENDED')
+    expect((await writd.ended(two.executionId)).cause).toBe('SUPERVISOR_LOST')
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       const running = await kept()
       await handOver()
@@ -373,6 +385,17 @@ describe.skipIf(!isRoot)('what is handed over', () => {
     }
   })
 })
+
+function pipesOf(pid: number): number {
+  const links = readdirSync(`/proc/${pid}/fd`).map(fd => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`)
+    } catch {
+      return '' // closed since
+    }
+  })
+  return links.filter(link => link.startsWith('pipe:')).length
+}
 
 async function text(stream: Readable | null | undefined): Promise<string> {
   let all = ''
