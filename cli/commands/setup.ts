@@ -20,6 +20,7 @@ interface Options extends SetupOptions {
   printAnswers?: boolean
   dryRun?: boolean
   yes?: boolean
+  ask?: boolean
 }
 
 export function addSetup(program: Command): void {
@@ -43,6 +44,7 @@ export function addSetup(program: Command): void {
     )
     .option('--dry-run', 'say what would be done, and change nothing')
     .option('--yes', 'ask nobody, and take what is offered')
+    .option('--ask', 'ask for what the file of answers leaves open')
     .option(
       '--operator-key <file>',
       "the operator's public key, made elsewhere (or a private one, which signs)",
@@ -91,9 +93,8 @@ export function addSetup(program: Command): void {
       return undefined
     }
     const trial = options.dryRun === true
-    const person =
-      options.answers === undefined && options.yes !== true && !output.json ? Person.atTerminal() : null
-    if (person === null && options.answers === undefined && options.yes !== true && !trial)
+    const person = wantsPerson(options, output) ? Person.atTerminal() : null
+    if (person === null && wantsPerson(options, output) && !trial)
       throw new CliError('USAGE', 'there is nobody to ask', {
         next: 'Give --answers FILE (`writ setup --print-answers` makes one), or --yes.',
       })
@@ -115,6 +116,12 @@ export function addSetup(program: Command): void {
     output.result(setupJson(result, backUp), () => closing(result, backUp, trial))
     return setupStatus(result, trial)
   })
+}
+
+/** Whether somebody is to be asked: unless all is said, or a program reads the result. */
+function wantsPerson({ answers, ask, yes }: Options, output: Output): boolean {
+  if (yes === true || (output.json && ask !== true)) return false
+  return answers === undefined || ask === true
 }
 
 /** Tells a person what is going on, and asks before the first change. */

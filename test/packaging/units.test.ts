@@ -55,6 +55,21 @@ describe('the unit of the launcher', () => {
   })
 })
 
+describe('the unit of the first boot', () => {
+  test('runs only where answers are, after the daemon was left out, and takes itself out when all is done', () => {
+    const unit = settings('writ-setup.service')
+    expect(unit.get('ConditionPathExists')).toEqual(['/etc/writ/setup.toml'])
+    // Before them it would wait for what waits for it.
+    expect(unit.get('After')?.join(' ')).toContain('writd.service')
+    expect(unit.has('Before')).toBe(false)
+    expect(unit.get('ExecStart')).toEqual([
+      '/usr/bin/writ setup --stage first-boot --answers /etc/writ/setup.toml',
+    ])
+    expect(unit.get('ExecStartPost')?.join()).toContain('disable writ-setup.service')
+    expect(unit.get('Type')).toEqual(['oneshot'])
+  })
+})
+
 describe('the unit of the daemon', () => {
   const unit = settings('writd.service')
   test('has no capability, no network, one device, and V8 may compile', () => {

@@ -30,7 +30,7 @@ export const configuration: Step = {
     if (changes.size === 0 && missing.length === 0)
       return done([`configuration  ${config}`], await check(context))
     const will = [
-      ...missing.map(file => `write ${file} as it is shipped`),
+      ...missing.map(file => `write ${file}, as it is shipped`),
       ...[...changes].map(([key, value]) => `set ${key} = ${JSON.stringify(value)}`),
     ]
     return toDo(will, () => carryOut(context, text, changes))
@@ -127,10 +127,31 @@ async function carryOut(
     did.push(`configuration  ${config}: ${[...changes.keys()].join(', ') || 'as it is shipped'}`)
   }
   if (!existsSync(launchd)) {
-    await writeDocument(launchd, shippedFile('launcherConfig'))
-    did.push(`launcher       ${launchd}, as it is shipped`)
+    await writeDocument(launchd, launcherText(context))
+    did.push(`launcher       ${launchd}`)
   }
   return { did, warnings: await check(context) }
+}
+
+/** launchd.conf as it is shipped, for the user and the logs that the answers name. */
+function launcherText({ answers: { daemon, places } }: StepContext): string {
+  const { uid, gid } = /^[0-9]/.test(daemon.user) ? readOwner(daemon.user) : { uid: null, gid: null }
+  const lines: Readonly<Record<string, string>> = {
+    writd_user: uid === null ? `writd_user = ${daemon.user}` : `writd_uid = ${uid}\nwritd_gid = ${gid}`,
+    event_log: `event_log = ${places.event_log}`,
+    userspace_log: log('userspace_log', places.userspace_log),
+    ima_log: log('ima_log', places.ima_log),
+  }
+  return shippedFile('launcherConfig')
+    .toString('utf8')
+    .replace(
+      /^(writd_user|event_log|userspace_log|ima_log) = .*$/gm,
+      (line, key: string) => lines[key] ?? line,
+    )
+}
+
+function log(key: string, path: string): string {
+  return path === 'none' ? `# ${key}: there is none` : `${key} = ${path}`
 }
 
 function edited(path: string, text: string, changes: ReadonlyMap<KeyName, TomlValue>): string {

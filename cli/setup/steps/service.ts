@@ -62,13 +62,30 @@ function lookAtUnit({ changed }: StepContext, unit: { file: string; active: stri
   )
 }
 
+/** What the image's first boot goes on with (packaging/systemd/writ-setup.service), where the answers for it are in the image. */
+const FIRST_BOOT = { unit: 'writ-setup.service', answers: '/etc/writ/setup.toml' }
+
 /** In an image nothing runs; systemctl makes the links by itself. */
 function lookAtImage(): Found {
-  if (existsSync(`/etc/systemd/system/multi-user.target.wants/${UNIT}`)) return done([`${UNIT}   enabled`])
-  return toDo([`systemctl enable ${UNIT}: nothing starts before the host is provisioned`], async () => {
-    await systemctl(['enable', UNIT], OFFLINE_MS)
-    return { did: [`${UNIT}   enabled`] }
-  })
+  const later = existsSync(FIRST_BOOT.answers)
+  const wanted = later ? [UNIT, FIRST_BOOT.unit] : [UNIT]
+  const open = wanted.filter(unit => !existsSync(`/etc/systemd/system/multi-user.target.wants/${unit}`))
+  const warnings = later
+    ? []
+    : [
+        `the first boot does nothing by itself: put the answers for it at ${FIRST_BOOT.answers}, and do this again`,
+      ]
+  const enabled = (units: readonly string[]) => units.map(unit => `${unit}   enabled`)
+  if (open.length === 0) return done(enabled(wanted), warnings)
+  return toDo(
+    open.map(unit => `systemctl enable ${unit}: nothing starts before the host is provisioned`),
+    async () => {
+      await systemctl(['enable', ...open], OFFLINE_MS)
+      return { did: enabled(open) }
+    },
+    [],
+    warnings,
+  )
 }
 
 async function systemctl(args: readonly string[], patienceMs: number): Promise<void> {
