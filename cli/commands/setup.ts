@@ -2,7 +2,7 @@ import { type Command, Option } from 'commander'
 import { addCommand, addNote, setAction } from '../command.ts'
 import { CliError } from '../error.ts'
 import type { Output } from '../output.ts'
-import { styled, styledError } from '../output.ts'
+import { printable, styled, styledError } from '../output.ts'
 import { liveProbes } from '../probe/index.ts'
 import { completeAnswers } from '../setup/answers.ts'
 import { answersText } from '../setup/answers-text.ts'
@@ -134,7 +134,7 @@ function watcher(output: Output, person: Person | null, trial: boolean): Watcher
     looking: step => write(stepHeading(step)),
     goOn: async (_, found) => {
       if (found.state !== 'to do') return true
-      write([...found.found, ...found.will.map(line => `will: ${line}`)].map(line => `  ${line}`))
+      write([...found.found, ...found.will.map(line => `will: ${line}`)].map(line => `  ${printable(line)}`))
       if (agreed || person === null) return true
       process.stderr.write(
         `${styledError('bold', 'Nothing was changed so far.')} What is captured later is what this host has to stay: go on only if it is as it should be.\n`,

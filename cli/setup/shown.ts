@@ -79,15 +79,15 @@ export function stepHeading({ title, why }: Step): string[] {
 
 /** What came of it. */
 export function stepLines({ state, found, did, warnings, error, waiting, will }: StepResult): string[] {
+  const plain = [...found, ...(state === 'to do' ? will.map(line => `would: ${line}`) : []), ...did]
   const lines = [
-    ...found,
-    ...(state === 'to do' ? will.map(line => `would: ${line}`) : []),
-    ...did,
+    // TPM, firmware and daemon say some of it.
+    ...plain.map(printable),
     ...warnings.map(line => styled('yellow', `note: ${printable(line)}`)),
   ].map(line => `  ${line}`)
   const mark = styled(state === 'failed' ? 'red' : state === 'waiting' ? 'yellow' : 'green', MARKS[state])
   const said = [...lines, `  ${mark}`]
-  if (waiting !== null) said.push(`  ${waiting.next}`)
+  if (waiting !== null) said.push(`  ${printable(waiting.next)}`)
   if (error === null) return said
   said.push(`  ${printable(error.message)}${error instanceof CliError ? '' : ` [${error.code}]`}`)
   if (error instanceof CliError)

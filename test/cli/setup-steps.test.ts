@@ -1,0 +1,187 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { CliError } from '../../cli/error.ts'
+import { liveProbes, type Probes, seen, type TpmFacts, unseen } from '../../cli/probe/index.ts'
+import type { UnitFacts } from '../../cli/probe/probes.ts'
+import { completeAnswers, type GivenAnswers } from '../../cli/setup/answers.ts'
+import { Authority } from '../../cli/setup/authority.ts'
+import { setupFiles } from '../../cli/setup/files.ts'
+import type { StepContext, StepName } from '../../cli/setup/step.ts'
+import { attested } from '../../cli/setup/steps/attested.ts'
+import { host } from '../../cli/setup/steps/host.ts'
+import { service } from '../../cli/setup/steps/service.ts'
+
+const HARDWARE: TpmFacts = {
+  vendor: { manufacturer: 'IFX', vendorString: 'SLB9672', firmwareVersion: 1n, revision: 159 },
+  hierarchies: { ownerAuthSet: true, endorsementAuthSet: true, lockoutAuthSet: true, inLockout: false },
+  use: {} as TpmFacts['use'],
+  banks: [{ bank: 'sha256', pcrs: [0] }],
+  ekCertificate: Buffer.of(1),
+  ekIntermediates: [],
+  persistentHandles: [],
+  nvIndices: [],
+}
+
+const directory = mkdtempSync(join(tmpdir(), 'writ-steps-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+/** A context whose host is empty but for what is said of it. */
+function context(
+  said: Partial<Probes>,
+  given: GivenAnswers = {},
+  changed: readonly StepName[] = [],
+): StepContext {
+  const answers = completeAnswers(given)
+  const files = setupFiles(answers)
+  const probes: Probes = {
+    ...liveProbes({ tpm: answers.tpm.where, socket: join(directory, 'none'), root: directory }),
+    euid: 0,
+    ...said,
+  }
+  return {
+    answers,
+    stage: 'all',
+    files,
+    authority: new Authority(answers, files, null),
+    probes,
+    changed: new Set(changed),
+  }
+}
+
+const tpm = (facts: Partial<TpmFacts> | ReturnType<typeof unseen>) => ({
+  where: 'device:/dev/tpmrm0',
+  facts: async () => ('seen' in facts ? facts : seen({ ...HARDWARE, ...facts })),
+})
+
+/** What the host lacks, as the step says it. */
+async function missing(said: Partial<Probes>, given: GivenAnswers = {}): Promise<string[]> {
+  const error = await host.look(context(said, given)).catch((error: unknown) => error)
+  expect(error).toBeInstanceOf(CliError)
+  return [...(error as CliError).lines]
+}
+
+describe('the host', () => {
+  test('everything that is missing is said at once, each with what to do', async () => {
+    const lines = await missing({ euid: 1000, tpm: tpm(unseen('missing', 'there is no such device')) })
+    for (const said of [
+      'this is not root',
+      'Switch it on in the firmware',
+      'no event log',
+      'no IMA log',
+      'no cgroup v2',
+    ])
+      expect(lines.join('\n')).toContain(said)
+  })
+
+  test('what a TPM is like decides', async () => {
+    const tpmLines = async (facts: Partial<TpmFacts>, given?: GivenAnswers) =>
+      (await missing({ tpm: tpm(facts) }, given)).filter(line => line.includes('TPM')).join()
+    expect(await tpmLines({ banks: [{ bank: 'sha1', pcrs: [0] }] })).toContain('tpm2_pcrallocate')
+    const simulated = { vendor: { ...HARDWARE.vendor, manufacturer: 'IBM', vendorString: 'SW   TPM' } }
+    expect(await tpmLines(simulated)).toContain('--simulated allow')
+    expect(await tpmLines(simulated, { tpm: { simulated: 'allow' } })).not.toContain('simulated')
+    expect(await tpmLines({})).not.toContain('simulated')
+  })
+
+  test('an image is not taken for the host', async () => {
+    const found = await host.look({ ...context({ euid: 1000 }), stage: 'image' })
+    expect(found.state).toBe('skipped')
+  })
+})
+
+describe('the service', () => {
+  const UNIT: UnitFacts = {
+    ...{ load: 'loaded', active: 'inactive', sub: 'dead', file: 'disabled', path: '/x', dropIns: [] },
+    ...{ needsReload: false, result: 'success', mainPid: 0, restarts: 0 },
+  }
+  const unit = (facts: Partial<UnitFacts>) => ({
+    services: { unit: async () => seen({ ...UNIT, ...facts }) },
+  })
+  const called = () => readFileSync(join(directory, 'called'), 'utf8').trim().split('\n')
+  const path = process.env.PATH
+
+  beforeEach(() => {
+    rmSync(join(directory, 'called'), { force: true })
+    systemctl('exit 0')
+    process.env.PATH = `${directory}:${path}`
+  })
+  afterAll(() => {
+    process.env.PATH = path
+  })
+
+  /** What is started in the place of systemctl, of which this host has none that works. */
+  function systemctl(end: string): void {
+    const file = join(directory, 'systemctl')
+    writeFileSync(file, `#!/bin/sh\nshift\necho "$@" >>${directory}/called\n${end}\n`)
+    chmodSync(file, 0o755)
+  }
+
+  async function start(facts: Partial<UnitFacts>, changed: readonly StepName[] = []) {
+    const found = await service.look(context(unit(facts), {}, changed))
+    if (found.state === 'to do') await found.carryOut()
+    return found.state
+  }
+
+  test.each<[string, Partial<UnitFacts>, readonly StepName[], readonly string[]]>([
+    ['new', {}, [], ['enable writd.service', 'start writd.service']],
+    ['enabled, stopped', { file: 'enabled' }, [], ['start writd.service']],
+    [
+      'given up',
+      { file: 'enabled', active: 'failed' },
+      [],
+      ['reset-failed writd.service', 'start writd.service'],
+    ],
+    [
+      'with a new configuration',
+      { file: 'enabled', active: 'active' },
+      ['configuration'],
+      ['restart writd.service'],
+    ],
+  ])('%s', async (_, facts, changed, calls) => {
+    expect(await start(facts, changed)).toBe('to do')
+    expect(called()).toEqual(calls)
+  })
+
+  test('what runs is left alone', async () => {
+    expect(await start({ file: 'enabled', active: 'active' })).toBe('done')
+    expect(() => called()).toThrow('ENOENT')
+  })
+
+  test('what cannot start is said, with where the reason is', async () => {
+    await expect(start({ load: 'masked' })).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+      next: expect.stringContaining('unmask'),
+    })
+    systemctl('echo "Job failed." >&2; exit 1')
+    await expect(start({})).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+      next: expect.stringContaining('journalctl'),
+    })
+    await expect(start({})).rejects.toThrow('Job failed.')
+  })
+
+  test('nothing is started where that is not wanted, and how is said', async () => {
+    const found = await service.look(
+      context(unit({}), { service: { start: false }, daemon: { user: '61190' } }),
+    )
+    expect([found.state, found.found.join()]).toEqual(['skipped', expect.stringContaining('writd --config')])
+  })
+})
+
+test('a host that is not attested in time is said to be so, with its reasons', async () => {
+  const status = {
+    state: 'GATE_STATE_STALE',
+    reasons: [{ code: 'TPM_TIMEOUT', message: 'no answer', at: '' }],
+    tier: 'TPM_TIER_HARDWARE',
+    hostId: '',
+  }
+  const daemon = { socket: '', status: async () => seen(status as never) }
+  const found = await attested.look(context({ daemon }, { service: { attested_seconds: 1 } }))
+  if (found.state !== 'to do') throw new Error(found.state)
+  await expect(found.carryOut()).rejects.toMatchObject({
+    message: expect.stringContaining('not attested after 1 s: the daemon is STALE'),
+    lines: ['TPM_TIMEOUT: no answer'],
+  })
+})
