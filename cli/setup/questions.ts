@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs'
-import { CliError } from '../error.ts'
 import { keyFiles } from '../key-files.ts'
 import type { Probes } from '../probe/index.ts'
 import { valueIn } from '../probe/index.ts'
@@ -33,8 +32,10 @@ async function askKeys(person: Person, answers: Answers, given: GivenAnswers): P
   )
   if (await person.yes('Make both here?', true)) return {}
   const operator = await askFile(person, "The operator's public key (file)")
-  const release = await person.text(
+  const release = await askFile(
+    person,
     "The release authority's public key (file; empty: trust roots come signed)",
+    true,
   )
   return { operator, release: release === '' ? 'none' : release }
 }
@@ -56,7 +57,11 @@ async function askTpm(
     return (await person.yes('Go on all the same, for a trial?', false)) ? { simulated: 'allow' } : {}
   }
   say('', 'That the TPM is real is shown by a certificate of its maker, which the maker publishes.')
-  const root = await person.text(`Certificate of ${facts.vendor.manufacturer.trim()} (file; empty: none)`)
+  const root = await askFile(
+    person,
+    `Certificate of ${facts.vendor.manufacturer.trim()} (file; empty: none)`,
+    true,
+  )
   if (root !== '') return { hardware_roots: [root] }
   say('Without it the TPM is of unknown kind, and artifacts run only if they say --simulated allow.')
   return (await person.yes('Go on so?', false)) ? { simulated: 'allow' } : {}
@@ -74,11 +79,11 @@ async function askGrub(person: Person, answers: Answers, given: GivenAnswers): P
   return (await person.yes(`Write ${grub}/50-writ.cfg, and run update-grub?`, true)) ? { boot: 'grub' } : {}
 }
 
-async function askFile(person: Person, question: string): Promise<string> {
+/** A file that is there, by its whole path; empty only where that is an answer. */
+async function askFile(person: Person, question: string, orNone = false): Promise<string> {
   for (;;) {
     const path = await person.text(question)
-    if (path.startsWith('/') && existsSync(path)) return path
-    if (path === '') throw new CliError('NOT_CONFIRMED', 'stopped; `writ setup` goes on from here')
+    if (path === '' ? orNone : path.startsWith('/') && existsSync(path)) return path
     say(path.startsWith('/') ? `There is no ${path}.` : 'The whole path, please.')
   }
 }
