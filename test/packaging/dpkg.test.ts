@@ -149,7 +149,7 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
   })
 
   describe('after a removal', () => {
-    const START = 'start writd.socket writ-launchd.service writd.service'
+    const START = 'start writd.socket writd-metrics.socket writ-launchd.service writd.service'
     const remove = () => {
       expect(host.dpkg(['--remove', 'writ']).status).toBe(0)
       expect(host.invoked()).toEqual([
@@ -169,7 +169,10 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
       host.sh('ln -s /dev/null /etc/systemd/system/writd.service')
       remove()
       expect(host.install({ version: '1.0' })).toMatchObject({ status: 0 })
-      expect(host.invoked()).toEqual(['try-restart writd.service', 'start writd.socket writ-launchd.service'])
+      expect(host.invoked()).toEqual([
+        'try-restart writd.service',
+        'start writd.socket writd-metrics.socket writ-launchd.service',
+      ])
       expect(host.sh('readlink /etc/systemd/system/writd.service')).toBe('/dev/null\n')
     })
 
