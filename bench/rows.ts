@@ -13,6 +13,7 @@ import { evidenceCycle, evidenceCycleTitle } from './evidence-cycle.ts'
 import { execute, executeTitle } from './execute.ts'
 import { freeze, freezeTitle } from './freeze.ts'
 import { Governed } from './governed.ts'
+import { idleCpu, idleCpuTitle, startTitle, startToAttested } from './idle.ts'
 import { imaReplayRows } from './ima-replay.ts'
 import { largeSubject, largeSubjectGoal, largeSubjectTitle } from './large-subject.ts'
 import { launchRows } from './launch.ts'
@@ -38,6 +39,8 @@ export interface Bench {
 /** In the order of the design's table of goals. Memory comes first: a daemon is idle before it has worked. */
 export const BENCHES: readonly Bench[] = [
   { row: idleTitle, goal: 1, measure: async place => idle(await place.governed()) },
+  { row: idleCpuTitle, goal: 1, measure: async place => idleCpu(await place.governed()) },
+  { row: startTitle, goal: 1, measure: async place => startToAttested(await place.governed()) },
   { row: executionTitle, goal: 1, measure: async place => execution(await place.governed()) },
   ...launchRows,
   { row: largeSubjectTitle, goal: largeSubjectGoal, measure: () => largeSubject() },
