@@ -45,7 +45,7 @@ export interface Finished {
 /** A whole governed host on a simulated TPM that carries a recorded boot: real processes, own directory, own sockets. */
 export class GovernedHost {
   readonly dir: string
-  readonly tpm: SimulatedTpm
+  tpm: SimulatedTpm
   #launcher: ChildProcess | undefined
   #daemon: ChildProcess | undefined
   /** Its own: a launcher ends, at its start, whatever it finds in its cgroup. */
@@ -311,6 +311,15 @@ export class GovernedHost {
 
   async stopLauncher(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     return end(this.#launcher, signal)
+  }
+
+  /** Puts another TPM in the place of this one, of the same maker, booted as the host was. */
+  async replaceTpm(): Promise<void> {
+    await this.tpm.stop()
+    rmSync(this.path('tpm'), { recursive: true })
+    this.tpm = await startSimulatedTpm({ dir: this.path('tpm') })
+    chmodSync(this.path('tpm'), 0o755)
+    await this.boot()
   }
 
   /** Lets the daemon's user reach the simulated TPM. To be called again after the TPM was started again. */
