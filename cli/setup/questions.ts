@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
 import { keyFiles } from '../key-files.ts'
 import type { Probes } from '../probe/index.ts'
-import { valueIn } from '../probe/index.ts'
+import { parameter, readBoot, valueIn } from '../probe/index.ts'
 import { tierByName } from '../provision.ts'
 import { type Answers, completeAnswers, type GivenAnswers } from './answers.ts'
 import type { Person } from './ask.ts'
 import { setupFiles } from './files.ts'
+import { BOOT_OPTIONS } from './steps/ima.ts'
 
 /**
  * Asks a person what nobody has said yet and cannot be found out: who signs, whose TPM it is, and whether the boot loader may be changed.
@@ -17,7 +18,7 @@ export async function askQuestions(person: Person, given: GivenAnswers, probes: 
   const asked: GivenAnswers = structuredClone(given)
   asked.keys = { ...(await askKeys(person, completeAnswers(given), given)), ...given.keys }
   asked.tpm = { ...(await askTpm(person, completeAnswers(given), given, probes)), ...given.tpm }
-  asked.ima = { ...(await askGrub(person, completeAnswers(given), given)), ...given.ima }
+  asked.ima = { ...(await askGrub(person, completeAnswers(given), given, probes)), ...given.ima }
   return completeAnswers(asked)
 }
 
@@ -68,10 +69,17 @@ async function askTpm(
 }
 
 /** Where the kernel was booted without what IMA needs, and GRUB is there to be told. */
-async function askGrub(person: Person, answers: Answers, given: GivenAnswers): Promise<GivenAnswers['ima']> {
+async function askGrub(
+  person: Person,
+  answers: Answers,
+  given: GivenAnswers,
+  probes: Probes,
+): Promise<GivenAnswers['ima']> {
   const { grub, ima_log } = answers.places
   const asked = given.ima?.boot !== undefined || answers.ima.policy === 'leave' || ima_log === 'none'
   if (asked || !existsSync(grub) || existsSync(answers.places.ima_policy)) return {}
+  const boot = valueIn(await readBoot(probes.files))
+  if (boot !== null && BOOT_OPTIONS.every(([name, value]) => parameter(boot, name) === value)) return {}
   say(
     '',
     "IMA needs ima_policy=tcb ima_hash=sha256 on the kernel's command line. GRUB can be told by a file of its own.",

@@ -10,7 +10,7 @@ import { type ImaFacts, parameter, readBoot, readIma } from '../../probe/index.t
 import { type Done, done, type Step, type StepContext, skipped, toDo, type WaitingFor } from '../step.ts'
 
 /** What the kernel's command line needs, so that initrd, systemd's start and the policy itself are measured (packaging/ima/ima-policy). */
-const BOOT_OPTIONS = [
+export const BOOT_OPTIONS = [
   ['ima_policy', 'tcb'],
   ['ima_hash', 'sha256'],
 ] as const
