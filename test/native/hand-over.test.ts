@@ -33,13 +33,16 @@ describe.skipIf(!isRoot)('what is handed over', () => {
     descriptorsBefore = openInLauncher()
   })
   afterEach(async () => {
-    for (const { executionId, state } of await writd.client.list())
-      if (state === 'KEPT') writd.client.kill(executionId, 'TERMINATED')
-    await next()
-    await until(() => host.leaves().length === 0)
-    // None of the descriptors that it was given are left with the launcher.
-    await until(() => openInLauncher() <= descriptorsBefore)
-    writd.client.close()
+    try {
+      for (const { executionId, state } of await writd.client.list())
+        if (state === 'KEPT') writd.client.kill(executionId, 'TERMINATED')
+      await next()
+      await until(() => host.leaves().length === 0)
+      // None of the descriptors that it was given are left with the launcher.
+      await until(() => openInLauncher() <= descriptorsBefore)
+    } finally {
+      writd.client.close()
+    }
   })
   afterAll(() => host.stop())
 
