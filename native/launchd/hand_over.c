@@ -70,14 +70,15 @@ struct failure keep_execution(struct launcher *launcher, const struct order *ord
   for (size_t i = 0; i < count && failure.status == STATUS_OK; i++)
     if ((held[places[i]] = fcntl(fds[i], F_DUPFD_CLOEXEC, 0)) < 0)
       failure = failed(STATUS_CAPACITY, errno, (uint32_t)i);
-  for (int i = 0; i < STREAMS; i++) {
-    int *old = failure.status == STATUS_OK ? &execution->pipes[i] : &held[i];
-    close_fd(old);
-    if (failure.status == STATUS_OK)
-      execution->pipes[i] = steal_fd(&held[i]);
-  }
-  if (failure.status != STATUS_OK)
+  if (failure.status != STATUS_OK) {
+    for (int i = 0; i < STREAMS; i++)
+      close_fd(&held[i]);
     return failure;
+  }
+  for (int i = 0; i < STREAMS; i++) {
+    close_fd(&execution->pipes[i]);
+    execution->pipes[i] = held[i];
+  }
   execution->to_be_kept = true;
   answer(launcher, order->type, order->request, NULL, 0);
   return OK;
@@ -87,7 +88,9 @@ struct failure keep_execution(struct launcher *launcher, const struct order *ord
 static uint64_t lease_end(const struct launcher *launcher, const struct execution *execution)
 {
   struct lease lease = lease_read(launcher->page);
-  return lease.epoch != execution->epoch ? 0 : sum_or_max(lease.instant, execution->max_evidence_age_ns);
+  if (lease.epoch != execution->epoch)
+    return 0;
+  return sum_or_max(least_of(lease.instant, boot_time_ns()), execution->max_evidence_age_ns);
 }
 
 void keep_what_runs(struct launcher *launcher)
