@@ -25,7 +25,7 @@ const MIRROR = process.env.WRIT_DEBIAN_MIRROR || 'http://deb.debian.org/debian'
 const PACKAGES = [
   ...['linux-image-amd64', 'initramfs-tools', 'zstd', 'kmod', 'udev'],
   ...['systemd', 'systemd-sysv', 'systemd-ukify', 'systemd-boot-efi', 'dbus'],
-  ...['tpm2-tools', 'openssl', 'procps', 'iproute2', 'python3-minimal'],
+  ...['tpm2-tools', 'openssl', 'procps', 'iproute2', 'python3-minimal', 'apparmor'],
 ]
 
 /** Without a login on the serial line systemd would wait 90 s for the line; timers that fetch packages have nothing to fetch. */
@@ -44,6 +44,8 @@ echo '/dev/vdb / ext4 rw 0 1' >/etc/fstab
 echo guest >/etc/hostname
 update-initramfs -u -k all
 systemctl mask -q ${MASKED.join(' ')}
+# What a profile includes stays. Those of programs that the guest does not have would be compiled at its first boot, for minutes.
+find /etc/apparmor.d -maxdepth 1 -type f -delete
 `
 
 /**

@@ -8,16 +8,23 @@ import { ok } from './processes.ts'
 export interface GuestImage {
   /** ext4, the root file system. */
   readonly root: string
-  /** Disks with an EFI system partition; they differ in the command line of the signed kernel image. */
-  readonly boot: Readonly<Record<CommandLine, string>>
+  /** Disks with an EFI system partition; they differ in the signed kernel image alone. */
+  readonly boot: Readonly<Record<KernelImage, string>>
 }
 
-export type CommandLine = keyof typeof COMMAND_LINES
+export type KernelImage = keyof typeof KERNEL_IMAGES
 
 const ORDINARY =
   'root=/dev/vdb rw console=ttyS0 ima_policy=tcb ima_hash=sha256 panic=1 systemd.show_status=1 loglevel=4'
-/** `other` switches off what the operator thinks is on. */
-const COMMAND_LINES = { ordinary: ORDINARY, other: `${ORDINARY} mitigations=off` } as const
+/**
+ * What ukify is told of each. `other` has a command line that switches off what the operator thinks is on; `rebuilt` differs in a section that
+ * nothing reads, as an image of another build does. The same key signs all of them, so that Secure Boot starts each.
+ */
+const KERNEL_IMAGES = {
+  ordinary: `--cmdline='${ORDINARY}'`,
+  other: `--cmdline='${ORDINARY} mitigations=off'`,
+  rebuilt: `--cmdline='${ORDINARY}' --os-release='ID=debian BUILD_ID=another'`,
+} as const
 
 /** Debian's OVMF comes with a variable store that has this key enrolled, and with the key (README.Debian of the package ovmf). */
 const SNAKEOIL = {
@@ -54,19 +61,22 @@ mount -t proc proc "$root/proc"
 release=$(ls "$root/boot" | sed -n 's/^vmlinuz-//p' | tail -n 1)
 openssl rsa -in ${SNAKEOIL.key} -passin pass:snakeoil -out "$out/key" 2>/dev/null
 image() {
-  chroot "$root" ukify build --linux="/boot/vmlinuz-$release" --initrd="/boot/initrd.img-$release" --cmdline="$2" --output=/tmp/image.efi
+  name=$1
+  shift
+  chroot "$root" ukify build --linux="/boot/vmlinuz-$release" --initrd="/boot/initrd.img-$release" "$@" --output=/tmp/image.efi
   sbsign --key "$out/key" --cert ${SNAKEOIL.certificate} --output "$out/signed.efi" "$root/tmp/image.efi"
-  truncate -s 96M "$out/boot-$1.img"
+  truncate -s 96M "$out/boot-$name.img"
   printf '%s\\n' 'label: gpt' 'label-id: 5E5C4F0E-0000-4000-8000-000000000001' \\
     'start=2048, size=192512, type=C12A7328-F81F-11D2-BA4B-00A0C93EC93B, uuid=5E5C4F0E-0000-4000-8000-000000000002' |
-    sfdisk -q "$out/boot-$1.img"
-  mkfs.vfat -F 32 -i 57524954 --offset 2048 "$out/boot-$1.img" 96256 >/dev/null
-  mmd -i "$out/boot-$1.img@@1M" ::/EFI ::/EFI/BOOT
-  mcopy -i "$out/boot-$1.img@@1M" "$out/signed.efi" ::/EFI/BOOT/BOOTX64.EFI
+    sfdisk -q "$out/boot-$name.img"
+  mkfs.vfat -F 32 -i 57524954 --offset 2048 "$out/boot-$name.img" 96256 >/dev/null
+  mmd -i "$out/boot-$name.img@@1M" ::/EFI ::/EFI/BOOT
+  mcopy -i "$out/boot-$name.img@@1M" "$out/signed.efi" ::/EFI/BOOT/BOOTX64.EFI
   rm "$root/tmp/image.efi" "$out/signed.efi"
 }
-image ordinary '${COMMAND_LINES.ordinary}'
-image other '${COMMAND_LINES.other}'
+${Object.entries(KERNEL_IMAGES)
+  .map(([name, options]) => `image ${name} ${options}`)
+  .join('\n')}
 umount "$root/proc"
 # What systemd does after an update of /usr is done already: under emulation it takes a minute.
 touch "$root/etc/.updated" "$root/var/.updated"
@@ -106,6 +116,10 @@ export async function guestImage(
   }
   return {
     root: join(dir, 'root.img'),
-    boot: { ordinary: join(dir, 'boot-ordinary.img'), other: join(dir, 'boot-other.img') },
+    boot: {
+      ordinary: join(dir, 'boot-ordinary.img'),
+      other: join(dir, 'boot-other.img'),
+      rebuilt: join(dir, 'boot-rebuilt.img'),
+    },
   }
 }

@@ -2,12 +2,12 @@ import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { manufacture, simulatorPaths } from '../../attestation/tpm2/swtpm/manufacture.ts'
 import { Guest } from './guest.ts'
-import type { CommandLine, GuestImage } from './image.ts'
+import type { GuestImage, KernelImage } from './image.ts'
 import { ok } from './processes.ts'
 
 /** How a machine is switched on. */
 export interface BootOptions {
-  readonly commandLine?: CommandLine
+  readonly kernelImage?: KernelImage
   readonly secureBoot?: boolean
 }
 
@@ -60,11 +60,11 @@ export class Machine {
   }
 
   /** Switches it on and waits until systemd has started what it starts. @throws HostTestError */
-  boot({ commandLine = 'ordinary', secureBoot = true }: BootOptions = {}): Promise<Guest> {
+  boot({ kernelImage = 'ordinary', secureBoot = true }: BootOptions = {}): Promise<Guest> {
     return Guest.start({
       firmware: FIRMWARE_CODE,
       variables: join(this.dir, secureBoot ? 'secure.fd' : 'setup.fd'),
-      bootDisk: join(this.dir, `boot-${commandLine}.img`),
+      bootDisk: join(this.dir, `boot-${kernelImage}.img`),
       rootDisk: join(this.dir, 'root.img'),
       tpmState: join(this.dir, 'tpm/state'),
     })

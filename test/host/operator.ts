@@ -79,6 +79,7 @@ export class Operator {
    * Signs an artifact for a program of the guest.
    *
    * @param placed the program here, and its path there: an artifact names both digest and path
+   * @param files other files of its closure
    * @returns the artifact
    */
   async issue(
@@ -86,6 +87,7 @@ export class Operator {
     placed: Placed,
     args: readonly string[],
     options: readonly string[],
+    files: readonly Placed[] = [],
   ): Promise<Buffer> {
     const out = this.path(`${name}.artifact.json`)
     const writ = [
@@ -99,17 +101,20 @@ export class Operator {
       '--out',
       out,
     ]
-    // In a mount namespace of its own, where the guest's file is at its place.
-    const script = 'mkdir -p "$(dirname "$2")"; touch "$2"; mount --bind "$1" "$2"; shift 2; exec "$@"'
+    // In a mount namespace of its own, where the guest's files are at their places.
+    const script =
+      'while [ "$1" != -- ]; do mkdir -p "$(dirname "$2")"; touch "$2"; mount --bind "$1" "$2"; shift 2; done; shift; exec "$@"'
     const above = '/srv/writ-test'
-    if (!placed.inGuest.startsWith(`${above}/`))
-      throw new HostTestError(`${placed.inGuest}: not below ${above}`)
+    const all = [placed, ...files]
+    for (const { inGuest } of all)
+      if (!inGuest.startsWith(`${above}/`)) throw new HostTestError(`${inGuest}: not below ${above}`)
     await ok(
       [
         ...['unshare', '--mount', '--propagation', 'private', 'sh', '-euc'],
         `mount -t tmpfs tmpfs /srv; ${script}`,
-        ...['issue', placed.outside, placed.inGuest],
-        ...[...writ, '--', placed.inGuest, ...args],
+        ...['issue', ...all.flatMap(({ outside, inGuest }) => [outside, inGuest]), '--', ...writ],
+        ...files.flatMap(({ inGuest }) => ['--file', inGuest]),
+        ...['--', placed.inGuest, ...args],
       ],
       { timeoutMs: 120_000 },
     )

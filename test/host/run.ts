@@ -10,9 +10,11 @@ import { executor } from './scenarios/executor.ts'
 import { govern } from './scenarios/govern.ts'
 import { install } from './scenarios/install.ts'
 import { kills } from './scenarios/kills.ts'
-import { otherCommandLine, secureBootOff } from './scenarios/other-boot.ts'
+import { otherCommandLine, otherKernelImage, secureBootOff } from './scenarios/other-boot.ts'
+import { outages } from './scenarios/outages.ts'
 import { packageLife } from './scenarios/package.ts'
 import { rollback } from './scenarios/rollback.ts'
+import { service } from './scenarios/service.ts'
 import { tamper } from './scenarios/tamper.ts'
 import { units } from './scenarios/units.ts'
 import { Steps } from './steps.ts'
@@ -34,10 +36,13 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'cycles', run: cycles },
   { name: 'kills', run: kills },
   { name: 'units', run: units },
+  { name: 'service', run: service },
   { name: 'executor', run: executor },
   { name: 'package', run: packageLife },
   { name: 'other command line', run: otherCommandLine },
+  { name: 'other kernel image', run: otherKernelImage },
   { name: 'Secure Boot off', run: secureBootOff },
+  { name: 'outages', run: outages },
   { name: 'tamper', run: tamper },
   { name: 'roll-back', run: rollback },
 ]

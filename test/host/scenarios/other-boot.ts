@@ -31,7 +31,16 @@ async function otherBoot(bench: Bench, options: BootOptions, what: string, named
 }
 
 export function otherCommandLine(bench: Bench): Promise<void> {
-  return otherBoot(bench, { commandLine: 'other' }, 'with another kernel command line', /PCR (4|11|12)\b/)
+  return otherBoot(bench, { kernelImage: 'other' }, 'with another kernel command line', /PCR (4|11|12)\b/)
+}
+
+export function otherKernelImage(bench: Bench): Promise<void> {
+  return otherBoot(
+    bench,
+    { kernelImage: 'rebuilt' },
+    'another kernel image, which the same key has signed',
+    /PCR (4|11)\b/,
+  )
 }
 
 export function secureBootOff(bench: Bench): Promise<void> {
