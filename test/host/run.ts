@@ -10,6 +10,7 @@ import { executor } from './scenarios/executor.ts'
 import { govern } from './scenarios/govern.ts'
 import { install } from './scenarios/install.ts'
 import { kills } from './scenarios/kills.ts'
+import { numbers } from './scenarios/numbers.ts'
 import { otherCommandLine, otherKernelImage, secureBootOff } from './scenarios/other-boot.ts'
 import { outages } from './scenarios/outages.ts'
 import { packageLife } from './scenarios/package.ts'
@@ -43,6 +44,7 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'other kernel image', run: otherKernelImage },
   { name: 'Secure Boot off', run: secureBootOff },
   { name: 'outages', run: outages },
+  { name: 'numbers', run: numbers },
   { name: 'tamper', run: tamper },
   { name: 'roll-back', run: rollback },
 ]
