@@ -16,6 +16,7 @@ import { outages } from './scenarios/outages.ts'
 import { packageLife } from './scenarios/package.ts'
 import { rollback } from './scenarios/rollback.ts'
 import { service } from './scenarios/service.ts'
+import { setup } from './scenarios/setup.ts'
 import { tamper } from './scenarios/tamper.ts'
 import { units } from './scenarios/units.ts'
 import { Steps } from './steps.ts'
@@ -34,6 +35,7 @@ if (why !== undefined) {
 const SCENARIOS: readonly Scenario[] = [
   { name: 'install', run: install },
   { name: 'govern', run: govern },
+  { name: 'setup', run: setup },
   { name: 'cycles', run: cycles },
   { name: 'kills', run: kills },
   { name: 'units', run: units },

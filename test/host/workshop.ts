@@ -15,7 +15,13 @@ export interface Scenario {
 const ROOT = resolve(import.meta.dirname, '../..')
 /** What scenarios leave for those after them: `install` a machine with the package, `govern` one that is provisioned and has governed. */
 const LEFT = join(CACHE, 'left')
-const FOLLOWS: Readonly<Record<string, string | undefined>> = { install: undefined, govern: 'install' }
+const LEAVES: readonly string[] = ['install', 'govern']
+/** What a scenario starts from, where that is not what `govern` has left. */
+const FOLLOWS: Readonly<Record<string, string | undefined>> = {
+  install: undefined,
+  govern: 'install',
+  setup: 'install',
+}
 
 /** Builds what a run needs, and gives each scenario a machine. */
 export class Workshop {
@@ -58,7 +64,7 @@ export class Workshop {
     if (source !== undefined) await ok(['cp', '-a', join(source, 'operator'), join(dir, 'operator')])
     const operator = await operatorIn(join(dir, 'operator'))
     await run({ steps, machine, operator, dir, deb: this.#deb })
-    if (name in FOLLOWS) {
+    if (LEAVES.includes(name)) {
       rmSync(join(LEFT, name), { recursive: true, force: true })
       renameSync(dir, join(LEFT, name))
     } else rmSync(dir, { recursive: true, force: true })
