@@ -2,6 +2,9 @@ import { equal, match } from 'node:assert/strict'
 import { ALICE, PROGRAMS, tryWrit } from '../../governed.ts'
 import type { Guest } from '../../guest.ts'
 
+/** What `writ run` says when the lease has ended what it ran: daemon and supervisor both look, and whichever comes first has the word. */
+export const ENDED_BY_LAPSE = /^writ: ended by (ATTESTATION_STALE|LEASE_LAPSED)/m
+
 /** Asks for a run under the artifact that the scenario has permitted before. @throws AssertionError unless it is denied for a reason of `reasons` */
 export async function denied(guest: Guest, reasons: RegExp): Promise<void> {
   const done = await tryWrit(

@@ -3,7 +3,7 @@ import { status, until } from '../../governed.ts'
 import type { Guest } from '../../guest.ts'
 import type { Bench } from '../bench.ts'
 import { LEASE_MS, mainPid, nothingGoverned, saidLong, startLong } from '../long-run.ts'
-import { denied, journalOf } from './denied.ts'
+import { denied, ENDED_BY_LAPSE, journalOf } from './denied.ts'
 
 const BALLAST = '/var/tmp/ballast'
 
@@ -27,7 +27,7 @@ export async function diskFull({ steps }: Bench, guest: Guest): Promise<void> {
     console.log(`           ${now.state} ${JSON.stringify(now.reasons)}`)
     equal(now.state, 'STALE')
     match(await journalOf(guest, 'writd.service'), /ENOSPC|no space|LINEAGE_UNAVAILABLE/i)
-    match(await saidLong(guest), /LEASE_LAPSED|LAPSE/)
+    match(await saidLong(guest), ENDED_BY_LAPSE)
   })
   await steps.step('room is made: ATTESTED, by itself, and by the same daemon', async () => {
     await guest.ok(`rm -f ${BALLAST} ${BALLAST}.rest`)

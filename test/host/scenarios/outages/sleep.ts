@@ -3,7 +3,7 @@ import { until } from '../../governed.ts'
 import type { Guest } from '../../guest.ts'
 import type { Bench } from '../bench.ts'
 import { nothingGoverned, saidLong, startLong } from '../long-run.ts'
-import { journalOf } from './denied.ts'
+import { ENDED_BY_LAPSE, journalOf } from './denied.ts'
 
 /** Longer than evidence counts. */
 const SECONDS = 75
@@ -32,7 +32,7 @@ export async function sleeps({ steps }: Bench, guest: Guest): Promise<void> {
   await steps.step('it does not live on past its lease', () => nothingGoverned(guest, 20_000))
   await steps.step('journal and caller are told, and the host is ATTESTED again', async () => {
     match(await journalOf(guest, 'writd.service'), /ATTESTED, to STALE/)
-    match(await saidLong(guest), /LEASE_LAPSED|LAPSE/)
+    match(await saidLong(guest), ENDED_BY_LAPSE)
     await until(guest, 'ATTESTED')
   })
 }
