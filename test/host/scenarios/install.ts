@@ -70,9 +70,9 @@ export async function install({ steps, machine, operator, deb }: Bench): Promise
   await steps.powerOff(guest)
 }
 
-/** Runs dpkg as a script would: nobody is there to answer. */
+/** Runs dpkg as a script would: nobody is there to answer. @returns what it and the package's scripts say */
 export function dpkg(guest: Guest, args: string): Promise<string> {
-  return guest.ok(`DEBIAN_FRONTEND=noninteractive dpkg ${args}`, { timeoutMs: 600_000 })
+  return guest.ok(`DEBIAN_FRONTEND=noninteractive dpkg ${args} 2>&1`, { timeoutMs: 600_000 })
 }
 
 async function nothingRuns(guest: Guest): Promise<void> {

@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { exportLineage, until } from '../governed.ts'
 import type { Guest } from '../guest.ts'
 import { ofType, readEntries } from '../lineage.ts'
+import { newerPackage } from '../newer-package.ts'
 import type { Bench } from './bench.ts'
 import { sinceStart } from './cycles.ts'
 import { dpkg } from './install.ts'
+import { governed, nothingGoverned, permitLong, startLong } from './long-run.ts'
 import { verified } from './verified.ts'
 
 const UNITS = ['writd.service', 'writd.socket', 'writ-launchd.service'] as const
@@ -36,11 +38,13 @@ export async function packageLife(bench: Bench): Promise<void> {
       notEqual(pid, before.split(' ')[index])
   })
   await guest.put('/root/writ.deb', readFileSync(deb))
-  await steps.step('installed over itself, both run anew, ATTESTED', async () => {
-    const before = await mainPids(guest)
+  await steps.step('installed over itself, writd runs anew and the launcher goes on, ATTESTED', async () => {
+    const [writd, launcher] = (await mainPids(guest)).split(' ')
     await dpkg(guest, '-i /root/writ.deb')
     await until(guest, 'ATTESTED')
-    notEqual(await mainPids(guest), before)
+    const [writdNow, launcherNow] = (await mainPids(guest)).split(' ')
+    notEqual(writdNow, writd)
+    equal(launcherNow, launcher)
   })
   await steps.step('removed, nothing runs, and identity, lineage and configuration stay', async () => {
     await dpkg(guest, '--remove writ')
@@ -61,6 +65,7 @@ export async function packageLife(bench: Bench): Promise<void> {
     ok(ofType(events, 'appraisal').every(({ verdict }) => verdict === 'pass'))
     equal(sinceStart(events).length > 1, true)
   })
+  await otherLauncher(bench, guest)
   await steps.step('purged, the evidence stays, and dpkg says so', async () => {
     match(await dpkg(guest, '--purge writ'), /\/var\/lib\/writ is left behind/)
     await guest.ok('ls /var/lib/writ/identity/identity.json /var/lib/writ/lineage')
@@ -68,6 +73,38 @@ export async function packageLife(bench: Bench): Promise<void> {
     equal((await guest.run('pgrep -f /usr/lib/[w]rit/')).status, 1)
   })
   await steps.powerOff(guest)
+}
+
+/** An upgrade that brings another launcher, while an execution runs and nobody is there to be asked; and the way back. */
+async function otherLauncher(bench: Bench, guest: Guest): Promise<void> {
+  const { steps, dir, deb } = bench
+  await guest.put('/root/newer.deb', readFileSync(await newerPackage(deb, dir, { otherLauncher: true })))
+  await permitLong(bench, guest)
+  await steps.step(
+    'an upgrade with another launcher ends nothing that runs, and says how to finish',
+    async () => {
+      await startLong(guest)
+      const before = await mainPids(guest)
+      match(await dpkg(guest, '-i /root/newer.deb'), /nothing was restarted[\s\S]*ends 1 executions/)
+      equal(await mainPids(guest), before)
+      equal(await governed(guest), 1)
+      await until(guest, 'ATTESTED')
+    },
+  )
+  await steps.step('a downgrade is refused, and says which', async () => {
+    const { status, stdout, stderr } = await guest.run('dpkg -i /root/writ.deb', { timeoutMs: 600_000 })
+    notEqual(status, 0)
+    match(`${stdout}${stderr}`, /is older than \S+newer2[\s\S]*Not installed/)
+  })
+  await steps.step(
+    'finished as it says, what ran is ended; nobody has listed this launcher: FAILED',
+    async () => {
+      await guest.ok('systemctl restart writd.service writ-launchd.service', { timeoutMs: 600_000 })
+      await nothingGoverned(guest, 30_000)
+      const { reasons } = await until(guest, 'FAILED')
+      match(JSON.stringify(reasons), /COMPONENT_CHANGED/)
+    },
+  )
 }
 
 /** Process ids of daemon and launcher. */

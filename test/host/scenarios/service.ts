@@ -6,11 +6,11 @@ import { eventually } from '../eventually.ts'
 import { exportLineage, until } from '../governed.ts'
 import type { Guest } from '../guest.ts'
 import { ofType, readEntries } from '../lineage.ts'
+import { newerPackage } from '../newer-package.ts'
 import type { Bench } from './bench.ts'
 import { dpkg } from './install.ts'
 import { killMain, mainPid } from './long-run.ts'
 import { type Answer, answers, journalOf, prepareService, startAsking, UNIT } from './service/inference.ts'
-import { newerPackage } from './service/newer-package.ts'
 import { verified } from './verified.ts'
 
 /** How many answers are waited for after each thing that is done. */
