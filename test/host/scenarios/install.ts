@@ -6,7 +6,7 @@ import type { Guest } from '../guest.ts'
 import { ok as run } from '../processes.ts'
 import type { Bench } from './bench.ts'
 
-const UNITS = ['writd.service', 'writd.socket', 'writ-launchd.service']
+const UNITS = ['writd.service', 'writd.socket', 'writd-metrics.socket', 'writ-launchd.service']
 
 /** How many programs there are that are listed and were never executed: each run of one is a new entry of IMA's log. */
 export const TICKS = 400

@@ -12,7 +12,7 @@ import { tpmBusy } from './outages/tpm-busy.ts'
 import { verified } from './verified.ts'
 
 /** In their order. */
-const OUTAGES = [sleeps, diskFull, tpmBusy]
+const OUTAGES = [diskFull, sleeps, tpmBusy]
 
 /** Puts an end to whatever an outage that failed half-way has left. */
 const MEND = `

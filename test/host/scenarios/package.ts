@@ -11,7 +11,7 @@ import { dpkg } from './install.ts'
 import { governed, nothingGoverned, permitLong, startLong } from './long-run.ts'
 import { verified } from './verified.ts'
 
-const UNITS = ['writd.service', 'writd.socket', 'writ-launchd.service'] as const
+const UNITS = ['writd.service', 'writd.socket', 'writd-metrics.socket', 'writ-launchd.service'] as const
 
 /** The package manager and the service manager do with a governed host what they do with any: it stays governed, and its evidence stays. */
 export async function packageLife(bench: Bench): Promise<void> {

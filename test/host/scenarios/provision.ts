@@ -18,6 +18,9 @@ trust_roots = "/etc/writ/trust.json"
 policy_bundle = "/etc/writ/policy.json"
 `
 
+/** A start that takes two seconds on a machine takes a minute where the emulator has a part of a processor: its loop has work for longer than the watchdog waits. */
+const EMULATED = '[Service]\nWatchdogSec=5min\nTimeoutStartSec=10min\n'
+
 /** Boots the machine that has the package, gives it identity, reference values and configuration, and starts it. It stays on. */
 export async function provision(bench: Bench): Promise<Guest> {
   const { steps, machine, operator } = bench
@@ -64,10 +67,12 @@ export async function provision(bench: Bench): Promise<Guest> {
       await guest.put(`/etc/writ/${name}`, operator.read(name))
     await guest.put('/etc/writ/ek-root.pem', readFileSync(machine.ekRoot))
     await guest.put('/etc/writ/writd.toml', CONFIGURATION)
+    await guest.ok('mkdir -p /etc/systemd/system/writd.service.d')
+    await guest.put('/etc/systemd/system/writd.service.d/emulated.conf', EMULATED)
     const { findings } = await writ<{ findings: { severity: string }[] }>(guest, ['config', 'check'])
     equal(JSON.stringify(findings.filter(({ severity }) => severity === 'error')), '[]')
   })
-  await steps.step('it starts, with the units as they are shipped', () =>
+  await steps.step('it starts, with the units as they are shipped but for their patience', () =>
     guest.ok('systemctl enable --now writ-launchd.service writd.socket writd.service', {
       timeoutMs: 300_000,
     }),

@@ -30,6 +30,7 @@ export async function setup(bench: Bench): Promise<void> {
     async () => {
       const said = await first.run('cd /root && writ setup --answers answers.toml', { timeoutMs: 600_000 })
       const text = `${said.stdout}${said.stderr}`
+      equal(said.status, 1, text)
       match(text, /Secure Boot +on/)
       match(text, /reboot/i)
       equal((await first.run('systemctl is-active --quiet writd.service')).status, 3)

@@ -1,6 +1,7 @@
 import { equal, match } from 'node:assert/strict'
 import { status, until } from '../../governed.ts'
 import type { Guest } from '../../guest.ts'
+import { watchedAs } from '../../metrics.ts'
 import type { Bench } from '../bench.ts'
 import { LEASE_MS, mainPid, nothingGoverned, saidLong, startLong } from '../long-run.ts'
 import { denied, ENDED_BY_LAPSE, journalOf } from './denied.ts'
@@ -22,10 +23,11 @@ export async function diskFull({ steps }: Bench, guest: Guest): Promise<void> {
   await steps.step('evidence cannot be kept, so what runs ends within the lease', () =>
     nothingGoverned(guest, LEASE_MS),
   )
-  await steps.step('status, journal and caller say why', async () => {
+  await steps.step('status, metrics, journal and caller say why', async () => {
     const now = await status(guest)
     console.log(`           ${now.state} ${JSON.stringify(now.reasons)}`)
     equal(now.state, 'STALE')
+    await watchedAs(guest, 'STALE', /EVIDENCE_TOO_OLD/)
     match(await journalOf(guest, 'writd.service'), /ENOSPC|no space|LINEAGE_UNAVAILABLE/i)
     match(await saidLong(guest), ENDED_BY_LAPSE)
   })

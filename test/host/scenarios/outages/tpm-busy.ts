@@ -1,6 +1,7 @@
 import { equal, match, ok } from 'node:assert/strict'
 import { until } from '../../governed.ts'
 import type { Guest } from '../../guest.ts'
+import { watchedAs } from '../../metrics.ts'
 import type { Bench } from '../bench.ts'
 import { LEASE_MS, nothingGoverned, saidLong, startLong } from '../long-run.ts'
 import { deniedAsLate, ENDED_BY_LAPSE, journalOf } from './denied.ts'
@@ -78,9 +79,10 @@ export async function tpmBusy({ steps }: Bench, guest: Guest): Promise<void> {
     match(await journalOf(guest, 'hold.service'), /^\d+ sessions, then 0x903$/m)
   })
   await steps.step('it ends within the lease', () => nothingGoverned(guest, LEASE_MS))
-  await steps.step('the gate is STALE, and status and journal say so', async () => {
+  await steps.step('the gate is STALE; status, metrics and journal say so', async () => {
     const { reasons } = await until(guest, 'STALE')
     console.log(`           ${JSON.stringify(reasons)}`)
+    await watchedAs(guest, 'STALE', /EVIDENCE_TOO_OLD/)
     match(await journalOf(guest, 'writd.service'), /trust transition.*ATTESTED.*STALE|ATTESTED, to STALE/)
     match(await saidLong(guest), ENDED_BY_LAPSE)
   })
@@ -88,6 +90,7 @@ export async function tpmBusy({ steps }: Bench, guest: Guest): Promise<void> {
   await steps.step('the TPM is free again: ATTESTED, by itself', async () => {
     await guest.ok('systemctl stop hold.service')
     await until(guest, 'ATTESTED')
+    await watchedAs(guest, 'ATTESTED')
   })
 }
 
