@@ -1,7 +1,7 @@
 import { sha256Hex } from '../encoding/digest.ts'
 import type { PublicKey } from '../signing/key.ts'
 import { MAX_ARTIFACT_BYTES, type SentArtifact } from './artifact.ts'
-import { decideSent, unreadable } from './decision.ts'
+import { type Decision, decideSent, unreadable } from './decision.ts'
 import { AuthorizationError } from './error.ts'
 import { begin } from './evaluation.ts'
 import { type CheckResult, type DeterminingPolicies, policyOf, trace } from './explain.ts'
@@ -94,6 +94,25 @@ export class Reevaluator {
     const checks = trace(evaluation)
     const { statement, signed } = evaluation.opened
     return { same, record, expected, checks, statement, signed, policy: policyOf(evaluation) }
+  }
+
+  /**
+   * The permit that a record is of, made again: with what it was given for, as that was then.
+   *
+   * @throws AuthorizationError as {@link reevaluate}; `RECORD_MALFORMED` also for a record that its inputs do not lead to, or that permits nothing
+   */
+  async permit(bytes: Uint8Array): Promise<{
+    readonly input: DecisionInput
+    readonly decision: Decision
+    readonly observed: RecordInputs['observed']
+  }> {
+    const { inputs } = parseRecord(bytes)
+    if (inputs === null) throw new AuthorizationError('RECORD_MALFORMED', 'a record without inputs')
+    const { input, artifact } = await this.#inputs(inputs)
+    const decision = decideSent(input, artifact, inputs.observed)
+    if (decision.outcome !== 'permit' || !decision.record.equals(bytes))
+      throw new AuthorizationError('RECORD_MALFORMED', 'the inputs of the record do not lead to this permit')
+    return { input: { ...input, artifact: artifact?.bytes ?? null }, decision, observed: inputs.observed }
   }
 
   async #decide(inputs: RecordInputs): Promise<Buffer> {

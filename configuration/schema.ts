@@ -68,6 +68,7 @@ export const sections = {
   execution: v.strictObject({
     uid_range: v.optional(v.tuple([whole(1000, 0xfffffffe), whole(1000, 0xfffffffe)]), [60600, 61183]),
     max_executions: v.optional(whole(1, 4096), 200),
+    on_crash: v.optional(v.picklist(['end', 'keep']), 'end'),
     max_output_bytes: v.optional(whole(0, Number.MAX_SAFE_INTEGER), 16 * GIB),
     output_tail_bytes: v.optional(whole(0, 16 * MIB), 64 * KIB),
     output_tail_total_bytes: v.optional(whole(0, GIB), 16 * MIB),

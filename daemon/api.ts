@@ -15,6 +15,7 @@ import {
   OutputError,
   type Ownership,
   type ReportRequest,
+  StartingError,
   type WorkloadRequest,
 } from './core.ts'
 import { detached } from './detached.ts'
@@ -59,6 +60,7 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
       streams: ExecuteStreams,
       signal: AbortSignal,
     ) {
+      if (parts.leaving.isLeaving) throw new StartingError('STARTING', 'the daemon stops')
       const begun = performance.now()
       const permit = await timed(
         instruments.decision,
@@ -70,10 +72,7 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
         : executor.run(permit, caller, timedStart(streams, begun, instruments.start), signal)
     },
 
-    // Nothing has been handed over to this run of the daemon.
-    attach: async (_caller, { executionId }) => {
-      throw new NotFoundError(`execution ${executionId}`)
-    },
+    attach: (_caller, claim, streams, signal) => executor.attachments.attach(claim, streams, signal),
 
     getExecution(executionId: string): ExecutionInput | null {
       const execution = registry.get(executionId)
@@ -99,7 +98,10 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
 
     signalExecution: (executionId, name) => executor.controls.signal(executionId, name),
     resizeTerminal: (executionId, size) => executor.controls.resize(executionId, size),
-    closeOutput: (executionId, stream) => executor.controls.closeOutput(executionId, stream),
+    closeOutput: (executionId, stream) => {
+      executor.controls.closeOutput(executionId, stream)
+      parts.leaving.keepOverCrash(executionId).catch(err => parts.log.warn({ err, executionId }, 'not kept'))
+    },
 
     executionOwner: executionId => history.ownerOf(executionId) ?? null,
     async pastOwner(executionId, said) {

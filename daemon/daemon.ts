@@ -11,12 +11,16 @@ import { CallerPrograms } from './caller-programs.ts'
 import type { Caller } from './core.ts'
 import { Decider } from './decider.ts'
 import { DecisionLog } from './decision-log.ts'
+import { detachedAgain } from './detached.ts'
 import { EvidenceRetention } from './evidence-retention.ts'
 import { ExecutionRegistry } from './execution-registry.ts'
 import { Executor } from './executor.ts'
 import { recordStart } from './first-entries.ts'
 import { TrustGate } from './gate.ts'
 import { Governance, GovernanceError } from './governance.ts'
+import { Kept } from './hand-over/kept.ts'
+import { Leaving } from './hand-over/leave.ts'
+import { takeOver } from './hand-over/take-over.ts'
 import { History } from './history/history.ts'
 import { Snapshots } from './history/snapshots.ts'
 import { type Host, hostTier, openHost } from './host.ts'
@@ -36,6 +40,7 @@ import { Receipts } from './receipts.ts'
 import { onClockChange, onTransition, watchedClock } from './recorded-changes.ts'
 import { Recorder } from './recorder.ts'
 import { Renewals } from './renewals.ts'
+import type { Running } from './running.ts'
 import { Scrub } from './scrub.ts'
 import { Sealing } from './sealing.ts'
 import { catchUp, counterStep, Secrets } from './secrets.ts'
@@ -99,9 +104,10 @@ export async function assemble(
     const page = LeasePage.create()
     const launcher = await LauncherClient.connect(config.daemon.launcherSocket, page)
     undo.push(async () => launcher.close())
+    const kept = await Kept.find({ history, launcher, lineage, log })
     stop.throwIfAborted()
     return await compose({
-      ...{ config, settings, log, host, tier, lineage, history, page, launcher, openSocket, accepted },
+      ...{ config, settings, log, host, tier, lineage, history, page, launcher, kept, openSocket, accepted },
       instruments,
     })
   } catch (error) {
@@ -120,12 +126,13 @@ async function compose(base: {
   history: History
   page: LeasePage
   launcher: LauncherClient
+  kept: Kept
   openSocket: Starter['openSocket']
   accepted: AcceptedLineage | null
   instruments: Instruments
 }): Promise<DaemonParts> {
   const { instruments } = base
-  const { config, settings, log, host, tier, lineage, history, page, launcher } = base
+  const { config, settings, log, host, tier, lineage, history, page, launcher, kept } = base
   const wallMs = () => Date.now()
   const recorder = new Recorder(lineage, bootTimeNs, wallMs, (index, event, ms) => {
     history.links.apply(Number(index), event)
@@ -135,7 +142,7 @@ async function compose(base: {
   const clock = watchedClock(history, wallMs)
   clock.onChange = change => onClockChange(parts, change)
   const sessionKey = generateKey('ed25519')
-  const acceptedIndex = await recordStart(base, recorder, sessionKey)
+  const { acceptance: acceptedIndex, leftovers } = await recordStart(base, recorder, sessionKey)
 
   const gate = new TrustGate(
     withLive(
@@ -193,6 +200,7 @@ async function compose(base: {
         openSocket: base.openSocket,
         bootNs: bootTimeNs,
         reconsider: (permit: Permit, caller: Caller) => decider.reconsider(permit, caller).decision.reasons,
+        mayBeKept: (running: Running) => leaving.runs(running),
       },
       {
         maxEvidenceAgeNs: () => settings.maxEvidenceAgeNs,
@@ -200,7 +208,19 @@ async function compose(base: {
       },
     ),
   )
-  const renewals = new Renewals({ launcher, registry, decider, executor, recorder, gate, log })
+  const leaving = new Leaving({
+    ...{ launcher, registry, executor, recorder, log, bootNs: bootTimeNs },
+    keepsOverCrash: config.execution.onCrash === 'keep',
+  })
+  await takeOver(kept, leftovers, { executor, launcher, registry, gate, wallMs, lineage })
+  const renewals = new Renewals({
+    ...{ launcher, registry, decider, executor, recorder, gate, log },
+    kept: {
+      executions: kept.executions,
+      goOn: async (execution, prepared, epoch) =>
+        executor.goOn(execution, prepared, epoch, await detachedAgain(files, execution)),
+    },
+  })
   const secretCounter = (policy: SecretPolicy) =>
     counterStep(policy, { hostId: host.id, identity: host.identity, secrets: host.secrets, tpm: host.tpm })
   await catchUp(history.secretPolicy, secretCounter, log)
@@ -272,6 +292,7 @@ async function compose(base: {
       decisions,
       decider,
       executor,
+      leaving,
       renewals,
       governance,
       validity,

@@ -1,7 +1,11 @@
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import type { Caller, ExecuteStreams } from './core.ts'
+import type { KeptExecution } from './hand-over/kept.ts'
+import type { OutputFile } from './output-file.ts'
+import type { OutputFiles } from './output-files.ts'
 import type { DaemonParts } from './parts.ts'
 import type { RunPermit } from './permit.ts'
+import type { ConnectedStreams } from './running.ts'
 
 /** What the daemon needs of itself to run something that is nobody's call. */
 type Parts = Pick<DaemonParts, 'executor' | 'files' | 'log'>
@@ -28,9 +32,7 @@ export async function detached(
   else signal.addEventListener('abort', drop, { once: true })
   const started = Promise.withResolvers<null>()
   const own: ExecuteStreams = {
-    stdin: nothing(),
-    stdinTaken: () => undefined,
-    stdinClosed: () => undefined,
+    ...streamsOf(file),
     terminalSize: streams.terminalSize,
     digest: streams.digest,
     started: async message => {
@@ -38,9 +40,6 @@ export async function detached(
       await streams.started(message)
       started.resolve(null)
     },
-    output: (stream, bytes) => file.write(stream, bytes),
-    // Nobody listens: its next daemon has its files.
-    handedOver: async () => undefined,
   }
   const ended = executor.run(permit, caller, own, tied.signal).finally(() => {
     signal.removeEventListener('abort', drop)
@@ -48,6 +47,30 @@ export async function detached(
   })
   ended.catch((err: unknown) => log.debug({ err }, 'a detached execution did not come to its end'))
   return await Promise.race([started.promise, ended])
+}
+
+/**
+ * What a detached execution that an earlier run of the daemon handed over is connected to: its files, where they end. Null for one that is not
+ * detached.
+ */
+export async function detachedAgain(
+  files: OutputFiles,
+  { executionId, permit }: Pick<KeptExecution, 'executionId' | 'permit'>,
+): Promise<ConnectedStreams | null> {
+  if (permit.decision.terms?.detach !== true) return null
+  return streamsOf(await files.goOn(executionId, permit.index))
+}
+
+/** No input, and files for the output. */
+function streamsOf(file: OutputFile): ConnectedStreams {
+  return {
+    stdin: nothing(),
+    stdinTaken: () => undefined,
+    stdinClosed: () => undefined,
+    output: (stream, bytes) => file.write(stream, bytes),
+    // Nobody listens: the next daemon goes on with the files.
+    handedOver: async () => undefined,
+  }
 }
 
 async function* nothing(): AsyncGenerator<Buffer, void, undefined> {}

@@ -9,7 +9,8 @@ import type { Permit } from './permit.ts'
 /** How many ended executions stay listed; the lineage has them all. */
 export const ENDED_KEPT = 1000
 
-export type LifeState = 'PREPARING' | 'RUNNING' | 'FROZEN' | 'ENDING' | 'ENDED'
+/** `KEPT`: an earlier run of the daemon handed it over, and this one has not adopted it. */
+export type LifeState = 'PREPARING' | 'RUNNING' | 'FROZEN' | 'KEPT' | 'ENDING' | 'ENDED'
 
 /** Whether it runs, or did and is frozen. */
 export function isLetRun(state: LifeState): boolean {

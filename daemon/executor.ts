@@ -3,11 +3,14 @@ import type { LaunchTerms, Reason, RevocationSet } from '../authorization/index.
 import { sha256Hex } from '../encoding/digest.ts'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { Controls } from './controls.ts'
-import { type Caller, DeniedError, type ExecuteStreams } from './core.ts'
-import { endMessage, lostEnd } from './execution-end.ts'
-import { recordEnd, recordStart } from './execution-entries.ts'
+import { type Caller, DeniedError, type ExecuteStreams, StartingError } from './core.ts'
+import { Endings } from './endings.ts'
+import { recordStart } from './execution-entries.ts'
 import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
+import { attachDigest, newAttachToken } from './hand-over/attach-token.ts'
+import { Attachments, untilOver } from './hand-over/attachments.ts'
+import type { KeptExecution } from './hand-over/kept.ts'
 import type { History } from './history/history.ts'
 import { isRevoked } from './is-revoked.ts'
 import { lookOnceMore } from './last-look.ts'
@@ -17,9 +20,9 @@ import { makeReady } from './make-ready.ts'
 import type { OutputTails } from './output-tails.ts'
 import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
-import { Input, Output } from './pump.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
-import { type RecordedStreams, StreamDigests } from './stream-digests.ts'
+import { type Carried, type ConnectedStreams, Running, type RunningOptions } from './running.ts'
+import { StreamDigests } from './stream-digests.ts'
 import { tellStarted } from './tell-started.ts'
 import type { WallClock } from './wall-clock.ts'
 
@@ -43,21 +46,15 @@ export interface ExecutorOptions {
   readonly maxOutputBytes: number
   /** Serves on the own socket of an execution: what comes in there from its processes is its child. */
   readonly openSocket: (execution: OwnSocketOf) => Promise<OwnSocket>
+  /** Told of each that runs, from when its output is carried. */
+  readonly mayBeKept: (running: Running) => void
   readonly log: Logger
 }
 
+const NOTHING_YET: Carried = { stdinBytes: 0, outputBytes: 0 }
+
 /** Of a terminal whose caller does not say its own (DEC VT100, as everywhere). */
 const USUAL_SIZE = { rows: 24, columns: 80 }
-
-interface Waiting {
-  /** Entry of its permit. */
-  readonly decision: bigint
-  readonly ended: (end: LaunchEnded) => void
-  killAskedNs: bigint | null
-  killRecorded: boolean
-  /** Nobody waits for its end any more, which belongs into the log all the same. */
-  late: boolean
-}
 
 /**
  * Runs what was permitted: made ready and frozen → START durable → everything that may have lapsed looked at once more →
@@ -65,16 +62,27 @@ interface Waiting {
  */
 export class Executor {
   readonly #o: ExecutorOptions
-  readonly #waiting = new Map<string, Waiting>()
+  readonly endings: Endings
+  readonly #running = new Map<string, Running>()
+  /** Ends of what an earlier run handed over. */
+  readonly #expected = new Map<string, Promise<LaunchEnded>>()
+  readonly #adopted = new Set<string>()
+  readonly #left = new Set<string>()
   /** Signals, sizes and streams of what runs. */
   readonly controls: Controls
+  /** Callers that come back. */
+  readonly attachments: Attachments
 
   constructor(options: ExecutorOptions) {
     this.#o = options
     this.controls = new Controls((id, signal) => options.launcher.signal(id, signal))
-    options.launcher.on('kill-sent', ({ executionId, cause }) => void this.#killSent(executionId, cause))
-    options.launcher.on('ended', end => this.#waiting.get(end.executionId)?.ended(end))
-    options.launcher.on('disconnected', () => this.#launcherLost())
+    this.attachments = new Attachments(executionId => this.kill(executionId, 'CALLER_GONE'))
+    this.endings = new Endings(options, executionId => this.kill(executionId, 'DAEMON'))
+  }
+
+  /** What runs, by the execution's id: with streams that are open. */
+  get running(): ReadonlyMap<string, Running> {
+    return this.#running
   }
 
   /**
@@ -89,7 +97,7 @@ export class Executor {
   }
 
   /**
-   * Runs one permitted execution and resolves when all its processes are dead and that is recorded.
+   * Runs one permitted execution and resolves when all its processes are dead and that is recorded; with null when it was handed over.
    *
    * @throws DeniedError when something lapsed before the first instruction; LauncherError when it could not be started
    */
@@ -98,13 +106,14 @@ export class Executor {
     caller: Caller,
     streams: ExecuteStreams,
     signal: AbortSignal,
-  ): Promise<ExecutionEndInput> {
+  ): Promise<ExecutionEndInput | null> {
     const { executionId } = permit.input.request
     const terms = this.#register(permit, caller)
-    const ended = this.#awaitEnd(executionId, permit.index)
+    const ended = this.endings.await(executionId, permit.index)
     const onAbort = () => this.kill(executionId, 'CALLER_GONE')
     const digests = streams.digest ? new StreamDigests(signal) : null
-    let output: Output | null = null
+    const token = terms.detach || digests !== null ? null : newAttachToken()
+    let running: Running | null = null
     let socket: OwnSocket | null = null
     try {
       const prepared = await (ahead ?? makeReady(permit, this.#o))
@@ -122,27 +131,31 @@ export class Executor {
       signal.addEventListener('abort', onAbort, { once: true })
       prepared.resize?.(streams.terminalSize ?? USUAL_SIZE)
       await this.#o.launcher.start(executionId, BigInt(permit.input.gate.epoch))
-      this.controls.add(executionId, prepared)
-      output = this.#connect(executionId, terms, prepared, streams, digests)
-      this.#isRunning(executionId)
+      const attach = token === null ? null : attachDigest(token)
+      running = this.#isRunning({ executionId, terms, prepared, socket, attach, before: NOTHING_YET })
+      this.attachments.started(running)
+      running.connect(streams, digests)
       tellStarted(this.#o.log, permit, prepared)
       await streams.started({
         executionId,
         decisionIndex: String(permit.index),
         artifactDigest: permit.decision.artifactDigest ?? '',
         epoch: String(permit.input.gate.epoch),
+        attachToken: token ?? Buffer.alloc(0),
       })
-      output.begin()
-      const end = await ended
-      const message = await this.#conclude(executionId, end, '', (await digests?.settle()) ?? null)
-      await output.finished()
-      return message
+      running.begin()
+      this.#o.mayBeKept(running)
+      const over = ended.then(async end =>
+        this.endings.conclude(executionId, end, '', (await digests?.settle()) ?? null),
+      )
+      return await untilOver(running, over, streams)
     } catch (error) {
-      if (output !== null) {
+      if (error instanceof StartingError) throw error
+      if (running !== null) {
         // It runs, and there is nobody that it could run for: what is let go of runs on.
         this.kill(executionId, 'CALLER_GONE')
-        output.discard()
-        await this.#conclude(executionId, await ended)
+        running.discard()
+        await this.endings.conclude(executionId, await ended)
         throw error
       }
       this.#o.launcher.abandon(executionId)
@@ -152,11 +165,74 @@ export class Executor {
       throw error
     } finally {
       signal.removeEventListener('abort', onAbort)
-      socket?.close()
-      if (!this.#waiting.get(executionId)?.late) this.#waiting.delete(executionId)
-      this.controls.remove(executionId)
-      this.#o.tails.end(executionId)
+      this.#leave(executionId, socket)
     }
+  }
+
+  /**
+   * Waits for the adoption or the end of what an earlier run of the daemon handed over: until then nothing but its old lease keeps it alive.
+   */
+  expect({ executionId, permit, caller, kept, pid, uid, cgroup, startedTime }: KeptExecution): void {
+    this.#register(permit, caller)
+    this.#o.registry.update(executionId, { ...{ pid, uid, cgroup, startedTime }, state: 'KEPT' })
+    this.attachments.expect({ executionId, ...kept })
+    const ended = this.endings.await(executionId, permit.index)
+    void ended.then(async end => {
+      // Once it is adopted, whoever goes on with it concludes it.
+      if (this.#adopted.has(executionId)) return
+      const message = await this.endings.conclude(executionId, end)
+      this.attachments.ended(executionId, message, this.#o.launcher.takeLastOutput(executionId))
+      this.#leave(executionId, null)
+    })
+    this.#expected.set(executionId, ended)
+  }
+
+  /**
+   * Goes on with what was adopted: its caller has to attach to it, unless it is detached.
+   *
+   * @param prepared what the launcher gave for it
+   * @param detachedStreams what a detached one is connected to
+   */
+  async goOn(
+    { executionId, permit, kept }: KeptExecution,
+    prepared: Prepared,
+    epoch: bigint,
+    detachedStreams: ConnectedStreams | null,
+  ): Promise<void> {
+    const ended = this.#expected.get(executionId)
+    const { terms } = permit.decision
+    if (ended === undefined || terms === null) throw new Error('it was not expected')
+    this.#adopted.add(executionId)
+    const over = ended.then(end => this.endings.conclude(executionId, end))
+    const socket = await this.#openSocket(executionId, prepared)
+    const { pid, uid, cgroup } = prepared
+    this.#o.registry.update(executionId, { pid, uid, cgroup, epoch })
+    const running = this.#isRunning({
+      ...{ executionId, terms, prepared, socket },
+      ...{ attach: kept.attach, before: kept.before },
+    })
+    if (detachedStreams !== null) {
+      running.connect(detachedStreams)
+      running.begin()
+    }
+    this.attachments.adopted(running, epoch, over)
+    this.#o.mayBeKept(running)
+    void over.finally(() => {
+      this.attachments.forget(executionId)
+      this.#leave(executionId, socket)
+    })
+  }
+
+  /** Nothing more is done to an execution, here. */
+  #leave(executionId: string, socket: OwnSocket | null): void {
+    socket?.close()
+    this.endings.forget(executionId)
+    this.#running.delete(executionId)
+    this.#expected.delete(executionId)
+    this.#adopted.delete(executionId)
+    this.controls.remove(executionId)
+    this.#o.tails.end(executionId)
+    this.attachments.forget(executionId)
   }
 
   /**
@@ -164,15 +240,14 @@ export class Executor {
    * launcher's events.
    */
   kill(executionId: string, order: EndOrder): void {
-    if (!this.#waiting.has(executionId)) return
+    if (!this.endings.has(executionId)) return
     this.#isEnding(executionId)
     for (const below of this.#o.registry.families.below(executionId)) this.#isEnding(below)
     this.#o.launcher.kill(executionId, order)
   }
 
   #isEnding(executionId: string): void {
-    const waiting = this.#waiting.get(executionId)
-    if (waiting !== undefined) waiting.killAskedNs ??= this.#o.bootNs()
+    this.endings.asked(executionId)
     this.#o.registry.update(executionId, { state: 'ENDING' })
   }
 
@@ -182,18 +257,15 @@ export class Executor {
    * @param hold what may be frozen is frozen instead
    */
   lapse(epoch: bigint, hold: boolean): void {
-    const now = this.#o.bootNs()
     this.#o.launcher.lapse(epoch, hold)
-    const hit = this.#o.registry.live().filter(execution => execution.epoch <= epoch)
+    // What is kept belongs to none of this run's epochs, and ends with each.
+    const hit = this.#o.registry.live().filter(({ epoch: own, state }) => own <= epoch || state === 'KEPT')
     if (hit.length > 0)
       this.#o.log.warn({ event: 'lapse', epoch: String(epoch), executions: hit.length }, 'the lease ended')
-    for (const execution of this.#o.registry.live()) {
-      if (execution.epoch > epoch) continue
+    for (const execution of hit) {
       // That it stands still is told by the launcher.
       if (hold && execution.terms.onLapse !== 'kill' && isLetRun(execution.state)) continue
-      const waiting = this.#waiting.get(execution.executionId)
-      if (waiting !== undefined) waiting.killAskedNs ??= now
-      this.#o.registry.update(execution.executionId, { state: 'ENDING' })
+      this.#isEnding(execution.executionId)
     }
   }
 
@@ -214,13 +286,27 @@ export class Executor {
     return ending
   }
 
-  /** Ends everything, for an orderly stop; resolves when all are dead or after `withinMs`. */
-  async endAll(withinMs: number): Promise<void> {
-    for (const { executionId } of this.#o.registry.live()) this.kill(executionId, 'DAEMON')
+  /**
+   * Ends everything but what is handed over, for an orderly stop; resolves when all are dead or after `withinMs`.
+   *
+   * @param spared what is not ended
+   */
+  async endAll(withinMs: number, spared: ReadonlySet<string> = new Set()): Promise<void> {
+    const rest = () =>
+      this.#o.registry
+        .live()
+        .filter(({ executionId }) => !spared.has(executionId) && !this.#left.has(executionId))
+    for (const { executionId } of rest()) this.kill(executionId, 'DAEMON')
     const deadline = Date.now() + withinMs
-    while (this.#o.registry.liveCount > 0 && Date.now() < deadline) {
+    while (rest().length > 0 && Date.now() < deadline) {
       await new Promise(resolve => setTimeout(resolve, 10))
     }
+  }
+
+  /** It is the launcher's from now on: nothing that happens to it is told to this run of the daemon. */
+  left(executionId: string): void {
+    this.#left.add(executionId)
+    this.#o.registry.update(executionId, { state: 'KEPT' })
   }
 
   #register(permit: Permit, caller: Caller): LaunchTerms {
@@ -257,81 +343,27 @@ export class Executor {
   }
 
   /** An end that was ordered while it was started stays ordered. */
-  #isRunning(executionId: string): void {
+  #isRunning(
+    what: Pick<RunningOptions, 'executionId' | 'prepared' | 'socket' | 'attach' | 'before'> & {
+      readonly terms: LaunchTerms
+    },
+  ): Running {
+    const { executionId, terms, prepared } = what
     const { registry, wallMs } = this.#o
-    const state = registry.get(executionId)?.state === 'PREPARING' ? ({ state: 'RUNNING' } as const) : {}
-    registry.update(executionId, { ...state, startedTime: rfc3339(wallMs()) })
-  }
-
-  #awaitEnd(executionId: string, decision: bigint): Promise<LaunchEnded> {
-    return new Promise(resolve => {
-      const nothing = { killAskedNs: null, killRecorded: false, late: false }
-      this.#waiting.set(executionId, { decision, ended: resolve, ...nothing })
-    })
-  }
-
-  #connect(
-    executionId: string,
-    terms: LaunchTerms,
-    prepared: Prepared,
-    streams: ExecuteStreams,
-    digests: StreamDigests | null,
-  ): Output {
-    void new Input(streams, prepared.stdin, digests?.input()).pump()
-    const limit = Math.min(terms.limits.outputBytes ?? Number.POSITIVE_INFINITY, this.#o.maxOutputBytes)
+    this.controls.add(executionId, prepared)
     const tail = this.#o.tails.get(executionId)
-    return new Output(
-      streams,
-      prepared,
-      limit,
-      () => this.kill(executionId, 'OUTPUT_LIMIT'),
-      (stream, bytes) => tail?.append(stream, bytes),
-      digests === null ? undefined : (name, readable) => digests.output(name, readable),
-    )
-  }
-
-  async #killSent(executionId: string, cause: string): Promise<void> {
-    const waiting = this.#waiting.get(executionId)
-    // What was made ready ahead of its permit has no entry that this could belong to, and no START.
-    if (waiting === undefined || waiting.killRecorded) return
-    waiting.killRecorded = true
-    waiting.killAskedNs ??= this.#o.bootNs()
-    this.#o.registry.update(executionId, { state: 'ENDING' })
-    const decision = Number(waiting.decision)
-    await this.#record(() => this.#o.recorder.record({ type: 'kill-sent', executionId, decision, cause }))
-  }
-
-  /**
-   * @param why what a person is told beside the cause
-   * @param streams what went through its streams, if that was asked for
-   */
-  async #conclude(
-    executionId: string,
-    end: LaunchEnded,
-    why = '',
-    streams: RecordedStreams | null = null,
-  ): Promise<ExecutionEndInput> {
-    const waiting = this.#waiting.get(executionId)
-    const askedNs = waiting?.killAskedNs ?? null
-    const { state } = this.#o.gate.snapshot()
-    const message = { ...endMessage(end, askedNs, state, rfc3339(this.#o.wallMs())), message: why }
-    // Children end with it: the launcher sees to the processes, this to what is still being made ready.
-    for (const child of this.#o.registry.live()) {
-      if (child.parentExecutionId === executionId) this.kill(child.executionId, 'DAEMON')
-    }
-    // An end that nobody has seen is no end: it stays open in the log until the next start of the daemon has looked again.
-    if (end.confirmedDead && waiting !== undefined) await this.#recordEnd(waiting, end, streams)
-    const { cause, exitCode, signal, confirmedDead } = end
-    this.#o.log.info(
-      { event: 'execution-ended', executionId, cause, exitCode, signal, confirmedDead },
-      'execution ended',
-    )
-    this.#o.registry.end(executionId, message)
-    return message
-  }
-
-  #recordEnd({ decision }: Waiting, end: LaunchEnded, streams: RecordedStreams | null = null): Promise<void> {
-    return this.#record(() => recordEnd(this.#o.recorder, decision, end, streams))
+    const running = new Running({
+      ...what,
+      detached: terms.detach,
+      outputLimit: Math.min(terms.limits.outputBytes ?? Number.POSITIVE_INFINITY, this.#o.maxOutputBytes),
+      onLimit: () => this.kill(executionId, 'OUTPUT_LIMIT'),
+      keep: (stream, bytes) => tail?.append(stream, bytes),
+    })
+    this.#running.set(executionId, running)
+    const { state, startedTime } = registry.get(executionId) ?? {}
+    if (state === 'PREPARING' || state === 'KEPT') registry.update(executionId, { state: 'RUNNING' })
+    if (!startedTime) registry.update(executionId, { startedTime: rfc3339(wallMs()) })
+    return running
   }
 
   /** Something went wrong between the permit and the first instruction. The launcher has been told to let go. */
@@ -360,34 +392,9 @@ export class Executor {
       bootNs: this.#o.bootNs(),
       confirmedDead: !this.#o.launcher.knows(executionId),
     }
-    if (!end.confirmedDead) this.#recordLate(executionId, ended)
+    if (!end.confirmedDead) this.endings.recordLate(executionId, ended)
     const why = reason === null ? '' : recordedReason(reason).message
-    const message = await this.#conclude(executionId, end, why)
+    const message = await this.endings.conclude(executionId, end, why)
     return reason instanceof LauncherError ? message : null
-  }
-
-  /** A launcher that takes long over an end tells of it all the same. */
-  #recordLate(executionId: string, ended: Promise<LaunchEnded>): void {
-    const waiting = this.#waiting.get(executionId)
-    if (waiting === undefined) return
-    waiting.late = true
-    void ended.then(async end => {
-      this.#waiting.delete(executionId)
-      if (end.confirmedDead) await this.#recordEnd(waiting, end)
-    })
-  }
-
-  /** The launcher is gone. Its supervisors end every execution by themselves; nobody will tell us. */
-  #launcherLost(): void {
-    for (const [executionId, waiting] of this.#waiting) waiting.ended(lostEnd(executionId, this.#o.bootNs()))
-  }
-
-  /** An end that cannot be recorded has happened all the same. */
-  async #record(write: () => Promise<unknown>): Promise<void> {
-    try {
-      await write()
-    } catch (error) {
-      this.#o.log.error({ err: error }, 'an end could not be recorded')
-    }
   }
 }

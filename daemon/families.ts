@@ -35,6 +35,22 @@ export class Families {
     family.recent.push({ child, atNs: nowNs })
   }
 
+  /**
+   * Goes on counting where an earlier run of the daemon stood. Those of the last minute count as of that instant, which is no earlier than they were.
+   *
+   * @param atNs boot-clock instant at which it was so
+   */
+  goOn(parent: string, { started, lastMinute }: { started: number; lastMinute: number }, atNs: bigint): void {
+    const recent = Array.from({ length: Math.min(started, lastMinute) }, () => ({ child: '', atNs }))
+    this.#byParent.set(parent, { started, living: new Set(), recent })
+  }
+
+  /** One of those that are counted already lives on. */
+  livesOn(parent: string, child: string): void {
+    this.#parentOf.set(child, parent)
+    this.#byParent.get(parent)?.living.add(child)
+  }
+
   /** Its permit did not become durable: it was none. */
   withdraw(child: string): void {
     const family = this.#familyOf(child)

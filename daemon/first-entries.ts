@@ -5,10 +5,11 @@ import { configBytes } from '../configuration/daemon-file.ts'
 import { readVersion } from '../encoding/version.ts'
 import type { Lineage } from '../lineage/index.ts'
 import type { PrivateKey } from '../signing/key.ts'
+import type { Kept } from './hand-over/kept.ts'
 import type { History } from './history/history.ts'
 import type { Host } from './host.ts'
 import type { LauncherClient } from './launcher/client.ts'
-import { endLeftovers } from './leftovers.ts'
+import { endLeftovers, type Leftover } from './leftovers.ts'
 import type { Recorder } from './recorder.ts'
 import type { Settings } from './settings.ts'
 import { type AcceptedLineage, toAccept } from './waiting.ts'
@@ -23,6 +24,7 @@ interface Started {
   readonly lineage: Lineage
   readonly history: History
   readonly launcher: LauncherClient
+  readonly kept: Kept
   readonly log: Logger
   readonly accepted: AcceptedLineage | null
 }
@@ -35,13 +37,13 @@ export function readBootId(): string {
 /**
  * The first entries of this run: that it began, what the run before left in doubt, and the end of what that one left running.
  *
- * @returns the entry by which an operator accepted the lineage as it was found; null if nobody did
+ * @returns the entry by which an operator accepted the lineage as it was found, or null if nobody did; and what the run before had left running
  */
 export async function recordStart(
-  { settings, host, tier, lineage, history, launcher, log, accepted }: Started,
+  { settings, host, tier, lineage, history, launcher, kept, log, accepted }: Started,
   recorder: Recorder,
   sessionKey: PrivateKey,
-): Promise<bigint | null> {
+): Promise<{ acceptance: bigint | null; leftovers: readonly Leftover[] }> {
   const entry = await recorder.record({
     type: 'daemon-start',
     daemonVersion: DAEMON_VERSION,
@@ -76,8 +78,8 @@ export async function recordStart(
       'a recorded document is not vouched for by a configured governance key',
     )
   }
-  await endLeftovers(history, launcher, recorder, log)
-  return acceptance
+  const leftovers = await endLeftovers(history, launcher, kept, recorder, log)
+  return { acceptance, leftovers }
 }
 
 /** The log says by whose word it goes on as it was found, before the TPM's counter vouches for it. */

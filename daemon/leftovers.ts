@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Kept } from './hand-over/kept.ts'
 import type { History } from './history/history.ts'
 import type { LaunchEnded, LauncherClient } from './launcher/client.ts'
 import type { Recorder } from './recorder.ts'
@@ -6,44 +7,51 @@ import type { Recorder } from './recorder.ts'
 /** How long executions of an earlier daemon may take to be gone before this one goes on. */
 const LEFTOVERS_MS = 10_000
 
+/** What an earlier run left running, and has ended. */
+export interface Leftover {
+  readonly executionId: string
+  /** Entry by which it was handed over; null if it was not. */
+  readonly handOver: bigint | null
+  readonly end: LaunchEnded
+}
+
 /**
  * Waits for the end of what the run before left running, and records it: as the launcher saw it, or, if it saw nothing (it is a new one,
  * which ends whatever it finds before it serves), that it is gone. What is not seen to be dead stays open in the log.
  *
+ * @param kept what is not to end, and all ends that the launcher has told of
+ * @returns what has ended
  * @throws LineageError
  */
 export async function endLeftovers(
   history: History,
   launcher: LauncherClient,
+  kept: Pick<Kept, 'has' | 'ends'>,
   recorder: Recorder,
   log: Logger,
-): Promise<void> {
-  const seen = new Map(launcher.earlierEnds.map(end => [end.executionId, end]))
-  const see = (end: LaunchEnded) => seen.set(end.executionId, end)
-  launcher.on('ended', see)
-  try {
-    const deadline = Date.now() + LEFTOVERS_MS
-    for (const { executionId, decision } of history.openExecutions) {
-      while (launcher.knows(executionId) && Date.now() < deadline)
-        await new Promise(resolve => setTimeout(resolve, 20))
-      if (launcher.knows(executionId)) {
-        log.error({ executionId }, 'an execution of an earlier run is not dead yet')
-        continue
-      }
-      const end = seen.get(executionId)
-      await recorder.record({
-        type: 'execution-end',
-        executionId,
-        decision: Number(decision),
-        cause: end?.cause ?? 'SUPERSEDED',
-        exitCode: end?.exitCode ?? null,
-        signal: end?.signal ?? null,
-        rusage: end === undefined ? {} : { ...end.rusage },
-        confirmedDead: true,
-        streams: null,
-      })
+): Promise<Leftover[]> {
+  const leftovers: Leftover[] = []
+  const deadline = Date.now() + LEFTOVERS_MS
+  for (const { executionId, decision, handOver } of history.openExecutions) {
+    if (kept.has(executionId)) continue
+    while (launcher.knows(executionId) && Date.now() < deadline)
+      await new Promise(resolve => setTimeout(resolve, 20))
+    if (launcher.knows(executionId)) {
+      log.error({ executionId }, 'an execution of an earlier run is not dead yet')
+      continue
     }
-  } finally {
-    launcher.off('ended', see)
+    const seen = kept.ends.get(executionId)
+    const end: LaunchEnded = seen ?? {
+      ...{ executionId, cause: 'SUPERSEDED', exitCode: null, signal: null, bootNs: 0n, confirmedDead: true },
+      rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
+    }
+    await recorder.record({
+      type: 'execution-end',
+      ...{ executionId, decision: Number(decision), cause: end.cause },
+      ...{ exitCode: end.exitCode, signal: end.signal, confirmedDead: true, streams: null },
+      rusage: seen === undefined ? {} : { ...seen.rusage },
+    })
+    leftovers.push({ executionId, handOver, end })
   }
+  return leftovers
 }

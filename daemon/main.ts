@@ -3,6 +3,7 @@ import { readConfig } from '../configuration/read-file.ts'
 import { WritError } from '../encoding/error.ts'
 import { LineageError } from '../lineage/index.ts'
 import { DAEMON_VERSION } from './first-entries.ts'
+import { awaitAnnouncement } from './hand-over/announcement.ts'
 import { LogLevels } from './log/log-level.ts'
 import { lastWords, openLog } from './log/open-log.ts'
 import { Instruments } from './metrics/instruments.ts'
@@ -29,6 +30,7 @@ const EXIT_MS = 2_000
 async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
+  const isRestart = awaitAnnouncement()
   const hangup = awaitHangup()
   const stop = awaitStop()
   const startedMs = Date.now() - process.uptime() * 1000
@@ -87,7 +89,9 @@ async function main(): Promise<number> {
     `STOPPING=1\nEXTEND_TIMEOUT_USEC=${(graceMs + STOP_MS + STOP_SLACK_MS) * 1000}\n${statusLine(`stopping: ${end.cause}`)}`,
   )
   await reload.settled()
-  await shutDown(parts, server, end.cause)
+  // Of signals that wait together the one that came first may be told last.
+  await new Promise(resolve => setImmediate(resolve))
+  await shutDown(parts, server, end.cause, !end.failed && isRestart())
   return end.failed ? 1 : 0
 }
 
@@ -164,9 +168,17 @@ function untilStopped(parts: DaemonParts, stop: AbortSignal): Promise<{ cause: s
   })
 }
 
-async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): Promise<void> {
+/** @param isRestart whether what runs is left to the launcher, for the next run */
+async function shutDown(
+  parts: DaemonParts,
+  server: RpcServer,
+  cause: string,
+  isRestart = false,
+): Promise<void> {
   const {
     executor,
+    leaving,
+    renewals,
     attestor,
     sealing,
     scrub,
@@ -184,7 +196,23 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
   const quietly = async (step: Promise<unknown>): Promise<void> => {
     await step.catch((err: unknown) => log.warn({ err }, 'a step of the stop failed'))
   }
-  const closed = server.close(settings.now.daemon.shutdownGraceSeconds * 1000)
+  const graceMs = settings.now.daemon.shutdownGraceSeconds * 1000
+  leaving.begin()
+  const closed = server.close(graceMs)
+  let handedOver = 0
+  if (isRestart)
+    await quietly(
+      leaving
+        .leave(STOP_MS, graceMs, async () => {
+          // A cycle that finds the launcher gone would close the gate, and what is handed over would end with its lease.
+          await attestor.stop()
+          await renewals.settled()
+        })
+        .then(count => {
+          handedOver = count
+          log.info({ event: 'executions-handed-over', executions: count }, 'the launcher keeps what ran')
+        }),
+    )
   await quietly(executor.endAll(STOP_MS))
   await quietly(closed)
   validity.stop()
@@ -194,7 +222,8 @@ async function shutDown(parts: DaemonParts, server: RpcServer, cause: string): P
   await quietly(scrub.stop())
   await quietly(snapshots.stop())
   await quietly(sealing.stop())
-  await quietly(recorder.record({ type: 'daemon-stop', cause }))
+  const said = isRestart ? `${cause}, for a restart; ${handedOver} executions handed over` : cause
+  await quietly(recorder.record({ type: 'daemon-stop', cause: said }))
   await quietly(lineage.checkpoint())
   await quietly(lineage.close())
   launcher.close()

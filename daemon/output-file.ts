@@ -69,6 +69,20 @@ export class OutputFile {
     return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
+  /** What it consists of on the disk. */
+  get segments(): readonly Segment[] {
+    return this.#segments
+  }
+
+  /** What an earlier daemon kept is not all: more comes. Counts what had been written, so that the next position is right. */
+  async goOn(): Promise<void> {
+    for await (const piece of this.read(false, new AbortController().signal)) {
+      if (piece.kind === 'bytes') this.#written[piece.stream] += piece.bytes.length
+      else for (const stream of ['stdout', 'stderr'] as const) this.#written[stream] += piece.gap[stream]
+    }
+    this.#ended = false
+  }
+
   /** Takes what was written; resolves when the disk has it, or has refused it. Never rejects. */
   write(stream: OutputStream, bytes: Buffer): Promise<void> {
     // A small limit still has some frames, so that there is something to drop.

@@ -84,6 +84,18 @@ export class OutputFiles {
     return file
   }
 
+  /** Goes on with what an earlier daemon kept of an execution that outlived it. Where there is nothing of it, as {@link open}. */
+  async goOn(executionId: string, decision: bigint): Promise<OutputFile> {
+    const before = this.#kept.get(executionId)
+    if (before?.decision !== decision) return this.open(executionId, decision)
+    const { fileBytes, totalBytes, maxExecutions } = this.#limits
+    const limit = Math.min(fileBytes, Math.floor(totalBytes / maxExecutions))
+    const file = this.#file(executionId, decision, limit, before.file.segments)
+    await file.goOn()
+    this.#kept.set(executionId, { file, decision, endedMs: null })
+    return file
+  }
+
   /** Undefined if nothing of it is known here. */
   get(executionId: string): OutputFile | undefined {
     return this.#kept.get(executionId)?.file
@@ -110,7 +122,7 @@ export class OutputFiles {
     executionId: string,
     decision: bigint,
     limit: number,
-    segments?: { number: number; path: string; bytes: number }[],
+    segments?: readonly { number: number; path: string; bytes: number }[],
   ) {
     return new OutputFile({
       ...{ directory: this.#directory, name: `${executionId}.${decision}`, limit },

@@ -16,6 +16,8 @@ export interface OwnSocketOf {
 
 /** A socket that is served. */
 export interface OwnSocket {
+  /** The descriptor that listens; null once it is closed. */
+  descriptor(): number | null
   /** Stops listening, and ends the connections that came in. */
   close(): void
 }

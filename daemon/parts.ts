@@ -11,6 +11,7 @@ import type { ExecutionRegistry } from './execution-registry.ts'
 import type { Executor } from './executor.ts'
 import type { TrustGate } from './gate.ts'
 import type { Governance } from './governance.ts'
+import type { Leaving } from './hand-over/leave.ts'
 import type { History } from './history/history.ts'
 import type { Snapshots } from './history/snapshots.ts'
 import type { Host } from './host.ts'
@@ -50,6 +51,7 @@ export interface DaemonParts {
   readonly decisions: DecisionLog
   readonly decider: Decider
   readonly executor: Executor
+  readonly leaving: Leaving
   readonly renewals: Renewals
   readonly governance: Governance
   readonly validity: ValidityWatch

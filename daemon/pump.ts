@@ -89,7 +89,7 @@ function writable(stream: Writable): Promise<void> {
 
 /** Carries a workload's output to the caller. What the caller does not read is not read from the workload either. */
 export class Output {
-  readonly #streams: ExecuteStreams
+  readonly #streams: Pick<ExecuteStreams, 'output'>
   readonly #sources: { readonly name: 'stdout' | 'stderr'; readonly readable: Readable }[]
   readonly #pieces: (name: 'stdout' | 'stderr', readable: Readable) => AsyncIterable<Buffer>
   readonly #onLimit: () => void
@@ -108,7 +108,7 @@ export class Output {
    * @param before bytes that earlier runs of the daemon have given on
    */
   constructor(
-    streams: ExecuteStreams,
+    streams: Pick<ExecuteStreams, 'output'>,
     from: { readonly stdout: Readable | null; readonly stderr: Readable | null },
     limit: number,
     onLimit: () => void,

@@ -4,13 +4,14 @@ import type { Decider } from './decider.ts'
 import type { ExecutionRegistry, LifeState, TrackedExecution } from './execution-registry.ts'
 import type { Executor } from './executor.ts'
 import type { TrustGate } from './gate.ts'
-import type { LauncherClient } from './launcher/client.ts'
+import type { KeptExecution } from './hand-over/kept.ts'
+import type { LauncherClient, Prepared } from './launcher/client.ts'
 import type { Recorder } from './recorder.ts'
 
 /** Reasons for which a lapse holds or ends what runs. */
 const LAPSE: ReadonlySet<string> = new Set(['ATTESTATION_STALE', 'ATTESTATION_FAILED'])
 
-/** Reasons that may be over in a moment: what is frozen for one of them stays so, as long as its grace. */
+/** Reasons that may be over in a moment: what is frozen for one of them stays so, as long as its grace; what is kept, as long as its old lease. */
 const PASSING: ReadonlySet<string> = new Set([
   'ATTESTATION_STALE',
   'ATTESTATION_FAILED',
@@ -28,23 +29,34 @@ export interface RenewalsOptions {
   readonly executor: Executor
   readonly recorder: Recorder
   readonly gate: TrustGate
+  /** What an earlier run of the daemon handed over, and how this one goes on with it. */
+  readonly kept?: {
+    readonly executions: readonly KeptExecution[]
+    readonly goOn: (kept: KeptExecution, prepared: Prepared, epoch: bigint) => Promise<void>
+  }
   readonly log: Logger
 }
 
 /**
- * Authorizations looked at again. What a lapse has frozen goes on only after the same decision as for a start, made with what is in force
- * now and durable before the thaw; what runs ends when other policies or trust roots no longer permit it.
+ * Authorizations looked at again. What a lapse has frozen, or an earlier run of the daemon handed over, goes on only after the same decision as for
+ * a start, made with what is in force now and durable before the thaw or the adoption; what runs ends when other policies or trust roots no longer
+ * permit it.
  */
 export class Renewals {
   readonly #o: RenewalsOptions
   /** Frozen executions, each with how often it was: a thaw that is overtaken by the next freeze is none. */
   readonly #frozen = new Map<string, number>()
+  readonly #kept: Map<string, KeptExecution>
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: RenewalsOptions) {
     this.#o = options
+    this.#kept = new Map((options.kept?.executions ?? []).map(kept => [kept.executionId, kept]))
     options.launcher.on('held', ({ executionId, cause }) => this.#held(executionId, cause))
-    options.launcher.on('ended', ({ executionId }) => this.#frozen.delete(executionId))
+    options.launcher.on('ended', ({ executionId }) => {
+      this.#frozen.delete(executionId)
+      this.#kept.delete(executionId)
+    })
     options.gate.on('renewed', () => this.#renewed())
   }
 
@@ -80,45 +92,80 @@ export class Renewals {
 
   /** One after the other, the oldest first: a child goes on after its parent. */
   #renewed(): void {
-    if (this.#frozen.size === 0) return
+    if (this.#frozen.size + this.#kept.size === 0) return
     this.#turn = this.#turn.then(async () => {
       for (const execution of this.#o.registry.live()) {
-        if (!this.#frozen.has(execution.executionId)) continue
+        const { executionId } = execution
+        const kept = this.#kept.get(executionId)
+        if (kept === undefined && !this.#frozen.has(executionId)) continue
         try {
-          await this.#goOn(execution)
+          await (kept === undefined ? this.#goOn(execution) : this.#adopt(execution, kept))
         } catch (err) {
-          this.#o.log.warn({ err, executionId: execution.executionId }, 'it stays frozen')
+          const stays = kept === undefined ? 'it stays frozen' : 'it stays kept'
+          this.#o.log.warn({ event: 'execution-stays', executionId, err }, stays)
         }
       }
     })
   }
 
-  /** Decided → durable → the gate looked at once more → thawed, where the supervisor looks again. */
+  /** Permitted anew → durable → the gate looked at once more → thawed, where the supervisor looks again. */
   async #goOn(execution: TrackedExecution): Promise<void> {
-    const { registry, decider, recorder, gate, launcher, log } = this.#o
-    const { executionId, parentExecutionId } = execution
-    if (registry.get(executionId)?.state !== 'FROZEN') return
-    if (parentExecutionId !== null && registry.get(parentExecutionId)?.state !== 'RUNNING') return
-    const again = this.#reconsider(execution)
-    if (again === null) return
-    if (again.decision.outcome === 'deny') {
-      if (endsWith(again.decision)) this.#end(executionId, again)
-      return
-    }
+    const { registry, recorder, launcher, log } = this.#o
+    const { executionId } = execution
     const times = this.#frozen.get(executionId)
-    const { epoch } = again.input.gate
-    const renewal = await decider.recordRenewal(again.input, again.decision)
-    await recorder.record({ type: 'thaw', executionId, renewal: Number(renewal), epoch })
-    // What changed meanwhile has ended it, or stands in the way here.
-    const now = gate.snapshot()
-    const same = now.state === 'ATTESTED' && now.epoch === BigInt(epoch)
-    if (!same || registry.get(executionId)?.state !== 'FROZEN') return
-    await launcher.thaw(executionId, now.epoch)
+    const epoch = await this.#permitted(execution, 'FROZEN', (renewal, epoch) =>
+      recorder.record({ type: 'thaw', executionId, renewal, epoch }),
+    )
+    if (epoch === null) return
+    await launcher.thaw(executionId, epoch)
     // A freeze that follows at once may have been told of by now.
     if (this.#frozen.get(executionId) !== times || registry.get(executionId)?.state !== 'FROZEN') return
     this.#frozen.delete(executionId)
-    registry.update(executionId, { state: 'RUNNING', epoch: now.epoch })
+    registry.update(executionId, { state: 'RUNNING', epoch })
     log.info({ event: 'execution-thawed', executionId, epoch: String(epoch) }, 'execution goes on')
+  }
+
+  /** Permitted anew → durable → the gate looked at once more → adopted, where the supervisor looks again. */
+  async #adopt(execution: TrackedExecution, kept: KeptExecution): Promise<void> {
+    const { recorder, launcher, log } = this.#o
+    const { executionId, decisionIndex } = execution
+    const epoch = await this.#permitted(execution, 'KEPT', (renewal, epoch) =>
+      recorder.record({ type: 'adoption', executionId, decision: Number(decisionIndex), renewal, epoch }),
+    )
+    if (epoch === null) return
+    const prepared = await launcher.adopt(executionId, epoch)
+    this.#kept.delete(executionId)
+    await this.#o.kept?.goOn(kept, prepared, epoch)
+    log.info({ event: 'execution-adopted', executionId, epoch: String(epoch) }, 'execution goes on')
+  }
+
+  /**
+   * Decides on what stands still or is kept; a denial that nothing will change ends it.
+   *
+   * @param record writes that it goes on, by the entry of that decision and in that epoch
+   * @returns the epoch in which it may go on; null if it may not now
+   */
+  async #permitted(
+    execution: TrackedExecution,
+    state: 'FROZEN' | 'KEPT',
+    record: (renewal: number, epoch: number) => Promise<unknown>,
+  ): Promise<bigint | null> {
+    const { registry, decider, gate } = this.#o
+    const { executionId, parentExecutionId } = execution
+    const isStill = () => registry.get(executionId)?.state === state
+    if (!isStill()) return null
+    if (parentExecutionId !== null && registry.get(parentExecutionId)?.state !== 'RUNNING') return null
+    const again = this.#reconsider(execution)
+    if (again === null) return null
+    if (again.decision.outcome === 'deny') {
+      if (endsWith(again.decision)) this.#end(executionId, again)
+      return null
+    }
+    const { epoch } = again.input.gate
+    await record(Number(await decider.recordRenewal(again.input, again.decision)), epoch)
+    // What changed meanwhile has ended it, or stands in the way here.
+    const now = gate.snapshot()
+    return now.state === 'ATTESTED' && now.epoch === BigInt(epoch) && isStill() ? now.epoch : null
   }
 
   #reconsider({ origin }: TrackedExecution): ReturnType<Decider['reconsider']> | null {
@@ -140,15 +187,15 @@ export class Renewals {
 }
 
 /**
- * Whether a decision after a change ends what it is on. A lapse has been seen to already; what is frozen is decided on once more before it
+ * Whether a decision after a change ends what it is on. A lapse has been seen to already; what is frozen or kept is decided on once more before it
  * goes on. Of what runs nobody asks again: whatever else is in the way of an answer, the answer is no.
  */
 function isOver(state: LifeState, decision: Decision): boolean {
-  if (state === 'FROZEN') return endsWith(decision)
+  if (state === 'FROZEN' || state === 'KEPT') return endsWith(decision)
   return decision.outcome === 'deny' && !decision.reasons.some(({ code }) => LAPSE.has(code))
 }
 
-/** Whether a decision on what was frozen ends it. */
+/** Whether a decision on what was frozen or kept ends it. */
 function endsWith({ outcome, reasons }: Decision): boolean {
   return outcome === 'deny' && !reasons.some(({ code }) => PASSING.has(code))
 }

@@ -19,7 +19,7 @@ import { sha256 } from '../encoding/digest.ts'
 import type { Lineage } from '../lineage/index.ts'
 import type { PublicKey } from '../signing/key.ts'
 import type { Ownership, ReportRequest } from './core.ts'
-import type { TrackedExecution } from './execution-registry.ts'
+import type { LifeState, TrackedExecution } from './execution-registry.ts'
 import { HostLogReader, type HostLogs, type OpenLog } from './host-logs.ts'
 import type { SignedReferenceValues } from './reference-values.ts'
 
@@ -79,6 +79,12 @@ export async function makeReport(source: ReportSource, uid: number, request: Rep
   }
 }
 
+/** What is kept runs, under the lease of the daemon before. */
+function stateOf(state: LifeState) {
+  if (state === 'KEPT') return 'RUNNING'
+  return state === 'ENDED' ? 'ENDING' : state
+}
+
 function listExecutions({ executions, ownerOf }: ReportSource, { visible }: ReportRequest): Buffer {
   const live = executions()
   const mayBeSeen = ({ executionId }: TrackedExecution) => {
@@ -90,7 +96,7 @@ function listExecutions({ executions, ownerOf }: ReportSource, { visible }: Repo
     running: live.length,
     executions: listed.map(({ executionId, state, artifactDigest, terms, startedTime, permittedTime }) => ({
       id: executionId,
-      state: state === 'ENDED' ? 'ENDING' : state,
+      state: stateOf(state),
       artifact: artifactDigest,
       subject: terms.program.sha256,
       since: startedTime === '' ? permittedTime : startedTime,

@@ -230,7 +230,7 @@ export class Start {
       roles: () => ({ governor: false, auditor: false }),
       refuse: peer => strangerTo(execution, peer),
     })
-    return { close: () => this.server.unlisten(acceptor) }
+    return { descriptor: () => acceptor.descriptor, close: () => this.server.unlisten(acceptor) }
   }
 
   async #listen(): Promise<void> {

@@ -28,7 +28,7 @@ export const EXECUTION_END = {
 /** The JSON form of an execution. */
 export const EXECUTION = {
   executionId: 'hex',
-  state: 'text: PREPARING, RUNNING, FROZEN, ENDING or ENDED',
+  state: 'text: PREPARING, RUNNING, FROZEN, KEPT, ENDING or ENDED',
   callerUid: 'number: who asked for it',
   program: 'text',
   argv: ['text'],

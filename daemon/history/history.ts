@@ -26,6 +26,10 @@ import { checkUnsignedSnapshots, newestSnapshot } from './resume.ts'
 export interface OpenExecution {
   readonly executionId: string
   readonly decision: bigint
+  /** Entry of its START; null if that is in the log before this one. */
+  readonly start: bigint | null
+  /** Entry by which it was handed over, and since which nobody adopted it; null if there is none. */
+  readonly handOver: bigint | null
 }
 
 export interface HistoryOptions {
@@ -150,10 +154,14 @@ export class History implements Documents {
     this.#owners = new Owners(tally.executions.state)
     for (const digest of this.#carried.governed) this.governed.add(digest)
     this.#open = [
-      ...[...this.#carried.open].map(executionId => ({ executionId, decision: 0n })),
-      ...[...tally.executions.open.values()].map(({ executionId, decision }) => ({
+      ...[...this.#carried.open].map(executionId => ({
+        ...{ executionId, decision: 0n, start: null, handOver: null },
+      })),
+      ...[...tally.executions.open.values()].map(({ executionId, decision, start, handOver }) => ({
         executionId,
         decision: BigInt(decision),
+        start: start === null ? null : BigInt(start),
+        handOver: handOver === null ? null : BigInt(handOver),
       })),
     ]
     // What a later entry made of no effect is nothing to warn of.

@@ -1,4 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { descriptorOf } from '../launcher/descriptor-of.ts'
 import { type PeerCredentials, peerCredentials } from '../native.ts'
 import { listenInside, listenPassed } from './passed-socket.ts'
 import { closePidfd, PeerRegistry } from './peer.ts'
@@ -82,6 +83,16 @@ export class Acceptor {
 
   get path(): string {
     return this.#safe?.path ?? this.#options.path
+  }
+
+  /** The descriptor that listens; null once nothing does. */
+  get descriptor(): number | null {
+    return descriptorOf(this.#server)
+  }
+
+  /** Whether this is an execution's own socket. */
+  get isInside(): boolean {
+    return this.#options.parentExecution !== null
   }
 
   /** Connections that are open. */

@@ -166,15 +166,15 @@ export class RpcServer {
    */
   async close(graceMs: number): Promise<void> {
     for (const service of ['', ...SERVICE_NAMES] as const) this.setServing(service, false)
-    for (const acceptor of this.#acceptors) acceptor.stop()
+    // An execution's own socket goes with it, or on to the next daemon.
+    for (const acceptor of this.#acceptors) if (!acceptor.isInside) acceptor.stop()
     this.#shutdown.abort()
     this.#injector.drain(graceMs)
     const deadline = performance.now() + graceMs
     while (this.connections > 0 && performance.now() < deadline) {
       await new Promise(resolve => setTimeout(resolve, 20))
     }
-    for (const acceptor of this.#acceptors) acceptor.disconnect()
-    this.#acceptors.clear()
+    for (const acceptor of [...this.#acceptors]) this.unlisten(acceptor)
     this.#injector.destroy()
     this.#server.forceShutdown()
   }

@@ -193,6 +193,7 @@ export const SCHEMAS = {
     stdinBytes: nullable(count),
     outputBytes: nullable(count),
     attach: nullable(digest),
+    children: nullable(object({ started: count, lastMinute: count })),
   }),
   /** This run of the daemon takes it over from the one before, as an execution of this epoch; `renewal` is the entry that permits it. */
   adoption: event('adoption', { executionId, decision: index, renewal: index, epoch: count }),

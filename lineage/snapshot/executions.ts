@@ -21,6 +21,8 @@ export interface OngoingExecution extends ExecutionOwner {
   readonly decision: number
   /** Entry of its START; null if there is none. */
   readonly start: number | null
+  /** Entry by which it was handed over to the launcher last; null if it was not, or has been adopted since. */
+  readonly handOver: number | null
 }
 
 /** Executions that were permitted and have not ended, and whose they are. */
@@ -49,6 +51,7 @@ export class Executions {
         executionId: event.executionId,
         decision: index,
         start: null,
+        handOver: null,
         ...owner,
       })
       const oldest = this.#pending.keys().next().value
@@ -57,7 +60,12 @@ export class Executions {
       const { executionId, decision, parent } = event
       const { uid, ancestors } = this.#pending.get(executionId) ?? this.#ownerBy(NOBODY, parent)
       this.#pending.delete(executionId)
-      this.open.set(executionId, { executionId, decision, start: index, uid, ancestors })
+      this.open.set(executionId, { executionId, decision, start: index, handOver: null, uid, ancestors })
+    } else if (event.type === 'hand-over' || event.type === 'adoption') {
+      const { executionId } = event
+      const open = this.open.get(executionId)
+      const handOver = event.type === 'hand-over' ? index : null
+      if (open !== undefined) this.open.set(executionId, { ...open, handOver })
     } else if (event.type === 'execution-end') {
       this.open.delete(event.executionId)
       this.#pending.delete(event.executionId)

@@ -67,7 +67,10 @@ const head = object({
     clock: steps,
   }),
   executions: list(
-    object({ executionId, decision: index, start: place, uid, ancestors: list(executionId, MAX_ANCESTORS) }),
+    object({
+      ...{ executionId, decision: index, start: place, handOver: place },
+      ...{ uid, ancestors: list(executionId, MAX_ANCESTORS) },
+    }),
     MAX_ONGOING,
   ),
   horizonMs: nullable(count),

@@ -16,6 +16,7 @@ put() { install -D -m "$1" -- "$2" "$root/$3"; }
 put 755 "$built/writd" usr/lib/writ/writd
 put 755 native/build/writ-launchd usr/lib/writ/writ-launchd
 put 644 native/build/writ.node usr/lib/writ/writ.node
+put 755 packaging/systemd/announce-restart usr/lib/writ/announce-restart
 strip --strip-unneeded --remove-section=.comment --remove-section=.note -- "$root/usr/lib/writ/writ-launchd" "$root/usr/lib/writ/writ.node"
 mkdir -p "$root/usr/bin" "$root/usr/sbin"
 ln -s ../lib/writ/writd "$root/usr/bin/writ"

@@ -22,6 +22,7 @@ export const CHANGED: Readonly<Record<KeyName, string>> = {
   'access.governors': '[0, 1001]',
   'access.auditors': '[]',
   'execution.uid_range': '[70000, 70299]',
+  'execution.on_crash': '"keep"',
   'execution.max_executions': '100',
   'execution.max_output_bytes': '1000',
   'execution.output_tail_bytes': '0',

@@ -250,7 +250,11 @@ export async function world(
     reconsider: (permit, caller) => decider.reconsider(permit, caller).decision.reasons,
     maxEvidenceAgeNs: MAX_AGE_NS,
     maxOutputBytes: options.maxOutputBytes ?? 1 << 20,
-    openSocket: async ({ descriptor }) => ({ close: () => closeSync(descriptor) }),
+    openSocket: async ({ descriptor }) => ({
+      close: () => closeSync(descriptor),
+      descriptor: () => descriptor,
+    }),
+    mayBeKept: () => undefined,
   })
   /** A passing appraisal comes in. */
   const attest = () => {

@@ -129,6 +129,7 @@ export const EVENTS: LineageEvent[] = [
     stdinBytes: 12,
     outputBytes: null,
     attach: digest,
+    children: { started: 3, lastMinute: 1 },
   },
   { ...common, type: 'adoption', executionId: id, decision: 3, renewal: 9, epoch: 1 },
   {

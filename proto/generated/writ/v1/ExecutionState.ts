@@ -28,6 +28,10 @@ export const ExecutionState = {
    * All its processes are dead.
    */
   EXECUTION_STATE_ENDED: 'EXECUTION_STATE_ENDED',
+  /**
+   * Runs, and was handed over by the daemon before this one: it goes on once the host is attested anew, or ends with the lease that it had.
+   */
+  EXECUTION_STATE_KEPT: 'EXECUTION_STATE_KEPT',
 } as const;
 
 /**
@@ -64,6 +68,11 @@ export type ExecutionStateInput =
    */
   | 'EXECUTION_STATE_ENDED'
   | 5
+  /**
+   * Runs, and was handed over by the daemon before this one: it goes on once the host is attested anew, or ends with the lease that it had.
+   */
+  | 'EXECUTION_STATE_KEPT'
+  | 6
 
 /**
  * Where an execution is in its life.

@@ -1,0 +1,252 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { LineageEvent } from '../../lineage/index.ts'
+import { WritClient } from '../../proto/client.ts'
+import { exportAndVerify, ofType, readLineage } from './audit.ts'
+import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
+import { KeptCall } from './kept-call.ts'
+
+/** Room for a restart on a busy machine, and an old lease that can be waited for. */
+const ATTESTATION = 'cycle_seconds = 1\nmax_evidence_age_seconds = 12'
+const SLOW = { timeout: 30_000 }
+
+function alive(marker: string): number[] {
+  return readdirSync('/proc')
+    .filter(name => /^[0-9]+$/.test(name))
+    .map(Number)
+    .filter(pid => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(`\0${marker}\0`)
+      } catch {
+        return false
+      }
+    })
+}
+
+describe.skipIf(NEEDS_ROOT !== null)('what runs, over a restart of the daemon', () => {
+  let host: GovernedHost
+  const calls: KeptCall[] = []
+  let count = 0
+  beforeAll(async () => {
+    host = await GovernedHost.start({ enrolled: true, config: { attestation: ATTESTATION } })
+  }, 120_000)
+  afterAll(async () => {
+    for (const call of calls) call.cancel()
+    await host?.close()
+  })
+
+  const open = (method: 'Execute' | 'Attach', first: ConstructorParameters<typeof KeptCall>[2]): KeptCall => {
+    const call = new KeptCall(host.socket, method, first)
+    calls.push(call)
+    return call
+  }
+
+  /** Runs a shell script whose process can be found by its marker. */
+  async function start(script: string, options: { args?: string[]; digestStreams?: boolean } = {}) {
+    const marker = String(91_000_000 + ++count)
+    const argv = ['/bin/sh', '-c', script, marker, 'x']
+    const path = await host.issue(`kept-${marker}`, argv, options.args ?? [])
+    const call = open('Execute', {
+      start: {
+        artifact: readFileSync(path),
+        workload: { program: '/bin/sh', argv },
+        digestStreams: options.digestStreams ?? false,
+      },
+    } as never)
+    await expect.poll(() => call.first('started') ?? call.error, SLOW).toHaveProperty('executionId')
+    const { executionId, attachToken } = call.first('started') as { executionId: string; attachToken: Buffer }
+    await expect.poll(() => alive(marker).length).toBeGreaterThan(0)
+    return { marker, call, executionId, attachToken, pid: alive(marker)[0] }
+  }
+
+  const attach = ({ executionId, attachToken }: { executionId: string; attachToken: Buffer }) =>
+    open('Attach', { start: { executionId, attachToken } } as never)
+
+  async function stopForRestart(): Promise<void> {
+    process.kill(host.daemonPid, 'SIGUSR2')
+    expect(await host.stopDaemon()).toBe(0)
+  }
+  async function restart(): Promise<void> {
+    await stopForRestart()
+    await host.startDaemon()
+    await host.attested()
+  }
+
+  /** The entries of a type, in their order. */
+  async function entries<T extends LineageEvent['type']>(type: T) {
+    const client = new WritClient(host.socket)
+    try {
+      return ofType(await readLineage(client), type).map(({ event }) => event)
+    } finally {
+      client.close()
+    }
+  }
+  const endOf = async (executionId: string) =>
+    (await entries('execution-end')).find(event => event.executionId === executionId)
+
+  test('goes on with the same process and where its streams were, twice', async () => {
+    const it = await start('n=0; while read line; do n=$((n+1)); echo "$n $line"; done; echo end; exit 7')
+    it.call.send('one\n')
+    await expect.poll(() => String(it.call.output)).toBe('1 one\n')
+    await restart()
+    expect(await it.call.over).toBe(null)
+    expect(it.call.answers.at(-1)).toMatchObject({ handedOver: { stdinBytes: '4' } })
+    const second = attach(it)
+    await expect
+      .poll(() => second.first('attached') ?? second.error, SLOW)
+      .toMatchObject({
+        stdinBytes: '4',
+        outputBytes: '6',
+      })
+    second.send('two\n')
+    await expect.poll(() => String(second.output)).toBe('2 two\n')
+    await restart()
+    const third = attach(it)
+    third.send('three\n')
+    third.endInput()
+    await expect
+      .poll(() => third.first('ended') ?? third.error, SLOW)
+      .toMatchObject({ exitCode: 7, cause: 'END_CAUSE_EXIT' })
+    expect(String(third.output)).toBe('3 three\nend\n')
+  }, 120_000)
+
+  test('is in the lineage, which verifies, and in what is shown of it', async () => {
+    const types = await entries('hand-over')
+    expect(types).toHaveLength(2)
+    expect(types[0]).toMatchObject({ over: 'restart', stdinBytes: 4, outputBytes: 6 })
+    const adoptions = await entries('adoption')
+    expect(adoptions).toHaveLength(2)
+    expect(await host.ok('explain', adoptions[0]?.executionId ?? '')).toMatch(/KEEP .*RENEW .*ADOPT /s)
+  })
+
+  test('a plain stop ends it as ever', async () => {
+    const it = await start('sleep 1000')
+    expect(await host.stopDaemon()).toBe(0)
+    expect(alive(it.marker)).toEqual([])
+    await host.startDaemon()
+    await host.attested()
+    expect(await endOf(it.executionId)).toMatchObject({ cause: 'DAEMON' })
+    await it.call.over
+    expect(it.call.first('ended')).toMatchObject({ cause: 'END_CAUSE_SHUTDOWN' })
+  }, 60_000)
+
+  test('what cannot be kept ends, and what can goes on; a wrong token, a second caller and another uid are refused', async () => {
+    const hashed = await start('sleep 1000', { digestStreams: true })
+    const it = await start('sleep 1000')
+    await stopForRestart()
+    expect(alive(hashed.marker)).toEqual([])
+    expect(alive(it.marker)).toEqual([it.pid])
+    expect(host.daemonLog).toContain('STREAMS_HASHED')
+    await host.startDaemon()
+    await host.attested()
+    const wrong = attach({ ...it, attachToken: Buffer.alloc(32) })
+    expect(String(await wrong.over)).toContain('TOKEN_WRONG')
+    const one = attach(it)
+    await expect.poll(() => one.first('attached') ?? one.error, SLOW).toHaveProperty('epoch')
+    expect(String(await attach(it).over)).toContain('ATTACHED')
+    one.cancel()
+    await expect.poll(() => alive(it.marker), SLOW).toEqual([])
+    await expect.poll(() => endOf(it.executionId), SLOW).toMatchObject({ cause: 'CALLER_GONE' })
+  }, 60_000)
+
+  test('a detached one goes on, with its output where it was', async () => {
+    const path = await host.issue('kept-detached', ['/bin/sh', '-c', DETACHED], ['--detach'])
+    const executionId = (
+      await host.ok('run', '--detach', '--artifact', path, '--', '/bin/sh', '-c', DETACHED)
+    ).trim()
+    const logs = () => host.ok('logs', executionId)
+    await expect.poll(logs, SLOW).toContain('1\n')
+    await restart()
+    const states = async () => JSON.parse(await host.ok('executions', '--json')).executions
+    await expect.poll(states, SLOW).toMatchObject([{ executionId, state: 'RUNNING' }])
+    const before = (await logs()).length
+    await expect.poll(async () => (await logs()).length, SLOW).toBeGreaterThan(before)
+    const lines = (await logs()).trim().split('\n').map(Number)
+    expect(lines).toEqual(lines.map((_, i) => i + 1))
+    await host.ok('terminate', executionId)
+  }, 60_000)
+
+  test('without evidence before its old lease is over it dies, and its caller hears how', async () => {
+    const it = await start('echo last; sleep 1000')
+    await expect.poll(() => String(it.call.output)).toBe('last\n')
+    await stopForRestart()
+    expect(alive(it.marker)).toEqual([it.pid])
+    host.tpm.hang()
+    try {
+      await expect.poll(() => alive(it.marker), SLOW).toEqual([])
+    } finally {
+      host.tpm.resume()
+    }
+    await host.startDaemon()
+    await host.attested()
+    expect(await endOf(it.executionId)).toMatchObject({ cause: 'LEASE', signal: 9 })
+    const late = attach(it)
+    expect(await late.over).toBe(null)
+    expect(late.first('ended')).toMatchObject({ cause: 'END_CAUSE_ATTESTATION_STALE' })
+  }, 60_000)
+
+  test('what is revoked once the daemon is back is killed, adopted or not', async () => {
+    const it = await start('sleep 1000')
+    await stopForRestart()
+    await host.startDaemon()
+    await host.ok('revoke', '--execution', it.executionId, '--key', host.path('operator.key'))
+    await expect.poll(() => alive(it.marker), SLOW).toEqual([])
+    await host.attested()
+    await expect.poll(() => endOf(it.executionId), SLOW).toMatchObject({ cause: 'REVOKED' })
+  }, 60_000)
+
+  test('the daemon is killed: nothing is kept, and all of it ends', async () => {
+    const it = await start('sleep 1000')
+    await host.stopDaemon('SIGKILL')
+    await host.startDaemon()
+    await expect.poll(() => alive(it.marker), SLOW).toEqual([])
+    await host.attested()
+    expect(await endOf(it.executionId)).toMatchObject({ cause: 'SUPERSEDED' })
+  }, 60_000)
+
+  test('the lineage of all that verifies', async () => {
+    expect(await exportAndVerify(host, 'bundle')).toMatch(/[0-9]+ hand-overs, [0-9]+ adoptions/)
+  }, 60_000)
+})
+
+const DETACHED = 'n=0; while :; do n=$((n+1)); echo $n; sleep 0.1; done'
+
+describe.skipIf(NEEDS_ROOT !== null)('what runs, where the configuration keeps it over a crash', () => {
+  let host: GovernedHost
+  beforeAll(async () => {
+    host = await GovernedHost.start({
+      enrolled: true,
+      config: { attestation: ATTESTATION, execution: 'on_crash = "keep"' },
+    })
+  }, 120_000)
+  afterAll(() => host?.close())
+
+  test('goes on with the same process, if evidence comes in time', async () => {
+    const script = 'while :; do echo tick; sleep 0.1; done'
+    const argv = ['/bin/sh', '-c', script, '92000001', 'x']
+    const path = await host.issue('crash', argv)
+    const start = { artifact: readFileSync(path), workload: { program: '/bin/sh', argv } }
+    const call = new KeptCall(host.socket, 'Execute', { start } as never)
+    await expect.poll(() => call.first('started') ?? call.error, SLOW).toHaveProperty('attachToken')
+    const started = call.first('started')
+    await expect.poll(() => String(call.output), SLOW).toContain('tick')
+    const [pid] = alive('92000001')
+    const client = new WritClient(host.socket)
+    const handOvers = async () =>
+      ofType(await readLineage(client), 'hand-over').map(({ event }) => event.over)
+    await expect.poll(handOvers, SLOW).toEqual(['crash'])
+    client.close()
+    await host.stopDaemon('SIGKILL')
+    await host.startDaemon()
+    await host.attested()
+    const { executionId = '', attachToken } = started ?? {}
+    const again = new KeptCall(host.socket, 'Attach', { start: { executionId, attachToken } } as never)
+    await expect.poll(() => again.first('attached') ?? again.error, SLOW).toMatchObject({ executionId })
+    expect(again.first('attached')).not.toHaveProperty('stdinBytes')
+    await expect.poll(() => String(again.output), SLOW).toContain('tick')
+    expect(alive('92000001')).toEqual([pid])
+    again.cancel()
+    await expect.poll(() => alive('92000001'), SLOW).toEqual([])
+    expect(await exportAndVerify(host, 'bundle')).toContain('1 adoptions')
+  }, 90_000)
+})
