@@ -210,7 +210,8 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
       stdinBytes: 'how much its standard input had got since its start; null where nobody can know',
       outputBytes: 'how much its callers had been sent since its start; null where nobody can know',
       attach: 'SHA-256 of the token with which its caller attaches to it; null if nobody can',
-      children: 'how many children it had started, and how many of them in the last minute; null if it may have none',
+      children:
+        'how many children it had started, and how many of them in the last minute; null if it may have none',
     },
   },
   adoption: {

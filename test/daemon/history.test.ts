@@ -104,7 +104,9 @@ describe('the fold of the log', () => {
     const gone = w.executor.run(permit, who, streams(), new AbortController().signal)
     await expect.poll(() => w.launcher.steps).toContain('start 1')
     const { executionId } = permit.input.request
-    expect((await fold(w)).openExecutions).toMatchObject([{ executionId, decision: permit.index, handOver: null }])
+    expect((await fold(w)).openExecutions).toMatchObject([
+      { executionId, decision: permit.index, handOver: null },
+    ])
     w.launcher.end(executionId)
     await gone
     expect((await fold(w)).openExecutions).toEqual([])
