@@ -12,9 +12,40 @@ class LongFirst extends BaseSequencer {
   }
 }
 
+/**
+ * Rooms whose tests are functions over bytes: they start nothing that lives on and change nothing of their process. Their files share one process and
+ * its modules, of which each would else load several hundred anew.
+ */
+const PURE = 'encoding|signing|configuration|authorization|attestation|lineage|receipt'
+/** What in these rooms talks to a TPM, or changes its process. */
+const OWN_PROCESS = [
+  'test/attestation/tpm2/**/*.test.ts',
+  'test/attestation/historic/*.test.ts',
+  'test/attestation/identity/activation.test.ts',
+  'test/attestation/appraise-swtpm.test.ts',
+  'test/lineage/crash.test.ts',
+  'test/lineage/epoch.test.ts',
+  'test/lineage/retention-faults.test.ts',
+  'test/lineage/swtpm.test.ts',
+]
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'pure',
+          include: [`test/(${PURE})/**/*.test.ts`],
+          exclude: OWN_PROCESS,
+          isolate: false,
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'hosts', include: ['test/*.test.ts', `test/!(${PURE})/**/*.test.ts`, ...OWN_PROCESS] },
+      },
+    ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // Two: swtpm, launcher and daemon tests each run several processes of their own.
