@@ -84,6 +84,10 @@ export class Instruments {
   })
   readonly maxExecutions = new Gauge('writ_executions_max', 'How many there may be (max_executions).')
   readonly starts = new Counter('writ_execution_starts_total', 'Executions that were let run.')
+  readonly adoptions = new Counter(
+    'writ_execution_adoptions_total',
+    'Executions that went on over a restart of the daemon.',
+  )
   readonly ends = new Counter('writ_execution_ends_total', 'Ends of executions, by cause.', {
     cause: [...CAUSES, ...Object.keys(KILL_ORDERS), 'LAUNCHER_LOST', 'other'],
   })
@@ -187,6 +191,9 @@ export class Instruments {
         break
       case 'execution-start':
         this.starts.add()
+        break
+      case 'adoption':
+        this.adoptions.add()
         break
       case 'kill-sent':
         this.kills.add()

@@ -67,6 +67,7 @@ it('counts what the lineage tells of', () => {
   told({ type: 'denials-counted', uid: 1, count: 7, reasonCounts: { REPLAYED: 7 } })
   told({ type: 'execution-end', cause: 'EXITED' })
   told({ type: 'execution-end', cause: 'REVOKED' })
+  told({ type: 'adoption' })
   told({ type: 'trust-transition', to: 'FAILED' })
   told({ type: 'counter', value: '41' })
   const page = to.page()
@@ -78,6 +79,7 @@ it('counts what the lineage tells of', () => {
     'writ_denials_without_entry_total 7',
     'writ_execution_ends_total{cause="EXITED"} 1',
     'writ_execution_ends_total{cause="REVOKED"} 1',
+    'writ_execution_adoptions_total 1',
     'writ_gate_transitions_total{to="FAILED"} 1',
     'writ_tpm_counter_steps_total 1',
     'writ_tpm_counter_value 41',
