@@ -7,12 +7,11 @@ import { sinceStart } from './cycles.ts'
 import { permitLong } from './long-run.ts'
 import { crashLoop } from './outages/crash-loop.ts'
 import { diskFull } from './outages/disk-full.ts'
-import { sleeps } from './outages/sleep.ts'
 import { tpmBusy } from './outages/tpm-busy.ts'
 import { verified } from './verified.ts'
 
 /** In their order. */
-const OUTAGES = [diskFull, sleeps, tpmBusy]
+const OUTAGES = [diskFull, tpmBusy]
 
 /** Puts an end to whatever an outage that failed half-way has left. */
 const MEND = `
@@ -23,7 +22,7 @@ systemctl start writd.socket writd.service
 `
 
 /**
- * What breaks without anybody's tampering: somebody else has the TPM, the host sleeps, its disk is full, the daemon dies at each start. Each time
+ * What breaks without anybody's tampering: the disk is full, somebody else has the TPM, the daemon dies at each start. Each time
  * what ran ends within its lease, nothing new runs, lineage, status and journal say why, and when it is over the host goes on by itself or,
  * where a service manager gave up, when it is told to.
  */
