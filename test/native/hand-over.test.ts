@@ -224,10 +224,11 @@ describe.skipIf(!isRoot)('what is handed over', () => {
       ['RUN_TIME', { limits: { runTimeNs: (3n * SECOND) / 2n } }],
     ]
     const all = await Promise.all(ways.map(([, options]) => kept(options)))
+    const latest = bootTimeNs() + 2n * SECOND
     for (const { pid } of all) process.kill(parentOf(pid), 'SIGSTOP')
     await handOver()
     const adopting = all.map(running => adopt(running).catch(error => error.code))
-    await sleep(Number((soon - bootTimeNs()) / 1_000_000n) + 100)
+    await sleep(Number((latest - bootTimeNs()) / 1_000_000n) + 100)
     for (const { pid } of all) process.kill(parentOf(pid), 'SIGCONT')
     for (const code of await Promise.all(adopting)) expect(code).toMatch(/^(EXPIRED|ENDED)$/)
     const ends = await Promise.all(all.map(({ executionId }) => writd.ended(executionId)))
