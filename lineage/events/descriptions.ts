@@ -202,7 +202,7 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
     },
   },
   'hand-over': {
-    says: 'The launcher keeps it while no daemon runs, under the lease that it has. Written before the launcher is told.',
+    says: 'The launcher keeps it while no daemon runs, under the lease that it has. What is kept and has no such entry, the next run ends.',
     fields: {
       executionId: 'which',
       decision: 'entry of its permit',

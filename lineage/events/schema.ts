@@ -183,7 +183,7 @@ export const SCHEMAS = {
   /** It goes on, as an execution of this epoch; `renewal` is the entry that permits it. */
   thaw: event('thaw', { executionId, renewal: index, epoch: count }),
   /**
-   * The launcher is about to be told to keep it while no daemon runs: over a restart that was announced, or, as the configuration says, over a crash.
+   * The launcher keeps it while no daemon runs: over a restart that was announced, or, as the configuration says, over a crash.
    * `stdinBytes` and `outputBytes` count from its start; null where nobody can know. `attach` is the digest of the token that its caller attaches with.
    */
   'hand-over': event('hand-over', {
