@@ -51,7 +51,7 @@ export function openStreams(there: StreamBits, descriptors: number[]): Streams {
     // A workload that goes away is no error of ours: one listener is always there.
     return next === undefined
       ? null
-      : new Socket({ fd: next, readable: !writable, writable }).on('error', () => undefined)
+      : new Socket(optionsOf(next, writable)).on('error', () => undefined)
   }
   const stdin = open(there.stdin, true)
   const stdout = open(there.stdout, false)
@@ -73,6 +73,15 @@ export function openStreams(there: StreamBits, descriptors: number[]): Streams {
       return { stdinBytes, ...rest }
     },
   }
+}
+
+/**
+ * Nothing is read before somebody asks for it: what nobody has asked for stays in the pipe, for the next daemon. The last option is what node:net
+ * itself opens its sockets with, and undocumented.
+ */
+function optionsOf(fd: number, writable: boolean): ConstructorParameters<typeof Socket>[0] {
+  const manual: object = { manualStart: true }
+  return { fd, readable: !writable, writable, ...manual }
 }
 
 /** The streams that came along with an end; null for none. */

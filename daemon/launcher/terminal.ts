@@ -30,7 +30,11 @@ function pollable(fd: number): Socket {
   const error = handle.open(fd)
   if (error !== 0) throw new LauncherError('PROTOCOL', 'the terminal cannot be opened', { errno: -error })
   // One piece at most waits in it: only what takes a piece has it read on, and see the end.
-  const options: unknown = { handle, readable: true, writable: true, readableHighWaterMark: 1 }
+  const options: unknown = {
+    ...{ handle, readable: true, writable: true, readableHighWaterMark: 1 },
+    // And nothing is read before somebody asks for it.
+    manualStart: true,
+  }
   return new Socket(options as ConstructorParameters<typeof Socket>[0])
 }
 
@@ -52,6 +56,7 @@ export function openTerminal(
   terminal.on('data', (piece: Buffer) => {
     if (!stdout.push(piece)) terminal.pause()
   })
+  terminal.pause()
   const stdin = new Writable({
     highWaterMark: 4096,
     write: (bytes: Buffer, _encoding, done) => {
