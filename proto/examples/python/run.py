@@ -15,8 +15,12 @@ protobuf-compiler-grpc, python3-grpcio, python3-protobuf):
 """
 
 import argparse
+import itertools
 import os
+import select
 import sys
+import threading
+import time
 
 import grpc
 from google.rpc import status_pb2
@@ -24,14 +28,60 @@ from writ.v1 import error_pb2, execution_pb2, execution_pb2_grpc
 
 # The daemon refuses larger pieces.
 STDIN_CHUNK = 64 * 1024
+# More than can be on its way to the program.
+REMEMBERED = 4 * 1024 * 1024
+# How long a daemon may take to be back.
+RESTART_SECONDS = 120
 
 
-def requests(artifact, program, arguments):
-    """The first message, then standard input until its end. gRPC asks for a piece when the one before has been sent."""
-    workload = execution_pb2.Workload(program=program, argv=[program, *arguments])
-    yield execution_pb2.ExecuteRequest(start={"artifact": artifact, "workload": workload})
-    while piece := os.read(0, STDIN_CHUNK):
-        yield execution_pb2.ExecuteRequest(stdin=piece)
+class Input:
+    """Standard input, of which the newest is remembered: after a restart of the daemon some of it has to be sent again."""
+
+    def __init__(self):
+        self.pieces, self.begin, self.end, self.closed = [], 0, 0, False
+        # Held by the call whose turn it is: a call that is over may still wait for a piece.
+        self.turn, self.lock = 0, threading.Lock()
+
+    def messages(self, kind, first, position):
+        """The first message of a call, then the input from this position on, until another call has its turn."""
+        self.turn += 1
+        turn = self.turn
+        yield first
+        while True:
+            with self.lock:
+                if turn != self.turn or (self.closed and position == self.end):
+                    return
+                if position == self.end and readable(0):
+                    self.read()
+                piece = self.after(position)
+            if piece:
+                position += len(piece)
+                yield kind(stdin=piece)
+            elif not self.closed:
+                readable(0.1)
+
+    def read(self):
+        """Reads a piece more; an empty one is the end."""
+        piece = os.read(0, STDIN_CHUNK)
+        self.closed = not piece
+        self.pieces.append(piece)
+        self.end += len(piece)
+        while self.end - self.begin - len(self.pieces[0]) > REMEMBERED:
+            self.begin += len(self.pieces.pop(0))
+
+    def after(self, position):
+        """The rest of the piece in which this position is."""
+        at = self.begin
+        for piece in self.pieces:
+            if position < at + len(piece):
+                return piece[position - at :]
+            at += len(piece)
+        return b""
+
+
+def readable(seconds):
+    """Whether standard input has something, its end too, within this time."""
+    return bool(select.select([0], [], [], seconds)[0])
 
 
 def write(descriptor, data):
@@ -59,6 +109,49 @@ def explain(error):
         yield f"failed: {error.code().name}: {error.details()}"
 
 
+def run(stub, artifact, options):
+    """One execution, over all restarts of the daemon."""
+    source = Input()
+    workload = execution_pb2.Workload(program=options.program, argv=[options.program, *options.arguments])
+    start = execution_pb2.ExecuteRequest(start={"artifact": artifact, "workload": workload})
+    call = stub.Execute(source.messages(execution_pb2.ExecuteRequest, start, 0))
+    started, ended, received = None, None, 0
+    while True:
+        handed_over = None
+        for response in call:
+            kind = response.WhichOneof("message")
+            if kind in ("stdout", "stderr"):
+                data = response.stdout or response.stderr
+                received += len(data)
+                write(1 if kind == "stdout" else 2, data)
+            elif kind == "started":
+                started = response.started
+            elif kind == "attached" and response.attached.output_bytes > received:
+                print(f"lost {response.attached.output_bytes - received} bytes of output", file=sys.stderr)
+            elif kind == "handed_over":
+                handed_over = response.handed_over
+            elif kind == "ended":
+                ended = response.ended
+        if handed_over is None or not started.attach_token:
+            return ended
+        call = attach(stub, started, source, handed_over.stdin_bytes)
+
+
+def attach(stub, started, source, position):
+    """Waits for the next daemon, and goes on with what it has adopted."""
+    claim = {"execution_id": started.execution_id, "attach_token": started.attach_token}
+    first = execution_pb2.AttachRequest(start=claim)
+    deadline = time.monotonic() + RESTART_SECONDS
+    while True:
+        call = stub.Attach(source.messages(execution_pb2.AttachRequest, first, position))
+        try:
+            return itertools.chain([next(call)], call)
+        except grpc.RpcError as error:
+            if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline:
+                raise
+        time.sleep(0.2)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Runs a program under a signed artifact.")
     parser.add_argument("--socket", default="/run/writ/writd.sock")
@@ -69,28 +162,18 @@ def main():
     with open(options.artifact, "rb") as file:
         artifact = file.read()
 
-    # A repeated Execute could be a second use of the artifact, and a second run.
-    settings = [("grpc.enable_retries", 0)]
     ended = None
-    with grpc.insecure_channel(f"unix:{os.path.abspath(options.socket)}", settings) as channel:
-        stub = execution_pb2_grpc.ExecutionServiceStub(channel)
-        call = stub.Execute(requests(artifact, options.program, options.arguments))
+    target = f"unix:{os.path.abspath(options.socket)}"
+    # A repeated Execute could be a second use of the artifact, and a second run.
+    with grpc.insecure_channel(target, [("grpc.enable_retries", 0)]) as channel:
         try:
-            for response in call:
-                kind = response.WhichOneof("message")
-                if kind == "stdout":
-                    write(1, response.stdout)
-                elif kind == "stderr":
-                    write(2, response.stderr)
-                elif kind == "ended":
-                    ended = response.ended
+            ended = run(execution_pb2_grpc.ExecutionServiceStub(channel), artifact, options)
         except grpc.RpcError as error:
             for line in explain(error):
                 print(line, file=sys.stderr)
             return 1
         except KeyboardInterrupt:
-            # Ends the execution.
-            call.cancel()
+            # Closing the channel ends the execution.
             return 130
     if ended is None:
         print("failed: the daemon did not say how it ended", file=sys.stderr)

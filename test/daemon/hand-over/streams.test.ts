@@ -113,17 +113,20 @@ describe('streams that are handed over', () => {
     expect(told).toEqual({ taken: 0, closed: 0 })
   })
 
-  test('give on what was read before anybody began to', async () => {
+  test('leave in the pipe what nobody has begun to read', async () => {
     const kept = workload('echo out; echo err >&2; sleep 5')
-    const opened = kept.adopt()
-    await sleep(100)
     const got: string[] = []
     const caller = streams({ output: async (name, bytes) => void got.push(`${name} ${bytes}`) })
+    const early = kept.adopt()
+    await sleep(100)
+    const unused = new Output(caller, early, 1e9, () => undefined, undefined, undefined, 10)
+    expect(await unused.handOver(early.release())).toBe(10)
+    expect(got).toEqual([])
+    const opened = kept.adopt()
     const output = new Output(caller, opened, 1e9, () => undefined, undefined, undefined, 10)
-    expect(await output.handOver(opened.release())).toBe(18)
     output.begin()
-    await output.finished()
-    expect(got.sort()).toEqual(['stderr err\n', 'stdout out\n'])
+    await expect.poll(() => got.sort()).toEqual(['stderr err\n', 'stdout out\n'])
+    expect(await output.handOver(opened.release())).toBe(18)
   })
 
   test('count for a limit what was given on before', async () => {
