@@ -164,8 +164,9 @@ def main():
 
     ended = None
     target = f"unix:{os.path.abspath(options.socket)}"
-    # A repeated Execute could be a second use of the artifact, and a second run.
-    with grpc.insecure_channel(target, [("grpc.enable_retries", 0)]) as channel:
+    # A repeated Execute could be a second use of the artifact, and a second run. A daemon that is restarted is back soon.
+    settings = [("grpc.enable_retries", 0), ("grpc.max_reconnect_backoff_ms", 500)]
+    with grpc.insecure_channel(target, settings) as channel:
         try:
             ended = run(execution_pb2_grpc.ExecutionServiceStub(channel), artifact, options)
         except grpc.RpcError as error:
