@@ -49,9 +49,7 @@ export function openStreams(there: StreamBits, descriptors: number[]): Streams {
   const open = (isThere: boolean, writable: boolean): Socket | null => {
     const next = isThere ? ends.next().value : undefined
     // A workload that goes away is no error of ours: one listener is always there.
-    return next === undefined
-      ? null
-      : new Socket(optionsOf(next, writable)).on('error', () => undefined)
+    return next === undefined ? null : new Socket(optionsOf(next, writable)).on('error', () => undefined)
   }
   const stdin = open(there.stdin, true)
   const stdout = open(there.stdout, false)
