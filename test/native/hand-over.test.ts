@@ -5,7 +5,6 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { descriptorOf } from '../../daemon/launcher/descriptor-of.ts'
 import type { Prepared } from '../../daemon/launcher/types.ts'
 import { bootTimeNs, LeasePage } from '../../daemon/native.ts'
-import { descriptors } from '../support/processes.ts'
 import {
   freshPage,
   isRoot,
@@ -46,7 +45,7 @@ describe.skipIf(!isRoot)('what is handed over', () => {
   })
   afterAll(() => host.stop())
 
-  const openInLauncher = () => descriptors(host.pid)
+  const openInLauncher = () => streamsOf(host.pid)
   const states = async () =>
     Object.fromEntries((await writd.client.list()).map(({ executionId, state }) => [executionId, state]))
   const next = async (page = freshPage()): Promise<void> => {
@@ -335,10 +334,10 @@ describe.skipIf(!isRoot)('what is handed over', () => {
   it('has no stream held open that writd closed and left out', async () => {
     const running = await writd.start(['/bin/cat'], PIPES)
     await writd.client.keep(running.executionId, running.descriptors())
-    const before = pipesOf(host.pid)
+    const before = openInLauncher()
     const { stdout, stderr } = running.descriptors()
     await writd.client.keep(running.executionId, { stdout: stdout ?? null, stderr: stderr ?? null })
-    expect(pipesOf(host.pid)).toBe(before - 1)
+    expect(openInLauncher()).toBe(before - 1)
     running.stdin?.end()
     expect(await running.ended).toMatchObject({ cause: 'EXITED', exitCode: 0 })
   })
@@ -390,7 +389,8 @@ describe.skipIf(!isRoot)('what is handed over', () => {
   })
 })
 
-function pipesOf(pid: number): number {
+/** Pipes and terminals that it has open. Not its sockets: who makes network namespaces for it has one as long as that takes. */
+function streamsOf(pid: number): number {
   const links = readdirSync(`/proc/${pid}/fd`).map(fd => {
     try {
       return readlinkSync(`/proc/${pid}/fd/${fd}`)
@@ -398,7 +398,7 @@ function pipesOf(pid: number): number {
       return '' // closed since
     }
   })
-  return links.filter(link => link.startsWith('pipe:')).length
+  return links.filter(link => /^pipe:|ptmx/.test(link)).length
 }
 
 async function text(stream: Readable | null | undefined): Promise<string> {
