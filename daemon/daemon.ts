@@ -201,6 +201,7 @@ async function compose(base: {
         bootNs: bootTimeNs,
         reconsider: (permit: Permit, caller: Caller) => decider.reconsider(permit, caller).decision.reasons,
         mayBeKept: (running: Running) => leaving.runs(running),
+        outlivesCrash: (running: Running): boolean => leaving.outlivesCrash(running),
       },
       {
         maxEvidenceAgeNs: () => settings.maxEvidenceAgeNs,

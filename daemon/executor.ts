@@ -48,6 +48,8 @@ export interface ExecutorOptions {
   readonly openSocket: (execution: OwnSocketOf) => Promise<OwnSocket>
   /** Told of each that runs, from when its output is carried. */
   readonly mayBeKept: (running: Running) => void
+  /** Whether what runs goes on when the daemon ends without a word. */
+  readonly outlivesCrash: (running: Running) => boolean
   readonly log: Logger
 }
 
@@ -142,6 +144,7 @@ export class Executor {
         artifactDigest: permit.decision.artifactDigest ?? '',
         epoch: String(permit.input.gate.epoch),
         attachToken: token ?? Buffer.alloc(0),
+        outlivesCrash: this.#o.outlivesCrash(running),
       })
       running.begin()
       this.#o.mayBeKept(running)

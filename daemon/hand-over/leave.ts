@@ -51,10 +51,9 @@ export class Leaving {
    * how many there have been.
    */
   runs(running: Running): void {
-    const { keepsOverCrash, registry, log } = this.#o
+    const { log } = this.#o
     const { executionId } = running
-    const isChild = registry.get(executionId)?.parentExecutionId !== null
-    if (!keepsOverCrash || !this.#canKeep || isChild || running.isParent || running.hashed) return
+    if (!this.outlivesCrash(running)) return
     const keep = async () => {
       await this.#record(running, 'crash', null)
       await this.keepOverCrash(executionId)
@@ -64,6 +63,13 @@ export class Leaving {
       this.#overCrash.delete(executionId)
       log.warn({ err, executionId }, 'a crash of the daemon will end it')
     })
+  }
+
+  /** Whether it is left to the launcher over whatever ends the daemon. */
+  outlivesCrash(running: Running): boolean {
+    const { keepsOverCrash, registry } = this.#o
+    const isChild = registry.get(running.executionId)?.parentExecutionId !== null
+    return keepsOverCrash && this.#canKeep && !isChild && !running.isParent && !running.hashed
   }
 
   /** Tells the launcher which streams of an execution are open now: a descriptor of its own would keep a closed one open. */

@@ -149,3 +149,42 @@ describe.skipIf(NEEDS_ROOT !== null)('callers, over planned restarts of the daem
     expect(ended).toMatchObject({ cause: 'END_CAUSE_EXIT', exitCode: 0 })
   }, 60_000)
 })
+
+describe.skipIf(NEEDS_ROOT !== null)(
+  'a caller, over a crash that the configuration keeps what runs over',
+  () => {
+    let host: GovernedHost
+    beforeAll(async () => {
+      host = await GovernedHost.start({
+        config: {
+          attestation: 'cycle_seconds = 1\nmax_evidence_age_seconds = 40',
+          execution: 'on_crash = "keep"',
+        },
+      })
+    }, 120_000)
+    afterAll(() => host?.close())
+
+    test('writ run goes on, and says that output may be missing', async () => {
+      const argv = [
+        '/bin/sh',
+        '-c',
+        'echo runs >&2; trap "echo bye; exit 5" TERM; while :; do sleep 0.05; done',
+      ]
+      const path = await host.issue('crash', argv)
+      const child = host.spawnWrit(['run', '--artifact', path, '--', ...argv])
+      onTestFinished(() => void child.kill('SIGKILL'))
+      let said = ''
+      child.stderr?.on('data', piece => (said += piece))
+      const out = buffer(child.stdout as NodeJS.ReadableStream)
+      const ended = once(child, 'close')
+      await expect.poll(() => said, { timeout: 20_000 }).toContain('runs')
+      await sleep(300)
+      await host.stopDaemon('SIGKILL')
+      child.kill('SIGTERM')
+      await host.startDaemon()
+      expect((await ended)[0], said).toBe(5)
+      expect(String(await out)).toBe('bye\n')
+      expect(said).toContain('output may have been lost')
+    }, 60_000)
+  },
+)

@@ -255,6 +255,7 @@ export async function world(
       descriptor: () => descriptor,
     }),
     mayBeKept: () => undefined,
+    outlivesCrash: () => false,
   })
   /** A passing appraisal comes in. */
   const attest = () => {
