@@ -7,7 +7,6 @@ import { encodeAdopt, encodeKeep, encodeKill, encodeList } from '../../daemon/la
 import type { OpenDescriptors } from '../../daemon/launcher/types.ts'
 import { MESSAGE } from '../../daemon/launcher/wire.ts'
 import { bootTimeNs, sealedMemfd } from '../../daemon/native.ts'
-import { descriptors } from '../support/processes.ts'
 import { seeded } from '../support/seeded.ts'
 import { freshPage, isRoot, newId, type Running, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
 import { Hostile } from './hostile.ts'
@@ -66,7 +65,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
       ['a terminal of another', terminal],
       ['the socket of another', listening[1] ?? -1],
     ]
-    const before = descriptors(host.pid)
+    const before = host.descriptors()
     for (const [name, fd] of wrong) {
       for (const stream of ['stdin', 'stdout', 'stderr', 'terminal', 'socket'] as const)
         expect([name, stream, await keep(running, { [stream]: fd })]).toEqual([
@@ -88,7 +87,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
     ]
     for (const [open, index] of swapped) expect(await keep(running, open)).toEqual(['STREAM_REFUSED', index])
     expect(await keep(typed, { stdin: terminal })).toEqual(['STREAM_REFUSED', 0])
-    expect(descriptors(host.pid)).toBe(before)
+    expect(host.descriptors()).toBe(before)
     // What was refused is not kept, not even without streams.
     await next()
     expect(writd.client.features).toMatchObject({ kept: 0, superseded: 3 })
@@ -197,7 +196,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
 
   it('fills the places that there are, and no more; what it left goes with what was left', async () => {
     await until(() => host.leaves().length === 0)
-    const before = descriptors(host.pid)
+    const before = host.descriptors()
     const all: Running[] = []
     for (let i = 0; i < PLACES; i++) all.push(await writd.start(SLEEP, PIPES))
     for (let again = 0; again < 3; again++)
@@ -207,12 +206,12 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
     await expect(writd.start(SLEEP)).rejects.toMatchObject({ code: 'CAPACITY' })
     await Promise.all(all.map(end))
     for (const running of all) running.release()
-    await until(() => descriptors(host.pid) <= before)
+    await until(() => host.descriptors() <= before)
   })
 
   it('in whatever order it gives these orders, owns what it started or adopted, and nothing is left in the end', async () => {
     await until(() => host.leaves().length === 0)
-    const before = descriptors(host.pid)
+    const before = host.descriptors()
     const number = seeded(20261122)
     const random = (below: number) => Math.floor(number() * below)
     /** What the launcher is to hold: of each, whether the writd of now owns it, and whether it is to be kept. */
@@ -255,7 +254,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
     }
     for (const executionId of model.keys()) await end({ executionId })
     await until(() => host.leaves().length === 0)
-    await until(() => descriptors(host.pid) <= before)
+    await until(() => host.descriptors() <= before)
   })
 })
 

@@ -1,4 +1,3 @@
-import { readdirSync, readlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import type { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -45,7 +44,7 @@ describe.skipIf(!isRoot)('what is handed over', () => {
   })
   afterAll(() => host.stop())
 
-  const openInLauncher = () => streamsOf(host.pid)
+  const openInLauncher = () => host.descriptors()
   const states = async () =>
     Object.fromEntries((await writd.client.list()).map(({ executionId, state }) => [executionId, state]))
   const next = async (page = freshPage()): Promise<void> => {
@@ -388,18 +387,6 @@ describe.skipIf(!isRoot)('what is handed over', () => {
     }
   })
 })
-
-/** Pipes and terminals that it has open. Not its sockets: who makes network namespaces for it has one as long as that takes. */
-function streamsOf(pid: number): number {
-  const links = readdirSync(`/proc/${pid}/fd`).map(fd => {
-    try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`)
-    } catch {
-      return '' // closed since
-    }
-  })
-  return links.filter(link => /^pipe:|ptmx/.test(link)).length
-}
 
 async function text(stream: Readable | null | undefined): Promise<string> {
   let all = ''

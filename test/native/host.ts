@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmdirSync,
   rmSync,
   statfsSync,
@@ -133,6 +134,18 @@ export class TestHost {
     for (const part of ['executions', '']) {
       if (existsSync(join(this.cgroup, part))) rmdirSync(join(this.cgroup, part))
     }
+  }
+
+  /** How many files, pipes and terminals the launcher has open. Not its sockets: who makes network namespaces for it has one as long as that takes. */
+  descriptors(): number {
+    const links = readdirSync(`/proc/${this.pid}/fd`).map(fd => {
+      try {
+        return readlinkSync(`/proc/${this.pid}/fd/${fd}`)
+      } catch {
+        return 'net:' // closed since
+      }
+    })
+    return links.filter(link => !/^(net|socket):/.test(link)).length
   }
 
   /** Names of the leaf cgroups that there are. */
