@@ -195,11 +195,16 @@ export function daemonCore(parts: DaemonParts): DaemonCore {
 
     async loadReferenceValues(_caller: Caller, envelope: Buffer) {
       const loaded = await changed(parts, governance.loadReferenceValues(envelope))
-      // What was judged by the old values says nothing by the new ones: judge at once, and end the old epoch if they differ.
-      if (gate.snapshot().facts?.referenceValuesDigest !== loaded.digest) {
-        gate.close('STALE', [{ code: 'REFERENCE_VALUES_CHANGED', message: 'the reference values changed' }])
-      }
-      await parts.attestor.cycle()
+      // Until they have judged, the gate permits nothing; a cycle that was under way goes by the old ones. What runs goes on if the host passes by
+      // the new ones now, and it would be permitted under them: reference values that name a new daemon beside the old one end nothing.
+      for (let tries = 0; gate.awaitsAppraisal && tries < 2; tries++) await parts.attestor.cycle()
+      if (gate.awaitsAppraisal)
+        gate.close('STALE', [
+          {
+            code: 'REFERENCE_VALUES_CHANGED',
+            message: 'the reference values changed, and nothing was judged by them',
+          },
+        ])
       return loaded
     },
 

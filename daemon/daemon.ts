@@ -149,6 +149,7 @@ async function compose(base: {
       {
         lease: page,
         now: bootTimeNs,
+        referenceValuesDigest: () => history.referenceValues?.digest ?? null,
         ...(history.failure && { initial: { state: 'FAILED' as const, reasons: history.failure } }),
       },
       { maxEvidenceAgeNs: () => settings.maxEvidenceAgeNs },
@@ -222,6 +223,7 @@ async function compose(base: {
         executor.goOn(execution, prepared, epoch, await detachedAgain(files, execution)),
     },
   })
+  gate.on('judged-anew', () => renewals.changed())
   const secretCounter = (policy: SecretPolicy) =>
     counterStep(policy, { hostId: host.id, identity: host.identity, secrets: host.secrets, tpm: host.tpm })
   await catchUp(history.secretPolicy, secretCounter, log)

@@ -58,6 +58,11 @@ export interface GateOptions {
   readonly maxEvidenceAgeNs: bigint
   /** Boot clock in nanoseconds (CLOCK_BOOTTIME goes on in suspend). */
   readonly now: () => bigint
+  /**
+   * SHA-256 (hex) of the reference values in force. What others judged permits nothing: until an appraisal by these a look finds the gate closed,
+   * and what runs goes on under the lease that it has. Left out: no others come into force.
+   */
+  readonly referenceValuesDigest?: () => string | null
   /** The state to start from: FAILED is durable and comes from the lineage. */
   readonly initial?: { readonly state: 'UNATTESTED' | 'FAILED'; readonly reasons: readonly TrustReason[] }
 }
@@ -67,9 +72,14 @@ export interface GateOptions {
  *
  * Opening is the caller's last step, after the appraisal's entry is durable. Closing comes first and waits for nothing:
  * within the call the epoch is raised in the lease page, and only then listeners of `transition` hear of it. Those of `renewed` hear of
- * each passing appraisal that the lease stands on.
+ * each passing appraisal that the lease stands on, those of `judged-anew` before them of one by other reference values than the last: what runs was
+ * permitted under those, and is decided on again.
  */
-export class TrustGate extends EventEmitter<{ transition: [TrustTransition]; renewed: [] }> {
+export class TrustGate extends EventEmitter<{
+  transition: [TrustTransition]
+  'judged-anew': []
+  renewed: []
+}> {
   readonly #lease: Lease
   readonly #options: GateOptions
   readonly #now: () => bigint
@@ -99,6 +109,19 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition]; ren
   /** The state now. Looks at the clock first, so that a late timer never leaves an old permit standing. */
   snapshot(): GateSnapshot {
     this.expire()
+    if (this.awaitsAppraisal)
+      return {
+        state: 'STALE',
+        epoch: this.#epoch,
+        facts: null,
+        deadlineNs: null,
+        reasons: [
+          {
+            code: 'REFERENCE_VALUES_CHANGED',
+            message: 'the reference values in force have judged nothing yet',
+          },
+        ],
+      }
     return {
       state: this.#state,
       epoch: this.#epoch,
@@ -106,6 +129,12 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition]; ren
       deadlineNs: this.#facts === null ? null : this.#facts.instantNs + this.#maxEvidenceAgeNs,
       reasons: this.#reasons,
     }
+  }
+
+  /** Whether it is open for what runs, by reference values that are not in force any more. */
+  get awaitsAppraisal(): boolean {
+    const inForce = this.#options.referenceValuesDigest
+    return this.#facts !== null && inForce !== undefined && inForce() !== this.#facts.referenceValuesDigest
   }
 
   /**
@@ -119,13 +148,11 @@ export class TrustGate extends EventEmitter<{ transition: [TrustTransition]; ren
     if (this.#state === 'FAILED') return false
     if (this.#now() >= facts.instantNs + this.#maxEvidenceAgeNs) return false
     if (this.#facts !== null && facts.instantNs <= this.#facts.instantNs) return false
-    if (this.#facts !== null && this.#facts.referenceValuesDigest !== facts.referenceValuesDigest) {
-      // Executions were permitted under other reference values: their epoch ends with those.
-      this.close('STALE', [{ code: 'REFERENCE_VALUES_CHANGED', message: 'the reference values changed' }])
-    }
+    const anew = this.#facts !== null && this.#facts.referenceValuesDigest !== facts.referenceValuesDigest
     this.#facts = facts
     this.#lease.renew(this.#epoch, facts.instantNs)
     if (this.#state !== 'ATTESTED') this.#move('ATTESTED', reasons)
+    if (anew) this.emit('judged-anew')
     this.emit('renewed')
     return true
   }

@@ -51,6 +51,7 @@ export function lookOnceMore(
   const decidedMs = Date.parse(input.clock.now)
   const sameRules =
     String(rules[0]) === String(rules[1]) &&
+    (now.facts === null || now.facts.referenceValuesDigest === input.gate.referenceValuesDigest) &&
     !instantsOf(history).some(instant => instant > decidedMs && instant <= wall.ms)
   // Whoever changed them, or saw one begin or end to count, has ended what was known to run; this was not yet among it.
   if (!sameRules) reasons.push(...reconsider())

@@ -8,6 +8,7 @@ function setup(initial?: { state: 'UNATTESTED' | 'FAILED'; reasons: [] }) {
   let now = 1_000_000_000n
   const page = { epoch: 1n, instant: 0n }
   const transitions: TrustTransition[] = []
+  const inForce = { digest: 'aa' }
   const gate = new TrustGate({
     lease: {
       renew: (epoch, instant) => Object.assign(page, { epoch, instant }),
@@ -16,6 +17,7 @@ function setup(initial?: { state: 'UNATTESTED' | 'FAILED'; reasons: [] }) {
     },
     maxEvidenceAgeNs: MAX_AGE,
     now: () => now,
+    referenceValuesDigest: () => inForce.digest,
     ...(initial && { initial }),
   })
   gate.on('transition', t => transitions.push(t))
@@ -27,7 +29,7 @@ function setup(initial?: { state: 'UNATTESTED' | 'FAILED'; reasons: [] }) {
     claims: null,
     appraisalIndex: 0n,
   })
-  return { gate, page, transitions, facts, advance: (ns: bigint) => (now += ns), now: () => now }
+  return { gate, page, transitions, facts, inForce, advance: (ns: bigint) => (now += ns), now: () => now }
 }
 
 describe('trust gate', () => {
@@ -98,14 +100,38 @@ describe('trust gate', () => {
     expect(gate.snapshot().state).toBe('FAILED')
   })
 
-  test('other reference values end the epoch of what was permitted before', () => {
-    const { gate, page, facts, now, advance } = setup()
+  test('other reference values permit nothing until they have judged, and what runs goes on under its lease', () => {
+    const { gate, page, facts, now, advance, inForce } = setup()
     gate.renew(facts(now(), 'aa'))
-    const before = page.epoch
+    const { epoch, instant } = page
+    const heard: string[] = []
+    gate.on('judged-anew', () => heard.push(`judged anew: ${gate.snapshot().facts?.referenceValuesDigest}`))
+    gate.on('renewed', () => heard.push('renewed'))
+    inForce.digest = 'bb'
+    expect(gate.awaitsAppraisal).toBe(true)
+    expect(gate.snapshot()).toMatchObject({ state: 'STALE', facts: null, deadlineNs: null, epoch })
+    expect(page).toMatchObject({ epoch, instant })
     advance(1n)
     gate.renew(facts(now(), 'bb'))
-    expect(gate.snapshot().state).toBe('ATTESTED')
-    expect(page.epoch).toBe(before + 1n)
+    expect(gate.awaitsAppraisal).toBe(false)
+    expect(gate.snapshot()).toMatchObject({ state: 'ATTESTED', epoch })
+    expect(heard).toEqual(['judged anew: bb', 'renewed'])
+    // The host that fails by them, and the appraisal that never comes.
+    inForce.digest = 'cc'
+    advance(MAX_AGE)
+    gate.expire()
+    expect(page.epoch).toBe(epoch + 1n)
+    expect(gate.snapshot().reasons).toMatchObject([{ code: 'EVIDENCE_TOO_OLD' }])
+  })
+
+  test('a host that fails by other reference values ends what runs', () => {
+    const { gate, page, facts, now, inForce } = setup()
+    gate.renew(facts(now(), 'aa'))
+    const { epoch } = page
+    inForce.digest = 'bb'
+    gate.close('FAILED', [])
+    expect(gate.snapshot().state).toBe('FAILED')
+    expect(page.epoch).toBe(epoch + 1n)
   })
 
   test('the lease page is lapsed before anyone hears of the closing', () => {
