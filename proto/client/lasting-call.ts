@@ -48,6 +48,8 @@ export class LastingCall implements ExecuteCall {
   #started: ExecuteStarted | null = null
   #received = 0
   #ended = false
+  /** Whether its daemon is gone, and the next one has not said what it has: nothing is sent before that. */
+  #away = false
   /** Resolves when there is another call than the present one, or never will be. */
   #next = Promise.withResolvers<void>()
   /** While input is sent again, before anything else is. */
@@ -73,7 +75,7 @@ export class LastingCall implements ExecuteCall {
 
   endStdin(): void {
     this.#ended = true
-    if (this.#resending === null) this.#current.endStdin()
+    if (!this.#away && this.#resending === null) this.#current.endStdin()
   }
 
   cancel(): void {
@@ -85,7 +87,7 @@ export class LastingCall implements ExecuteCall {
   async #ready(): Promise<void> {
     while (!this.#over.signal.aborted) {
       if (this.#resending !== null) await this.#resending
-      else if (this.#current.isOver()) await this.#next.promise
+      else if (this.#away || this.#current.isOver()) await this.#next.promise
       else return
     }
   }
@@ -95,9 +97,11 @@ export class LastingCall implements ExecuteCall {
       for (;;) {
         const lost = yield* this.#one()
         if (lost === null) return
+        this.#away = true
         this.#options.onAway?.()
         const first = await this.#reattach(lost)
         if (first.message === 'attached' && first.attached) this.#goOn(first.attached)
+        this.#away = false
         this.#next.resolve()
         this.#next = Promise.withResolvers()
         yield first

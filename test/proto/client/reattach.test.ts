@@ -78,6 +78,42 @@ describe('an execution whose daemon is restarted', () => {
     await run.ended
   })
 
+  it.each([
+    ['more of the input', 300_000],
+    ['the end of the input', 600_000],
+  ])('sends nothing before what had not arrived, nor %s', async (_, early) => {
+    const asked = Promise.withResolvers<void>()
+    const answer = Promise.withResolvers<void>()
+    daemon.onAttach = () => {
+      asked.resolve()
+      return answer.promise
+    }
+    const all = pattern(600_000)
+    const call = client.executeCall(sh('sleep 0.3; exec cat'))
+    const out: Buffer[] = []
+    const over = (async () => {
+      for await (const { message, stdout, ended } of call.answers) {
+        if (message === 'started') {
+          // More than a pipe takes: what is beyond that is sent again.
+          void call.stdin(all.subarray(0, early))
+          setTimeout(() => void daemon.restart(), 50)
+        }
+        if (stdout) out.push(stdout)
+        if (ended) return ended
+      }
+      return null
+    })()
+    await asked.promise
+    const rest = call.stdin(all.subarray(early))
+    if (early === all.length) call.endStdin()
+    await sleep(50)
+    answer.resolve()
+    await rest
+    call.endStdin()
+    expect(await over).toMatchObject({ exitCode: 0 })
+    expect(digest(Buffer.concat(out))).toBe(digest(all))
+  })
+
   it('hears of an end that came meanwhile', async () => {
     const run = client.execute(sh('echo before; sleep 0.1; echo meanwhile; exit 9'))
     const out = buffer(run.stdout)
