@@ -98,7 +98,7 @@ export class Guest {
   }
 
   async put(path: string, bytes: string | Buffer, mode = '644'): Promise<void> {
-    await this.ok(`cat >'${path}' && chmod ${mode} '${path}'`, { input: bytes })
+    await this.ok(`cat >'${path}' && chmod ${mode} '${path}'`, { input: bytes, timeoutMs: 600_000 })
   }
 
   async get(path: string): Promise<Buffer> {

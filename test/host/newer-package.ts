@@ -21,6 +21,6 @@ export async function newerPackage(
   const preinst = join(tree, 'DEBIAN/preinst')
   writeFileSync(preinst, readFileSync(preinst, 'utf8').replace(/^version='.*(?=')/m, `$&${version}`))
   if (otherLauncher) appendFileSync(join(tree, 'usr/lib/writ/writ-launchd'), 'x')
-  await ok(['dpkg-deb', '--root-owner-group', '-Znone', '--build', tree, out], { timeoutMs: 300_000 })
+  await ok(['dpkg-deb', '--root-owner-group', '-Zgzip', '-z1', '--build', tree, out], { timeoutMs: 300_000 })
   return out
 }

@@ -9,6 +9,7 @@ import type { Bench } from './bench.ts'
 import { sinceStart } from './cycles.ts'
 import { dpkg } from './install.ts'
 import { governed, nothingGoverned, permitLong, startLong } from './long-run.ts'
+import { acceptScripts } from './upgrade-values.ts'
 import { verified } from './verified.ts'
 
 const UNITS = ['writd.service', 'writd.socket', 'writd-metrics.socket', 'writ-launchd.service'] as const
@@ -38,6 +39,7 @@ export async function packageLife(bench: Bench): Promise<void> {
       notEqual(pid, before.split(' ')[index])
   })
   await guest.put('/root/writ.deb', readFileSync(deb))
+  await steps.step('reference values for its scripts are loaded', () => acceptScripts(bench, guest, deb))
   await steps.step('installed over itself, writd runs anew and the launcher goes on, ATTESTED', async () => {
     const [writd, launcher] = (await mainPids(guest)).split(' ')
     await dpkg(guest, '-i /root/writ.deb')
@@ -78,7 +80,11 @@ export async function packageLife(bench: Bench): Promise<void> {
 /** An upgrade that brings another launcher, while an execution runs and nobody is there to be asked; and the way back. */
 async function otherLauncher(bench: Bench, guest: Guest): Promise<void> {
   const { steps, dir, deb } = bench
-  await guest.put('/root/newer.deb', readFileSync(await newerPackage(deb, dir, { otherLauncher: true })))
+  const newer = await newerPackage(deb, dir, { otherLauncher: true })
+  await guest.put('/root/newer.deb', readFileSync(newer))
+  await steps.step('reference values for the scripts of another version are loaded', () =>
+    acceptScripts(bench, guest, newer),
+  )
   await permitLong(bench, guest)
   await steps.step(
     'an upgrade with another launcher ends nothing that runs, and says how to finish',

@@ -21,6 +21,12 @@ policy_bundle = "/etc/writ/policy.json"
 /** A start that takes two seconds on a machine takes a minute where the emulator has a part of a processor: its loop has work for longer than the watchdog waits. */
 const EMULATED = '[Service]\nWatchdogSec=5min\nTimeoutStartSec=10min\n'
 
+/** Gives the units of a guest the patience that emulation needs. */
+export async function patience(guest: Guest): Promise<void> {
+  await guest.ok('mkdir -p /etc/systemd/system/writd.service.d')
+  await guest.put('/etc/systemd/system/writd.service.d/emulated.conf', EMULATED)
+}
+
 /** Boots the machine that has the package, gives it identity, reference values and configuration, and starts it. It stays on. */
 export async function provision(bench: Bench): Promise<Guest> {
   const { steps, machine, operator } = bench
@@ -67,8 +73,7 @@ export async function provision(bench: Bench): Promise<Guest> {
       await guest.put(`/etc/writ/${name}`, operator.read(name))
     await guest.put('/etc/writ/ek-root.pem', readFileSync(machine.ekRoot))
     await guest.put('/etc/writ/writd.toml', CONFIGURATION)
-    await guest.ok('mkdir -p /etc/systemd/system/writd.service.d')
-    await guest.put('/etc/systemd/system/writd.service.d/emulated.conf', EMULATED)
+    await patience(guest)
     const { findings } = await writ<{ findings: { severity: string }[] }>(guest, ['config', 'check'])
     equal(JSON.stringify(findings.filter(({ severity }) => severity === 'error')), '[]')
   })

@@ -11,6 +11,7 @@ import type { Bench } from './bench.ts'
 import { dpkg } from './install.ts'
 import { killMain, mainPid } from './long-run.ts'
 import { type Answer, answers, journalOf, prepareService, startAsking, UNIT } from './service/inference.ts'
+import { acceptScripts } from './upgrade-values.ts'
 import { verified } from './verified.ts'
 
 /** How many answers are waited for after each thing that is done. */
@@ -52,7 +53,12 @@ export async function service(bench: Bench): Promise<void> {
     }
     await goesOn(guest, before)
   })
-  await guest.put('/root/newer.deb', readFileSync(await newerPackage(deb, dir)))
+  const newer = await newerPackage(deb, dir)
+  await guest.put('/root/newer.deb', readFileSync(newer))
+  await steps.step('reference values for the upgrade are loaded: the same', async () => {
+    await acceptScripts(bench, guest, newer)
+    await goesOn(guest, before)
+  })
   await steps.step('the package is upgraded, and only writd is restarted: the same', async () => {
     const [writd, launcher] = [
       await mainPid(guest, 'writd.service'),

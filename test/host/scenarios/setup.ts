@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { status, tryWrit, until } from '../governed.ts'
 import type { Guest } from '../guest.ts'
 import type { Bench } from './bench.ts'
+import { patience } from './provision.ts'
 
 /** What a person would be asked; everything else is as it comes. The TPM of the guest is simulated, which has to be said. */
 const ANSWERS = `[tpm]
@@ -23,6 +24,7 @@ export async function setup(bench: Bench): Promise<void> {
   const { steps, machine } = bench
   const first = await steps.boot('a host with the package boots', () => machine.boot())
   await first.put('/root/answers.toml', ANSWERS)
+  await patience(first)
   // As it is before anybody has put it there.
   await first.ok('rm /etc/ima/ima-policy')
   await steps.step(
