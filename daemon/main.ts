@@ -65,7 +65,7 @@ async function main(): Promise<number> {
   const parts = await start.assemble()
   if (parts === null) return 0
   if (stop.aborted) {
-    await shutDown(parts, server, 'stopped at its start')
+    await shutDown(parts, server, 'stopped at its start', isRestart())
     return 0
   }
   try {

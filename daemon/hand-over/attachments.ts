@@ -32,6 +32,7 @@ interface Place extends Attachable {
 export class Attachments {
   readonly #places = new Map<string, Place>()
   readonly #kill: (executionId: string) => void
+  readonly #over = Promise.withResolvers<'over'>()
 
   /** @param kill ends an execution whose caller is gone */
   constructor(kill: (executionId: string) => void) {
@@ -55,6 +56,11 @@ export class Attachments {
     place.settle({ running, epoch, over })
     if (running.detached || place.taken) return
     place.timer = setTimeout(() => this.#kill(running.executionId), ATTACH_MS).unref()
+  }
+
+  /** This run of the daemon adopts nothing any more: whoever waits asks the next one. */
+  over(): void {
+    this.#over.resolve('over')
   }
 
   /** It has ended, and was not adopted. */
@@ -86,7 +92,7 @@ export class Attachments {
   /**
    * Goes on with an execution for its caller; see `DaemonCore.attach`.
    *
-   * @throws AttachError, NotFoundError
+   * @throws AttachError, NotFoundError, StartingError
    */
   async attach(
     { executionId, token }: AttachClaim,
@@ -109,7 +115,8 @@ export class Attachments {
     signal.addEventListener('abort', leave, { once: true })
     if (signal.aborted) leave()
     try {
-      const outcome = await Promise.race([place.outcome, gone.promise])
+      const outcome = await Promise.race([place.outcome, gone.promise, this.#over.promise])
+      if (outcome === 'over') throw new StartingError('STARTING', 'the daemon stops')
       if (outcome === null) {
         place.taken = false
         return null

@@ -91,19 +91,23 @@ export class Leaving {
   async leave(endMs: number, flushMs: number, settle: () => Promise<unknown>): Promise<number> {
     const { executor, launcher, registry, log } = this.#o
     this.#isLeaving = true
-    const keeping = this.#plan()
-    await executor.endAll(endMs, new Set(keeping.keys()))
+    await executor.endAll(endMs, this.#spared(this.#plan()))
     await settle()
+    // What was being adopted is this run's by now.
+    const keeping = this.#plan()
     for (const [executionId, running] of keeping) await this.#keep(executionId, running, keeping)
-    await executor.endAll(endMs, new Set(keeping.keys()))
+    await executor.endAll(endMs, this.#spared(keeping))
     for (const executionId of keeping.keys())
       if (registry.get(executionId)?.state !== 'RUNNING') keeping.delete(executionId)
-    if (keeping.size === 0) return 0
+    if (this.#spared(keeping).size === 0) return 0
     // What is open is told once more, and in the same turn it is left: a stream that was closed meanwhile has to be closed for everybody.
     const again = [...keeping].map(([id, running]) => launcher.keep(id, running.descriptors()))
     const left = launcher.leave()
     await Promise.all([...again, left].map(order => order.catch(err => log.warn({ err }, 'not kept'))))
     await left
+    for (const executionId of this.#spared(new Map()))
+      if (launcher.knows(executionId)) executor.left(executionId)
+    executor.attachments.over()
     // What ended before that has been told of, and is concluded as ever.
     const handedOver = await Promise.all(
       [...keeping]
@@ -113,11 +117,21 @@ export class Leaving {
     return handedOver.filter(Boolean).length
   }
 
+  /**
+   * What is not ended: what is to be kept, and what an earlier run handed over and this one has not adopted. That stays where it is, under the lease that
+   * it has, and its entry stands for the next run.
+   */
+  #spared(keeping: ReadonlyMap<string, Running>): Set<string> {
+    const unadopted = this.#o.registry.live().filter(({ state }) => state === 'KEPT')
+    return new Set([...keeping.keys(), ...unadopted.map(({ executionId }) => executionId)])
+  }
+
   /** What can be kept, each after its parent. */
   #plan(): Map<string, Running> {
     const { registry, executor, log } = this.#o
     const plan = new Map<string, Running>()
     for (const { executionId, state, parentExecutionId } of registry.live()) {
+      if (state === 'KEPT') continue
       const running = executor.running.get(executionId)
       const why = this.#whyNot(state, running, parentExecutionId !== null && !plan.has(parentExecutionId))
       if (why === null && running !== undefined) plan.set(executionId, running)
