@@ -1,4 +1,6 @@
+import type { StatsFs } from 'node:fs'
 import { readdir, statfs } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { bootTimeNs } from '../native.ts'
 import type { DaemonParts } from '../parts.ts'
 import type { Instruments } from './instruments.ts'
@@ -43,8 +45,9 @@ function collectGate(
   to.evidenceAge.set(facts === null ? null : seconds(nowNs - facts.instantNs))
   to.lease.set(deadlineNs === null ? 0 : Math.max(0, seconds(deadlineNs - nowNs)))
   to.clockTrusted.set(clock.fault === null ? 1 : 0)
-  const { policy, hostLabels } = history
+  const { policy, trustRoots, hostLabels } = history
   to.documentEnd.set(instant(policy?.notAfter), ['policy'])
+  to.documentEnd.set(instant(trustRoots?.notAfter), ['trust_roots'])
   to.documentEnd.set(instant(hostLabels?.notAfter), ['host_labels'])
   to.tpmWaiting.set(host.tpm.waiting)
 }
@@ -65,9 +68,24 @@ function collectLineage(to: Instruments, { lineage, settings, retention }: Daemo
   to.evidenceOver.set(retention.overBound ? 1 : 0)
 }
 
+/** Longest wait for a file system; a scraper has less patience than a disk. */
+const DISK_PATIENCE_MS = 1_000
+
+/** The look that is under way, if one is: another one would wait in the same place, and take another of Node's few threads. */
+let diskLook: Promise<StatsFs | null> | null = null
+
 /** A file system that does not answer is told of by what else stands still; the rest of the page is there. */
-async function collectDisk(to: Instruments, directory: string): Promise<void> {
-  const found = await statfs(directory).catch(() => null)
+export async function collectDisk(
+  to: Pick<Instruments, 'diskFree' | 'diskSize' | 'inodesFree'>,
+  directory: string,
+  look: (path: string) => Promise<StatsFs> = statfs,
+): Promise<void> {
+  diskLook ??= look(directory)
+    .catch(() => null)
+    .finally(() => {
+      diskLook = null
+    })
+  const found = await Promise.race([diskLook, sleep(DISK_PATIENCE_MS, null, { ref: false })])
   to.diskFree.set(found && found.bavail * found.bsize)
   to.diskSize.set(found && found.blocks * found.bsize)
   to.inodesFree.set(found === null ? null : found.ffree)

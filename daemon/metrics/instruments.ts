@@ -1,6 +1,7 @@
 import { TPM_CC } from '../../attestation/tpm2/index.ts'
 import { REASON_CODES } from '../../authorization/index.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
+import type { LifeState } from '../execution-registry.ts'
 import { CAUSES, KILL_ORDERS } from '../launcher/wire.ts'
 import { Counter, exposition, type Family, Gauge, Histogram } from './families.ts'
 
@@ -20,7 +21,11 @@ export const TPM_ERROR_CODES = [
 ] as const
 
 const GATE_STATES = ['UNATTESTED', 'ATTESTED', 'STALE', 'FAILED'] as const
-const LIFE_STATES = ['PREPARING', 'RUNNING', 'FROZEN', 'ENDING'] as const
+/** All of {@link LifeState} but that of executions that have ended. */
+const LIFE_STATES = ['PREPARING', 'RUNNING', 'FROZEN', 'KEPT', 'ENDING'] as const satisfies readonly Exclude<
+  LifeState,
+  'ENDED'
+>[]
 /** How a command is called in docs and TPM 2.0 Part 3. */
 export const TPM_COMMANDS = Object.keys(TPM_CC)
 
@@ -55,7 +60,7 @@ export class Instruments {
   readonly documentEnd = new Gauge(
     'writ_document_not_after_timestamp_seconds',
     'When a document in force ends by itself; absent where it does not.',
-    { document: ['policy', 'host_labels'] },
+    { document: ['policy', 'trust_roots', 'host_labels'] },
   )
 
   readonly decisions = new Counter('writ_decisions_total', 'Decisions on requests, by outcome.', {

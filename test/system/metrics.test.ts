@@ -77,6 +77,7 @@ describe.skipIf(NEEDS_ROOT !== null)('metrics', () => {
       'writ_execution_start_seconds_count 1',
       'writ_decision_seconds_count{operation="execute"} 2',
       'writ_executions{state="RUNNING"} 0',
+      'writ_executions{state="KEPT"} 0',
       'writ_clock_trusted 1',
     ])
       expect(body).toContain(`${line}\n`)
