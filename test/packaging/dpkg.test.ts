@@ -119,7 +119,7 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
       expect(left()).toEqual([...ALL, ...LINEAGE])
       expect(stderr).toContain('writ: /var/lib/writ is left behind')
       expect(host.invoked()).toEqual([
-        'stop writd.socket writd-metrics.socket writd.service writ-launchd.service',
+        'stop writ-setup.service writd.socket writd-metrics.socket writd.service writ-launchd.service',
       ])
     })
 
@@ -139,6 +139,13 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
       expect(host.sh('debconf-show writ')).toBe('')
     })
 
+    test("leaves no unit enabled, a first boot's setup neither", () => {
+      const link = '/etc/systemd/system/multi-user.target.wants/writ-setup.service'
+      host.sh(`mkdir -p "$(dirname ${link})"; ln -s /usr/lib/systemd/system/writ-setup.service ${link}`)
+      expect(host.dpkg(['--purge', 'writ']).status).toBe(0)
+      expect(host.sh("find /etc/systemd/system /var/lib/systemd -name 'writ*'")).toBe('')
+    })
+
     test('leaves nothing of a host that was never provisioned, and asks nothing', () => {
       const { status, stdout, stderr } = host.dpkg(['--purge', 'writ'], {
         env: { DEBIAN_FRONTEND: 'teletype' },
@@ -153,7 +160,7 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
     const remove = () => {
       expect(host.dpkg(['--remove', 'writ']).status).toBe(0)
       expect(host.invoked()).toEqual([
-        'stop writd.socket writd-metrics.socket writd.service writ-launchd.service',
+        'stop writ-setup.service writd.socket writd-metrics.socket writd.service writ-launchd.service',
       ])
       // Masked, so that nobody starts what is no longer there.
       expect(host.sh('readlink /etc/systemd/system/writd.service')).toBe('/dev/null\n')
