@@ -5,8 +5,25 @@ import {
 } from '../../attestation/index.ts'
 import { WritError } from '../../encoding/error.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
-import { type Look, seen, unseen } from '../probe/index.ts'
+import { type Look, seen, unseen, valueIn } from '../probe/index.ts'
 import type { Host } from './host.ts'
+
+/**
+ * The reference values that the host is judged by, as far as they are at hand: those that the configuration names, unless the daemon says that
+ * it has others in force.
+ */
+export async function referenceInForce(host: Host): Promise<Look<ReferenceValues>> {
+  const values = await readReferenceFile(host)
+  if (!values.seen || (await otherInForce(host, values.value)) === null) return values
+  return unseen('unsupported', 'the reference values that are in force are not those of the file')
+}
+
+/** The digest of what the daemon has in force; null if that is the file, or not known. */
+export async function otherInForce(host: Host, { digest }: ReferenceValues): Promise<string | null> {
+  const status = valueIn(await host.status())
+  const inForce = status?.referenceValuesDigest ?? ''
+  return inForce === '' || inForce === digest ? null : inForce
+}
 
 /**
  * The reference values that the configuration names, without their signatures: they are looked at and nothing is judged by them. A running

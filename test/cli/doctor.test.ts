@@ -18,6 +18,7 @@ import {
   boolean,
   DAY_MS,
   daemonConfig,
+  digestOf,
   healthyHost,
   IMA_LOG,
   imaLog,
@@ -51,6 +52,13 @@ function value<T>(look: Look<T>, change: Partial<T>): Look<T> {
 
 function status(host: FakedHost, change: Record<string, unknown>): void {
   host.status = seen({ ...STATUS, ...change } as AttestationStatus)
+}
+
+/** Reference values that the configuration names, and that the daemon has in force. */
+function reference(host: FakedHost, values: Parameters<typeof referenceValues>[0]): void {
+  const envelope = referenceValues(values)
+  host.put('/etc/writ/reference.json', envelope)
+  status(host, { referenceValuesDigest: digestOf(envelope) })
 }
 
 const config = (host: FakedHost, from: string, to: string): void =>
@@ -159,10 +167,7 @@ const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknown, ...F
     'COMMAND_LINE_RISKY',
     host => host.put('/proc/cmdline', `init=/bin/sh ${host.files.get('/proc/cmdline')?.content}`),
   ],
-  [
-    'COMMAND_LINE_UNLISTED',
-    host => host.put('/etc/writ/reference.json', referenceValues({ commandLine: 'other' })),
-  ],
+  ['COMMAND_LINE_UNLISTED', host => reference(host, { commandLine: 'other' })],
   ['IMA_MISSING', host => host.files.delete(IMA_LOG)],
   ['IMA_UNREADABLE', host => host.put(IMA_LOG, imaLog().subarray(0, -3))],
   ['IMA_HASH', host => host.put(IMA_LOG, imaLog({ algorithm: 'sha1' }))],
@@ -170,10 +175,7 @@ const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknown, ...F
     'IMA_BOOT_POLICY',
     host => {
       host.put('/proc/cmdline', 'root=/dev/sda ima_policy=critical_data')
-      host.put(
-        '/etc/writ/reference.json',
-        referenceValues({ commandLine: 'root=/dev/sda ima_policy=critical_data' }),
-      )
+      reference(host, { commandLine: 'root=/dev/sda ima_policy=critical_data' })
     },
   ],
   ['IMA_POLICY_ABSENT', host => host.files.delete('/etc/ima/ima-policy')],
@@ -385,10 +387,12 @@ const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknown, ...F
   ['POLICY_INVALID', host => status(host, { policy: { ...STATUS.policy, valid: false } })],
   ['LABELS_END', host => status(host, { hostLabels: { ...STATUS.hostLabels, notAfter: inDays(1) } })],
   ['TRUST_ENDS', host => host.put('/etc/writ/trust.json', trustRoots(inDays(3)))],
+  // What the file lacks is no error where it is not what the host is judged by.
   [
-    'COMPONENT_UNLISTED',
-    host => host.put('/etc/writ/reference.json', referenceValues({ writd: 'an older one' })),
+    'REFERENCE_DIFFERS',
+    host => host.put('/etc/writ/reference.json', referenceValues({ writd: 'older', commandLine: 'other' })),
   ],
+  ['COMPONENT_UNLISTED', host => reference(host, { writd: 'an older one' })],
   [
     'EVIDENCE_NEAR_BOUND',
     host => status(host, { evidence: { bytes: '95', maxBytes: '100', overBound: false } }),

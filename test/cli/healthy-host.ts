@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { encodeReferenceValues, REFERENCE_VALUES_TYPE } from '../../attestation/index.ts'
 import { signDocument, signTrustRoots } from '../../authorization/index.ts'
 import { seen, type UnitFacts } from '../../cli/probe/index.ts'
+import { openReferenceValues } from '../../cli/reference-values.ts'
 import type { AttestationStatus } from '../../proto/generated/writ/v1/AttestationStatus.ts'
 import { generateKey, publicKeyToPem } from '../../signing/key.ts'
 import { AT, forgeEkChain } from '../attestation/identity/certificate-forge.ts'
@@ -46,6 +47,11 @@ export function referenceValues({ writd = WRITD, commandLine = COMMAND_LINE } = 
   return signDocument(REFERENCE_VALUES_TYPE, encodeReferenceValues(document), OPERATOR)
 }
 
+/** What a daemon says of reference values that it has in force. */
+export function digestOf(envelope: Buffer): string {
+  return openReferenceValues(envelope, [OPERATOR.public]).digest
+}
+
 /** Trust roots that end then. */
 export function trustRoots(notAfter: string): Buffer {
   const key = { key: OPERATOR.public.spki.toString('base64'), holder: 'alice', role: 'approver' as const }
@@ -71,7 +77,7 @@ export const STATUS = {
   state: 'GATE_STATE_ATTESTED',
   reasons: [],
   tier: 'TPM_TIER_HARDWARE',
-  referenceValuesDigest: 'ab',
+  referenceValuesDigest: digestOf(referenceValues()),
   failureEntry: undefined,
   clockEntry: undefined,
   doubtfulTail: undefined,

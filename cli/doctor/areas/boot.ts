@@ -1,7 +1,7 @@
 import { EVENT_LOG, parameter, readSecureBoot, valueIn } from '../../probe/index.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
-import { readReferenceFile } from '../reference.ts'
+import { referenceInForce } from '../reference.ts'
 
 /** Parameters that put somebody else in charge of the boot, or take a wall away. */
 const RISKY: readonly { readonly parameter: RegExp; readonly why: string }[] = [
@@ -129,9 +129,9 @@ async function lookAtCommandLine(host: Host, report: BootReport): Promise<void> 
   }
   if (parameter(boot.value, 'debugfs') === 'on')
     report.found('COMMAND_LINE_RISKY', 'debugfs=on: kernel internals can be written', { where })
-  const values = valueIn(await readReferenceFile(host))
+  const values = valueIn(await referenceInForce(host))
   if (values === null) {
-    report.skip(['COMMAND_LINE_UNLISTED'], 'the configuration names no reference values that can be read')
+    report.skip(['COMMAND_LINE_UNLISTED'], 'the reference values that are in force cannot be read')
     return
   }
   const { commandLines } = values.document

@@ -1,3 +1,4 @@
+import type { ReferenceDocument } from '../../../attestation/index.ts'
 import { readTrustRoots } from '../../../authorization/index.ts'
 import { WritError } from '../../../encoding/error.ts'
 import type { AttestationStatus } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
@@ -5,7 +6,7 @@ import { PACKAGED_COMPONENTS } from '../../components.ts'
 import { valueIn } from '../../probe/index.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
-import { readReferenceFile } from '../reference.ts'
+import { otherInForce, readReferenceFile, referenceInForce } from '../reference.ts'
 
 const DAY_MS = 86_400_000
 /** So many days before a document ends it is spoken of. */
@@ -83,6 +84,12 @@ export const DAEMON = defineArea({
       why: 'From then on no artifact counts.',
       todo: '`writ key trust sign` with a higher --version, then `writ key trust load`.',
     },
+    REFERENCE_DIFFERS: {
+      severity: 'warning',
+      what: 'the daemon judges by other reference values than the file that the configuration names',
+      why: 'What somebody reads in the file is not in force.',
+      todo: 'Where the file is the newer one: `writ reference load FILE`. Else put what was loaded in its place.',
+    },
     COMPONENT_UNLISTED: {
       severity: 'error',
       what: 'the reference values do not have the code that is installed',
@@ -115,7 +122,7 @@ export const DAEMON = defineArea({
       report.found('DAEMON_DOWN', status.reason, { where: host.probes.daemon.socket })
       report.skip(OF_STATUS, 'the daemon does not answer')
     } else report.skip(['DAEMON_DOWN', ...OF_STATUS], status, host.probes.daemon.socket)
-    await lookAtComponents(host, report)
+    await lookAtReference(host, report)
     await lookAtTrust(host, report)
   },
 })
@@ -211,13 +218,27 @@ function lookAtEvidence({ evidence }: AttestationStatus, report: DaemonReport): 
     report.found('EVIDENCE_NEAR_BOUND', `${bytes} of ${maxBytes} bytes`)
 }
 
-async function lookAtComponents(host: Host, report: DaemonReport): Promise<void> {
+async function lookAtReference(host: Host, report: DaemonReport): Promise<void> {
   const values = await readReferenceFile(host)
-  if (!values.seen) {
-    report.skip(['COMPONENT_UNLISTED'], values)
-    return
-  }
-  const { components } = values.value.document
+  const other = values.seen ? await otherInForce(host, values.value) : null
+  if (!values.seen) report.skip(['REFERENCE_DIFFERS'], values)
+  else if (other !== null) {
+    const where = (await host.values()).attestation.referenceValues
+    const short = (digest: string) => digest.slice(0, 16)
+    report.found('REFERENCE_DIFFERS', `in force: ${short(other)}; the file: ${short(values.value.digest)}`, {
+      where,
+    })
+  } else if (!(await host.status()).seen) report.skip(['REFERENCE_DIFFERS'], 'the daemon does not answer')
+  const inForce = await referenceInForce(host)
+  if (inForce.seen) await lookAtComponents(host, inForce.value.document, report)
+  else report.skip(['COMPONENT_UNLISTED'], inForce)
+}
+
+async function lookAtComponents(
+  host: Host,
+  { components }: ReferenceDocument,
+  report: DaemonReport,
+): Promise<void> {
   if (components === 'any') return
   for (const [, path] of PACKAGED_COMPONENTS) {
     const digest = await host.probes.files.sha256(path)
