@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
@@ -96,8 +96,12 @@ describe('the service', () => {
     ...{ load: 'loaded', active: 'inactive', sub: 'dead', file: 'disabled', path: '/x', dropIns: [] },
     ...{ needsReload: false, result: 'success', mainPid: 0, restarts: 0 },
   }
-  const unit = (facts: Partial<UnitFacts>) => ({
-    services: { unit: async () => seen({ ...UNIT, ...facts }) },
+  /** @param then what is seen of the unit once somebody had systemctl do something */
+  const unit = (facts: Partial<UnitFacts>, then: UnitFacts['active'] = 'active') => ({
+    services: {
+      unit: async () =>
+        seen({ ...UNIT, ...facts, ...(existsSync(join(directory, 'called')) ? { active: then } : {}) }),
+    },
   })
   const called = () => readFileSync(join(directory, 'called'), 'utf8').trim().split('\n')
   const path = process.env.PATH
@@ -160,6 +164,17 @@ describe('the service', () => {
       next: expect.stringContaining('journalctl'),
     })
     await expect(start({})).rejects.toThrow('Job failed.')
+  })
+
+  test('a unit that systemd left out, content with itself, is not said to run', async () => {
+    const skipped = context(unit({}, 'inactive'), { places: { etc: '/srv/writ' } })
+    const found = await service.look(skipped)
+    if (found.state !== 'to do') throw new Error(found.state)
+    await expect(found.carryOut()).rejects.toMatchObject({
+      code: 'HOST_UNFIT',
+      message: expect.stringContaining('did not start'),
+      lines: expect.arrayContaining([expect.stringContaining('/srv/writ')]),
+    })
   })
 
   test('nothing is started where that is not wanted, and how is said', async () => {

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { chmod, chown, stat } from 'node:fs/promises'
+import { chmod, chown, realpath, stat } from 'node:fs/promises'
 import { parse } from 'smol-toml'
 import { examineConfig } from '../../../configuration/daemon-file.ts'
 import { MAX_CONFIG_BYTES } from '../../../configuration/read-file.ts'
@@ -12,6 +12,7 @@ import { CliError } from '../../error.ts'
 import { readDocument, writeDocument } from '../../files.ts'
 import { keyFiles } from '../../key-files.ts'
 import { readOwner } from '../../state-directory.ts'
+import { launcherText } from '../launcher-text.ts'
 import { ensurePlace } from '../place.ts'
 import { type Done, done, type Step, type StepContext, toDo } from '../step.ts'
 import { setTomlKeys, TomlEditError } from '../toml-edit.ts'
@@ -26,14 +27,16 @@ export const configuration: Step = {
     const { config, launchd } = context.files
     const text = existsSync(config) ? await readConfigText(config) : null
     const changes = whatToSet(context, text)
+    const launcher = await launcherText(context)
     const missing = [...(text === null ? [config] : []), ...(existsSync(launchd) ? [] : [launchd])]
-    if (changes.size === 0 && missing.length === 0)
+    if (changes.size === 0 && missing.length === 0 && launcher === null)
       return done([`configuration  ${config}`], await check(context))
     const will = [
       ...missing.map(file => `write ${file}, as it is shipped`),
       ...[...changes].map(([key, value]) => `set ${key} = ${JSON.stringify(value)}`),
+      ...(launcher === null || missing.includes(launchd) ? [] : [`set user and logs in ${launchd}`]),
     ]
-    return toDo(will, () => carryOut(context, text, changes))
+    return toDo(will, () => carryOut(context, { text, changes, launcher }))
   },
 }
 
@@ -114,11 +117,16 @@ function includesAll(said: unknown, value: readonly unknown[]): boolean {
   return Array.isArray(said) && value.every(item => said.includes(item))
 }
 
-async function carryOut(
-  context: StepContext,
-  text: string | null,
-  changes: ReadonlyMap<KeyName, TomlValue>,
-): Promise<Done> {
+/** What is to be written. */
+interface Work {
+  /** writd.toml as it is; null where there is none. */
+  readonly text: string | null
+  readonly changes: ReadonlyMap<KeyName, TomlValue>
+  /** What launchd.conf is to be; null where it is as it should be. */
+  readonly launcher: string | null
+}
+
+async function carryOut(context: StepContext, { text, changes, launcher }: Work): Promise<Done> {
   const { config, launchd } = context.files
   await ensurePlace(context.answers.places.etc)
   const did: string[] = []
@@ -126,32 +134,11 @@ async function carryOut(
     await writeConfig(config, edited(config, text ?? shippedText(), changes))
     did.push(`configuration  ${config}: ${[...changes.keys()].join(', ') || 'as it is shipped'}`)
   }
-  if (!existsSync(launchd)) {
-    await writeDocument(launchd, launcherText(context))
+  if (launcher !== null) {
+    await writeConfig(launchd, launcher)
     did.push(`launcher       ${launchd}`)
   }
   return { did, warnings: await check(context) }
-}
-
-/** launchd.conf as it is shipped, for the user and the logs that the answers name. */
-function launcherText({ answers: { daemon, places } }: StepContext): string {
-  const { uid, gid } = /^[0-9]/.test(daemon.user) ? readOwner(daemon.user) : { uid: null, gid: null }
-  const lines: Readonly<Record<string, string>> = {
-    writd_user: uid === null ? `writd_user = ${daemon.user}` : `writd_uid = ${uid}\nwritd_gid = ${gid}`,
-    event_log: `event_log = ${places.event_log}`,
-    userspace_log: log('userspace_log', places.userspace_log),
-    ima_log: log('ima_log', places.ima_log),
-  }
-  return shippedFile('launcherConfig')
-    .toString('utf8')
-    .replace(
-      /^(writd_user|event_log|userspace_log|ima_log) = .*$/gm,
-      (line, key: string) => lines[key] ?? line,
-    )
-}
-
-function log(key: string, path: string): string {
-  return path === 'none' ? `# ${key}: there is none` : `${key} = ${path}`
 }
 
 function edited(path: string, text: string, changes: ReadonlyMap<KeyName, TomlValue>): string {
@@ -168,14 +155,14 @@ function edited(path: string, text: string, changes: ReadonlyMap<KeyName, TomlVa
   }
 }
 
-/** In the place of the one that is there, with its owner and mode. */
+/** In the place of the one that is there, with its owner and mode; where that is a link, in the place of what it leads to. */
 async function writeConfig(path: string, text: string): Promise<void> {
-  const before = existsSync(path) ? await stat(path) : null
-  await writeDocument(path, text, { replace: true, mode: before === null ? 0o644 : before.mode & 0o777 })
-  if (before !== null) {
-    await chown(path, before.uid, before.gid)
-    await chmod(path, before.mode & 0o777)
-  }
+  if (!existsSync(path)) return writeDocument(path, text)
+  const file = await realpath(path)
+  const { mode, uid, gid } = await stat(file)
+  await writeDocument(file, text, { replace: true, mode: mode & 0o777 })
+  await chown(file, uid, gid)
+  await chmod(file, mode & 0o777)
 }
 
 /** @returns warnings @throws CliError with every error */

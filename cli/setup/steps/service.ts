@@ -41,9 +41,9 @@ export const service: Step = {
   },
 }
 
-function lookAtUnit({ changed }: StepContext, unit: { file: string; active: string }): Found {
+function lookAtUnit(context: StepContext, unit: { file: string; active: string }): Found {
   const found = [`${UNIT}   ${unit.file}, ${unit.active}`]
-  const restart = unit.active === 'active' && changed.has('configuration')
+  const restart = unit.active === 'active' && context.changed.has('configuration')
   if (unit.file === 'enabled' && unit.active === 'active' && !restart) return done(found)
   const will = [
     ...(unit.file === 'enabled' ? [] : [`systemctl enable ${UNIT}`]),
@@ -56,10 +56,29 @@ function lookAtUnit({ changed }: StepContext, unit: { file: string; active: stri
       // A host whose daemon gave up before may try again.
       if (unit.active === 'failed') await systemctl(['reset-failed', UNIT], OFFLINE_MS)
       await systemctl([restart ? 'restart' : 'start', UNIT], START_MS)
+      await requireStarted(context)
       return { did: [`${UNIT}   enabled, active`] }
     },
     found,
   )
+}
+
+/**
+ * systemctl is content with a unit that was left out because of its conditions.
+ *
+ * @throws CliError `HOST_UNFIT`
+ */
+async function requireStarted({ answers: { places }, probes }: StepContext): Promise<void> {
+  const unit = await probes.services.unit(UNIT)
+  if (!unit.seen || unit.value.active !== 'inactive') return
+  throw new CliError('HOST_UNFIT', `systemd did not start ${UNIT}: its conditions are not met`, {
+    at: UNIT,
+    lines: [
+      'the units want /etc/writ, /var/lib/writ and /etc/writ/credentials as they are shipped',
+      `places.etc is ${places.etc}, places.state_directory is ${places.state_directory}, places.credentials is ${places.credentials ?? 'left open'}`,
+    ],
+    next: `\`systemctl status ${UNIT}\` names the condition. Set the host up with the usual places, or have the units name others (systemctl edit).`,
+  })
 }
 
 /** What the image's first boot goes on with (packaging/systemd/writ-setup.service), where the answers for it are in the image. */
