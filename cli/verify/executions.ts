@@ -2,6 +2,7 @@ import { parseRecord } from '../../authorization/index.ts'
 import { parseCarried } from '../../lineage/index.ts'
 import type { ReadBlob } from './documents.ts'
 import { DroppedEntries } from './dropped-entries.ts'
+import { checkRenewed } from './goes-on.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 
 /** Events that name the permit of their execution. */
@@ -21,7 +22,9 @@ interface Life {
   readonly permit: number
   /** The entry since its last freeze, thaw or adoption, and of this run, that says that it may go on. */
   renewal: number | null
-  /** The run that handed it over last; null if none has. */
+  /** The run that started it, or adopted it last: its own. */
+  run: Run | null
+  /** The run that handed it over last; null if none has, or another run has adopted it since. */
   handedOver: Run | null
 }
 
@@ -61,7 +64,11 @@ export async function checkExecutions(
       if (event.type === 'daemon-start') {
         run = { index, bootId: event.bootId }
         // What a daemon decided is nothing that the next one may go on by.
-        for (const life of lives.values()) life.renewal = null
+        for (const life of lives.values()) {
+          life.renewal = null
+          // What was adopted is in nobody's hands any more unless it was handed over anew.
+          if (life.run !== life.handedOver) life.handedOver = null
+        }
         return
       }
       // What the log before this one left running: its permit and its START are there.
@@ -73,7 +80,8 @@ export async function checkExecutions(
         if (lives.has(event.executionId)) throw new StepFailure('a second permit of one execution')
         const { executionId } = event
         lives.set(executionId, {
-          ...{ state: 'permitted', frozen: false, permit: index, renewal: null, handedOver: null },
+          ...{ state: 'permitted', frozen: false, permit: index, renewal: null },
+          ...{ run: null, handedOver: null },
         })
         return
       }
@@ -90,6 +98,7 @@ export async function checkExecutions(
         if (life?.state !== 'permitted') throw new StepFailure('a START without a permit of its own')
         await dropped.unless(index, () => compareSubjects(event, entries, blob))
         life.state = 'started'
+        life.run = run
         count.starts++
       } else if (event.type === 'execution-end') {
         if (life === undefined || life.state === 'ended')
@@ -99,6 +108,8 @@ export async function checkExecutions(
       } else {
         hold(index, event, life, count)
         carry(event, life, run, count)
+        if (life !== undefined && (event.type === 'thaw' || event.type === 'adoption'))
+          await dropped.unless(index, () => checkRenewed(event, life.permit, entries, blob))
       }
     })
   }
@@ -140,6 +151,7 @@ function hold(index: number, event: LogEntry['event'], life: Life | undefined, c
 function carry(event: LogEntry['event'], life: Life | undefined, run: Run | null, count: Counts): void {
   if (event.type === 'hand-over') {
     if (life?.state !== 'started' || life.frozen) throw new StepFailure('a hand-over of what did not run')
+    if (life.run !== run) throw new StepFailure('a hand-over by a run that had not taken it over')
     life.handedOver = run
     count.handOvers++
   } else if (event.type === 'adoption') {
@@ -152,6 +164,7 @@ function carry(event: LogEntry['event'], life: Life | undefined, run: Run | null
       throw new StepFailure('an adoption without a decision of this run that permits it')
     // The launcher may refuse: it then stays kept, and the next one needs a decision of its own.
     life.renewal = null
+    life.run = run
     count.adoptions++
   }
 }

@@ -4,6 +4,7 @@ import type { PublicKey } from '../../signing/key.ts'
 import type { ReadBlob } from './documents.ts'
 import { DroppedEntries } from './dropped-entries.ts'
 import type { LogState } from './log-state.ts'
+import { OldLeases } from './old-leases.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 import { RECORDED_MS } from './timeline.ts'
 
@@ -23,10 +24,12 @@ export async function checkLapsed(
   const dropped = new DroppedEntries()
   const ends = new Map<string, EventOf<'execution-end'>>()
   for (const { event } of entries) if (event.type === 'execution-end') ends.set(event.executionId, event)
+  const oldLeases = new OldLeases()
   let late = 0
   for (const entry of entries) {
     await atEntry(entry.index, async () => {
       await state.apply(entry)
+      oldLeases.apply(entry, state)
       const { event } = entry
       if (event.type === 'thaw' || event.type === 'adoption') checkGoesOn(entry.index, event, state, entries)
       if (event.type !== 'execution-start') return

@@ -1,12 +1,36 @@
 import { describe, expect, test } from 'vitest'
 import { checkExecutions } from '../../cli/verify/executions.ts'
+import { OldLeases } from '../../cli/verify/old-leases.ts'
 import type { Holds, LogEntry } from '../../cli/verify/steps.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { decide } from '../authorization/scenario.ts'
 
 const ID = 'ab'.repeat(16)
 const { record, terms } = decide()
+const { inputs, ...rest } = JSON.parse(record.toString())
+const { epoch } = inputs.gate
+/** Records of decisions, by the name that their entries have for them. */
+const RECORDS: Record<string, Buffer> = {
+  r: record,
+  again: Buffer.from(
+    JSON.stringify({ ...rest, inputs: { ...inputs, request: { ...inputs.request, operation: 'continue' } } }),
+  ),
+  'of another artifact': Buffer.from(
+    JSON.stringify({
+      ...rest,
+      inputs: { ...inputs, artifact: { ...inputs.artifact, digest: 'cd'.repeat(32) } },
+    }),
+  ),
+  'of another command': Buffer.from(
+    JSON.stringify({ ...rest, inputs: { ...inputs, request: { ...inputs.request, argv: ['other'] } } }),
+  ),
+  'of another epoch': Buffer.from(
+    JSON.stringify({ ...rest, inputs: { ...inputs, gate: { ...inputs.gate, epoch: epoch + 1 } } }),
+  ),
+}
 const subjects = [terms?.program, ...(terms?.files ?? [])].map(file => file?.sha256 ?? '')
+
+const ALLOWED = { type: 'renewal', outcome: 'permit', executionId: ID }
 
 /** What the check looks at of each kind of entry. */
 const EVENTS = {
@@ -15,7 +39,10 @@ const EVENTS = {
   permit: { type: 'decision', outcome: 'permit', executionId: ID, record: 'r' },
   start: { type: 'execution-start', executionId: ID, decision: 0, subjects },
   freeze: { type: 'freeze', executionId: ID, decision: 0 },
-  allowed: { type: 'renewal', outcome: 'permit', executionId: ID },
+  allowed: { type: 'renewal', outcome: 'permit', executionId: ID, record: 'again' },
+  'allowed with another artifact': { ...ALLOWED, record: 'of another artifact' },
+  'allowed with another command': { ...ALLOWED, record: 'of another command' },
+  'allowed in another epoch': { ...ALLOWED, record: 'of another epoch' },
   denied: { type: 'renewal', outcome: 'deny', executionId: ID },
   end: { type: 'execution-end', executionId: ID, decision: 0, confirmedDead: true },
   'hand-over': { type: 'hand-over', executionId: ID, over: 'restart', decision: 0 },
@@ -31,13 +58,19 @@ async function check(...steps: Step[]): Promise<Holds> {
     const [, type, renewal] = /^(thaw|adoption) (.*)/.exec(step) ?? []
     const event =
       type !== undefined
-        ? { type, executionId: ID, renewal: Number(renewal), ...(type === 'adoption' && { decision: 0 }) }
+        ? {
+            type,
+            executionId: ID,
+            epoch,
+            renewal: Number(renewal),
+            ...(type === 'adoption' && { decision: 0 }),
+          }
         : EVENTS[step as keyof typeof EVENTS]
     // Those of its own permit, wherever that stands.
     const own = 'decision' in event && event.decision === 0 ? { decision: steps.indexOf('permit') } : {}
     return { index, event: { ...event, ...own } as unknown as LineageEvent } as LogEntry
   })
-  return (await checkExecutions(entries, async () => record)) as Holds
+  return (await checkExecutions(entries, async name => RECORDS[name] ?? record)) as Holds
 }
 
 describe('what was frozen', () => {
@@ -127,6 +160,26 @@ describe('what a later run of the daemon took over', () => {
       [...before, 'run', 'allowed', 'adoption 5', 'adoption 5'],
       'without a decision of this run',
     ],
+    [
+      'it was adopted since',
+      [...before, 'run', 'allowed', 'adoption 5', 'run', 'allowed', 'adoption 8'],
+      'no earlier',
+    ],
+    [
+      'a decision on another artifact',
+      [...before, 'run', 'allowed with another artifact', 'adoption 5'],
+      'something else',
+    ],
+    [
+      'a decision on another command',
+      [...before, 'run', 'allowed with another command', 'adoption 5'],
+      'something else',
+    ],
+    [
+      'a decision of another epoch',
+      [...before, 'run', 'allowed in another epoch', 'adoption 5'],
+      'another epoch',
+    ],
     ['a boot in between', [...before, 'run after a boot', 'allowed', 'adoption 5'], 'over a boot'],
     ['it has ended', [...before, 'run', 'allowed', 'end', 'adoption 5'], 'did not run'],
     ['it was frozen', [...before, 'freeze', 'run', 'allowed', 'adoption 6'], 'did not run'],
@@ -138,7 +191,72 @@ describe('what a later run of the daemon took over', () => {
     ['before its start', ['run', 'permit', 'hand-over'], 'did not run'],
     ['of what is frozen', ['run', 'permit', 'start', 'freeze', 'hand-over'], 'did not run'],
     ['that names another permit', ['run', 'permit', 'start', 'hand-over of another'], 'another permit'],
+    ['by a run that never adopted it', [...before, 'run', 'hand-over'], 'had not taken it over'],
   ])('a hand-over is a failure: %s', async (_, steps, message) => {
     await expect(check(...steps)).rejects.toThrow(message)
+  })
+})
+
+describe('the lease that something was kept under', () => {
+  const MAX_AGE_MS = 12_000
+  /** Each entry with its instant in seconds. */
+  const leases = (...events: [number, object][]) => {
+    const old = new OldLeases()
+    const state = { config: { newest: { maxEvidenceAgeMs: MAX_AGE_MS } } } as never
+    events.forEach(([at, event], index) => {
+      old.apply({ index, event: { executionId: ID, bootNs: String(at * 1e9), ...event } } as never, state)
+    })
+  }
+  const run = { type: 'daemon-start' }
+  const good = { type: 'appraisal', verdict: 'pass' }
+  const start = { type: 'execution-start' }
+  const handOver = { type: 'hand-over' }
+  const adoption = { type: 'adoption' }
+
+  test('is that of the last good evidence of the run that handed it over', () => {
+    leases([1, run], [2, good], [3, start], [4, handOver], [5, good], [8, run], [9, good], [16, adoption])
+    leases([1, run], [2, good], [3, start], [4, handOver], [8, run], [9, { ...good, verdict: 'fail' }])
+  })
+
+  test.each<[string, [number, object][]]>([
+    [
+      'by evidence of the next run',
+      [
+        [1, run],
+        [2, good],
+        [3, start],
+        [4, handOver],
+        [20, run],
+        [24, good],
+        [25, adoption],
+      ],
+    ],
+    [
+      'by evidence that was not good',
+      [
+        [1, run],
+        [2, good],
+        [3, start],
+        [4, handOver],
+        [9, { ...good, verdict: 'fail' }],
+        [20, run],
+        [25, adoption],
+      ],
+    ],
+    [
+      'over two runs',
+      [
+        [1, run],
+        [2, good],
+        [3, start],
+        [4, handOver],
+        [8, run],
+        [9, good],
+        [20, run],
+        [25, adoption],
+      ],
+    ],
+  ])('is not made longer %s', (_, events) => {
+    expect(() => leases(...events)).toThrow('after the lease that it was kept under')
   })
 })
