@@ -150,15 +150,15 @@ export class Output {
    * Gives on what was read, and no more. To be called in the turn in which the streams were released.
    *
    * @param rest what that said of the outputs
-   * @returns once all of it has been given on: bytes of both since the workload started
+   * @returns once all of it has been given on: bytes of both since the workload started; null if there were more than the limit, for which it has to end
    */
-  async handOver(rest: Pick<Released, 'stdout' | 'stderr'>): Promise<number> {
+  async handOver(rest: Pick<Released, 'stdout' | 'stderr'>): Promise<number | null> {
     Object.assign(this.#rest, { stdout: rest.stdout, stderr: rest.stderr })
     // A terminal has a stream over that which was let go of.
     this.discard()
     this.begin()
     await this.#pumps
-    return this.#given
+    return this.#limited ? null : this.#given
   }
 
   async #pump(name: 'stdout' | 'stderr', readable: Readable): Promise<void> {

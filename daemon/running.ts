@@ -112,7 +112,8 @@ export class Running {
   /**
    * Lets go of the streams, and gives on what was read of them.
    *
-   * @returns how much went through in all; null if whoever reads the output did not take it within that time, or there is nobody
+   * @returns how much went through in all; null if whoever reads the output did not take it within that time, there is nobody, or it was more than
+   *   the limit
    */
   async letGo(withinMs: number): Promise<{ stdinBytes: number; outputBytes: number } | null> {
     const { prepared, socket, before } = this.#o

@@ -172,7 +172,7 @@ export class Leaving {
       else
         log.warn(
           { event: 'execution-not-kept', executionId, reason: 'OUTPUT_NOT_TAKEN' },
-          'what was read of its output did not reach its caller: the next run ends it',
+          'what was read of its output did not reach its caller, or was too much: the next run ends it',
         )
     } catch (err) {
       log.error({ err, executionId }, 'a hand-over could not be recorded: the next run ends it')

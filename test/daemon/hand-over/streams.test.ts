@@ -60,7 +60,7 @@ describe('streams that are handed over', () => {
         const released = opened.release()
         const before = written
         written = input.handOver(released.stdinBytes)
-        given = await output.handOver(released)
+        given = (await output.handOver(released)) ?? Number.NaN
         expect(given).toBe(got.reduce((sum, { length }) => sum + length, 0))
         expect(written).toBeGreaterThanOrEqual(before)
       }
@@ -127,6 +127,20 @@ describe('streams that are handed over', () => {
     output.begin()
     await expect.poll(() => got.sort()).toEqual(['stderr err\n', 'stdout out\n'])
     expect(await output.handOver(opened.release())).toBe(18)
+  })
+
+  test('are not handed over with more than the limit, which nobody would end it for any more', async () => {
+    const kept = workload('echo 0123456789; sleep 5')
+    const opened = kept.adopt()
+    const got: string[] = []
+    let over = 0
+    const caller = streams({ output: async (_, bytes) => void got.push(String(bytes)) })
+    const output = new Output(caller, opened, 25, () => over++, undefined, undefined, 20)
+    // It has been read, and nobody has been given it.
+    opened.stdout?.read(0)
+    await expect.poll(() => opened.stdout?.readableLength).toBe(11)
+    expect(await output.handOver(opened.release())).toBe(null)
+    expect([got, over]).toEqual([['01234'], 1])
   })
 
   test('count for a limit what was given on before', async () => {

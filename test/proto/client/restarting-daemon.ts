@@ -54,7 +54,7 @@ class Kept {
       over = true
       const released = opened.release()
       this.stdinBytes = input.handOver(released.stdinBytes)
-      this.outputBytes = await output.handOver(released)
+      this.outputBytes = (await output.handOver(released)) ?? Number.NaN
       await streams.handedOver(this.stdinBytes)
       handedOver.resolve(null)
     }
