@@ -29,6 +29,19 @@ const CAUSES: Readonly<Record<string, EndCauseInput>> = {
 /** Causes that mean that the gate closed; which way, the gate knows. */
 const GATE_CAUSES: ReadonlySet<string> = new Set(['EPOCH', 'LEASE', 'LAPSE', 'GRACE'])
 
+/** The end of an execution that had no first instruction, where the launcher tells of none. */
+export function neverStarted(executionId: string, bootNs: bigint, confirmedDead: boolean): LaunchEnded {
+  return {
+    executionId,
+    cause: 'NOT_STARTED',
+    exitCode: null,
+    signal: null,
+    rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
+    bootNs,
+    confirmedDead,
+  }
+}
+
 /**
  * How an execution ended, for the API.
  *

@@ -5,6 +5,7 @@ import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.
 import { Controls } from './controls.ts'
 import { type Caller, DeniedError, type ExecuteStreams, StartingError } from './core.ts'
 import { Endings } from './endings.ts'
+import { neverStarted } from './execution-end.ts'
 import { recordStart } from './execution-entries.ts'
 import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
@@ -386,15 +387,8 @@ export class Executor {
       ended,
       new Promise<null>(resolve => setTimeout(resolve, patienceMs, null)),
     ])
-    const end: LaunchEnded = settled ?? {
-      executionId,
-      cause: 'NOT_STARTED',
-      exitCode: null,
-      signal: null,
-      rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
-      bootNs: this.#o.bootNs(),
-      confirmedDead: !this.#o.launcher.knows(executionId),
-    }
+    const confirmedDead = !this.#o.launcher.knows(executionId)
+    const end = settled ?? neverStarted(executionId, this.#o.bootNs(), confirmedDead)
     if (!end.confirmedDead) this.endings.recordLate(executionId, ended)
     const why = reason === null ? '' : recordedReason(reason).message
     const message = await this.endings.conclude(executionId, end, why)
