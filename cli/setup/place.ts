@@ -1,9 +1,9 @@
-import { lstat, mkdir } from 'node:fs/promises'
+import { mkdir, stat } from 'node:fs/promises'
 import { CliError } from '../error.ts'
 import { systemReason } from '../files.ts'
 
 /**
- * Makes the directory of configuration and documents, or accepts one that nobody but root can write.
+ * Makes the directory of configuration and documents, or accepts one that nobody but root can write. It may be behind a link.
  *
  * @throws CliError
  */
@@ -16,7 +16,7 @@ export async function ensurePlace(path: string): Promise<void> {
       cause,
     })
   }
-  const { mode, uid } = await lstat(path)
+  const { mode, uid } = await stat(path)
   if ((mode & 0o022) === 0 && (uid === 0 || uid === process.geteuid?.())) return
   throw new CliError('HOST_UNFIT', `${path} can be written by others than root`, {
     at: path,

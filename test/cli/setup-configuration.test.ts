@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -97,6 +98,16 @@ describe('the configuration', () => {
       configure({ places: { ima_log: '/srv/ima' }, daemon: { user: '61191:61191' } }),
     ).rejects.toMatchObject({ code: 'FILE_EXISTS', message: expect.stringContaining('writd_uid = 61190') })
     expect(text('launchd.conf')).toBe(own)
+  })
+
+  test('is written into a directory behind a link, and into none that others can write', async () => {
+    symlinkSync(etc, `${etc}-link`)
+    expect(await configure({ places: { etc: `${etc}-link` } })).toBe('to do')
+    expect(text('writd.toml')).toContain('governance_keys')
+    rmSync(at('writd.toml'))
+    chmodSync(etc, 0o777)
+    await expect(configure()).rejects.toMatchObject({ code: 'HOST_UNFIT' })
+    expect(existsSync(at('writd.toml'))).toBe(false)
   })
 
   test('behind a link is changed where the link leads, with its mode; a link that leads nowhere stays', async () => {

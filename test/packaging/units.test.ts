@@ -65,6 +65,8 @@ describe('the unit of the first boot', () => {
     expect(unit.get('ExecStart')).toEqual([
       '/usr/bin/writ setup --stage first-boot --answers /etc/writ/setup.toml',
     ])
+    // docs/setup.md has keys below /root.
+    expect(unit.get('ProtectHome')).toEqual(['read-only'])
     expect(unit.get('ExecStartPost')?.join()).toContain('disable writ-setup.service')
     expect(unit.get('Type')).toEqual(['oneshot'])
   })
