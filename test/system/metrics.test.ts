@@ -90,6 +90,7 @@ describe.skipIf(NEEDS_ROOT !== null)('metrics', () => {
       ['writ_tpm_command_seconds_count{command="Quote"}', 1, 100],
       ['writ_attestation_cycle_seconds_count', 1, 100],
       ['writ_gate_state_since_timestamp_seconds', Date.now() / 1000 - 60, Date.now() / 1000 + 1],
+      ['writ_document_not_after_timestamp_seconds{document="trust_roots"}', Date.now() / 1000, 1e10],
       ['writ_state_free_bytes', 1, 1e15],
       ['writ_rpc_connections', 0, 10],
       ['process_resident_memory_bytes', 5e7, 4e8],
