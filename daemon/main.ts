@@ -24,6 +24,8 @@ const USAGE = `usage: writd [--config FILE]   (default: ${DEFAULT_CONFIG})`
 const STOP_MS = 10_000
 /** What a stop may take beyond that and the calls' time to finish: the last entries, checkpoint and counter, each of which may wait for the TPM. */
 const STOP_SLACK_MS = 60_000
+/** A start that takes longer waits for something, and says meanwhile what else is wrong. */
+const LONG_START_MS = 5_000
 /** What Node's own exit may take; it is milliseconds unless a thread hangs. */
 const EXIT_MS = 2_000
 
@@ -54,16 +56,20 @@ async function main(): Promise<number> {
   }
   watchdog.follow(start.progress)
   const { stateDirectory } = settings.whole.daemon
+  const started = Promise.withResolvers<void>()
+  setTimeout(started.resolve, LONG_START_MS).unref()
   const metrics = await serveMetrics({
     ...{ instruments, log, passed: passed.metrics, path: settings.whole.metrics.socket ?? null },
     before: { startedMs, stateDirectory, rpc: server },
     parts: () => start.parts,
     core: () => start.core,
     late: () => watchdog.late,
+    started: started.promise,
   })
   process.once('exit', () => metrics?.close())
   const parts = await start.assemble()
   if (parts === null) return 0
+  started.resolve()
   if (stop.aborted) {
     await shutDown(parts, server, 'stopped at its start', isRestart())
     return 0

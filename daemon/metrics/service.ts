@@ -3,6 +3,7 @@ import type { DaemonCore } from '../core.ts'
 import type { DaemonParts } from '../parts.ts'
 import type { Late } from '../progress.ts'
 import type { SafeSocket } from '../rpc/socket.ts'
+import { SocketError } from '../rpc/socket-error.ts'
 import { type Before, collect } from './collect.ts'
 import { watchEventLoop } from './event-loop.ts'
 import { metricsServer } from './http.ts'
@@ -21,7 +22,9 @@ export interface MetricsServiceOptions {
   readonly passed: number | null
   /** Of a socket that the daemon makes itself. */
   readonly path: string | null
-  readonly log: Pick<Logger, 'error' | 'info' | 'warn'>
+  /** Resolves when the daemon has been put together, or takes its time: one that does not start says why, and nothing else. */
+  readonly started: Promise<unknown>
+  readonly log: Pick<Logger, 'debug' | 'error'>
 }
 
 /**
@@ -31,7 +34,7 @@ export interface MetricsServiceOptions {
  * @returns null if nothing is served
  */
 export async function serveMetrics(options: MetricsServiceOptions): Promise<SafeSocket | null> {
-  const { instruments, before, parts, core, late, passed, path, log } = options
+  const { instruments, before, parts, core, late, passed, path, started, log } = options
   watchEventLoop(instruments)
   if (passed === null && path === null) return null
   const sources = {
@@ -45,10 +48,11 @@ export async function serveMetrics(options: MetricsServiceOptions): Promise<Safe
   const server = metricsServer(sources, err => log.error({ err }, 'metrics could not be told'))
   try {
     const socket = await listenForMetrics(server, passed, path)
-    log.info({ socket: socket?.path }, 'serving metrics')
+    log.debug({ socket: socket?.path }, 'serving metrics')
     return socket
-  } catch (err) {
-    log.error({ event: 'metrics-failed', err }, 'no metrics are served')
+  } catch (error) {
+    const why = error instanceof SocketError ? { code: error.code, reason: error.message } : { err: error }
+    void started.then(() => log.error({ event: 'metrics-failed', ...why }, 'no metrics are served'))
     return null
   }
 }

@@ -304,7 +304,9 @@ describe('the package', () => {
 
   it('its units start what it has', () => {
     for (const unit of readdirSync(join(built.root, 'usr/lib/systemd/system'))) {
-      for (const [, program = ''] of read(`usr/lib/systemd/system/${unit}`).matchAll(/^Exec\w+=(\S+)/gm)) {
+      for (const [, program = ''] of read(`usr/lib/systemd/system/${unit}`).matchAll(
+        /^Exec\w+=[-@:+!|]*(\S+)/gm,
+      )) {
         expect([unit, existsSync(join(built.root, program))]).toEqual([unit, true])
       }
     }
