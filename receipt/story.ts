@@ -132,7 +132,10 @@ function checkOrder({
       throw inconsistent('it is not between START and END', index)
     if ('decision' in event && event.decision !== permit.index)
       throw inconsistent('it names another permit', index)
-    if ((event.type === 'thaw' || event.type === 'adoption') && !isPermitted(between, event.renewal, index))
+    if (
+      (event.type === 'thaw' || event.type === 'adoption') &&
+      !isPermitted(between, permit, event.renewal, index)
+    )
       throw inconsistent('it goes on without a decision that permits it', index)
     if (event.type === 'adoption' && !isHandedOver(between, index))
       throw inconsistent('it was taken over, and nobody had handed it over', index)
@@ -142,10 +145,25 @@ function checkOrder({
   if (!end.event.confirmedDead) throw inconsistent('it was not seen to be dead', end.index)
 }
 
-/** Whether an entry before this one is a decision to go on that permits. */
-function isPermitted(between: Story['between'], renewal: number, before: number): boolean {
+/** Whether an entry before this one is a decision to go on that permits, with the artifact of the permit, and that nothing else has gone on by. */
+function isPermitted(
+  between: Story['between'],
+  permit: Story['permit'],
+  renewal: number,
+  before: number,
+): boolean {
   const entry = between.find(({ index }) => index === renewal)
-  return entry?.event.type === 'renewal' && entry.event.outcome === 'permit' && renewal < before
+  const isUsed = between.some(
+    ({ index, event }) =>
+      (event.type === 'thaw' || event.type === 'adoption') && index < before && event.renewal === renewal,
+  )
+  return (
+    entry?.event.type === 'renewal' &&
+    entry.event.outcome === 'permit' &&
+    entry.event.artifact === permit.event.artifact &&
+    renewal < before &&
+    !isUsed
+  )
 }
 
 /** Whether an entry before this one says that it is kept for a later run of the daemon. */

@@ -157,6 +157,12 @@ describe('a story', () => {
     }
     const ahead = start.index + 1
     expect((await readStory(goesOn('permit', ahead), blob)).between.length).toBe(2)
+    const [other, twice] = [goesOn('permit', ahead), goesOn('permit', ahead)]
+    const thawed = other.findIndex(({ event }) => event.type === 'thaw')
+    Object.assign(other[thawed - 1]?.event ?? {}, { artifact: 'ee'.repeat(32) })
+    twice.splice(thawed + 1, 0, { ...(twice[thawed] as Numbered), index: start.index + 2.5 })
+    for (const forged of [other, twice])
+      await expect(readStory(forged, blob)).rejects.toThrow('without a decision that permits')
     for (const [outcome, renewal] of [
       ['deny', ahead],
       ['permit', ahead + 1],
