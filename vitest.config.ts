@@ -48,8 +48,8 @@ export default defineConfig({
     ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Two: swtpm, launcher and daemon tests each run several processes of their own.
-    maxWorkers: 2,
+    // Of two processors: tests of whole hosts run several processes of their own, and wait for each other's deadlines half of the time.
+    maxWorkers: 3,
     pool: 'forks',
     allowOnly: false,
     globalSetup: 'test/support/setup.ts',
