@@ -54,7 +54,7 @@ export interface ExecutorOptions {
   readonly log: Logger
 }
 
-const NOTHING_YET: Carried = { stdinBytes: 0, outputBytes: 0 }
+const NOTHING_YET: Carried = { stdinBytes: 0, outputBytes: 0, inputEnded: false }
 
 /** Of a terminal whose caller does not say its own (DEC VT100, as everywhere). */
 const USUAL_SIZE = { rows: 24, columns: 80 }

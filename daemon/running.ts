@@ -11,7 +11,12 @@ export type ConnectedStreams = Omit<ExecuteStreams, 'started' | 'digest' | 'term
 export interface Carried {
   readonly stdinBytes: number | null
   readonly outputBytes: number | null
+  /** Whether its input has ended, for it. */
+  readonly inputEnded: boolean
 }
+
+/** The same, where all of it is known. */
+export type CarriedInAll = { readonly [K in keyof Carried]: NonNullable<Carried[K]> }
 
 export interface RunningOptions {
   readonly executionId: string
@@ -76,7 +81,8 @@ export class Running {
   connect(streams: ConnectedStreams, digests: StreamDigests | null = null): void {
     const { prepared, outputLimit, onLimit, keep, before } = this.#o
     this.hashed = digests !== null
-    this.#input = new Input(streams, prepared.stdin, digests?.input(), before.stdinBytes ?? 0)
+    const stdin = before.inputEnded ? null : prepared.stdin
+    this.#input = new Input(streams, stdin, digests?.input(), before.stdinBytes ?? 0)
     this.#output = new Output(
       streams,
       prepared,
@@ -115,9 +121,10 @@ export class Running {
    * @returns how much went through in all; null if whoever reads the output did not take it within that time, there is nobody, or it was more than
    *   the limit
    */
-  async letGo(withinMs: number): Promise<{ stdinBytes: number; outputBytes: number } | null> {
+  async letGo(withinMs: number): Promise<CarriedInAll | null> {
     const { prepared, socket, before } = this.#o
     const { stdinBytes: written, ...rest } = prepared.release()
+    const inputEnded = before.inputEnded || rest.inputEnded
     const stdinBytes = this.#input?.handOver(written) ?? before.stdinBytes ?? 0
     const given = this.#output?.handOver(rest) ?? before.outputBytes ?? 0
     socket?.close()
@@ -126,7 +133,7 @@ export class Running {
     const timer = setTimeout(late.resolve, withinMs, null)
     const outputBytes = await Promise.race([given, late.promise])
     clearTimeout(timer)
-    return outputBytes === null ? null : { stdinBytes, outputBytes }
+    return outputBytes === null ? null : { stdinBytes, outputBytes, inputEnded }
   }
 
   /** Tells whoever is connected that it goes on without this daemon. @param what null: not all that it wrote has reached its caller */

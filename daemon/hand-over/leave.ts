@@ -3,7 +3,7 @@ import type { ExecutionRegistry } from '../execution-registry.ts'
 import type { Executor } from '../executor.ts'
 import type { LauncherClient } from '../launcher/client.ts'
 import type { Recorder } from '../recorder.ts'
-import type { Running } from '../running.ts'
+import type { CarriedInAll, Running } from '../running.ts'
 
 export interface LeavingOptions {
   readonly launcher: LauncherClient
@@ -183,11 +183,7 @@ export class Leaving {
     return carried !== null
   }
 
-  async #record(
-    running: Running,
-    over: 'restart' | 'crash',
-    carried: { readonly stdinBytes: number; readonly outputBytes: number } | null,
-  ): Promise<void> {
+  async #record(running: Running, over: 'restart' | 'crash', carried: CarriedInAll | null): Promise<void> {
     const { registry, recorder, bootNs } = this.#o
     const { executionId } = running
     const decision = registry.get(executionId)?.decisionIndex
@@ -197,6 +193,7 @@ export class Leaving {
       type: 'hand-over',
       ...{ executionId, decision: Number(decision), over, attach: running.attach },
       ...{ stdinBytes: carried?.stdinBytes ?? null, outputBytes: carried?.outputBytes ?? null },
+      inputEnded: carried?.inputEnded ?? false,
       children: running.isParent ? { started: childrenStarted, lastMinute: childrenLastMinute } : null,
     })
   }

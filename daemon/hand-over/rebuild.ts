@@ -57,7 +57,7 @@ export async function rebuild(log: ReadableLog, open: OpenExecution): Promise<Re
   const { terms } = again
   if (caller === null || terms === null || request.executionId !== executionId)
     throw new LineageError('EVENT_INVALID', 'the record is that of another execution')
-  const { attach, stdinBytes, outputBytes, children, bootNs } = handed
+  const { attach, stdinBytes, outputBytes, inputEnded, children, bootNs } = handed
   return {
     executionId,
     permit: { input, decision: again, observed, index: decision },
@@ -68,7 +68,7 @@ export async function rebuild(log: ReadableLog, open: OpenExecution): Promise<Re
     },
     ...{ pid: started.pid, cgroup: started.cgroup, startedTime: started.time },
     uid: terms.user === 'own' ? 0 : terms.user.uid,
-    kept: { attach, before: { stdinBytes, outputBytes }, children, bootNs: BigInt(bootNs) },
+    kept: { attach, before: { stdinBytes, outputBytes, inputEnded }, children, bootNs: BigInt(bootNs) },
   }
 }
 

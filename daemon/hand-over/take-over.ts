@@ -38,8 +38,8 @@ async function tellEnd(
   const output = launcher.takeLastOutput(executionId)
   const event = handOver === null ? null : parseEvent(await lineage.entry(handOver))
   if (event?.type === 'hand-over') {
-    const { attach, stdinBytes, outputBytes } = event
-    executor.attachments.expect({ executionId, attach, before: { stdinBytes, outputBytes } })
+    const { attach, stdinBytes, outputBytes, inputEnded } = event
+    executor.attachments.expect({ executionId, attach, before: { stdinBytes, outputBytes, inputEnded } })
   }
   const message = endMessage(end, null, gate.snapshot().state, rfc3339(wallMs()))
   executor.attachments.ended(executionId, message, output)

@@ -66,9 +66,10 @@ export function openStreams(there: StreamBits, descriptors: number[]): Streams {
     }),
     release: () => {
       const stdinBytes = writtenTo(stdin)
+      const inputEnded = descriptorOf(stdin) === null
       const rest = { stdout: heldBy(stdout), stderr: heldBy(stderr) }
       for (const stream of [stdin, stdout, stderr]) stream?.destroy()
-      return { stdinBytes, ...rest }
+      return { stdinBytes, inputEnded, ...rest }
     },
   }
 }

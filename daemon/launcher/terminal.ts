@@ -57,11 +57,15 @@ export function openTerminal(
     if (!stdout.push(piece)) terminal.pause()
   })
   terminal.pause()
+  let typed = 0
   const stdin = new Writable({
     highWaterMark: 4096,
     write: (bytes: Buffer, _encoding, done) => {
       if (terminal.destroyed) done()
-      else terminal.write(bytes, () => done())
+      else {
+        typed += bytes.length
+        terminal.write(bytes, () => done())
+      }
     },
     final: done => {
       if (!terminal.destroyed) terminal.write(END_OF_INPUT)
@@ -81,12 +85,14 @@ export function openTerminal(
     },
     descriptors: () => ({ terminal: descriptorOf(terminal) }),
     release: () => {
-      const stdinBytes = writtenTo(terminal)
+      // The end is a byte too, which nobody sent: the next daemon types it only if it is not there.
+      const written = writtenTo(terminal)
+      const inputEnded = written > typed
       // What reads on would take its pieces on their way from the one stream to the other.
       terminal.removeAllListeners('data')
       const rest = [...heldBy(stdout), ...heldBy(terminal)]
       terminal.destroy()
-      return { stdinBytes, stdout: rest, stderr: [] }
+      return { stdinBytes: Math.min(written, typed), inputEnded, stdout: rest, stderr: [] }
     },
   }
 }

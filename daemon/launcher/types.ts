@@ -145,8 +145,10 @@ export interface LastOutput {
 
 /** What went through streams that were let go of, and what of it nobody has been given yet. */
 export interface Released {
-  /** Bytes that are in the workload's pipe; of a terminal one more where the end of its input is. */
+  /** Bytes of input that are in the workload's pipe or terminal. */
   readonly stdinBytes: number
+  /** Whether it gets no more: its pipe is closed, or the end was typed at its terminal. */
+  readonly inputEnded: boolean
   /** What had been read and was still held here, in its order. */
   readonly stdout: readonly Buffer[]
   readonly stderr: readonly Buffer[]

@@ -209,6 +209,8 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
       over: 'restart: one that was announced; crash: any end of the daemon, as the configuration says',
       stdinBytes: 'how much its standard input had got since its start; null where nobody can know',
       outputBytes: 'how much its callers had been sent since its start; null where nobody can know',
+      inputEnded:
+        'whether its standard input has ended, so that nothing more of it, and no other end, is given to it',
       attach: 'SHA-256 of the token with which its caller attaches to it; null if nobody can',
       children:
         'how many children it had started, and how many of them in the last minute; null if it may have none',

@@ -192,6 +192,8 @@ export const SCHEMAS = {
     over: oneOf('restart', 'crash'),
     stdinBytes: nullable(count),
     outputBytes: nullable(count),
+    /** Whether its input has ended: the end is not given to it again. */
+    inputEnded: boolean,
     attach: nullable(digest),
     children: nullable(object({ started: count, lastMinute: count })),
   }),

@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LineageEvent } from '../../lineage/index.ts'
-import { WritClient } from '../../proto/client.ts'
+import { api, WritClient } from '../../proto/client.ts'
 import { exportAndVerify, ofType, readLineage } from './audit.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 import { KeptCall } from './kept-call.ts'
@@ -42,14 +42,17 @@ describe.skipIf(NEEDS_ROOT !== null)('what runs, over a restart of the daemon', 
   }
 
   /** Runs a shell script whose process can be found by its marker. */
-  async function start(script: string, options: { args?: string[]; digestStreams?: boolean } = {}) {
+  async function start(
+    script: string,
+    options: { args?: string[]; digestStreams?: boolean; stdio?: object } = {},
+  ) {
     const marker = String(91_000_000 + ++count)
     const argv = ['/bin/sh', '-c', script, marker, 'x']
     const path = await host.issue(`kept-${marker}`, argv, options.args ?? [])
     const call = open('Execute', {
       start: {
         artifact: readFileSync(path),
-        workload: { program: '/bin/sh', argv },
+        workload: { program: '/bin/sh', argv, ...(options.stdio && { stdio: options.stdio }) },
         digestStreams: options.digestStreams ?? false,
       },
     } as never)
@@ -210,6 +213,101 @@ describe.skipIf(NEEDS_ROOT !== null)('what runs, over a restart of the daemon', 
     await expect.poll(() => alive(it.marker), SLOW).toEqual([])
     await host.attested()
     await expect.poll(() => endOf(it.executionId), SLOW).toMatchObject({ cause: 'REVOKED' })
+  }, 60_000)
+
+  const runs = () => host.daemonLog.split('"executions-kept"').length
+  /** The next run, whose evidence does not come: the TPM hangs. If that was too late, again. */
+  async function startWithoutEvidence(): Promise<void> {
+    for (let tries = 0; tries < 5; tries++) {
+      await stopForRestart()
+      const before = runs()
+      const timer = setInterval(() => runs() > before && host.tpm.hang(), 1)
+      await host.startDaemon().finally(() => clearInterval(timer))
+      host.tpm.hang()
+      // What the TPM had signed by then is appraised in no time.
+      await new Promise(resolve => setTimeout(resolve, 300))
+      if ((await host.status()).state !== 'ATTESTED') return
+      host.tpm.resume()
+      await host.attested()
+    }
+    throw new Error('there was always evidence first')
+  }
+
+  async function forbid(): Promise<void> {
+    mkdirSync(host.path('forbidding'))
+    writeFileSync(host.path('forbidding/all.cedar'), 'permit (principal, action, resource);\n')
+    writeFileSync(
+      host.path('forbidding/some.cedar'),
+      'forbid (principal, action, resource) when { context.request.argv.contains("sleep 1001") };\n',
+    )
+    const [key, out] = [host.path('operator.key'), host.path('forbidding.json')]
+    const bundle = ['policy', 'sign', host.path('forbidding'), '--version', '2', '--valid', 'any']
+    await host.ok(...bundle, '--key', key, '--out', out)
+    await host.ok('policy', 'load', out)
+  }
+
+  test.each(['REVOKED', 'DENIED'])(
+    'what is %s before there is evidence is never adopted',
+    async cause => {
+      const it = await start('sleep 1001')
+      const other = await start('sleep 1002')
+      const adoptions = async (of: string) =>
+        (await entries('adoption')).filter(({ executionId }) => executionId === of).length
+      let before: number
+      try {
+        await startWithoutEvidence()
+        before = await adoptions(it.executionId)
+        const client = new WritClient(host.socket)
+        const { executions } = await client.call(api.execution.List, {})
+        client.close()
+        expect(executions.map(({ state }) => state)).toEqual(['EXECUTION_STATE_KEPT', 'EXECUTION_STATE_KEPT'])
+        expect(alive(it.marker)).toEqual([it.pid])
+        if (cause === 'DENIED') await forbid()
+        else await host.ok('revoke', '--execution', it.executionId, '--key', host.path('operator.key'))
+        // A revocation waits for nothing; what a policy says is asked when there is evidence.
+        if (cause === 'REVOKED') await expect.poll(() => alive(it.marker), SLOW).toEqual([])
+        expect((await host.status()).state).not.toBe('ATTESTED')
+      } finally {
+        host.tpm.resume()
+      }
+      await host.attested()
+      await expect.poll(() => alive(it.marker), SLOW).toEqual([])
+      await expect.poll(() => endOf(it.executionId), SLOW).toMatchObject({ cause })
+      await expect.poll(() => adoptions(other.executionId), SLOW).toBe(before + 1)
+      expect(await adoptions(it.executionId)).toBe(before)
+      expect(alive(other.marker)).toEqual([other.pid])
+      await host.ok('terminate', other.executionId)
+    },
+    60_000,
+  )
+
+  test('a terminal goes on, and the end of its input is given to it once', async () => {
+    const mode = 'STREAM_MODE_TERMINAL'
+    const it = await start('stty -echo; echo ready; cat; echo first; cat; echo second', {
+      args: ['--terminal'],
+      stdio: { stdin: mode, stdout: mode, stderr: mode },
+    })
+    await expect.poll(() => String(it.call.output), SLOW).toContain('ready')
+    it.call.send('typed\n')
+    it.call.endInput()
+    await expect.poll(() => String(it.call.output), SLOW).toContain('first')
+    await restart()
+    expect(await it.call.over).toBe(null)
+    expect(it.call.answers.at(-1)).toMatchObject({ handedOver: { stdinBytes: '6' } })
+    const second = attach(it)
+    second.endInput()
+    await expect.poll(() => second.first('attached') ?? second.error, SLOW).toMatchObject({ stdinBytes: '6' })
+    await restart()
+    expect(await second.over).toBe(null)
+    const third = attach(it)
+    await expect.poll(() => third.first('attached') ?? third.error, SLOW).toMatchObject({ stdinBytes: '6' })
+    third.endInput()
+    expect((await entries('hand-over')).at(-1)).toMatchObject({ inputEnded: true, stdinBytes: 6 })
+    await new Promise(resolve => setTimeout(resolve, 300))
+    expect(`${second.output}${third.output}`).toBe('')
+    expect(alive(it.marker)).toEqual([it.pid])
+    third.cancel()
+    await expect.poll(() => alive(it.marker), SLOW).toEqual([])
   }, 60_000)
 
   test('the daemon is killed: nothing is kept, and all of it ends', async () => {

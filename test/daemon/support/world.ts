@@ -117,7 +117,7 @@ export class StepLauncher extends EventEmitter {
     this.live.add(order.executionId)
     const { stdin, stdout, stderr } = this
     const descriptors = () => ({})
-    const release = () => ({ stdinBytes: 0, stdout: [], stderr: [] })
+    const release = () => ({ stdinBytes: 0, inputEnded: false, stdout: [], stderr: [] })
     return {
       ...{ pid: 77, uid: 70_001, cgroup: '/writ/x', stdin, stdout, stderr },
       ...{ resize: null, socket: null, descriptors, release },

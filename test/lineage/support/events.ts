@@ -128,6 +128,7 @@ export const EVENTS: LineageEvent[] = [
     over: 'restart',
     stdinBytes: 12,
     outputBytes: null,
+    inputEnded: false,
     attach: digest,
     children: { started: 3, lastMinute: 1 },
   },
