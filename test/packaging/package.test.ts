@@ -307,6 +307,8 @@ describe('the package', () => {
       for (const [, program = ''] of read(`usr/lib/systemd/system/${unit}`).matchAll(
         /^Exec\w+=[-@:+!|]*(\S+)/gm,
       )) {
+        // systemd's own is there where units are.
+        if (program === '/usr/bin/systemctl') continue
         expect([unit, existsSync(join(built.root, program))]).toEqual([unit, true])
       }
     }
