@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { ReferenceDocument } from '../../attestation/index.ts'
 import { CliError } from '../error.ts'
-import { type FileSources, measureSources } from '../measured-files.ts'
+import { type FileSources, type MeasuredFile, measureSources } from '../measured-files.ts'
 import { collect } from '../workload.ts'
 
 /** What lists of files are made of: the part of a document that says what IMA may have measured. */
@@ -41,9 +41,14 @@ export function fileSources({ files, packages, root }: FileOptions): FileSources
 /**
  * Adds files as they are now: what is installed and may be measured later.
  *
+ * @param ownParts whether the daemon's own parts are accepted too, by what is found at their paths; else they are left as they are
  * @throws CliError
  */
-export async function withFiles<T extends Listed>(document: T, sources: FileSources | null): Promise<T> {
+export async function withFiles<T extends Listed>(
+  document: T,
+  sources: FileSources | null,
+  ownParts = false,
+): Promise<T> {
   const other = document.ima.files.find(file => file.digests.some(digest => !digest.startsWith('sha256:')))
   if (sources === null) return document
   if (other !== undefined) {
@@ -62,9 +67,32 @@ export async function withFiles<T extends Listed>(document: T, sources: FileSour
     ...document.ima.violations,
     ...(components === 'any' ? [] : components.map(({ path }) => path)),
   ])
-  for (const { path, digest } of await measureSources(sources)) {
+  const measured = await measureSources(sources)
+  for (const { path, digest } of measured) {
     if (!apart.has(path)) files.set(path, (files.get(path) ?? new Set()).add(digest))
   }
   const listed = Array.from(files, ([path, digests]) => ({ path, digests: [...digests] }))
-  return { ...document, ima: { ...document.ima, files: listed } }
+  return {
+    ...document,
+    ima: { ...document.ima, files: listed },
+    components: ownParts ? withParts(components, measured) : components,
+  }
+}
+
+/** @throws CliError `HOST_UNFIT` where none of the parts is among the files: whoever asks for them means a new version of them */
+function withParts(
+  components: Listed['components'],
+  measured: readonly MeasuredFile[],
+): Listed['components'] {
+  if (components === 'any') return components
+  const found = new Map(measured.map(({ path, digest }) => [path, digest]))
+  if (!components.some(({ path }) => found.has(path)))
+    throw new CliError('HOST_UNFIT', "none of the daemon's own parts is among the files", {
+      at: '--with-components',
+      next: 'Name the unpacked package: --root DIR --files DIR.',
+    })
+  return components.map(part => {
+    const digest = found.get(part.path)
+    return digest === undefined ? part : { ...part, digests: [...new Set([...part.digests, digest])] }
+  })
 }

@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
+import { sha256Hex } from '../../encoding/digest.ts'
 import { writ } from './cli.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'writ-reference-'))
@@ -87,4 +88,36 @@ test('evidence of another key, another nonce or altered logs makes no values', a
   }
   expect((await writ(['reference', 'diff', at('first.json')])).status).toBe(2)
   expect((await writ(['reference', 'add', at('first.json'), '--out', at('x.json')])).status).toBe(2)
+}, 60_000)
+
+test("a new version's own parts are accepted beside the old where that is asked for, and not otherwise", async () => {
+  const captured = JSON.parse(readFileSync(at('first.json'), 'utf8'))
+  const old = `sha256:${'ab'.repeat(32)}`
+  captured.components = [
+    { name: 'writd', path: '/usr/lib/writ/writd', digests: [old] },
+    { name: 'writ-launchd', path: '/usr/lib/writ/writ-launchd', digests: [old] },
+  ]
+  writeFileSync(at('parts.json'), JSON.stringify(captured))
+  const unpacked = at('unpacked')
+  mkdirSync(join(unpacked, 'usr/lib/writ'), { recursive: true })
+  writeFileSync(join(unpacked, 'usr/lib/writ/writd'), 'the next version', { mode: 0o755 })
+  const digest = `sha256:${sha256Hex(Buffer.from('the next version'))}`
+  const add = ['reference', 'add', at('parts.json')]
+  const files = ['--root', unpacked, '--files', unpacked]
+  const digests = async (out: string, ...options: string[]) => {
+    await must(...add, ...options, '--out', at(out))
+    return JSON.parse(readFileSync(at(out), 'utf8')).components.map(
+      (part: { digests: string[] }) => part.digests,
+    )
+  }
+  expect(await digests('without.json', ...files)).toEqual([[old], [old]])
+  expect(await digests('with.json', ...files, '--with-components')).toEqual([[digest, old].sort(), [old]])
+  const usage = await writ([...add, '--live', '--with-components', '--out', at('y.json')])
+  expect(usage).toMatchObject({ status: 2, stderr: expect.stringContaining('--with-components') })
+  mkdirSync(at('empty'))
+  const none = await writ([
+    ...[...add, '--root', at('empty'), '--files', at('empty')],
+    ...['--with-components', '--out', at('z.json')],
+  ])
+  expect(none).toMatchObject({ status: 1, stderr: expect.stringContaining('none of the') })
 }, 60_000)

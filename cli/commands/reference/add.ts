@@ -29,6 +29,7 @@ import { collect } from '../../workload.ts'
 
 interface Options extends EvidenceOptions, FileOptions, UkiOptions {
   live?: boolean
+  withComponents?: boolean
   operatorKey?: string
   out: string
 }
@@ -40,7 +41,8 @@ export function addReferenceAdd(parent: Command): void {
     'Accept besides what reference values accept already: what was captured after an update, what a host is now, or files that are installed. Writes the next revision, to be signed.',
     `writ reference add reference.json captured.json --operator-key operator.pub --out next.json
      writ reference add reference.json --operator-key operator.pub --live --packages --out next.json
-     writ reference add reference.json --operator-key operator.pub --uki linux-6.12.efi --out next.json`,
+     writ reference add reference.json --operator-key operator.pub --uki linux-6.12.efi --out next.json
+     writ reference add reference.json --operator-key operator.pub --root unpacked --files unpacked --with-components --out next.json`,
     {
       file: 'text',
       digest: "digest: of the document's payload",
@@ -60,6 +62,10 @@ export function addReferenceAdd(parent: Command): void {
     .option('--operator-key <file>', "the operator's public key; without it the files must not be signed")
     .requiredOption('--out <file>', 'where they are written; nothing is overwritten')
   addFileOptions(command)
+  command.option(
+    '--with-components',
+    "accept the daemon's own parts, too, as they are among --files or --packages: those of a new version",
+  )
   addEvidenceOptions(command)
   addNote(
     command,
@@ -92,13 +98,18 @@ async function addAll(
   captured: string | undefined,
   options: Options,
 ): Promise<ReferenceDocument> {
+  const sources = fileSources(options)
+  const ownParts = options.withComponents === true
+  if (ownParts && sources === null)
+    throw new CliError('USAGE', '--with-components is of files: name them with --files or --packages', {
+      at: '--with-components',
+    })
   const additions: ReferenceAddition[] = []
   if (captured !== undefined) {
     additions.push((await readAnyReference(captured, options.operatorKey)).values.document)
   }
   if (options.live || namesOtherEvidence(options)) additions.push(await captureLike(base, options))
-  const sources = fileSources(options)
-  if (sources !== null) additions.push(await listFiles(base, sources))
+  if (sources !== null) additions.push(await listFiles(base, sources, ownParts))
   const images = options.uki ?? []
   if (additions.length === 0 && images.length === 0) {
     const what = 'give what to add: a captured file, --live, --report, --attest, --files, --packages or --uki'
@@ -133,10 +144,15 @@ async function captureLike(base: ReferenceDocument, options: Options): Promise<R
   }).document
 }
 
-async function listFiles(base: ReferenceDocument, sources: FileSources): Promise<ReferenceAddition> {
+async function listFiles(
+  base: ReferenceDocument,
+  sources: FileSources,
+  ownParts: boolean,
+): Promise<ReferenceAddition> {
   const { ima, components } = await withFiles(
     { components: base.components, ima: { files: [], violations: base.ima.violations } },
     sources,
+    ownParts,
   )
   return { ima, components }
 }
