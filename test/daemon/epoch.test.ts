@@ -106,7 +106,7 @@ describe('an epoch goes on with', () => {
     const { lineage, carried } = await recovered(w)
     const [old, now] = [await fold(w.lineage), await fold(lineage)]
     expect(forbids(now)).toEqual(forbids(old))
-    expect(now.openExecutions).toEqual([{ executionId, decision: 0n }])
+    expect(now.openExecutions).toMatchObject([{ executionId, decision: 0n }])
     expect(old.failure).not.toBeNull()
     expect(now.unacceptedEpoch).toBe(2)
     expect(now.unvouched).toEqual([])
