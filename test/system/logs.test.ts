@@ -15,11 +15,13 @@ describe.skipIf(NEEDS_ROOT !== null)('writ logs on a governed host', () => {
     const artifact = await host.issue(`sh-${Math.random()}`, program)
     const before = new Set(await ids())
     const child = host.spawnWrit(['run', '--quiet', '--artifact', artifact, '--', ...program], uid)
+    // Before anything is waited for: a short one may be over by then.
+    const closed = new Promise(resolve => child.once('close', resolve))
     let id = ''
     await expect
       .poll(async () => (id = (await ids()).find(other => !before.has(other)) ?? ''), { timeout: 15_000 })
       .not.toBe('')
-    return { id, child }
+    return { id, child, closed }
   }
   const ids = async () => {
     const { executions } = JSON.parse(await host.ok('executions', '--all', '--json'))
@@ -51,9 +53,11 @@ describe.skipIf(NEEDS_ROOT !== null)('writ logs on a governed host', () => {
   })
 
   test('keeps the end of a long output, and says how much is missing', async () => {
-    const { id, child } = await start('i=0; while [ $i -lt 20000 ]; do echo "line $i"; i=$((i+1)); done')
+    const { id, child, closed } = await start(
+      'i=0; while [ $i -lt 20000 ]; do echo "line $i"; i=$((i+1)); done',
+    )
     child.stdout?.resume()
-    await new Promise(resolve => child.once('close', resolve))
+    await closed
     const { stdout, stderr } = await host.writ(['logs', id])
     expect(stdout.endsWith('line 19999\n')).toBe(true)
     const missing = Number(/^writ: (\d+) bytes of stdout are missing here$/m.exec(stderr)?.[1])
