@@ -1,14 +1,15 @@
-import { mkdirSync, renameSync } from 'node:fs'
+import { copyFileSync, mkdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { tryWrit } from '../governed.ts'
 import type { Guest } from '../guest.ts'
 import { HostTestError, ok } from '../processes.ts'
 import type { Bench } from './bench.ts'
 
-/** Where dpkg executes the script that a package has for the time before it is unpacked. */
+/** Where dpkg executes scripts of a package that is not unpacked yet: `preinst`, and `prerm` or `postrm` where something was refused or failed. */
 const BEFORE_UNPACKING = 'var/lib/dpkg/tmp.ci'
-/** Where it executes the others. */
+/** Where it executes them afterwards. */
 const INSTALLED = 'var/lib/dpkg/info'
+const SCRIPTS = ['preinst', 'postinst', 'prerm', 'postrm'] as const
 
 /**
  * What an operator does before an upgrade: accepts what the packages' scripts execute beside what was accepted before, and loads it
@@ -22,9 +23,10 @@ export async function acceptScripts({ operator, dir }: Bench, guest: Guest, deb:
   for (const place of [BEFORE_UNPACKING, INSTALLED]) mkdirSync(join(root, place), { recursive: true })
   const control = join(root, 'control')
   await ok(['dpkg-deb', '-e', deb, control])
-  renameSync(join(control, 'preinst'), join(root, BEFORE_UNPACKING, 'preinst'))
-  for (const name of ['postinst', 'prerm', 'postrm'])
-    renameSync(join(control, name), join(root, INSTALLED, `writ.${name}`))
+  for (const name of SCRIPTS) {
+    copyFileSync(join(control, name), join(root, BEFORE_UNPACKING, name))
+    copyFileSync(join(control, name), join(root, INSTALLED, `writ.${name}`))
+  }
   await ok(['rm', '-rf', control])
   const next = join(dir, 'next')
   await ok(['rm', '-f', `${next}.json`, `${next}-signed.json`])
