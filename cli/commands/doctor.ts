@@ -5,13 +5,13 @@ import { AREAS } from '../doctor/areas/index.ts'
 import { diagnose } from '../doctor/doctor.ts'
 import { Host } from '../doctor/host.ts'
 import { diagnosisLines } from '../doctor/lines.ts'
-import { tpmOf } from '../doctor/tpm-of.ts'
+import { placesOf } from '../doctor/places.ts'
 import { CliError, EXIT } from '../error.ts'
 import { liveProbes } from '../probe/index.ts'
-import { addSocketOption, type SocketOptions } from '../rpc/daemon.ts'
+import { addConfiguredSocketOption, type SocketOptions } from '../rpc/daemon.ts'
 import { collect } from '../workload.ts'
 
-interface Options extends SocketOptions {
+interface Options extends Partial<SocketOptions> {
   config: string
   tpm?: string
   area?: string[]
@@ -55,14 +55,18 @@ export function addDoctor(program: Command): void {
         .argParser(collect),
     )
     .option('--all', 'say what is good as well')
-  addSocketOption(command)
+  addConfiguredSocketOption(command)
   addNote(
     command,
     'As root it sees everything; as another user it says what it could not look at. The exit status is 1 if there is an error.',
   )
   setAction<Options>(command, async ({ options, output }) => {
     const areas = chosen(options.area)
-    const probes = liveProbes({ tpm: options.tpm ?? (await tpmOf(options.config)), socket: options.socket })
+    const places = await placesOf(options.config)
+    const probes = liveProbes({
+      tpm: options.tpm ?? places.tpm,
+      socket: options.socket ?? places.socket,
+    })
     const diagnosis = await diagnose(new Host(probes, options.config), areas)
     output.result({ ok: diagnosis.errors === 0, ...diagnosis }, () =>
       diagnosisLines(diagnosis, areas, options.all === true),

@@ -52,7 +52,7 @@ export async function checkConfiguration(path: string, options: CheckOptions): P
     if (user === null) findings.warn('FILE_NO_ACCESS', null, 'who writd runs as is not known: --user says it')
     checkOwnFile(path, user, findings)
     files.push(...(await checkNamedFiles(values, user, findings)))
-    checkHostPaths(values, user, findings)
+    await checkHostPaths(values, user, findings)
   }
   return { files, findings: [...findings.list, ...(launcher?.findings.list ?? [])] }
 }

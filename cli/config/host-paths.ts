@@ -2,6 +2,7 @@ import { type Stats, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { PartialConfig } from '../../configuration/daemon-file.ts'
 import { systemReason } from '../files.ts'
+import { liveFiles } from '../probe/index.ts'
 import { statePath } from '../state-directory.ts'
 import type { Findings } from './findings.ts'
 import { type Identity, isDenied, modeText, READ, WRITE, whyNoAccess } from './identity.ts'
@@ -19,10 +20,14 @@ const SOCKET_MODES = { owner: 0o600, group: 0o660, all: 0o666 } as const
  *
  * @param user the daemon's user; null where nobody knows who it is
  */
-export function checkHostPaths(config: PartialConfig, user: Identity | null, findings: Findings): void {
+export async function checkHostPaths(
+  config: PartialConfig,
+  user: Identity | null,
+  findings: Findings,
+): Promise<void> {
   checkTpm(config, user, findings)
   checkState(config, user, findings)
-  checkSocket(config, user, findings)
+  await checkSocket(config, user, findings)
 }
 
 function checkTpm(
@@ -72,16 +77,16 @@ function checkState(
   )
 }
 
-function checkSocket(
+async function checkSocket(
   { daemon: { socket, socketAccess } }: PartialConfig,
   user: Identity | null,
   findings: Findings,
-): void {
+): Promise<void> {
   const key = 'daemon.socket'
   if (socket === undefined || socketAccess === undefined) return
   if (Buffer.byteLength(socket) > MAX_SOCKET_PATH)
     findings.error('CONFIG_BAD_VALUE', key, `is longer than ${MAX_SOCKET_PATH} bytes`)
-  const passed = passedSocket(socket)
+  const passed = await passedSocket(liveFiles(''), socket)
   if (passed !== null) {
     checkPassed(passed, socketAccess, findings)
     return

@@ -11,6 +11,8 @@ export {
   readIma,
   SHIPPED_IMA_POLICY,
 } from './ima.ts'
+export { liveFiles } from './live/files.ts'
 export { type LiveOptions, liveProbes } from './live.ts'
 export { type Look, lookFurther, type Seen, seen, type Unseen, unseen, valueIn } from './look.ts'
 export type * from './probes.ts'
+export { readUnit, settingsIn, type UnitText } from './unit-files.ts'

@@ -9,16 +9,27 @@ export interface SocketOptions {
 
 /** Adds the option that names the daemon's socket. */
 export function addSocketOption(command: Command): Command {
-  const fromEnvironment = process.env.WRIT_SOCKET
   return command.addOption(
     new Option(
       '--socket <path>',
       "the daemon's socket (environment: WRIT_SOCKET; an execution's own, where there is one)",
-    ).default(
-      fromEnvironment === undefined || fromEnvironment === '' ? defaultSocket() : fromEnvironment,
-      DEFAULT_SOCKET,
-    ),
+    ).default(socketOfEnvironment() ?? defaultSocket(), DEFAULT_SOCKET),
   )
+}
+
+/** As {@link addSocketOption}, for a command that looks into the daemon's configuration where nobody says anything. */
+export function addConfiguredSocketOption(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--socket <path>',
+      "the daemon's socket (environment: WRIT_SOCKET; default: as the configuration says)",
+    ).default(socketOfEnvironment()),
+  )
+}
+
+function socketOfEnvironment(): string | undefined {
+  const { WRIT_SOCKET } = process.env
+  return WRIT_SOCKET === '' ? undefined : WRIT_SOCKET
 }
 
 /**

@@ -324,6 +324,8 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
   ['UNIT_RESTARTED', host => unit(host, { restarts: 7 })],
   ['DAEMON_OUTDATED', host => host.put('/proc/700/exe', { link: '/usr/lib/writ/writd (deleted)' })],
   ['LAUNCHER_OUTDATED', host => host.put('/proc/701/exe', { link: '/usr/lib/writ/writ-launchd (deleted)' })],
+  ['SOCKET_ELSEWHERE', host => config(host, '[daemon]', '[daemon]\nsocket = "/run/other/writd.sock"')],
+  ['METRICS_OFF', host => host.change('/run/writ/metrics.sock', { mode: 0o666 })],
   ['SOCKET_TOO_OPEN', host => host.change('/run/writ/writd.sock', { mode: 0o666 })],
   ['APPARMOR_OFF', host => host.files.delete('/sys/module/apparmor/parameters/enabled')],
   [

@@ -141,7 +141,7 @@ export async function healthyHost(): Promise<FakedHost> {
   })
   putSystem(host)
   putFiles(host, root.der)
-  for (const unit of ['writ-launchd.service', 'writd.socket', 'writd.service'])
+  for (const unit of ['writ-launchd.service', 'writd.socket', 'writd-metrics.socket', 'writd.service'])
     host.units.set(unit, seen(UNIT))
   return host
 }
@@ -194,5 +194,8 @@ function putFiles(host: FakedHost, vendorRoot: Buffer): void {
   })
   host.put('/var/lib/writ/lineage/checkpoint', { ...WRIT, mtimeMs: AT.getTime() - 1000 })
   host.put('/var/lib/writ/lineage/state/anchor', { ...WRIT, content: '{"counter":"1200","done":true}' })
-  host.put('/run/writ/writd.sock', { kind: 'socket', mode: 0o660, ...WRIT })
+  for (const name of ['writd.sock', 'metrics.sock'])
+    host.put(`/run/writ/${name}`, { kind: 'socket', mode: 0o660, ...WRIT })
+  for (const unit of ['writd.socket', 'writd-metrics.socket'])
+    host.put(`/usr/lib/systemd/system/${unit}`, readFileSync(`packaging/systemd/${unit}`))
 }

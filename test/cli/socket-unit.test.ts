@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Findings } from '../../cli/config/findings.ts'
 import { checkPassed } from '../../cli/config/host-paths.ts'
 import { passedSocket } from '../../cli/config/socket-unit.ts'
+import { liveFiles } from '../../cli/probe/index.ts'
 import { WRIT } from './cli.ts'
 
 let dir: string
@@ -20,30 +21,30 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 const put = (path: string, ...lines: string[]) =>
   writeFileSync(join(dir, path), `[Socket]\n${lines.join('\n')}\n`)
-const mode = (socket: string) => passedSocket(socket, places)?.mode
+const mode = async (socket: string) => (await passedSocket(liveFiles(''), socket, places))?.mode
 
 describe('the socket that the service manager passes', () => {
-  test('is none without the unit, nor where the unit listens elsewhere', () => {
-    expect(mode('/run/none/w.sock')).toBeUndefined()
+  test('is none without the unit, nor where the unit listens elsewhere', async () => {
+    expect(await mode('/run/none/w.sock')).toBeUndefined()
     put('usr/writd.socket', 'ListenStream=/run/other', 'SocketMode=0660')
-    expect(mode('/run/none/w.sock')).toBeUndefined()
+    expect(await mode('/run/none/w.sock')).toBeUndefined()
     put('etc/writd.socket.d/a.conf', 'ListenStream=', 'ListenStream=/run/none/w.sock')
-    expect(mode('/run/none/w.sock')).toBe(0o660)
-    expect(mode('/run/other')).toBeUndefined()
+    expect(await mode('/run/none/w.sock')).toBe(0o660)
+    expect(await mode('/run/other')).toBeUndefined()
   })
 
-  test('has the mode that the unit and what is added to it say last', () => {
+  test('has the mode that the unit and what is added to it say last', async () => {
     put('usr/writd.socket', 'ListenStream=/run/none/w.sock', '#SocketMode=0600')
-    expect(mode('/run/none/w.sock')).toBe(0o666)
+    expect(await mode('/run/none/w.sock')).toBe(0o666)
     put('usr/writd.socket.d/b.conf', 'SocketMode=0600')
     put('etc/writd.socket.d/a.conf', 'SocketMode=0660')
-    expect(mode('/run/none/w.sock')).toBe(0o600)
+    expect(await mode('/run/none/w.sock')).toBe(0o600)
     put('etc/writd.socket.d/b.conf', ' SocketMode = 0640')
-    expect(mode('/run/none/w.sock')).toBe(0o640)
+    expect(await mode('/run/none/w.sock')).toBe(0o640)
     put('etc/writd.socket', 'ListenStream=/run/none/w.sock', 'SocketMode=0600')
     rmSync(join(dir, 'etc/writd.socket.d'), { recursive: true })
     rmSync(join(dir, 'usr/writd.socket.d'), { recursive: true })
-    expect(mode('/run/none/w.sock')).toBe(0o600)
+    expect(await mode('/run/none/w.sock')).toBe(0o600)
   })
 
   test('has its own mode where it is open', async () => {
@@ -54,7 +55,7 @@ describe('the socket that the service manager passes', () => {
     await new Promise<void>(done => server.listen(socket, done))
     process.umask(before)
     try {
-      expect(passedSocket(socket, places)).toEqual({ mode: 0o660, from: socket })
+      expect(await passedSocket(liveFiles(''), socket, places)).toEqual({ mode: 0o660, from: socket })
     } finally {
       await new Promise(done => server.close(done))
     }

@@ -1,7 +1,8 @@
 import { PACKAGED_COMPONENTS } from '../../components.ts'
-import type { UnitFacts } from '../../probe/index.ts'
+import { readUnit, settingsIn, type UnitFacts, valueIn } from '../../probe/index.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
+import { METRICS_UNIT, metricsFault } from '../metrics-socket.ts'
 import { runnersOf } from '../processes.ts'
 
 const UNITS = ['writ-launchd.service', 'writd.socket', 'writd.service'] as const
@@ -70,17 +71,29 @@ export const UNITS_AREA = defineArea({
       why: 'What was corrected is not in force.',
       todo: '`systemctl restart writ-launchd` ends all executions: choose the time.',
     },
+    SOCKET_ELSEWHERE: {
+      severity: 'error',
+      what: 'the unit opens the socket at another place than the configuration says',
+      why: 'The daemon refuses a socket that is bound elsewhere, and does not start.',
+      todo: 'ListenStream= of writd.socket (`systemctl edit writd.socket`) and daemon.socket go together; restart both.',
+    },
     SOCKET_TOO_OPEN: {
       severity: 'error',
       what: "the daemon's socket is open wider than the configuration says",
       why: 'The daemon does not serve on it.',
       todo: 'SocketMode= of writd.socket (`systemctl edit writd.socket`) and daemon.socket_access go together.',
     },
+    METRICS_OFF: {
+      severity: 'warning',
+      what: 'nobody can read the metrics and probes',
+      why: 'Alerts do not fire, and health is not seen: what goes wrong here is noticed late.',
+      todo: '`systemctl status writd-metrics.socket`; `systemctl restart writd-metrics.socket writd`',
+    },
   },
   async look(host, report) {
     for (const unit of UNITS) {
       const facts = await host.probes.services.unit(unit)
-      if (facts.seen) lookAtUnit(unit, facts.value, report)
+      if (facts.seen) await lookAtUnit(host, unit, facts.value, report)
       else
         report.skip(
           [
@@ -95,6 +108,7 @@ export const UNITS_AREA = defineArea({
           facts,
         )
     }
+    await lookAtMetrics(host, report)
     await lookAtProcesses(host, report)
     await lookAtSocket(host, report)
   },
@@ -102,7 +116,7 @@ export const UNITS_AREA = defineArea({
 
 type UnitsReport = AreaReport<keyof typeof UNITS_AREA.findings & string>
 
-function lookAtUnit(name: string, unit: UnitFacts, report: UnitsReport): void {
+async function lookAtUnit(host: Host, name: string, unit: UnitFacts, report: UnitsReport): Promise<void> {
   const where = name
   const named = (todo: string) => ({ where, todo: todo.replaceAll('UNIT', name) })
   const { findings } = UNITS_AREA
@@ -119,13 +133,43 @@ function lookAtUnit(name: string, unit: UnitFacts, report: UnitsReport): void {
   if (unit.active === 'failed')
     report.found('UNIT_FAILED', `its result is ${unit.result}`, named(findings.UNIT_FAILED.todo))
   if (unit.file === 'disabled') report.found('UNIT_NOT_ENABLED', 'it is disabled', { where })
-  if (!SHIPPED.test(unit.path))
-    report.found('UNIT_CHANGED', `it comes from ${unit.path}`, named(findings.UNIT_CHANGED.todo))
-  for (const path of unit.dropIns)
-    report.found('UNIT_CHANGED', `${path} adds to it`, named(findings.UNIT_CHANGED.todo))
-  if (unit.needsReload) report.found('UNIT_STALE', 'systemd has an older one', { where })
+  await lookAtText(host, name, unit, report)
   if (unit.restarts >= MANY_RESTARTS)
     report.found('UNIT_RESTARTED', `${unit.restarts} times`, named(findings.UNIT_RESTARTED.todo))
+}
+
+/** Settings of a socket that are for the operator to choose; what comes of them is looked at by itself. */
+const CHOSEN: ReadonlySet<string> = new Set(['ListenStream', 'SocketMode'])
+
+/** Whether the unit is as it is shipped, and systemd has it so. */
+async function lookAtText(
+  { probes: { files } }: Host,
+  name: string,
+  unit: UnitFacts,
+  report: UnitsReport,
+): Promise<void> {
+  const named = { where: name, todo: UNITS_AREA.findings.UNIT_CHANGED.todo.replaceAll('UNIT', name) }
+  if (!SHIPPED.test(unit.path)) report.found('UNIT_CHANGED', `it comes from ${unit.path}`, named)
+  for (const path of unit.dropIns) {
+    const text = valueIn(await files.read(path))?.toString('utf8')
+    const chosen =
+      name.endsWith('.socket') && text !== undefined && settingsIn(text).every(([key]) => CHOSEN.has(key))
+    if (!chosen) report.found('UNIT_CHANGED', `${path} adds to it`, named)
+  }
+  if (unit.needsReload) report.found('UNIT_STALE', 'systemd has an older one', { where: name })
+}
+
+async function lookAtMetrics(host: Host, report: UnitsReport): Promise<void> {
+  const { services } = host.probes
+  const unit = await services.unit(METRICS_UNIT)
+  if (!unit.seen) {
+    report.skip(['METRICS_OFF'], unit)
+    return
+  }
+  const running = valueIn(await services.unit('writd.service'))?.active === 'active'
+  const fault = await metricsFault(host.probes, unit.value, running)
+  if (fault !== null) report.found('METRICS_OFF', fault.what, fault)
+  if (unit.value.load === 'loaded') await lookAtText(host, METRICS_UNIT, unit.value, report)
 }
 
 async function lookAtProcesses({ probes: { files, euid } }: Host, report: UnitsReport): Promise<void> {
@@ -148,19 +192,29 @@ async function lookAtProcesses({ probes: { files, euid } }: Host, report: UnitsR
 
 async function lookAtSocket(host: Host, report: UnitsReport): Promise<void> {
   const { daemon } = await host.values()
-  const path = daemon.socket ?? host.probes.daemon.socket
-  const socket = await host.probes.files.lstat(path)
+  const { files, services } = host.probes
+  // Where systemd opens none the daemon does, at the place that it is told.
+  const unit =
+    valueIn(await services.unit('writd.socket')) === null ? null : await readUnit(files, 'writd.socket')
+  const listens = unit?.values('ListenStream') ?? []
+  const configured = daemon.socket
+  if (configured !== undefined && listens.length > 0 && !listens.includes(configured))
+    report.found('SOCKET_ELSEWHERE', `ListenStream=${listens.join(' ')}, daemon.socket = "${configured}"`, {
+      where: 'writd.socket',
+    })
+  const path = host.probes.daemon.socket
+  const socket = await files.lstat(path)
   if (!socket.seen) {
     report.skip(['SOCKET_TOO_OPEN'], socket.why === 'missing' ? 'there is no socket' : socket, path)
     return
   }
   const most = SOCKET_MODES[daemon.socketAccess ?? 'group']
   if ((socket.value.mode & ~most) !== 0)
-    report.found(
-      'SOCKET_TOO_OPEN',
-      `mode ${socket.value.mode.toString(8).padStart(4, '0')}, at most ${most.toString(8).padStart(4, '0')}`,
-      {
-        where: path,
-      },
-    )
+    report.found('SOCKET_TOO_OPEN', `mode ${octal(socket.value.mode)}, at most ${octal(most)}`, {
+      where: path,
+    })
+}
+
+function octal(mode: number): string {
+  return mode.toString(8).padStart(4, '0')
 }
