@@ -3,7 +3,7 @@ import { readConfig } from '../configuration/read-file.ts'
 import { WritError } from '../encoding/error.ts'
 import { LineageError } from '../lineage/index.ts'
 import { DAEMON_VERSION } from './first-entries.ts'
-import { awaitAnnouncement } from './hand-over/announcement.ts'
+import { Announcement } from './hand-over/announcement.ts'
 import { LogLevels } from './log/log-level.ts'
 import { lastWords, openLog } from './log/open-log.ts'
 import { Instruments } from './metrics/instruments.ts'
@@ -32,7 +32,7 @@ const EXIT_MS = 2_000
 async function main(): Promise<number> {
   const options = readOptions()
   if (typeof options === 'number') return options
-  const isRestart = awaitAnnouncement()
+  const announcement = new Announcement()
   const hangup = awaitHangup()
   const stop = awaitStop()
   const startedMs = Date.now() - process.uptime() * 1000
@@ -40,6 +40,14 @@ async function main(): Promise<number> {
   const settings = new Settings(readConfig(options.config))
   const { logLevel } = settings.now.daemon
   const log = openLog(logLevel)
+  announcement.onHeard = () => {
+    log.info(
+      { event: 'restart-announced' },
+      'a restart is announced: a stop within 90 s hands over what runs',
+    )
+    // What announces it waits for this.
+    sdNotify(statusLine('a restart is announced'))
+  }
   const watchdog = new Watchdog(sdNotify)
   watchdog.start(watchdogIntervalMs())
   const instruments = new Instruments(DAEMON_VERSION)
@@ -71,7 +79,7 @@ async function main(): Promise<number> {
   if (parts === null) return 0
   started.resolve()
   if (stop.aborted) {
-    await shutDown(parts, server, 'stopped at its start', isRestart())
+    await shutDown(parts, server, 'stopped at its start', await announcement.covers())
     return 0
   }
   try {
@@ -88,6 +96,7 @@ async function main(): Promise<number> {
   const reload = reloading(parts, levels, options.config, tellStatus)
   hangup.serve(() => void reload.soon())
   const end = await untilStopped(parts, stop)
+  const isRestart = !end.failed && (await announcement.covers())
   hangup.serve(() => undefined)
   log[end.failed ? 'error' : 'info']({ event: 'daemon-stop', cause: end.cause }, 'stopping')
   const graceMs = settings.now.daemon.shutdownGraceSeconds * 1000
@@ -95,9 +104,7 @@ async function main(): Promise<number> {
     `STOPPING=1\nEXTEND_TIMEOUT_USEC=${(graceMs + STOP_MS + STOP_SLACK_MS) * 1000}\n${statusLine(`stopping: ${end.cause}`)}`,
   )
   await reload.settled()
-  // Of signals that wait together the one that came first may be told last.
-  await new Promise(resolve => setImmediate(resolve))
-  await shutDown(parts, server, end.cause, !end.failed && isRestart())
+  await shutDown(parts, server, end.cause, isRestart)
   return end.failed ? 1 : 0
 }
 

@@ -11,6 +11,7 @@ export const EVENTS = {
   'execution-started': '4d59d1c8efa24b5987e0c828f47110c3',
   'execution-frozen': '0d9f6c0f3c2b4b0f8a5e6d2c71b3e94a',
   'execution-thawed': '5be1f0a7d94e4a7c9d3f8b62e0c4a817',
+  'restart-announced': '06f3ac26baa541e2862a7cd48ec3f647',
   'executions-handed-over': '3d9a6be1f5724c0c8e27a94b1d60f38a',
   'execution-not-kept': 'e0c84f7a25b14d69b3fa71c90e5d826b',
   'executions-kept': '91b7d5e03ac84f2fb6041ce8d97f235c',

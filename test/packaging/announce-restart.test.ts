@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 
 const SCRIPT = resolve(import.meta.dirname, '../../packaging/systemd/announce-restart')
+
+/** Of systemctl: the daemon has heard, and says so. */
+const HEARD = '[ "$1" != show ] || exec echo a restart is announced'
 
 /** A daemon that says which signals it got, told of by a service manager with these jobs. */
 const told = `trap 'echo announced' USR2
@@ -15,8 +18,8 @@ describe('announce-restart', () => {
   const dir = mkdtempSync(join(tmpdir(), 'writ-announce-'))
   afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-  const run = (systemctl: string, other = '') => {
-    writeFileSync(join(dir, 'systemctl'), `#!/bin/sh\n${systemctl}\n`)
+  const run = (systemctl: string, other = '', show = HEARD) => {
+    writeFileSync(join(dir, 'systemctl'), `#!/bin/sh\n${show}\n${systemctl}\n`)
     chmodSync(join(dir, 'systemctl'), 0o755)
     return spawnSync('/bin/sh', ['-c', told, 'daemon', dir, SCRIPT, other], { encoding: 'utf8' }).stdout
   }
@@ -25,6 +28,23 @@ describe('announce-restart', () => {
     expect(run('echo "12 other.service start waiting"; echo "13 writd.service restart running"')).toBe(
       'announced\n',
     )
+  })
+
+  test('ends when the daemon has said that it has heard, and not before; or after two seconds', () => {
+    const asked = join(dir, 'asked')
+    const job = 'echo "13 writd.service restart running"'
+    const begin = performance.now()
+    expect(
+      run(
+        `[ "$1" = show ] || exec ${job}\necho x >>${asked}\n[ $(wc -l <${asked}) -lt 4 ] || echo 'a restart is announced'`,
+        '',
+        '',
+      ),
+    ).toBe('announced\n')
+    expect(readFileSync(asked, 'utf8')).toBe('x\n'.repeat(4))
+    expect(performance.now() - begin).toBeGreaterThan(300)
+    expect(run(`[ "$1" = show ] || exec ${job}\necho x >>${asked}`, '', '')).toBe('announced\n')
+    expect(readFileSync(asked, 'utf8')).toBe('x\n'.repeat(24))
   })
 
   test.each([

@@ -31,8 +31,6 @@ describe.skipIf(NEEDS_ROOT !== null)('callers, over planned restarts of the daem
   /** As `systemctl restart` does it, up to the next start. */
   async function stopForRestart(): Promise<void> {
     process.kill(host.daemonPid, 'SIGUSR2')
-    // Two signals that are pending together are taken in any order.
-    await sleep(20)
     expect(await host.stopDaemon()).toBe(0)
   }
 
