@@ -1,3 +1,4 @@
+import { LineageError } from '../error.ts'
 import { type LineageEvent, parseEvent } from '../events/index.ts'
 import type { CheckpointChain } from './checkpoints.ts'
 import { NamedBlobs } from './dropped.ts'
@@ -41,7 +42,9 @@ export class EventCheck {
       this.#count++
     } catch (error) {
       const { detail } = failedBy(EVENTS, error, file)
-      this.#fault = failed(EVENTS, `entry ${index}: ${detail}`, file)
+      const where = error instanceof LineageError && error.code === 'EVENT_INVALID' ? error.at : undefined
+      const what = where === undefined ? detail : `${where}: ${detail}`
+      this.#fault = failed(EVENTS, `entry ${index}: ${what}`, file)
     }
   }
 

@@ -365,6 +365,11 @@ it('a log whose entries are no events fails, though its tree holds', async () =>
     cpSync(join(log.directory, name), join(directory, name), { recursive: true })
   const { results } = await verifyLog(directory, { ak: signer.ak })
   expect(failures(results)).toEqual([
-    expect.objectContaining({ property: 'events', file: 'tile/entries/000.p/6' }),
+    expect.objectContaining({
+      property: 'events',
+      // With the field that it is about.
+      detail: expect.stringMatching(/^entry 5: [\w.]+: /),
+      file: 'tile/entries/000.p/6',
+    }),
   ])
 })
