@@ -108,6 +108,14 @@ export async function readAs<T>(
   }
 }
 
+/**
+ * Has what this process makes, and what the programs make that it starts, the modes that are meant for it, whatever the umask of the shell or the
+ * service that started it: directories that are made on the way, links that systemctl sets, what a boot loader is told.
+ */
+export function setUsualUmask(): void {
+  process.umask(0o022)
+}
+
 export interface WriteOptions {
   /** Permission bits, exactly (the umask does not widen or narrow them). */
   mode?: number

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { HostIdentity } from '../../attestation/tpm2/index.ts'
 import { addCommand, setAction } from '../command.ts'
+import { setUsualUmask } from '../files.ts'
 import { styled } from '../output.ts'
 import { type ProvisionOptions, provisionThisHost } from '../provision.ts'
 import { addStateOptions } from '../state-directory.ts'
@@ -43,6 +44,7 @@ export function addInit(program: Command): void {
   addStateOptions(command)
   addTpmOption(command)
   setAction<ProvisionOptions>(command, async ({ options, output }) => {
+    setUsualUmask()
     const host = await provisionThisHost(options)
     const { identity, created, madeState, id, owner, stateDirectory, credentials } = host
     const { hierarchies } = identity

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { addCommand, addNote, setAction } from '../command.ts'
 import { CliError } from '../error.ts'
+import { setUsualUmask } from '../files.ts'
 import type { Output } from '../output.ts'
 import { printable, styled, styledError } from '../output.ts'
 import { liveProbes } from '../probe/index.ts'
@@ -92,6 +93,7 @@ export function addSetup(program: Command): void {
       output.result({ text }, () => text.trimEnd().split('\n'))
       return undefined
     }
+    setUsualUmask()
     const trial = options.dryRun === true
     const person = wantsPerson(options, output) ? Person.atTerminal() : null
     if (person === null && wantsPerson(options, output) && !trial)

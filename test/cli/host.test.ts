@@ -66,8 +66,9 @@ describe.skipIf(!IS_ROOT)('writ on a host with a TPM (needs root: init gives fil
     expect(stderr).toContain('Run `writ init` first')
   })
 
-  test('init makes an identity and gives it to the daemon’s user, closed to others', async () => {
-    const out = await must(...init)
+  test('init makes an identity and gives it to the daemon’s user, closed to others, whatever the umask', async () => {
+    const before = process.umask(0o077)
+    const out = await must(...init).finally(() => process.umask(before))
     expect(out).toMatch(/^host +000b[0-9a-f]{64}$/m)
     expect(out).toContain('simulated TPM')
     expect(out).toMatch(/hierarchies .*owner .*no authValue.*lockout .*no authValue/)

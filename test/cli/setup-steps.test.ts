@@ -1,7 +1,16 @@
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CliError } from '../../cli/error.ts'
 import { liveProbes, type Probes, seen, type TpmFacts, unseen } from '../../cli/probe/index.ts'
 import type { UnitFacts } from '../../cli/probe/probes.ts'
@@ -12,6 +21,7 @@ import type { StepContext, StepName } from '../../cli/setup/step.ts'
 import { attested } from '../../cli/setup/steps/attested.ts'
 import { host } from '../../cli/setup/steps/host.ts'
 import { service } from '../../cli/setup/steps/service.ts'
+import { unitsAgainst } from '../../cli/setup/unit-places.ts'
 
 const HARDWARE: TpmFacts = {
   vendor: { manufacturer: 'IFX', vendorString: 'SLB9672', firmwareVersion: 1n, revision: 159 },
@@ -83,6 +93,66 @@ describe('the host', () => {
     expect(await tpmLines(simulated)).toContain('--simulated allow')
     expect(await tpmLines(simulated, { tpm: { simulated: 'allow' } })).not.toContain('simulated')
     expect(await tpmLines({})).not.toContain('simulated')
+  })
+
+  describe('whose systemd has the units of the package', () => {
+    const units = join(directory, 'usr/lib/systemd/system')
+    beforeEach(() => cpSync('packaging/systemd', units, { recursive: true }))
+    afterEach(() => {
+      rmSync(units, { recursive: true })
+      rmSync(join(directory, 'etc'), { recursive: true, force: true })
+    })
+    const started: Partial<Probes> = { services: { unit: async () => seen({} as UnitFacts) } }
+    const against = (places: GivenAnswers['places'], more: GivenAnswers = {}) =>
+      unitsAgainst(context(started, { ...more, places: { credentials: '/etc/writ/credentials', ...places } }))
+
+    test('goes by the answers as they are shipped', async () => {
+      expect(await against({})).toEqual([])
+    })
+
+    test.each<[string, GivenAnswers, string]>([
+      ['configuration', { places: { etc: '/srv/writ' } }, '/srv/writ/writd.toml (places.etc)'],
+      ['configuration of the launcher', { places: { etc: '/srv/writ' } }, 'writ-launchd.service starts'],
+      ['secrets', { places: { credentials: 'none' } }, 'wants /etc/writ/credentials/secrets.json'],
+      ['state', { places: { state_directory: '/srv/state' } }, '/srv/state (places.state_directory)'],
+      ['user', { daemon: { user: '61190' } }, 'runs as writ, and the state is made for 61190'],
+      ['socket', { places: { socket: '/srv/w.sock' } }, '/srv/w.sock (places.socket)'],
+    ])('is told at once of another %s', async (_, { places, ...more }, said) => {
+      expect((await against(places, more)).join('\n')).toContain(said)
+      const usual = { credentials: '/etc/writ/credentials' }
+      const given = { ...more, places: { ...usual, ...places } }
+      for (const stage of ['all', 'image', 'first-boot'] as const)
+        await expect(host.look({ ...context(started, given), stage })).rejects.toMatchObject({
+          code: 'HOST_UNFIT',
+          message: expect.stringContaining('units'),
+          lines: expect.arrayContaining([expect.stringContaining(said)]),
+        })
+      expect(await against(places, { ...more, service: { start: false } })).toEqual([])
+    })
+
+    test('goes by what somebody has changed in the units', async () => {
+      const write = (unit: string, text: string) => {
+        mkdirSync(join(directory, `etc/systemd/system/${unit}.d`), { recursive: true })
+        writeFileSync(join(directory, `etc/systemd/system/${unit}.d/own.conf`), text)
+      }
+      const conditions = ['writd.toml', 'launchd.conf'].map(name => `ConditionPathExists=/srv/writ/${name}\n`)
+      write(
+        'writd.service',
+        `[Unit]\nConditionPathExists=\n${conditions[0]}[Service]\nExecStart=\nExecStart=/usr/lib/writ/writd --config /srv/writ/writd.toml\n`,
+      )
+      write(
+        'writ-launchd.service',
+        `[Unit]\nConditionPathExists=\n${conditions[1]}[Service]\nExecStart=\nExecStart=/usr/lib/writ/writ-launchd --config \\\n  /srv/writ/launchd.conf\n`,
+      )
+      expect(await against({ etc: '/srv/writ' })).toEqual([])
+      expect((await against({})).join()).toContain(
+        'starts "/usr/lib/writ/writd --config /srv/writ/writd.toml"',
+      )
+    })
+
+    test('is not asked where systemd does not run', async () => {
+      expect(await unitsAgainst(context({}, { places: { etc: '/srv/writ' } }))).toEqual([])
+    })
   })
 
   test('an image is not taken for the host', async () => {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { GivenAnswers } from '../../cli/setup/answers.ts'
@@ -7,6 +7,14 @@ import { WRIT } from '../cli/cli.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 import { RECORDED } from './governed-provision.ts'
 import { answersFor, measurePolicy, setup, states, writeAnswers } from './setup-host.ts'
+
+/** Permission bits by path below a directory; of itself by the empty one. */
+function modesBelow(directory: string): Record<string, string> {
+  const paths = ['', ...readdirSync(directory, { recursive: true, encoding: 'utf8' })]
+  return Object.fromEntries(
+    paths.map(path => [path, (statSync(join(directory, path)).mode & 0o7777).toString(8)]),
+  )
+}
 
 type Step = { see: string } | { type: string } | { raw: boolean }
 
@@ -99,6 +107,35 @@ describe.skipIf(NEEDS_ROOT !== null)(
         expect(shown).toContain('stopped')
         expect(existsSync(host.path('refused'))).toBe(false)
       }
+    }, 60_000)
+
+    test('what it makes has the same modes whatever the umask', async () => {
+      const modes: Record<string, string>[] = []
+      for (const mask of [0o077, 0o000]) {
+        const name = `masked-${mask}`
+        const answers = at(name, { places: { ima_policy: host.path(`${name}-ima/new/ima-policy`) } })
+        const before = process.umask(mask)
+        const result = await setup(host, answers).finally(() => process.umask(before))
+        expect(states(result)).toMatchObject({
+          keys: 'changed',
+          trust: 'changed',
+          policy: 'changed',
+          ima: 'waiting',
+        })
+        modes.push({ ...modesBelow(host.path(name)), ...modesBelow(host.path(`${name}-ima`)) })
+      }
+      expect(modes[0]).toEqual({
+        ...{
+          '': '755',
+          'operator.key': '600',
+          'operator.pub': '644',
+          'release.key': '600',
+          'release.pub': '644',
+        },
+        ...{ 'trust.json': '644', policies: '755', 'policies/start.cedar': '644', 'policy.json': '644' },
+        ...{ new: '755', 'new/ima-policy': '644' },
+      })
+      expect(modes[1]).toEqual(modes[0])
     }, 60_000)
 
     test('with the operator elsewhere it says what is to be signed there, document by document', async () => {

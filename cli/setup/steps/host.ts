@@ -13,6 +13,7 @@ import {
 import { tierByName } from '../../provision.ts'
 import { tierLabel } from '../../tier.ts'
 import { done, type Found, type Step, type StepContext, skipped } from '../step.ts'
+import { unitsAgainst } from '../unit-places.ts'
 
 /** What was seen of the host: what there is, what one should know, and what nothing can be done without. */
 class Findings {
@@ -27,6 +28,8 @@ export const host: Step = {
   title: 'the host',
   why: 'What Writ relies on has to be there: TPM, event log, IMA, cgroups.',
   async look(context) {
+    const against = await unitsAgainst(context)
+    if (against.length > 0) throw unitsDiffer(against)
     if (context.stage === 'image') return skipped('not looked at: this is an image, not the host')
     const findings = new Findings()
     if (context.probes.euid !== 0)
@@ -44,6 +47,13 @@ function concluded({ found, warnings, missing }: Findings): Found {
     lines: missing,
     next: '`writ doctor` says more, and what to do.',
     detail: { missing },
+  })
+}
+
+function unitsDiffer(lines: readonly string[]): CliError {
+  return new CliError('HOST_UNFIT', 'the units of systemd do not go by these answers', {
+    lines,
+    next: 'Leave places and daemon.user as they are shipped; or change the units first (`systemctl edit --full writd`); or start the daemons otherwise: service.start = false.',
   })
 }
 
