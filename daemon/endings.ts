@@ -56,6 +56,14 @@ export class Endings {
     return this.#waiting.has(executionId)
   }
 
+  /** When the end of the one was ordered that has been ending for longest (boot clock, ns); null while none is. */
+  get oldestAskedNs(): bigint | null {
+    let oldest: bigint | null = null
+    for (const { killAskedNs } of this.#waiting.values())
+      if (killAskedNs !== null && (oldest === null || killAskedNs < oldest)) oldest = killAskedNs
+    return oldest
+  }
+
   /** Its end is ordered now, unless it was before. */
   asked(executionId: string): void {
     const waiting = this.#waiting.get(executionId)

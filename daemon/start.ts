@@ -10,6 +10,7 @@ import { DAEMON_VERSION } from './first-entries.ts'
 import { GovernanceError } from './governance.ts'
 import { readGovernanceKeys, readHostId } from './host.ts'
 import type { LogLevels } from './log/log-level.ts'
+import { watchedDecisions } from './metrics/decisions.ts'
 import type { Instruments } from './metrics/instruments.ts'
 import { sdNotify } from './native.ts'
 import { OWN_SOCKET, type OwnSocket, type OwnSocketOf, processOf, strangerTo } from './own-socket.ts'
@@ -267,7 +268,7 @@ function createServer(
 ): RpcServer {
   const { rpc }: StartConfig = settings.whole
   return new RpcServer({
-    ...{ core, log, levels },
+    ...{ core: watchedDecisions(core, instruments), log, levels },
     onRefused: () => instruments.refused.add(),
     quota: settings.quotaLimits(),
     unaryTimeoutMs: () => settings.now.rpc.answerSeconds * 1000,

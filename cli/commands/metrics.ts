@@ -33,7 +33,7 @@ export function addMetrics(program: Command): void {
   addNote(
     command,
     'The socket is for root and the group writ. What each says, and which alerts there are: docs/operations/monitoring.md.\n' +
-      'A file for the textfile collector of the node exporter: `writ metrics >FILE.tmp && mv FILE.tmp FILE.prom`.',
+      'What to leave out of a file for the textfile collector of the node exporter is said there, too.',
   )
   setAction<Options>(command, async ({ options, output }) => {
     const { status, body } = await fetchPage(options.from, '/metrics')

@@ -52,10 +52,12 @@ function collectGate(
   to.tpmWaiting.set(host.tpm.waiting)
 }
 
-function collectExecutions(to: Instruments, { registry, settings }: DaemonParts): void {
+function collectExecutions(to: Instruments, { registry, executor, settings }: DaemonParts): void {
   const counts = new Map<string, number>(to.executions.labels.state?.map(state => [state, 0]))
   for (const { state } of registry.live()) counts.set(state, (counts.get(state) ?? 0) + 1)
   for (const [state, count] of counts) to.executions.set(count, [state])
+  const askedNs = executor.endings.oldestAskedNs
+  to.ending.set(askedNs === null ? null : seconds(bootTimeNs() - askedNs))
   to.maxExecutions.set(settings.now.execution.maxExecutions)
 }
 

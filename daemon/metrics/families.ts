@@ -69,7 +69,7 @@ export class Counter extends Series implements Family {
 
 /** Whatever it is when it is looked at. A series that has no value now is left out. */
 export class Gauge extends Series implements Family {
-  readonly type = 'gauge'
+  readonly type: Family['type'] = 'gauge'
 
   constructor(name: string, help: string, labels: Labels = {}) {
     super(name, help, labels)
@@ -86,6 +86,11 @@ export class Gauge extends Series implements Family {
     const [all = []] = Object.values(this.labels)
     for (const one of all) this.set(one === value ? 1 : 0, [one])
   }
+}
+
+/** A count that somebody else keeps, and that is looked up as a gauge is. */
+export class KeptCounter extends Gauge {
+  override readonly type = 'counter'
 }
 
 /** Upper bounds in seconds: from a lookup to what somebody waits for. */

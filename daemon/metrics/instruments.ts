@@ -3,7 +3,7 @@ import { REASON_CODES } from '../../authorization/index.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import type { LifeState } from '../execution-registry.ts'
 import { CAUSES, KILL_ORDERS } from '../launcher/wire.ts'
-import { Counter, exposition, type Family, Gauge, Histogram } from './families.ts'
+import { Counter, exposition, type Family, Gauge, Histogram, KeptCounter } from './families.ts'
 
 /** What a TPM command or the way to the TPM can end with (attestation/tpm2/error.ts), the response codes that operators meet among them. */
 export const TPM_ERROR_CODES = [
@@ -75,6 +75,10 @@ export class Instruments {
     'writ_denials_without_entry_total',
     'Denials beyond the rate of one uid, which share an entry; in writ_decisions_total, too.',
   )
+  readonly unrecorded = new Counter(
+    'writ_decisions_unrecorded_total',
+    'Requests that were denied because the lineage could not take the decision; counted at once, in the others once it can.',
+  )
   readonly decision = new Histogram(
     'writ_decision_seconds',
     'From a request to its decision, durable in the lineage.',
@@ -87,6 +91,10 @@ export class Instruments {
   readonly executions = new Gauge('writ_executions', 'Executions that have not ended, by state.', {
     state: LIFE_STATES,
   })
+  readonly ending = new Gauge(
+    'writ_execution_ending_seconds',
+    'For how long the one that is being ended for longest has been; absent while none is.',
+  )
   readonly maxExecutions = new Gauge('writ_executions_max', 'How many there may be (max_executions).')
   readonly starts = new Counter('writ_execution_starts_total', 'Executions that were let run.')
   readonly adoptions = new Counter(
@@ -153,7 +161,7 @@ export class Instruments {
   )
   readonly resident = new Gauge('process_resident_memory_bytes', 'Resident memory.')
   readonly heap = new Gauge('writ_heap_used_bytes', 'JavaScript heap that is in use.')
-  readonly cpu = new Gauge('process_cpu_seconds_total', 'User and system time.')
+  readonly cpu = new KeptCounter('process_cpu_seconds_total', 'User and system time.')
   readonly descriptors = new Gauge('process_open_fds', 'Open descriptors.')
   readonly startTime = new Gauge('process_start_time_seconds', 'When the process started.')
   readonly build: Gauge

@@ -16,12 +16,18 @@ describe('an end', () => {
     w.executor.kill(id, 'TERMINATED')
     expect(w.launcher.steps.at(-1)).toBe('kill TERMINATED')
     expect(w.lineage.size).toBe(size)
+    // The first order counts, and until it is dead.
+    const askedNs = w.time.bootNs
+    expect(w.executor.endings.oldestAskedNs).toBe(askedNs)
     w.launcher.emit('kill-sent', { executionId: id, cause: 'TERMINATED', bootNs: 1n })
     w.launcher.emit('kill-sent', { executionId: id, cause: 'TERMINATED', bootNs: 1n })
     expect(w.registry.get(id)?.state).toBe('ENDING')
     w.time.bootNs = 8_000_000_000n
+    w.executor.kill(id, 'TERMINATED')
+    expect(w.executor.endings.oldestAskedNs).toBe(askedNs)
     w.launcher.end(id, { cause: 'TERMINATED', signal: 9 })
     expect(await done).toMatchObject({ cause: 'END_CAUSE_TERMINATED', signal: 9 })
+    expect(w.executor.endings.oldestAskedNs).toBeNull()
     expect(ofType(await w.events(), 'kill-sent')).toHaveLength(1)
   })
 

@@ -15,10 +15,13 @@ const promtool = spawnSync('promtool', ['--version']).status === 0
 const WHY = promtool ? 'promtool' : 'skipped: promtool is not installed (Debian: prometheus)'
 
 type Series = Readonly<Record<string, string>>
+type Change = Readonly<Record<string, string | null>>
 
 /** A host on which all is well, a sample a minute for an hour; each alert's series are put in the place of these. */
 const HEALTHY: Series = {
   'up{job="writ"}': '1x60',
+  'node_textfile_mtime_seconds{file="/t/writ.prom"}': '0+60x60',
+  'node_textfile_mtime_seconds{file="/t/another.prom"}': '0x60',
   'writ_gate_state{state="ATTESTED"}': '1x60',
   'writ_gate_state{state="FAILED"}': '0x60',
   'writ_gate_state{state="STALE"}': '0x60',
@@ -35,7 +38,7 @@ const HEALTHY: Series = {
   writ_tpm_counter_steps_total: '0+0.1x60',
   writ_clock_trusted: '1x60',
   'writ_decisions_total{outcome="deny"}': '0+1x60',
-  'writ_denial_reasons_total{reason="LINEAGE_UNAVAILABLE"}': '0x60',
+  writ_decisions_unrecorded_total: '0x60',
   writ_lineage_io_errors_total: '0x60',
   writ_lineage_checkpoint_timestamp_seconds: '0+60x60',
   writ_lineage_unsealed_entries: '100x60',
@@ -48,7 +51,9 @@ const HEALTHY: Series = {
   writ_evidence_over_bound: '0x60',
   'writ_document_not_after_timestamp_seconds{document="policy"}': '31536000x60',
   'writ_executions{state="RUNNING"}': '10x60',
-  'writ_executions{state="ENDING"}': '0x60',
+  // Many that end, each of them soon.
+  'writ_executions{state="ENDING"}': '3x60',
+  writ_execution_ending_seconds: '0.2x60',
   writ_executions_max: '200x60',
   writ_rpc_quota_refusals_total: '0x60',
   'writ_event_loop_lag_seconds_bucket{le="0.005"}': '0+60x60',
@@ -58,8 +63,8 @@ const HEALTHY: Series = {
   'process_start_time_seconds{job="writ"}': '1x60',
 }
 
-/** What of it is otherwise where an alert is to fire. */
-const FIRING: Readonly<Record<string, Series>> = {
+/** What of it is otherwise where an alert is to fire; null: it is not there at all. */
+const FIRING: Readonly<Record<string, Change>> = {
   WritDown: { 'up{job="writ"}': '0x60' },
   WritFailed: { 'writ_gate_state{state="FAILED"}': '1x60' },
   WritNotAttested: { 'writ_gate_state{state="STALE"}': '1x60' },
@@ -73,7 +78,7 @@ const FIRING: Readonly<Record<string, Series>> = {
   WritTpmCounterFast: { writ_tpm_counter_steps_total: '0+10x60' },
   WritClockUntrusted: { writ_clock_trusted: '0x60' },
   WritDenials: { 'writ_decisions_total{outcome="deny"}': '0+120x60' },
-  WritLineageRefuses: { 'writ_denial_reasons_total{reason="LINEAGE_UNAVAILABLE"}': '0+1x60' },
+  WritLineageRefuses: { writ_decisions_unrecorded_total: '0+1x60' },
   WritLineageErrors: { writ_lineage_io_errors_total: '0+1x60' },
   WritLineageUnsealed: { writ_lineage_checkpoint_timestamp_seconds: '0x60' },
   WritSyncSlow: { 'writ_lineage_fsync_seconds_bucket{le="0.01"}': '0x60' },
@@ -81,12 +86,20 @@ const FIRING: Readonly<Record<string, Series>> = {
   WritEvidenceOverBound: { writ_evidence_over_bound: '1x70' },
   WritDocumentEnds: { 'writ_document_not_after_timestamp_seconds{document="policy"}': '1000000x60' },
   WritExecutionsFull: { 'writ_executions{state="RUNNING"}': '199x60' },
-  WritKillsUnconfirmed: { 'writ_executions{state="ENDING"}': '1x60' },
+  WritKillsUnconfirmed: { writ_execution_ending_seconds: '0+60x60' },
   WritQuota: { writ_rpc_quota_refusals_total: '0+120x60' },
   WritEventLoopLate: { 'writ_event_loop_lag_seconds_bucket{le="0.005"}': '0x60' },
   WritMemory: { 'process_resident_memory_bytes{job="writ"}': '2000000000x60' },
   WritRestarts: { 'process_start_time_seconds{job="writ"}': '0+60x60' },
 }
+
+/** Other ways in which some come about. */
+const ALSO_FIRING: readonly (readonly [alert: string, Change])[] = [
+  // Metrics that come through a file go on as they were when the daemon is gone.
+  ['WritDown', { 'up{job="writ"}': null, 'node_textfile_mtime_seconds{file="/t/writ.prom"}': '0x60' }],
+  // A daemon that has signed none since its start.
+  ['WritLineageUnsealed', { writ_lineage_checkpoint_timestamp_seconds: null }],
+]
 
 describe('the alert rules', () => {
   test('are about metrics and labels that there are', () => {
@@ -122,14 +135,14 @@ describe('the alert rules', () => {
     () => {
       const directory = mkdtempSync(join(tmpdir(), 'writ-rules-'))
       onTestFinished(() => rmSync(directory, { recursive: true }))
-      const one = (name: string, series: Series, expression: string, found: number) => ({
+      // The evidence store is over its bound for an hour before anybody is told.
+      const longer = (values: string) => values.replace(/x60$/, 'x70')
+      const one = (name: string, change: Change, expression: string, found: number) => ({
         name,
         interval: '1m',
-        // The evidence store is over its bound for an hour before anybody is told.
-        input_series: Object.entries({ ...HEALTHY, ...series }).map(([key, values]) => ({
-          series: key,
-          values,
-        })),
+        input_series: Object.entries({ ...HEALTHY, ...change }).flatMap(([series, values]) =>
+          values === null ? [] : [{ series, values: longer(values) }],
+        ),
         promql_expr_test: [
           {
             expr: `count(ALERTS{${expression}alertstate="firing"})`,
@@ -138,14 +151,10 @@ describe('the alert rules', () => {
           },
         ],
       })
-      const longer = (series: Series) =>
-        Object.fromEntries(
-          Object.entries(series).map(([key, values]) => [key, values.replace(/x60$/, 'x70')]),
-        )
       const tests = [
-        one('healthy', longer(HEALTHY), '', 0),
-        ...Object.entries(FIRING).map(([alert, series]) =>
-          one(alert, { ...longer(HEALTHY), ...longer(series) }, `alertname="${alert}",`, 1),
+        one('healthy', {}, '', 0),
+        ...[...Object.entries(FIRING), ...ALSO_FIRING].map(([alert, change]) =>
+          one(alert, change, `alertname="${alert}",`, 1),
         ),
       ]
       const file = join(directory, 'cases.yml')

@@ -89,6 +89,10 @@ describe.skipIf(NEEDS_ROOT !== null)('a disk that fails', () => {
     const big = { ...TRUE, argv: ['/bin/true', 'x'.repeat(100_000)] }
     const denied = await attempt(sound.client, loose, big)
     expect(denied).toMatchObject({ refused: 'LINEAGE_UNAVAILABLE' })
+    // Told now: what is counted with its entry is counted once there is room again.
+    const metrics = await host.ok('metrics', '--from', host.path('metrics/metrics.sock'))
+    expect(metrics).toContain('writ_denial_reasons_total{reason="LINEAGE_UNAVAILABLE"} 0\n')
+    expect(metrics).toContain('writ_decisions_unrecorded_total 1\n')
     // No evidence can be kept, so nothing renews the lease.
     await host.until('STALE')
     await over
