@@ -25,6 +25,7 @@ import { History } from './history/history.ts'
 import { Snapshots } from './history/snapshots.ts'
 import { type Host, hostTier, openHost } from './host.ts'
 import { checkLogKey, openLineage } from './host-lineage.ts'
+import { deadlinesOf } from './launch-order.ts'
 import { lookAtCaller } from './launcher/caller.ts'
 import { LauncherClient } from './launcher/client.ts'
 import type { Instruments } from './metrics/instruments.ts'
@@ -219,6 +220,11 @@ async function compose(base: {
     ...{ launcher, registry, decider, executor, recorder, gate, log },
     kept: {
       executions: kept.executions,
+      deadlines: ({ terms }) =>
+        deadlinesOf({
+          ...{ terms, maxEvidenceAgeNs: settings.maxEvidenceAgeNs },
+          ...{ nowBootNs: bootTimeNs(), nowWallMs: wallMs() },
+        }),
       goOn: async (execution, prepared, epoch) =>
         executor.goOn(execution, prepared, epoch, await detachedAgain(files, execution)),
     },

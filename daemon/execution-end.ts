@@ -24,6 +24,7 @@ const CAUSES: Readonly<Record<string, EndCauseInput>> = {
   REVOKED: 'END_CAUSE_REVOKED',
   CALLER_GONE: 'END_CAUSE_CALLER_GONE',
   DENIED: 'END_CAUSE_DENIED',
+  NOT_AS_PERMITTED: 'END_CAUSE_DENIED',
 }
 
 /** Causes that mean that the gate closed; which way, the gate knows. */

@@ -1,6 +1,7 @@
 import type { LaunchTerms } from '../authorization/index.ts'
 import type { LaunchOrder } from './launcher/client.ts'
 import { LauncherError } from './launcher/error.ts'
+import type { AdoptedDeadlines } from './launcher/types.ts'
 
 const NS_PER_MS = 1_000_000n
 const NS_PER_SECOND = 1_000_000_000n
@@ -19,8 +20,10 @@ export interface LaunchContext {
 }
 
 /**
- * The order to the launcher for these terms. The end of validity is turned into an instant of the boot clock here, once: from then on
- * the wall clock can be set without effect.
+ * The order to the launcher for these terms.
+ *
+ * An execution that is kept over a restart is compared with it, byte for byte: a version that orders something else for the same terms ends at its
+ * upgrade what was started before, unless it knows the earlier form as well.
  *
  * @throws LauncherError `LIMIT_UNENFORCEABLE` for what this version cannot enforce: it is refused, never left out
  */
@@ -37,16 +40,12 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
   const wanted = (terms.secrets ?? []).map(secret => secret.descriptor)
   if (String(wanted) !== String(secrets.map(secret => secret.descriptor)))
     throw new LauncherError('SECRET_REFUSED', 'its secrets are not those that were opened')
-  const leftMs = BigInt(Math.max(0, Math.floor(Date.parse(terms.notAfter) - context.nowWallMs)))
-  const ownAgeNs = terms.maxEvidenceAgeMs === null ? null : BigInt(terms.maxEvidenceAgeMs) * NS_PER_MS
   const { limits } = terms
   return {
     executionId: context.executionId,
     parentExecution: context.parentExecution,
     epoch: context.epoch,
-    expiryBootNs: context.nowBootNs + leftMs * NS_PER_MS,
-    maxEvidenceAgeNs:
-      ownAgeNs !== null && ownAgeNs < context.maxEvidenceAgeNs ? ownAgeNs : context.maxEvidenceAgeNs,
+    ...deadlinesOf(context),
     graceNs: terms.onLapse === 'kill' ? null : BigInt(terms.onLapse.freeze.graceMs) * NS_PER_MS,
     digests: [terms.program, ...terms.files].map(file => file.sha256),
     argv: terms.argv,
@@ -70,6 +69,24 @@ export function launchOrder(context: LaunchContext): LaunchOrder {
       cpuPercent: limits.cpuPercent,
       fileBytes: limits.fileBytes,
     },
+  }
+}
+
+/**
+ * What an execution of these terms may not outlive. The end of validity is turned into an instant of the boot clock here, once for each run of the
+ * daemon that it belongs to: from then on the wall clock can be set without effect.
+ */
+export function deadlinesOf({
+  terms,
+  maxEvidenceAgeNs,
+  nowBootNs,
+  nowWallMs,
+}: Pick<LaunchContext, 'terms' | 'maxEvidenceAgeNs' | 'nowBootNs' | 'nowWallMs'>): AdoptedDeadlines {
+  const leftMs = BigInt(Math.max(0, Math.floor(Date.parse(terms.notAfter) - nowWallMs)))
+  const ownAgeNs = terms.maxEvidenceAgeMs === null ? null : BigInt(terms.maxEvidenceAgeMs) * NS_PER_MS
+  return {
+    expiryBootNs: nowBootNs + leftMs * NS_PER_MS,
+    maxEvidenceAgeNs: ownAgeNs !== null && ownAgeNs < maxEvidenceAgeNs ? ownAgeNs : maxEvidenceAgeNs,
   }
 }
 

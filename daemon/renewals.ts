@@ -6,6 +6,7 @@ import type { Executor } from './executor.ts'
 import type { TrustGate } from './gate.ts'
 import type { KeptExecution } from './hand-over/kept.ts'
 import type { LauncherClient, Prepared } from './launcher/client.ts'
+import type { AdoptedDeadlines } from './launcher/types.ts'
 import type { Recorder } from './recorder.ts'
 
 /** Reasons for which a lapse holds or ends what runs. */
@@ -32,6 +33,8 @@ export interface RenewalsOptions {
   /** What an earlier run of the daemon handed over, and how this one goes on with it. */
   readonly kept?: {
     readonly executions: readonly KeptExecution[]
+    /** What it may not outlive, by its permit and what is configured now. */
+    readonly deadlines: (kept: KeptExecution) => AdoptedDeadlines
     readonly goOn: (kept: KeptExecution, prepared: Prepared, epoch: bigint) => Promise<void>
   }
   readonly log: Logger
@@ -129,13 +132,15 @@ export class Renewals {
   async #adopt(execution: TrackedExecution, kept: KeptExecution): Promise<void> {
     const { recorder, launcher, log } = this.#o
     const { executionId, decisionIndex } = execution
+    const known = this.#o.kept
+    if (known === undefined) return
     const epoch = await this.#permitted(execution, 'KEPT', (renewal, epoch) =>
       recorder.record({ type: 'adoption', executionId, decision: Number(decisionIndex), renewal, epoch }),
     )
     if (epoch === null) return
-    const prepared = await launcher.adopt(executionId, epoch)
+    const prepared = await launcher.adopt(executionId, epoch, known.deadlines(kept))
     this.#kept.delete(executionId)
-    await this.#o.kept?.goOn(kept, prepared, epoch)
+    await known.goOn(kept, prepared, epoch)
     log.info({ event: 'execution-adopted', executionId, epoch: String(epoch) }, 'execution goes on')
   }
 

@@ -31,6 +31,7 @@ const TEXTS: Readonly<Record<string, string>> = {
   NOT_STARTED: 'it could not be started',
   ABANDONED: 'it was let go before its first instruction',
   DENIED: 'its authorization, decided again, did not hold any more',
+  NOT_AS_PERMITTED: 'a daemon that was restarted left something else than was permitted under its id',
   INIT_LOST: 'what watched over its processes from within was killed',
   OUT_OF_MEMORY: 'it ran out of memory',
 }

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { History } from '../history/history.ts'
 import type { LauncherClient } from '../launcher/client.ts'
 import type { LaunchEnded } from '../launcher/types.ts'
+import { isAsPermitted } from './as-permitted.ts'
 import { type ReadableLog, type RebuiltExecution, rebuild } from './rebuild.ts'
 
 /** What an earlier run of the daemon handed over, and this one may adopt. */
@@ -33,8 +34,9 @@ export class Kept {
   }
 
   /**
-   * What both say, the launcher and the log: kept, handed over, and not ended. Everything else that the launcher keeps is killed: what the log does
-   * not know, what it cannot be rebuilt from, what was not handed over, and all of it on a host that has failed.
+   * What both say, the launcher and the log: kept, handed over, not ended, and made of what was permitted. Everything else that the launcher keeps is
+   * killed: what the log does not know, what it cannot be rebuilt from, what was not handed over, what is something else than its permit orders, and
+   * all of it on a host that has failed.
    *
    * To be called in the turn in which the launcher was connected to: ends are heard from then on.
    */
@@ -42,29 +44,39 @@ export class Kept {
     const ends = new Map(launcher.earlierEnds.map(end => [end.executionId, end]))
     const see = (end: LaunchEnded) => ends.set(end.executionId, end)
     launcher.on('ended', see)
-    const listed = new Set(
-      (await launcher.list()).filter(({ state }) => state === 'KEPT').map(({ executionId }) => executionId),
+    const listed = new Map(
+      (await launcher.list()).filter(({ state }) => state === 'KEPT').map(it => [it.executionId, it]),
     )
     const kept: KeptExecution[] = []
     const found = new Set<string>()
+    const forged = new Set<string>()
     const open = [...history.openExecutions].sort((a, b) => Number((a.start ?? 0n) - (b.start ?? 0n)))
     for (const execution of open) {
-      if (!listed.has(execution.executionId) || history.failure !== null) continue
+      const { executionId } = execution
+      const it = listed.get(executionId)
+      if (it === undefined || history.failure !== null) continue
       try {
         const rebuilt = await rebuild(lineage, execution)
+        if (!isAsPermitted(rebuilt, it)) {
+          forged.add(executionId)
+          continue
+        }
         const { parentExecution } = rebuilt.caller
         if (parentExecution !== null && !found.has(parentExecution)) continue
         kept.push(rebuilt)
-        found.add(execution.executionId)
+        found.add(executionId)
       } catch (err) {
-        log.error(
-          { err, executionId: execution.executionId },
-          'what the log has of it is not enough to go on',
-        )
+        log.error({ err, executionId }, 'what the log has of it is not enough to go on')
       }
     }
-    const refused = [...listed].filter(executionId => !found.has(executionId))
-    for (const executionId of refused) launcher.kill(executionId, 'DAEMON')
+    const refused = [...listed.keys()].filter(executionId => !found.has(executionId))
+    for (const executionId of refused)
+      launcher.kill(executionId, forged.has(executionId) ? 'NOT_AS_PERMITTED' : 'DAEMON')
+    for (const executionId of forged)
+      log.error(
+        { event: 'execution-not-as-permitted', executionId },
+        'what was kept under its id is not what was permitted: the daemon that left it was taken over, or is broken',
+      )
     if (listed.size > 0)
       log.info(
         { event: 'executions-kept', executions: kept.length, refused: refused.length },

@@ -1,4 +1,4 @@
-import { Reevaluator } from '../../authorization/index.ts'
+import { type LaunchTerms, Reevaluator } from '../../authorization/index.ts'
 import { inlineBlob, type Lineage, LineageError, type LineageEvent, parseEvent } from '../../lineage/index.ts'
 import type { Caller } from '../core.ts'
 import type { OpenExecution } from '../history/history.ts'
@@ -12,6 +12,8 @@ export type ReadableLog = Pick<Lineage, 'entry' | 'getBlob'>
 export interface RebuiltExecution {
   readonly executionId: string
   readonly permit: Permit
+  /** The permit's. */
+  readonly terms: LaunchTerms
   readonly caller: Caller
   /** As its START says. */
   readonly pid: number
@@ -61,6 +63,7 @@ export async function rebuild(log: ReadableLog, open: OpenExecution): Promise<Re
   return {
     executionId,
     permit: { input, decision: again, observed, index: decision },
+    terms,
     caller: {
       ...{ uid: caller.uid, gid: caller.gid, pid: caller.pid, cgroup: caller.cgroup || null },
       ...{ parentExecution: caller.parentExecution, connection: 'kept', pidfd: null },

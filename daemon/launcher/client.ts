@@ -30,6 +30,7 @@ import { LauncherError } from './error.ts'
 import { OrderChannel } from './order-channel.ts'
 import { exactly, openLastOutput, openStreams, splitSocket, streamsOf } from './streams.ts'
 import type {
+  AdoptedDeadlines,
   KillOrder,
   LastOutput,
   LaunchEnded,
@@ -297,14 +298,20 @@ export class LauncherClient extends OrderChannel {
    * Takes over an execution that is kept, into `epoch` of this connection's page. Its own supervisor looks, in C: that its old lease, its expiry and its run
    * time are not over, and that the page shows this epoch with evidence that makes a lease now.
    *
+   * @param deadlines what it may not outlive from now on; they never give it more than it has
    * @throws LauncherError `EPOCH_OVER`, `LEASE_OVER`, `EXPIRED`, `PARENT_ENDED` (parents are adopted first), `BAD_STATE`, `ENDED`. It then stays kept
    */
-  async adopt(executionId: string, epoch: bigint): Promise<Prepared> {
-    return await this.order('ADOPT', MESSAGE.adopt, encodeAdopt(executionId, epoch), (message, passed) => {
-      const { streams, socket: hasSocket, ...rest } = decodeAdopted(message.body)
-      const { ends, socket } = splitSocket(hasSocket, passed)
-      return { ...rest, ...openStreams(streams, ends), socket }
-    })
+  async adopt(executionId: string, epoch: bigint, deadlines: AdoptedDeadlines): Promise<Prepared> {
+    return await this.order(
+      'ADOPT',
+      MESSAGE.adopt,
+      encodeAdopt(executionId, epoch, deadlines),
+      (message, passed) => {
+        const { streams, socket: hasSocket, ...rest } = decodeAdopted(message.body)
+        const { ends, socket } = splitSocket(hasSocket, passed)
+        return { ...rest, ...openStreams(streams, ends), socket }
+      },
+    )
   }
 
   /**

@@ -212,8 +212,9 @@ export function decodeList(body: ByteReader): { total: number; executions: Liste
       const epoch = body.u64le('epoch')
       const state = STATES[body.u32le('state')]
       const pid = body.u32le('pid')
+      const order = body.bytes(32, 'order').toString('hex')
       if (state === undefined) throw protocol('an unknown state')
-      executions.push({ executionId, epoch, state, pid })
+      executions.push({ executionId, epoch, state, pid, order })
     }
     body.end()
     return { total, executions }

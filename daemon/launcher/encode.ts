@@ -1,5 +1,6 @@
 import { LauncherError } from './error.ts'
 import type {
+  AdoptedDeadlines,
   CallingProcess,
   KillOrder,
   LaunchOrder,
@@ -181,8 +182,11 @@ export const encodeSignal = (id: string, signal: PassedSignal): Buffer =>
 export const encodeCaller = ({ uid, gid, pid }: CallingProcess): Buffer =>
   new Writer().u32(uid).u32(gid).u32(pid).u32(0).end()
 export const encodeList = (offset: number): Buffer => new Writer().u32(offset).u32(0).end()
-export const encodeAdopt = (id: string, epoch: bigint): Buffer =>
-  new Writer().bytes(idBytes(id)).u64(epoch).end()
+export const encodeAdopt = (
+  id: string,
+  epoch: bigint,
+  { expiryBootNs, maxEvidenceAgeNs }: AdoptedDeadlines,
+): Buffer => new Writer().bytes(idBytes(id)).u64(epoch).u64(expiryBootNs).u64(maxEvidenceAgeNs).end()
 
 /** The body of a KEEP and the descriptors that go with it, in their order. */
 export function encodeKeep(id: string, open: OpenDescriptors): { body: Buffer; descriptors: number[] } {

@@ -20,7 +20,15 @@ export type StagedSubject =
   | { readonly path: string; readonly error: string }
 
 /** Why `writd` itself ends an execution. */
-export type KillOrder = 'TERMINATED' | 'REVOKED' | 'OUTPUT_LIMIT' | 'CALLER_GONE' | 'DAEMON' | 'DENIED'
+export type KillOrder =
+  | 'TERMINATED'
+  | 'REVOKED'
+  | 'OUTPUT_LIMIT'
+  | 'CALLER_GONE'
+  | 'DAEMON'
+  | 'DENIED'
+  /** It is kept, and is not what was permitted under its id. */
+  | 'NOT_AS_PERMITTED'
 
 /** What may be sent to the first process of an execution: nothing that ends it unseen, and nothing that the kernel reports faults by. */
 export type PassedSignal =
@@ -132,6 +140,9 @@ export interface LaunchOrder {
   readonly secrets?: readonly { readonly fd: number; readonly descriptor: number }[]
 }
 
+/** What an adopted execution may not outlive. Where its own PREPARE says less, that stays. */
+export type AdoptedDeadlines = Pick<LaunchOrder, 'expiryBootNs' | 'maxEvidenceAgeNs'>
+
 /** Descriptors of an execution's streams that are open; they stay the caller's. A terminal is alone. */
 export type OpenDescriptors = {
   readonly [stream in 'stdin' | 'stdout' | 'stderr' | 'terminal' | 'socket']?: number | null
@@ -226,6 +237,8 @@ export interface ListedExecution {
     /** Runs under the lease of a `writd` that has gone, until it is adopted. */
     | 'KEPT'
   readonly pid: number
+  /** What it was made of, as `orderDigest` has it; zeros before a PREPARE. */
+  readonly order: string
 }
 
 /** What the host can do, as the launcher found it. */

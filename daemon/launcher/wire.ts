@@ -56,6 +56,7 @@ export const KILL_ORDERS: Readonly<Record<KillOrder, number>> = {
   CALLER_GONE: 67,
   DAEMON: 68,
   DENIED: 69,
+  NOT_AS_PERMITTED: 70,
 }
 /** Numbers on Linux, the same on x86_64 and aarch64 (signal(7)). */
 export const SIGNALS: Readonly<Record<PassedSignal, number>> = {

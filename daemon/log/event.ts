@@ -16,6 +16,7 @@ export const EVENTS = {
   'execution-not-kept': 'e0c84f7a25b14d69b3fa71c90e5d826b',
   'executions-kept': '91b7d5e03ac84f2fb6041ce8d97f235c',
   'execution-adopted': '7fa21c9e6d0b4853a1e45b80cf3d972e',
+  'execution-not-as-permitted': '2b8e0d6f94c1476ea5379d0c1be864f3',
   'execution-stays': 'c25e80b94a7d4f16950fd3a6e1b7482d',
   'execution-denied': 'b7c4e2d8915f4e36a0d17f5c3b8e62d9',
   'execution-ended': 'fcc1e0e1dc60476fb557a7485c232431',

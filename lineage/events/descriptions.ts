@@ -234,7 +234,8 @@ export const DESCRIPTIONS: { readonly [T in EventType]: Description<T> } = {
     fields: {
       executionId: 'which',
       decision: 'entry of its permit',
-      cause: 'why it ended',
+      cause:
+        'why it ended; `NOT_AS_PERMITTED`: it was kept over a restart, and was not what was permitted under its id',
       exitCode: 'null if a signal ended it, or it never ran',
       signal: 'null if it exited',
       rusage: 'what it used, as the kernel counts: CPU time in microseconds, peak memory in KiB',

@@ -20,8 +20,8 @@ static enum wire_status may_go_on(struct supervisor *self)
   }
 }
 
-/* The same look as before a START, on the other page. */
-static enum wire_status adopt(struct supervisor *self, uint64_t epoch, int fd)
+/* The same look as before a START, on the other page. Whoever gave the first order may have given it more time than was permitted; nobody gives it more now. */
+static enum wire_status adopt(struct supervisor *self, const struct command *command, int fd)
 {
   enum wire_status status = may_go_on(self);
   if (status != STATUS_OK)
@@ -29,8 +29,10 @@ static enum wire_status adopt(struct supervisor *self, uint64_t epoch, int fd)
   const struct lease_page *page = lease_map(fd);
   if (page == NULL)
     return STATUS_BAD_LEASE;
-  struct deadlines renewed = *self->deadlines;
-  renewed.epoch = epoch;
+  struct deadlines renewed = self->deadlines;
+  renewed.epoch = command->epoch;
+  renewed.expiry_ns = least_of(renewed.expiry_ns, command->expiry_ns);
+  renewed.max_evidence_age_ns = least_of(renewed.max_evidence_age_ns, command->max_evidence_age_ns);
   struct lease lease = lease_read(page);
   status = lease_status(lease, &renewed, boot_time_ns());
   if (status != STATUS_OK) {
@@ -39,14 +41,15 @@ static enum wire_status adopt(struct supervisor *self, uint64_t epoch, int fd)
   }
   lease_unmap(self->page);
   self->page = page;
-  self->epoch = epoch;
-  self->lease_until = sum_or_max(lease.instant, self->deadlines->max_evidence_age_ns);
+  self->deadlines = renewed;
+  self->epoch = command->epoch;
+  self->lease_until = sum_or_max(lease.instant, renewed.max_evidence_age_ns);
   return STATUS_OK;
 }
 
 void supervisor_adopt(struct supervisor *self, const struct command *command, int page)
 {
-  enum wire_status status = adopt(self, command->epoch, page);
+  enum wire_status status = adopt(self, command, page);
   struct report report = {.type = status == STATUS_OK ? REPORT_ADOPTED : REPORT_ADOPT_FAILED,
                           .failure = {.status = status, .index = WIRE_NONE},
                           .attempt = command->attempt};

@@ -185,6 +185,7 @@ static struct failure list(struct launcher *launcher, const struct order *order)
     *listed = (struct wire_listed){
         .epoch = execution->epoch, .state = is_kept(execution) ? EXECUTION_KEPT : execution->state, .pid = (uint32_t)execution->init};
     memcpy(listed->id, execution->id, WIRE_ID_SIZE);
+    memcpy(listed->order, execution->order, WIRE_DIGEST_SIZE);
   }
   answer(launcher, order->type, order->request, &body, sizeof body.head + body.head.count * sizeof *body.items);
   return OK;

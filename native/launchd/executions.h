@@ -75,12 +75,14 @@ struct execution {
   int pipes[STREAMS]; /* until PREPARE is answered, and again from KEEP on */
   struct made made[STREAMS];
   bool has_terminal;
+  uint8_t order[WIRE_DIGEST_SIZE]; /* of what it was made of (order_digest.h); zero before a PREPARE */
   uint64_t max_evidence_age_ns;
   bool to_be_kept;      /* a KEEP came for it */
   bool kept;            /* the writd that ordered it is gone, and none has adopted it */
   uint64_t kept_until;  /* boot-clock instant at which the lease is over that it had then */
   uint32_t adoption;    /* how many ADOPTs were passed on */
   uint64_t adopt_epoch; /* of the last of them */
+  uint64_t adopt_max_evidence_age_ns;
   uint64_t adopt_by;    /* when its supervisor has to have said something to that */
   bool announced; /* writd knows of it: its PREPARE was answered, so its end is told by events */
   enum wire_cause cause;

@@ -150,11 +150,16 @@ struct failure adopt_execution(struct launcher *launcher, const struct order *or
   if (!parent_goes_on(launcher, execution))
     return failed(STATUS_PARENT_ENDED, 0, WIRE_NONE);
   /* The supervisor looks at the old lease, at the new one and at its deadlines itself. */
-  struct command command = {.type = COMMAND_ADOPT, .epoch = order->adopt.epoch, .attempt = execution->adoption + 1};
+  struct command command = {.type = COMMAND_ADOPT,
+                            .epoch = order->adopt.epoch,
+                            .attempt = execution->adoption + 1,
+                            .expiry_ns = order->adopt.expiry_ns,
+                            .max_evidence_age_ns = order->adopt.max_evidence_age_ns};
   if (!send_command_with(execution, command, launcher->page_fd))
     return untold(launcher, execution, errno);
   execution->adoption++;
   execution->adopt_epoch = order->adopt.epoch;
+  execution->adopt_max_evidence_age_ns = order->adopt.max_evidence_age_ns;
   execution->adopt_by = boot_time_ns() + ADOPT_NS;
   execution->request = order->request;
   return OK;
@@ -182,6 +187,7 @@ void on_adopted(struct launcher *launcher, struct execution *execution, const st
   execution->kept = false;
   execution->to_be_kept = false;
   execution->epoch = execution->adopt_epoch;
+  execution->max_evidence_age_ns = least_of(execution->max_evidence_age_ns, execution->adopt_max_evidence_age_ns);
   answer_with(launcher, WIRE_ADOPT, execution->request, &body, sizeof body, fds, count);
   execution->request = 0;
 }

@@ -8,12 +8,12 @@ bool supervisor_hold(struct supervisor *self, enum wire_cause cause)
 {
   if (self->phase == HELD)
     return true;
-  if (self->phase != RUNNING || self->deadlines->grace_ns == 0 || !leaf_freeze(self->leaf, true))
+  if (self->phase != RUNNING || self->deadlines.grace_ns == 0 || !leaf_freeze(self->leaf, true))
     return false;
   uint64_t now = boot_time_ns();
   self->phase = HELD;
   /* Counted from where the lease ended: a look that came late gives no more time. */
-  self->held_until = sum_or_max(least_of(now, self->lease_until), self->deadlines->grace_ns);
+  self->held_until = sum_or_max(least_of(now, self->lease_until), self->deadlines.grace_ns);
   /* Evidence that was late may come within its epoch; an epoch that was ended stays that. */
   self->thaw_from = cause == CAUSE_LEASE || cause == CAUSE_PARENT ? self->epoch : sum_or_max(self->epoch, 1);
   struct report report = {.type = REPORT_HELD, .cause = cause, .boot_ns = now};
@@ -24,7 +24,7 @@ bool supervisor_hold(struct supervisor *self, enum wire_cause cause)
 /* The same look as before a START, in the epoch that the order names. */
 static enum wire_status may_thaw(const struct supervisor *self, struct lease lease, uint64_t epoch, uint64_t now)
 {
-  struct deadlines renewed = *self->deadlines;
+  struct deadlines renewed = self->deadlines;
   renewed.epoch = epoch;
   if (epoch < self->thaw_from)
     return STATUS_EPOCH_OVER;
@@ -44,7 +44,7 @@ void supervisor_thaw(struct supervisor *self, uint64_t epoch)
   if (status == STATUS_OK) {
     self->phase = RUNNING;
     self->epoch = epoch;
-    self->lease_until = sum_or_max(lease.instant, self->deadlines->max_evidence_age_ns);
+    self->lease_until = sum_or_max(lease.instant, self->deadlines.max_evidence_age_ns);
   }
   supervisor_tell(self->control, &report);
   /* What lapsed between that look and the thaw. */

@@ -30,7 +30,7 @@ static enum wire_cause look_at_lease(struct supervisor *self, uint64_t now)
   struct lease lease = lease_read(self->page);
   if (lease.epoch != self->epoch)
     return CAUSE_EPOCH;
-  uint64_t until = sum_or_max(lease.instant, self->deadlines->max_evidence_age_ns);
+  uint64_t until = sum_or_max(lease.instant, self->deadlines.max_evidence_age_ns);
   if (!is_evidence(lease, now) || lease.instant > self->lease_until || now >= until)
     return CAUSE_LEASE;
   self->lease_until = until;
@@ -59,7 +59,7 @@ enum wire_cause looks_take(struct supervisor *self)
   uint64_t now = boot_time_ns();
   /* What is held waits for a new lease, not longer than its grace; everything else ends it as ever. */
   enum wire_cause cause = self->phase == HELD ? CAUSE_NONE : look_at_lease(self, now);
-  if (cause == CAUSE_NONE && now >= self->deadlines->expiry_ns)
+  if (cause == CAUSE_NONE && now >= self->deadlines.expiry_ns)
     cause = CAUSE_EXPIRY;
   if (cause == CAUSE_NONE && now >= self->run_until)
     cause = CAUSE_RUN_TIME;
@@ -78,7 +78,7 @@ static uint64_t next_look_at_lease(const struct supervisor *self)
 void looks_arm(struct supervisor *self)
 {
   uint64_t at = self->phase == HELD ? self->held_until : next_look_at_lease(self);
-  at = least_of(at, least_of(self->deadlines->expiry_ns, self->run_until));
+  at = least_of(at, least_of(self->deadlines.expiry_ns, self->run_until));
   if (self->plan->limits.cpu_time_ns != 0 && self->phase != HELD)
     at = least_of(at, self->cpu_look);
   if (self->phase == PREPARING)

@@ -8,7 +8,7 @@ enum phase { PREPARING, READY, STARTING, RUNNING, HELD, ENDING };
 
 struct supervisor {
   const struct plan *plan;
-  const struct deadlines *deadlines;
+  struct deadlines deadlines;
   const struct leaf *leaf;
   const struct lease_page *page; /* the plan's, until it was adopted into another */
   int control;  /* to the launcher */
@@ -45,7 +45,7 @@ void supervisor_thaw(struct supervisor *self, uint64_t epoch);
 
 /*
  * adoption.c: goes over to another lease page, if what runs may still run by the one that it has, and the other shows the epoch of the order with evidence
- * that covers it now; tells what came of it. The caller looks again afterwards: the epoch may have moved in between.
+ * that covers it now; tells what came of it. Its own deadlines become those of the order where these are earlier. The caller looks again afterwards: the epoch may have moved in between.
  */
 void supervisor_adopt(struct supervisor *self, const struct command *command, int page);
 

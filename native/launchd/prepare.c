@@ -10,6 +10,7 @@
 #include "../shared/clock.h"
 #include "device_filter.h"
 #include "launcher.h"
+#include "order_digest.h"
 #include "terminal.h"
 
 /* Ten thousand processors; more would not fit into cpu.max (MAX_BW_USEC, kernel/sched/core.c). */
@@ -317,6 +318,7 @@ struct failure prepare(struct launcher *launcher, const struct order *order, con
     return failed(STATUS_MALFORMED, 0, WIRE_NONE);
   struct failure failure = prepare_execution(launcher, execution, order, &strings, fds + 1);
   if (failure.status == STATUS_OK) {
+    order_digest(&execution->staging, order, &strings, execution->order);
     execution->state = EXECUTION_PREPARING;
     execution->request = order->request;
     execution->epoch = order->prepare.epoch;

@@ -42,6 +42,7 @@ bool strings_read(int fd, size_t count, struct strings *strings)
   strings->bytes = malloc(length);
   strings->items = calloc(count, sizeof *strings->items);
   strings->count = count;
+  strings->length = length;
   if (strings->bytes != NULL && strings->items != NULL &&
       pread(fd, strings->bytes, length, 0) == (ssize_t)length &&
       strings_split(strings->bytes, length, count, strings->items))

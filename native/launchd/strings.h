@@ -9,6 +9,7 @@ struct strings {
   char *bytes;  /* owned */
   char **items; /* owned; `count` pointers into bytes */
   size_t count;
+  size_t length; /* of all bytes */
 };
 
 /* Splits `length` bytes, which must be exactly `count` NUL-terminated strings, into `items`. Pure; bounded by length. */

@@ -161,15 +161,15 @@ static void on_init(struct supervisor *self)
 static void on_start(struct supervisor *self)
 {
   uint64_t now = boot_time_ns();
-  enum wire_status status = lease_status(lease_read(self->page), self->deadlines, now);
+  enum wire_status status = lease_status(lease_read(self->page), &self->deadlines, now);
   struct init_report go = {.message = INIT_GO};
   self->phase = STARTING;
   if (status != STATUS_OK) {
     on_failed(self, (struct failure){.status = status, .index = WIRE_NONE});
     return;
   }
-  if (self->deadlines->run_time_ns != 0)
-    self->run_until = sum_or_max(now, self->deadlines->run_time_ns);
+  if (self->deadlines.run_time_ns != 0)
+    self->run_until = sum_or_max(now, self->deadlines.run_time_ns);
   if (!leaf_freeze(self->leaf, false) || send(self->init, &go, sizeof go, MSG_NOSIGNAL) != sizeof go)
     on_failed(self, (struct failure){.status = STATUS_INTERNAL, .error = errno, .index = WIRE_NONE});
 }
@@ -332,7 +332,7 @@ void supervisor_run(const struct plan *plan, const struct deadlines *deadlines, 
 {
   struct supervisor self = {
       .plan = plan,
-      .deadlines = deadlines,
+      .deadlines = *deadlines,
       .leaf = leaf,
       .page = plan->page,
       .control = control,

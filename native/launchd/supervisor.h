@@ -28,6 +28,8 @@ struct command {
   uint64_t epoch; /* of THAW and ADOPT */
   uint32_t signal; /* of SIGNAL */
   uint32_t attempt; /* of ADOPT; the report of it has the same */
+  uint64_t expiry_ns;           /* of ADOPT: what it may not outlive */
+  uint64_t max_evidence_age_ns; /* of ADOPT: nor be older than */
 };
 
 /* Supervisor to launcher. */

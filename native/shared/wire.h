@@ -122,6 +122,7 @@ enum wire_cause {
   CAUSE_CALLER_GONE,
   CAUSE_DAEMON,
   CAUSE_DENIED, /* its authorization, looked at again, does not hold any more */
+  CAUSE_NOT_AS_PERMITTED, /* it was kept, and is not what was permitted under its id */
   CAUSE_ORDERED_END, /* one past the last */
 };
 
@@ -294,10 +295,15 @@ struct wire_keep {
   uint32_t socket;  /* 1: the last descriptor */
 };
 
-/* What is kept goes on under the page of this connection, which shows this epoch. Refused, it stays kept, and dies by its old lease. */
+/*
+ * What is kept goes on under the page of this connection, which shows this epoch. Refused, it stays kept, and dies by its old lease. The deadlines
+ * are those of its PREPARE or these, whichever are earlier.
+ */
 struct wire_adopt {
   uint8_t id[WIRE_ID_SIZE];
   uint64_t epoch;
+  uint64_t expiry_ns; /* boot clock */
+  uint64_t max_evidence_age_ns;
 };
 
 /* + the descriptors that came with KEEP */
@@ -325,6 +331,7 @@ struct wire_listed {
   uint64_t epoch;
   uint32_t state;
   uint32_t pid;
+  uint8_t order[WIRE_DIGEST_SIZE]; /* of what it was made of, as launchd/order_digest.h has it; zero before a PREPARE */
 };
 
 /* It stands still: the freeze has been written. */
@@ -368,9 +375,9 @@ static_assert(sizeof(struct wire_signal) == 24, "wire");
 static_assert(sizeof(struct wire_caller) == 16, "wire");
 static_assert(sizeof(struct wire_caller_answer) == 40, "wire");
 static_assert(sizeof(struct wire_keep) == 24, "wire");
-static_assert(sizeof(struct wire_adopt) == 24, "wire");
+static_assert(sizeof(struct wire_adopt) == 40, "wire");
 static_assert(sizeof(struct wire_adopted_answer) == 1040, "wire");
-static_assert(sizeof(struct wire_listed) == 32, "wire");
+static_assert(sizeof(struct wire_listed) == 64, "wire");
 static_assert(sizeof(struct wire_lapse) == 16, "wire");
 static_assert(sizeof(struct wire_thaw) == 24, "wire");
 static_assert(sizeof(struct wire_held) == 32, "wire");

@@ -43,7 +43,7 @@ static void drop_page(struct made_page *made)
 struct scene {
   enum phase phase;
   uint64_t old_epoch, old_instant, lease_until, expiry, run_until;
-  uint64_t epoch, new_epoch, new_instant;
+  uint64_t epoch, new_epoch, new_instant, new_expiry, most_age;
   int seals;
 };
 
@@ -51,7 +51,8 @@ static struct scene good(uint64_t now)
 {
   return (struct scene){.phase = RUNNING, .old_epoch = 3, .old_instant = now - AGE / 2, .lease_until = now + AGE / 2,
                         .expiry = UINT64_MAX, .run_until = UINT64_MAX,
-                        .epoch = 1, .new_epoch = 1, .new_instant = now - AGE / 4, .seals = SEALS};
+                        .epoch = 1, .new_epoch = 1, .new_instant = now - AGE / 4,
+                        .new_expiry = UINT64_MAX, .most_age = UINT64_MAX, .seals = SEALS};
 }
 
 /* What the supervisor says to an ADOPT. It has gone over to the other page only with OK, and else nothing has changed. */
@@ -64,9 +65,10 @@ static enum wire_status adopted(struct scene scene)
   int sockets[2];
   CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sockets) == 0);
   const struct lease_page *before = lease_map(old.fd);
-  struct supervisor self = {.plan = &plan, .deadlines = &deadlines, .page = before, .control = sockets[0], .phase = scene.phase,
+  struct supervisor self = {.plan = &plan, .deadlines = deadlines, .page = before, .control = sockets[0], .phase = scene.phase,
                             .epoch = 3, .run_until = scene.run_until, .lease_until = scene.lease_until};
-  struct command command = {.type = COMMAND_ADOPT, .epoch = scene.epoch, .attempt = 8};
+  struct command command = {.type = COMMAND_ADOPT, .epoch = scene.epoch, .attempt = 8, .expiry_ns = scene.new_expiry,
+                            .max_evidence_age_ns = scene.most_age};
   supervisor_adopt(&self, &command, new.fd);
 
   struct report report = {0};
@@ -74,8 +76,12 @@ static enum wire_status adopted(struct scene scene)
   bool went = self.page != before;
   CHECK(report.type == (went ? REPORT_ADOPTED : REPORT_ADOPT_FAILED) && (report.failure.status == STATUS_OK) == went);
   CHECK(self.epoch == (went ? scene.epoch : 3) && self.phase == scene.phase);
+  /* It has gained nothing by it, and lost what the order did not give. */
+  uint64_t age = went && scene.most_age < AGE ? scene.most_age : AGE;
+  CHECK(self.deadlines.expiry_ns == (went && scene.new_expiry < scene.expiry ? scene.new_expiry : scene.expiry));
+  CHECK(self.deadlines.max_evidence_age_ns == age);
   if (went) {
-    CHECK(self.lease_until == scene.new_instant + AGE && looks_take(&self) == CAUSE_NONE);
+    CHECK(self.lease_until == scene.new_instant + age && looks_take(&self) == CAUSE_NONE);
     new.page->epoch++; /* it is this page that it looks at from now on */
     CHECK(looks_take(&self) == CAUSE_EPOCH);
   }
@@ -111,6 +117,13 @@ static void test_decisions(void)
   WITH(new_instant, 0, STATUS_LEASE_OVER);
   WITH(new_instant, now - AGE, STATUS_LEASE_OVER);
   WITH(new_instant, now + AGE, STATUS_LEASE_OVER);
+  /* The order takes time away, and gives none. */
+  WITH(new_expiry, now + AGE, STATUS_OK);
+  WITH(new_expiry, now, STATUS_EXPIRED);
+  WITH(most_age, AGE / 2, STATUS_OK);
+  WITH(most_age, AGE / 4, STATUS_LEASE_OVER);
+  WITH(most_age, 0, STATUS_LEASE_OVER);
+  WITH(expiry, now + AGE, STATUS_OK);
   /* A page that writd could take away, or write to in another way. */
   WITH(seals, SEALS & ~F_SEAL_SHRINK, STATUS_BAD_LEASE);
   WITH(seals, SEALS & ~F_SEAL_SEAL, STATUS_BAD_LEASE);

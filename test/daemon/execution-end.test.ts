@@ -27,6 +27,7 @@ const EXPECTED: Readonly<Record<Exclude<LaunchEnded['cause'], 'NONE'>, string>> 
   REVOKED: 'END_CAUSE_REVOKED',
   CALLER_GONE: 'END_CAUSE_CALLER_GONE',
   DENIED: 'END_CAUSE_DENIED',
+  NOT_AS_PERMITTED: 'END_CAUSE_DENIED',
 }
 const ended = (fields: Partial<LaunchEnded>): LaunchEnded => ({
   executionId: 'ab'.repeat(16),

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { bootTimeNs } from '../../daemon/native.ts'
 import { descriptors } from '../support/processes.ts'
 import { seeded } from '../support/seeded.ts'
-import { isRoot, newId, parentOf, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
+import { isRoot, NO_EARLIER, newId, parentOf, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
 
 const SOAK = process.env.WRIT_SOAK === '1'
 const LAUNCHES = Number(process.env.WRIT_LAUNCHES ?? (SOAK ? 1000 : 60))
@@ -138,7 +138,7 @@ describe.skipIf(!isRoot)('a launch', () => {
       await before.client.leave()
       before.client.close()
       const writd = await host.connect()
-      const adopting = writd.client.adopt(executionId, 1n)
+      const adopting = writd.client.adopt(executionId, 1n, NO_EARLIER)
       await sleep(200)
       writd.page.lapse()
       await adopting

@@ -8,7 +8,18 @@ import type { OpenDescriptors } from '../../daemon/launcher/types.ts'
 import { MESSAGE } from '../../daemon/launcher/wire.ts'
 import { bootTimeNs, sealedMemfd } from '../../daemon/native.ts'
 import { seeded } from '../support/seeded.ts'
-import { freshPage, isRoot, newId, type Running, SECOND, sleep, TestHost, until, type Writd } from './host.ts'
+import {
+  freshPage,
+  isRoot,
+  NO_EARLIER,
+  newId,
+  type Running,
+  SECOND,
+  sleep,
+  TestHost,
+  until,
+  type Writd,
+} from './host.ts'
 import { Hostile } from './hostile.ts'
 
 const PLACES = 24
@@ -114,7 +125,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
     expect(await keep(ready, ready.descriptors())).toEqual(['BAD_STATE', null])
     writd.client.abandon(ready.executionId)
     const adopt = ({ executionId }: { executionId: string }) =>
-      writd.client.adopt(executionId, writd.page.read().epoch).then(
+      writd.client.adopt(executionId, writd.page.read().epoch, NO_EARLIER).then(
         () => 'OK',
         error => error.code,
       )
@@ -152,7 +163,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
     const orders: [number, Buffer, number[]][] = [
       [MESSAGE.list, encodeList(0), []],
       [MESSAGE.kill, encodeKill(running.executionId, 'TERMINATED'), []],
-      [MESSAGE.adopt, encodeAdopt(running.executionId, 1n), []],
+      [MESSAGE.adopt, encodeAdopt(running.executionId, 1n, NO_EARLIER), []],
       [MESSAGE.hello, Buffer.alloc(0), [hostile.page.fd]],
       [MESSAGE.leave, Buffer.alloc(0), []],
     ]
@@ -174,7 +185,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
     const kept = encodeKeep(running.executionId, open)
     for (const [type, body, along] of [
       [MESSAGE.keep, kept.body, kept.descriptors],
-      [MESSAGE.adopt, encodeAdopt(running.executionId, 1n), []],
+      [MESSAGE.adopt, encodeAdopt(running.executionId, 1n, NO_EARLIER), []],
       [MESSAGE.leave, Buffer.alloc(0), []],
     ] as const) {
       const bodies = [body.subarray(0, -1), Buffer.concat([body, Buffer.alloc(1)])]
@@ -238,7 +249,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
         else await expect(asked).rejects.toMatchObject({ code: 'BAD_STATE' })
         state.keep ||= state.own
       } else if (state !== undefined && action <= 4) {
-        const asked = writd.client.adopt(executionId, writd.page.read().epoch)
+        const asked = writd.client.adopt(executionId, writd.page.read().epoch, NO_EARLIER)
         if (state.own) await expect(asked).rejects.toMatchObject({ code: 'BAD_STATE' })
         else model.set(executionId, { own: true, keep: false, open: (await asked).descriptors() })
       } else if (state !== undefined && action === 5) {

@@ -2,11 +2,12 @@ import { connect, createServer } from 'node:net'
 import type { Readable } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { descriptorOf } from '../../daemon/launcher/descriptor-of.ts'
-import type { Prepared } from '../../daemon/launcher/types.ts'
+import type { AdoptedDeadlines, Prepared } from '../../daemon/launcher/types.ts'
 import { bootTimeNs, LeasePage } from '../../daemon/native.ts'
 import {
   freshPage,
   isRoot,
+  NO_EARLIER,
   parentOf,
   type Running,
   SECOND,
@@ -56,8 +57,11 @@ describe.skipIf(!isRoot)('what is handed over', () => {
     await writd.client.leave()
     await next(page)
   }
-  const adopt = ({ executionId }: { executionId: string }): Promise<Prepared> =>
-    writd.client.adopt(executionId, writd.page.read().epoch)
+  const adopt = (
+    { executionId }: { executionId: string },
+    deadlines: Partial<AdoptedDeadlines> = {},
+  ): Promise<Prepared> =>
+    writd.client.adopt(executionId, writd.page.read().epoch, { ...NO_EARLIER, ...deadlines })
   const used = ({ executionId }: { executionId: string }) =>
     Number(/^usage_usec (\d+)/.exec(host.leafFile(executionId, 'cpu.stat'))?.[1])
   const goesOn = async (running: { executionId: string }) => {
@@ -204,12 +208,12 @@ describe.skipIf(!isRoot)('what is handed over', () => {
     page.lapse()
     page.renew(6n, bootTimeNs())
     for (const epoch of [1n, 5n, 7n]) {
-      const refused = writd.client.adopt(running.executionId, epoch)
+      const refused = writd.client.adopt(running.executionId, epoch, NO_EARLIER)
       await expect(refused).rejects.toMatchObject({ code: 'EPOCH_OVER' })
     }
     expect(await states()).toEqual({ [running.executionId]: 'KEPT' })
     await goesOn(running)
-    await writd.client.adopt(running.executionId, 6n)
+    await writd.client.adopt(running.executionId, 6n, NO_EARLIER)
     // It lives by that page now: by its epoch, which nobody but the supervisor looks at here.
     page.lapse()
     expect((await writd.ended(running.executionId)).cause).toBe('EPOCH')
@@ -231,6 +235,34 @@ describe.skipIf(!isRoot)('what is handed over', () => {
     for (const code of await Promise.all(adopting)) expect(code).toMatch(/^(EXPIRED|ENDED)$/)
     const ends = await Promise.all(all.map(({ executionId }) => writd.ended(executionId)))
     expect(ends.map(({ cause }) => cause)).toEqual(ways.map(([cause]) => cause))
+  })
+
+  it('outlives neither what it was given at first nor what it is adopted with', async () => {
+    const soon = () => bootTimeNs() + SECOND / 2n
+    const given = await kept({ expiryBootNs: bootTimeNs() + 2n * SECOND })
+    const [expires, ages, over] = [await kept(), await kept(), await kept()]
+    await handOver()
+    await adopt(given)
+    await expect(adopt(over, { expiryBootNs: bootTimeNs() })).rejects.toMatchObject({ code: 'EXPIRED' })
+    await expect(adopt(over, { maxEvidenceAgeNs: 1n })).rejects.toMatchObject({ code: 'LEASE_OVER' })
+    expect(await states()).toMatchObject({ [over.executionId]: 'KEPT', [given.executionId]: 'RUNNING' })
+    await adopt(expires, { expiryBootNs: soon() })
+    await adopt(ages, { maxEvidenceAgeNs: soon() - writd.page.read().instantNs })
+    expect((await writd.ended(expires.executionId)).cause).toBe('EXPIRY')
+    expect((await writd.ended(ages.executionId)).cause).toBe('LEASE')
+    expect((await writd.ended(given.executionId)).cause).toBe('EXPIRY')
+  })
+
+  it('has the launcher go by the earlier deadlines too when its supervisor hangs over the next restart', async () => {
+    const running = await kept()
+    await handOver()
+    await adopt(running, { maxEvidenceAgeNs: bootTimeNs() - writd.page.read().instantNs + SECOND })
+    await writd.client.keep(running.executionId, {})
+    process.kill(parentOf(running.pid), 'SIGSTOP')
+    await handOver()
+    await until(() => writd.events.includes(`kill-sent ${running.executionId} LEASE`), 3000)
+    process.kill(parentOf(running.pid), 'SIGCONT')
+    expect((await writd.ended(running.executionId)).cause).toBe('LEASE')
   })
 
   it('ends by a lapse that comes while it is being adopted, at whatever step', async () => {

@@ -210,6 +210,9 @@ type Options = Partial<Omit<LaunchOrder, 'executionId'>> & {
   unread?: boolean
 }
 
+/** Deadlines of an ADOPT that take nothing away. */
+export const NO_EARLIER = { expiryBootNs: 2n ** 64n - 1n, maxEvidenceAgeNs: 2n ** 64n - 1n } as const
+
 /** What a test does as writd. */
 export class Writd {
   readonly client: LauncherClient

@@ -57,7 +57,8 @@ export const EndCause = {
    */
   END_CAUSE_LEASE_LAPSED: 'END_CAUSE_LEASE_LAPSED',
   /**
-   * Its authorization was looked at again, because policy or trust roots had changed or it was frozen, and does not hold any more.
+   * Its authorization was looked at again, because policy or trust roots had changed or it was frozen, and does not hold any more; or an earlier run of
+   * the daemon left it, and it is not what was permitted.
    */
   END_CAUSE_DENIED: 'END_CAUSE_DENIED',
 } as const;
@@ -132,7 +133,8 @@ export type EndCauseInput =
   | 'END_CAUSE_LEASE_LAPSED'
   | 12
   /**
-   * Its authorization was looked at again, because policy or trust roots had changed or it was frozen, and does not hold any more.
+   * Its authorization was looked at again, because policy or trust roots had changed or it was frozen, and does not hold any more; or an earlier run of
+   * the daemon left it, and it is not what was permitted.
    */
   | 'END_CAUSE_DENIED'
   | 13
