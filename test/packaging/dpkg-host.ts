@@ -6,7 +6,14 @@ import { join } from 'node:path'
 import { HOUSE, succeed } from './built-package.ts'
 
 /** Commands that would reach past the chroot, or that a host without a service manager does not answer: they write down how they were called. */
-const RECORDED = ['systemd-sysusers', 'systemd-tmpfiles', 'udevadm', 'deb-systemd-invoke', 'systemctl']
+const RECORDED = [
+  'systemd-sysusers',
+  'systemd-tmpfiles',
+  'udevadm',
+  'deb-systemd-invoke',
+  'systemctl',
+  'apparmor_parser',
+]
 
 /** What a package of the test has in the place of what differs between two of them. */
 export interface Variant {
@@ -102,10 +109,10 @@ export class DpkgHost {
     return this.run(['dpkg', '--force-depends', '--force-downgrade', '--force-unsafe-io', ...args], options)
   }
 
-  /** What the scripts had the service manager do since the last call. */
-  invoked(): string[] {
+  /** What the scripts had the service manager do since the last call, or another of the commands that are written down. */
+  invoked(command = 'deb-systemd-invoke'): string[] {
     const calls = this.sh('cat /run/calls 2>/dev/null || true; rm -f /run/calls').split('\n')
-    return calls.flatMap(line => /^deb-systemd-invoke (.*)/.exec(line)?.[1] ?? [])
+    return calls.flatMap(line => (line.startsWith(`${command} `) ? line.slice(command.length + 1) : []))
   }
 
   /** Starts the installed launcher, which holds so many executions. */

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { IS_ROOT } from './built-package.ts'
 import { DpkgHost } from './dpkg-host.ts'
@@ -155,6 +156,59 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
     })
   })
 
+  describe('the AppArmor profile', () => {
+    const PROFILES = '/sys/kernel/security/apparmor/profiles'
+    const loaded = (names: string) =>
+      host.sh(`mkdir -p ${dirname(PROFILES)}; printf '%s\\n' '${names}' >${PROFILES}`)
+    const parsed = () => host.invoked('apparmor_parser')
+
+    test('is loaded by an installation, and taken out of the kernel by a removal', () => {
+      loaded('man_filter (enforce)')
+      host.install({ version: '1.1' })
+      expect(parsed()).toEqual(['--replace --write-cache --skip-bad-cache /etc/apparmor.d/writd'])
+      loaded('writd (enforce)')
+      expect(host.dpkg(['--remove', 'writ'])).toMatchObject({ status: 0 })
+      expect(parsed()).toEqual(['--remove /etc/apparmor.d/writd'])
+      // A purge takes what was added to it, too; there is nothing left to unload by.
+      loaded('man_filter (enforce)')
+      host.sh(
+        'echo x >/etc/apparmor.d/local/writd; mkdir -p /var/cache/apparmor/1.0; echo x >/var/cache/apparmor/1.0/writd',
+      )
+      expect(host.dpkg(['--purge', 'writ'])).toMatchObject({ status: 0 })
+      expect(parsed()).toEqual([])
+      expect(host.sh("find /etc/apparmor.d /var/cache/apparmor -name 'writd*'")).toBe('')
+    })
+
+    test('of which the kernel knows nothing is not asked for, and one that stays is said to stay', () => {
+      expect(host.dpkg(['--remove', 'writ'])).toMatchObject({ status: 0 })
+      expect(parsed()).toEqual([])
+      host.install({ version: '1.0' })
+      loaded('writd (enforce)')
+      host.sh("printf '#!/bin/sh\\nexit 1\\n' >/run/stubs/apparmor_parser")
+      expect(host.dpkg(['--remove', 'writ'])).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining('stays loaded until the next boot'),
+      })
+    })
+  })
+
+  test('the umask of whoever installs it is nowhere in what is made', () => {
+    const modes = (mask: string) => {
+      host.sh(
+        'rm -rf /etc/systemd/system/multi-user.target.wants/writ* && dpkg --purge --force-depends writ 2>/dev/null',
+      )
+      host.sh(`umask ${mask}; dpkg --force-depends --install /run/writ.deb`)
+      host.sh('mkdir -p /etc/systemd/system/multi-user.target.wants')
+      host.sh(`ln -s /usr/lib/systemd/system/writ-setup.service /etc/systemd/system/multi-user.target.wants/
+        umask ${mask}; dpkg --remove --force-depends writ; dpkg --force-depends --install /run/writ.deb`)
+      return host.sh(
+        "find /etc/writ /etc/apparmor.d/writd /usr/lib/writ /var/lib/systemd/deb-systemd-helper-* -printf '%M %p\\n' | sort",
+      )
+    }
+    expect(modes('077')).toBe(modes('022'))
+    expect(modes('000')).toContain('drwxr-xr-x /etc/writ\n')
+  })
+
   describe('after a removal', () => {
     const START = 'start writd.socket writd-metrics.socket writ-launchd.service writd.service'
     const remove = () => {
@@ -181,6 +235,18 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
         'start writd.socket writd-metrics.socket writ-launchd.service',
       ])
       expect(host.sh('readlink /etc/systemd/system/writd.service')).toBe('/dev/null\n')
+    })
+
+    test('the setup of a first boot is masked, and enabled again with the package, but not started', () => {
+      const link = '/etc/systemd/system/multi-user.target.wants/writ-setup.service'
+      host.sh(`mkdir -p "$(dirname ${link})"; ln -s /usr/lib/systemd/system/writ-setup.service ${link}`)
+      remove()
+      expect(host.sh('readlink /etc/systemd/system/writ-setup.service')).toBe('/dev/null\n')
+      expect(host.install({ version: '1.0' })).toMatchObject({ status: 0 })
+      expect(host.invoked()).toEqual(['try-restart writd.service', START])
+      expect(
+        host.sh(`ls -d /etc/systemd/system/writ-setup.service 2>/dev/null || true; readlink ${link}`),
+      ).toBe('/usr/lib/systemd/system/writ-setup.service\n')
     })
 
     test('that fails, what it had stopped is started again', () => {
