@@ -111,13 +111,15 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
     const left = () =>
       host.sh('cd / && find var/lib/writ etc/writ 2>/dev/null | sort || true').trim().split('\n')
     const ALL = ['etc/writ', 'etc/writ/credentials', 'etc/writ/credentials/x', 'etc/writ/operator.pub']
+    /** Which version wrote what was kept, for the next installation. */
+    const KEPT_BY = 'etc/writ/lineage-version'
     const LINEAGE = ['var/lib/writ', 'var/lib/writ/lineage', 'var/lib/writ/lineage/x']
 
     test('without anybody to ask keeps what the host has done, and says so', () => {
       fill()
       const { status, stderr } = host.dpkg(['--purge', 'writ'])
       expect(status).toBe(0)
-      expect(left()).toEqual([...ALL, ...LINEAGE])
+      expect(left()).toEqual([...ALL, KEPT_BY, ...LINEAGE].toSorted())
       expect(stderr).toContain('writ: /var/lib/writ is left behind')
       expect(host.invoked()).toEqual([
         'stop writ-setup.service writd.socket writd-metrics.socket writd.service writ-launchd.service',
@@ -125,7 +127,7 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
     })
 
     test.each([
-      ['no', [...ALL, ...LINEAGE]],
+      ['no', [...ALL, KEPT_BY, ...LINEAGE].toSorted()],
       ['yes', ['etc/writ', 'etc/writ/operator.pub']],
     ])('asks before the lineage goes: %s', (answer, after) => {
       fill()
@@ -138,6 +140,43 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
       expect(status).toBe(0)
       expect(left()).toEqual(after)
       expect(host.sh('debconf-show writ')).toBe('')
+    })
+
+    test('that keeps the lineage keeps an older version from it, too', () => {
+      fill()
+      expect(host.dpkg(['--purge', 'writ']).status).toBe(0)
+      expect(host.install({ version: '0.9' })).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining('writ: 0.9 is older than 1.0'),
+      })
+      expect(host.install({ version: '1.0' })).toMatchObject({ status: 0 })
+      expect(left()).not.toContain(KEPT_BY)
+      // Where the lineage is gone nothing is in the way of any version.
+      expect(host.dpkg(['--purge', 'writ']).status).toBe(0)
+      host.sh('rm -r /var/lib/writ')
+      expect(host.install({ version: '0.9' })).toMatchObject({ status: 0 })
+    })
+
+    test.each([
+      ['a disk of its own', 'mount -t tmpfs tmpfs /var/lib/writ'],
+      ['behind a link', 'rmdir /var/lib/writ; mkdir /run/disk; ln -s /run/disk /var/lib/writ'],
+    ])('comes to its end where the lineage is %s: no, then yes', (_, place) => {
+      host.sh(`mkdir -p /var/lib/writ; ${place}; mkdir /var/lib/writ/lineage; touch /var/lib/writ/lineage/x`)
+      expect(host.dpkg(['--purge', 'writ'])).toMatchObject({
+        status: 0,
+        stderr: expect.stringContaining('writ: /var/lib/writ is left behind'),
+      })
+      expect(host.sh('ls /var/lib/writ/lineage')).toBe('x\n')
+      expect(host.install({ version: '1.0' })).toMatchObject({ status: 0 })
+      const { status, stdout, stderr } = host.dpkg(['--purge', 'writ'], {
+        env: { DEBIAN_FRONTEND: 'teletype' },
+        input: 'yes\n',
+      })
+      expect({ status, said: stdout + stderr }).toEqual({
+        status: 0,
+        said: expect.stringContaining('are gone, as was answered'),
+      })
+      expect(host.sh('ls -A /var/lib/writ/')).toBe('')
     })
 
     test("leaves no unit enabled, a first boot's setup neither", () => {
