@@ -216,6 +216,8 @@ async function compose(base: {
     keepsOverCrash: config.execution.onCrash === 'keep',
   })
   await takeOver(kept, leftovers, { executor, launcher, registry, gate, wallMs, lineage })
+  // What the run before took in when it had left the launcher already, it could end nothing by.
+  executor.endRevoked()
   const renewals = new Renewals({
     ...{ launcher, registry, decider, executor, recorder, gate, log },
     kept: {

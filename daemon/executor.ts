@@ -10,7 +10,7 @@ import { recordStart } from './execution-entries.ts'
 import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import { attachDigest, newAttachToken } from './hand-over/attach-token.ts'
-import { Attachments, untilOver } from './hand-over/attachments.ts'
+import { ATTACH_MS, Attachments, untilOver } from './hand-over/attachments.ts'
 import type { KeptExecution } from './hand-over/kept.ts'
 import type { History } from './history/history.ts'
 import { isRevoked } from './is-revoked.ts'
@@ -45,6 +45,8 @@ export interface ExecutorOptions {
   readonly maxEvidenceAgeNs: bigint
   /** The host's own limit on what an execution writes to stdout and stderr together. */
   readonly maxOutputBytes: number
+  /** How long the caller of what was adopted has to come back, in milliseconds. Default {@link ATTACH_MS}. */
+  readonly attachMs?: number
   /** Serves on the own socket of an execution: what comes in there from its processes is its child. */
   readonly openSocket: (execution: OwnSocketOf) => Promise<OwnSocket>
   /** Told of each that runs, from when its output is carried. */
@@ -79,7 +81,8 @@ export class Executor {
   constructor(options: ExecutorOptions) {
     this.#o = options
     this.controls = new Controls((id, signal) => options.launcher.signal(id, signal))
-    this.attachments = new Attachments(executionId => this.kill(executionId, 'CALLER_GONE'))
+    const attachMs = options.attachMs ?? ATTACH_MS
+    this.attachments = new Attachments(executionId => this.kill(executionId, 'CALLER_GONE'), attachMs)
     this.endings = new Endings(options, executionId => this.kill(executionId, 'DAEMON'))
   }
 
@@ -241,10 +244,10 @@ export class Executor {
 
   /**
    * Orders an end, which is that of all below it: one order, by which the launcher kills them together. Returns at once; the ends themselves are the
-   * launcher's events.
+   * launcher's events. Of what was handed over nothing: the launcher takes no order for it from this run any more.
    */
   kill(executionId: string, order: EndOrder): void {
-    if (!this.endings.has(executionId)) return
+    if (!this.endings.has(executionId) || this.#left.has(executionId)) return
     this.#isEnding(executionId)
     for (const below of this.#o.registry.families.below(executionId)) this.#isEnding(below)
     this.#o.launcher.kill(executionId, order)

@@ -5,7 +5,7 @@ import { Output } from '../pump.ts'
 import type { Carried, Running } from '../running.ts'
 import { isAttachToken } from './attach-token.ts'
 
-/** How long the caller of what was adopted has to attach, and that of what has ended to hear of it. */
+/** How long the caller of what was adopted has to attach, and that of what has ended to hear of it, where nothing else is said. */
 export const ATTACH_MS = 30_000
 
 /** What was handed over to this run of the daemon, or has been started by it. */
@@ -32,11 +32,16 @@ interface Place extends Attachable {
 export class Attachments {
   readonly #places = new Map<string, Place>()
   readonly #kill: (executionId: string) => void
+  readonly #attachMs: number
   readonly #over = Promise.withResolvers<'over'>()
 
-  /** @param kill ends an execution whose caller is gone */
-  constructor(kill: (executionId: string) => void) {
+  /**
+   * @param kill ends an execution whose caller is gone
+   * @param attachMs how long a caller has to come back
+   */
+  constructor(kill: (executionId: string) => void, attachMs: number = ATTACH_MS) {
     this.#kill = kill
+    this.#attachMs = attachMs
   }
 
   /** It was started in this run: whoever started it is attached until it ends. */
@@ -49,13 +54,12 @@ export class Attachments {
     this.#put(what)
   }
 
-  /** It runs again. Whoever is not attached after {@link ATTACH_MS} is gone, unless it belongs to nobody. */
+  /** It runs again. Whoever is not attached in time is gone, unless it belongs to nobody. */
   adopted(running: Running, epoch: bigint, over: Promise<ExecutionEndInput>): void {
     const place = this.#places.get(running.executionId)
     if (place === undefined) return
     place.settle({ running, epoch, over })
-    if (running.detached || place.taken) return
-    place.timer = setTimeout(() => this.#kill(running.executionId), ATTACH_MS).unref()
+    this.#awaitCaller(place, running)
   }
 
   /** This run of the daemon adopts nothing any more: whoever waits asks the next one. */
@@ -86,7 +90,7 @@ export class Attachments {
       void place.outcome.then(outcome =>
         'running' in outcome ? outcome.running.discard() : destroy(outcome.lastOutput),
       )
-    }, ATTACH_MS).unref()
+    }, this.#attachMs).unref()
   }
 
   /**
@@ -109,16 +113,18 @@ export class Attachments {
     if (!isAttachToken(token, place.attach))
       throw new AttachError('TOKEN_WRONG', 'the token is not that of this execution')
     if (place.taken) throw new AttachError('ATTACHED', 'somebody is attached to it')
+    if (signal.aborted) return null
     place.taken = true
     const gone = Promise.withResolvers<null>()
     const leave = () => gone.resolve(null)
     signal.addEventListener('abort', leave, { once: true })
-    if (signal.aborted) leave()
     try {
       const outcome = await Promise.race([place.outcome, gone.promise, this.#over.promise])
       if (outcome === 'over') throw new StartingError('STARTING', 'the daemon stops')
       if (outcome === null) {
         place.taken = false
+        // It may have been adopted in this very turn, when this was still waiting for it.
+        void place.outcome.then(found => 'running' in found && this.#awaitCaller(place, found.running))
         return null
       }
       if (place.timer !== null && 'running' in outcome) clearTimeout(place.timer)
@@ -155,12 +161,18 @@ export class Attachments {
     { end, lastOutput }: Extract<Outcome, { end: ExecutionEndInput }>,
     streams: AttachStreams,
   ): Promise<ExecutionEndInput> {
-    if (lastOutput === null) return end
+    // It says how much came before: whoever did not get all of that has to know, even if nothing follows.
     await streams.attached({ ...beginning(executionId, before), epoch: '0' })
+    if (lastOutput === null) return end
     const output = new Output(streams, lastOutput, Number.POSITIVE_INFINITY, () => undefined)
     output.begin()
     await output.finished()
     return end
+  }
+
+  #awaitCaller(place: Place, { executionId, detached }: Running): void {
+    if (detached || place.taken || place.timer !== null) return
+    place.timer = setTimeout(() => this.#kill(executionId), this.#attachMs).unref()
   }
 
   #put(what: Attachable): Place {

@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { Client, credentials } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { api, WritClient } from '../../proto/client.ts'
@@ -213,6 +214,53 @@ describe.skipIf(NEEDS_ROOT !== null)('what runs, over a restart of the daemon', 
     await expect.poll(() => alive(it.marker), SLOW).toEqual([])
     await host.attested()
     await expect.poll(() => endOf(it.executionId), SLOW).toMatchObject({ cause: 'REVOKED' })
+  }, 60_000)
+
+  test('what is revoked while the daemon that handed it over still goes is killed by the next, which asks nobody', async () => {
+    const it = await start('sleep 1004')
+    const other = await start('sleep 1005')
+    const [out, key] = [host.path('late-revocation.json'), host.path('operator.key')]
+    const { epoch } = JSON.parse(await host.ok('revoke', '--list', '--json'))
+    const sign = ['--key', key, '--epoch', String(Number(epoch) + 1), '--out', out]
+    await host.ok('revoke', '--execution', it.executionId, ...sign)
+    // A call that has begun, whose request comes when nothing is ordered of the launcher any more.
+    const { path, requestSerialize, responseDeserialize } = api.governance.Revoke
+    const client = new Client(`unix:${host.socket}`, credentials.createInsecure())
+    const answer = Promise.withResolvers<string[]>()
+    const call = client.makeClientStreamRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      (error, response) => (error ? answer.reject(error) : answer.resolve(response?.executionIds ?? [])),
+    )
+    // One after it on the same connection: it has arrived.
+    const { requestSerialize: ask, responseDeserialize: hear } = api.attestation.GetStatus
+    await new Promise(resolve =>
+      client.makeUnaryRequest(api.attestation.GetStatus.path, ask, hear, {}, resolve),
+    )
+    const handedOver = () => host.daemonLog.split('"executions-handed-over"').length
+    const before = handedOver()
+    process.kill(host.daemonPid, 'SIGUSR2')
+    const stopped = host.stopDaemon()
+    await expect.poll(handedOver, { interval: 5 }).toBe(before + 1)
+    call.write({ envelope: readFileSync(out) })
+    call.end()
+    expect(await answer.promise).toEqual([it.executionId])
+    expect(await stopped).toBe(0)
+    client.close()
+    expect([alive(it.marker).length, alive(other.marker).length]).toEqual([1, 1])
+    await host.startDaemon()
+    await host.attested()
+    await expect.poll(() => endOf(it.executionId), SLOW).toMatchObject({ cause: 'REVOKED' })
+    const decided = (await entries('renewal')).filter(({ executionId }) => executionId === it.executionId)
+    expect(decided).toEqual([])
+    await expect
+      .poll(
+        async () => (await entries('adoption')).some(({ executionId }) => executionId === other.executionId),
+        SLOW,
+      )
+      .toBe(true)
+    await host.ok('terminate', other.executionId)
   }, 60_000)
 
   const runs = () => host.daemonLog.split('"executions-kept"').length

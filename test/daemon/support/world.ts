@@ -194,6 +194,7 @@ export async function world(
     maxExecutions?: number
     io?: Io
     maxOutputBytes?: number
+    attachMs?: number
     programs?: Pick<CallerPrograms, 'of'>
   } = {},
 ) {
@@ -250,6 +251,7 @@ export async function world(
     reconsider: (permit, caller) => decider.reconsider(permit, caller).decision.reasons,
     maxEvidenceAgeNs: MAX_AGE_NS,
     maxOutputBytes: options.maxOutputBytes ?? 1 << 20,
+    ...(options.attachMs !== undefined && { attachMs: options.attachMs }),
     openSocket: async ({ descriptor }) => ({
       close: () => closeSync(descriptor),
       descriptor: () => descriptor,

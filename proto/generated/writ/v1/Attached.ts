@@ -11,7 +11,7 @@ export interface AttachedInput {
    */
   'executionId'?: (string);
   /**
-   * The epoch of the trust gate to which it now belongs, and which it cannot outlive.
+   * The epoch of the trust gate to which it now belongs, and which it cannot outlive. 0: it has ended.
    */
   'epoch'?: (number | string | Long);
   /**
@@ -37,7 +37,7 @@ export interface Attached {
    */
   'executionId': (string);
   /**
-   * The epoch of the trust gate to which it now belongs, and which it cannot outlive.
+   * The epoch of the trust gate to which it now belongs, and which it cannot outlive. 0: it has ended.
    */
   'epoch': (string);
   /**

@@ -36,8 +36,9 @@ export interface ExecutionServiceClient extends grpc.Client {
   /**
    * Goes on with an execution whose Execute, or Attach, ended with `handed_over`. The first request is `start`, all later ones are `stdin`. Only
    * for the uid that started it, with the token that `started` gave, and for one caller at a time. Waits until the daemon has adopted the
-   * execution, which it does once the host is attested anew. The first response is `attached`, the rest is as of Execute; `ended` alone if it has
-   * ended before. Cancelling the call ends the execution. Who does not attach within 30 seconds after the adoption is gone: CALLER_GONE.
+   * execution, which it does once the host is attested anew. The first response is `attached`, the rest is as of Execute; of what has ended
+   * before, the rest of its output, if there is any, and `ended`. Cancelling the call ends the execution. Who does not attach within 30 seconds
+   * after the adoption is gone: CALLER_GONE.
    *
    * NOT_FOUND: there is none, or it is another uid's. PERMISSION_DENIED (TOKEN_WRONG). FAILED_PRECONDITION (ATTACHED: somebody is; NOT_ATTACHABLE:
    * it is detached). UNAVAILABLE (STARTING): the daemon does not know yet what it takes over; ask again.
@@ -47,8 +48,9 @@ export interface ExecutionServiceClient extends grpc.Client {
   /**
    * Goes on with an execution whose Execute, or Attach, ended with `handed_over`. The first request is `start`, all later ones are `stdin`. Only
    * for the uid that started it, with the token that `started` gave, and for one caller at a time. Waits until the daemon has adopted the
-   * execution, which it does once the host is attested anew. The first response is `attached`, the rest is as of Execute; `ended` alone if it has
-   * ended before. Cancelling the call ends the execution. Who does not attach within 30 seconds after the adoption is gone: CALLER_GONE.
+   * execution, which it does once the host is attested anew. The first response is `attached`, the rest is as of Execute; of what has ended
+   * before, the rest of its output, if there is any, and `ended`. Cancelling the call ends the execution. Who does not attach within 30 seconds
+   * after the adoption is gone: CALLER_GONE.
    *
    * NOT_FOUND: there is none, or it is another uid's. PERMISSION_DENIED (TOKEN_WRONG). FAILED_PRECONDITION (ATTACHED: somebody is; NOT_ATTACHABLE:
    * it is detached). UNAVAILABLE (STARTING): the daemon does not know yet what it takes over; ask again.
@@ -251,8 +253,9 @@ export interface ExecutionServiceHandlers extends grpc.UntypedServiceImplementat
   /**
    * Goes on with an execution whose Execute, or Attach, ended with `handed_over`. The first request is `start`, all later ones are `stdin`. Only
    * for the uid that started it, with the token that `started` gave, and for one caller at a time. Waits until the daemon has adopted the
-   * execution, which it does once the host is attested anew. The first response is `attached`, the rest is as of Execute; `ended` alone if it has
-   * ended before. Cancelling the call ends the execution. Who does not attach within 30 seconds after the adoption is gone: CALLER_GONE.
+   * execution, which it does once the host is attested anew. The first response is `attached`, the rest is as of Execute; of what has ended
+   * before, the rest of its output, if there is any, and `ended`. Cancelling the call ends the execution. Who does not attach within 30 seconds
+   * after the adoption is gone: CALLER_GONE.
    *
    * NOT_FOUND: there is none, or it is another uid's. PERMISSION_DENIED (TOKEN_WRONG). FAILED_PRECONDITION (ATTACHED: somebody is; NOT_ATTACHABLE:
    * it is detached). UNAVAILABLE (STARTING): the daemon does not know yet what it takes over; ask again.

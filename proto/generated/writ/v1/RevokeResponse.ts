@@ -3,7 +3,8 @@
 import type { Long } from '@grpc/proto-loader';
 
 /**
- * The revocations are in force and the kills they ask for have been ordered.
+ * The revocations are in force and the kills they ask for have been ordered. A daemon that has just handed over what runs, to be restarted, has nobody to
+ * order them from: the next one does it first of all.
  */
 export interface RevokeResponseInput {
   /**
@@ -21,7 +22,8 @@ export interface RevokeResponseInput {
 }
 
 /**
- * The revocations are in force and the kills they ask for have been ordered.
+ * The revocations are in force and the kills they ask for have been ordered. A daemon that has just handed over what runs, to be restarted, has nobody to
+ * order them from: the next one does it first of all.
  */
 export interface RevokeResponse {
   /**
