@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CHECKOUT } from '../executable/bundle.ts'
 import { archiveDigest, lockedPackages, nameAt } from '../sbom/lock.ts'
+import { installedClosure } from './installed.ts'
 import type { Resource } from './statement.ts'
 
-/** Debian packages whose programs made the bytes. */
-const TOOLS = ['gcc', 'binutils', 'libc6-dev', 'make', 'dpkg-dev', 'xz-utils']
+/** Debian packages that the build asks for (setup.sh package), besides those that every system has. */
+const TOOLS = ['gcc', 'binutils', 'libc6-dev', 'libatomic1', 'make', 'dpkg-dev']
 
 /** A command that has to succeed. @returns what it printed */
 function output(command: string, args: readonly string[]): string {
@@ -28,13 +29,18 @@ export function checkedOut(): { commit: string; changed: readonly string[] } {
   return { commit: output('git', ['rev-parse', 'HEAD']), changed: changed === '' ? [] : changed.split('\n') }
 }
 
-/** What npm installed for the build: every package that the lock pins for this machine, the runtime among them, by the digest of its archive. */
+/**
+ * What npm installed for the build, by the digests of the archives: of the packages that the lock pins those that are there, the runtime among
+ * them. Those for other machines are not.
+ */
 export function npmInputs(): Resource[] {
   const lock = { name: 'package-lock.json', digest: fileDigest(join(CHECKOUT, 'package-lock.json')) }
-  const archives = [...lockedPackages()].map(([place, pin]) => ({
-    uri: `pkg:npm/${nameAt(place).replace('@', '%40')}@${pin.version}`,
-    digest: { sha512: archiveDigest(place, pin) },
-  }))
+  const archives = [...lockedPackages()]
+    .filter(([place]) => existsSync(join(CHECKOUT, place, 'package.json')))
+    .map(([place, pin]) => ({
+      uri: `pkg:npm/${nameAt(place).replace('@', '%40')}@${pin.version}`,
+      digest: { sha512: archiveDigest(place, pin) },
+    }))
   const once = new Map(archives.map(archive => [archive.uri, archive]))
   return [lock, ...[...once.values()].toSorted((a, b) => (a.uri < b.uri ? -1 : 1))]
 }
@@ -44,8 +50,12 @@ export function runtimeInput(): Resource {
   return { name: `node ${process.version} ${process.arch}`, digest: fileDigest(process.execPath) }
 }
 
-/** The tools of the distribution, as it calls their versions. */
+/**
+ * The tools of the distribution, as it calls their versions: with everything that they rest on, as Debian's .buildinfo has it. The compiler and
+ * the compressor are not in the packages that one asks for, but in some that these depend on.
+ */
 export function toolchain(): Record<string, string> {
-  const versions = TOOLS.map(name => [name, output('dpkg-query', ['-W', '-f', `$\{Version}`, name])])
-  return Object.fromEntries(versions)
+  const fields = ['Package', 'Version', 'Essential', 'db:Status-Status', 'Pre-Depends', 'Depends', 'Provides']
+  const format = `${fields.map(name => `$\{${name}}`).join('\\t')}\\n`
+  return installedClosure(output('dpkg-query', ['-W', '-f', format]), TOOLS)
 }

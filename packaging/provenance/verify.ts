@@ -1,5 +1,6 @@
 // Verifies where a package comes from: verify.ts DEB ENVELOPE PUBLIC_KEY
-// Says on standard output from which commit it was built, by whom and with what; fails unless the key has signed exactly this file.
+// Says on standard output from which commit it was built and by whom; fails unless the key has signed exactly this file, under its name: an
+// older package that is called like a newer one is not the newer one.
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -37,8 +38,13 @@ function verify(deb: string, envelopeFile: string, keyFile: string): void {
   const statement = parseJson(envelope.payload, { maxBytes: MAX_ENVELOPE_BYTES, maxDepth: 16 }) as Read
   if (statement.predicateType !== PREDICATE_TYPE) throw new Error('the statement is none of provenance')
   const sha256 = createHash('sha256').update(readFileSync(deb)).digest('hex')
-  if (!statement.subject?.some(subject => subject.digest?.sha256 === sha256))
+  const names = (statement.subject ?? []).flatMap(({ name, digest }) =>
+    digest?.sha256 === sha256 ? [name] : [],
+  )
+  if (names.length === 0)
     throw new Error(`the statement is about other files than ${basename(deb)} (sha256:${sha256})`)
+  if (!names.includes(basename(deb)))
+    throw new Error(`${basename(deb)} was signed as ${names.map(name => JSON.stringify(name)).join(', ')}`)
   const { buildDefinition, runDetails } = statement.predicate ?? {}
   const said = [
     `VERIFIED ${basename(deb)} sha256:${sha256}`,

@@ -4,6 +4,8 @@ import { CHECKOUT } from '../executable/bundle.ts'
 
 /** What package-lock.json says of one place below node_modules (package-lock.json(5), lockfileVersion 3). */
 export interface LockedPackage {
+  /** Where it is not the one that its place is called after. */
+  readonly name?: string
   readonly version: string
   /** Subresource integrity of the archive: `sha512-` and base64. */
   readonly integrity?: string

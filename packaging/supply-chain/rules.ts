@@ -18,9 +18,12 @@ export const TOOL_LICENCES: ReadonlySet<string> = new Set([
   'MPL-2.0',
 ])
 
-/** Packages that bring a script for their installation, with what it does. None is executed: .npmrc says so, and setup.sh once more. */
+/**
+ * Packages that bring a script for their installation, in the version whose script somebody has read, with what it does. None is executed: .npmrc
+ * says so, and setup.sh once more.
+ */
 export const KNOWN_SCRIPTS: Readonly<Record<string, string>> = {
-  protobufjs: 'prints a notice when the version range of whoever depends on it looks unusual',
+  'protobufjs@7.6.6': 'prints a notice when the version range of whoever depends on it looks unusual',
 }
 
 /** What package.json has that is judged. */
@@ -43,7 +46,9 @@ export function lockFaults(packages: ReadonlyMap<string, LockedPackage>): string
     if (pin.resolved !== undefined)
       faults.push(`names where it is downloaded (${pin.resolved}); each installation asks its own registry`)
     if (!/^sha512-[A-Za-z0-9+/]{86}==$/.test(pin.integrity ?? '')) faults.push('is pinned by no SHA-512')
-    if (pin.hasInstallScript === true && !(name in KNOWN_SCRIPTS))
+    // Everything else goes by the place: bill of materials, provenance, licences.
+    if (pin.name !== undefined && pin.name !== name) faults.push(`is another package, ${pin.name}`)
+    if (pin.hasInstallScript === true && !(`${name}@${pin.version}` in KNOWN_SCRIPTS))
       faults.push('brings a script for its installation that nobody has looked at')
     const allowed = isShipped(pin) ? SHIPPED_LICENCES : TOOL_LICENCES
     if (pin.license === undefined || !allowed.has(pin.license))
@@ -62,22 +67,48 @@ export function versionFaults({ dependencies, devDependencies, optionalDependenc
     .map(([name, version]) => `package.json: ${name} is asked for as ${version}, which is not one version`)
 }
 
-/** What is wrong with npm's settings: scripts of packages have to be off. */
+/** What is wrong with npm's settings: scripts of packages have to be off. Of a setting that is there twice npm takes the last. */
 export function settingFaults(npmrc: string): string[] {
-  const wanted = ['ignore-scripts=true', 'omit-lockfile-registry-resolved=true']
-  const lines = npmrc.split('\n').map(line => line.trim())
-  return wanted.filter(setting => !lines.includes(setting)).map(setting => `.npmrc: ${setting} is missing`)
+  const wanted = { 'ignore-scripts': 'true', 'omit-lockfile-registry-resolved': 'true' }
+  const lines = npmrc.split('\n').map(line => line.replace(/[#;].*/, '').split('='))
+  const settings = new Map(lines.map(([key = '', ...value]) => [key.trim(), value.join('=').trim()]))
+  return Object.entries(wanted)
+    .filter(([key, value]) => settings.get(key) !== value)
+    .map(([key, value]) => `.npmrc: ${key}=${value} is missing, or taken back`)
 }
 
-/** Actions of a workflow that are not pinned by the hash of a commit, and what else a workflow must not have. */
+/** Events at which words or code of a stranger meet a token or secrets. */
+const STRANGE_EVENTS =
+  /\b(?:pull_request_target|workflow_run|issue_comment|issues|discussion\w*|repository_dispatch)\b/
+/** What may be put into the text of a step: nobody outside chooses it. */
+const HARMLESS = /^\s*(?:github\.(?:sha|run_id)|matrix\.\w+|runner\.(?:os|arch))\s*$/
+/** A branch's name is chosen by who pushes: as a name of a group it does nothing. */
+const GROUP = /^\s*group: ci-\$\{\{ github\.ref \}\}$/
+
+/**
+ * Actions of a workflow that are not pinned by the hash of a commit, and what else a workflow must not have. It is read line by line: what could be
+ * read otherwise by who knows all of YAML is refused, not understood.
+ */
 export function workflowFaults(name: string, text: string): string[] {
-  const uses = [...text.matchAll(/^[\s-]*uses:\s*(\S+)(.*)$/gm)]
+  const lines = text.split('\n').filter(line => !/^\s*#/.test(line))
+  const words = lines.join('\n')
+  const uses = [...words.matchAll(/^[\s-]*uses:\s*(\S+)(.*)$/gm)]
   const faults = uses.flatMap(([, action = '', rest = '']) => {
     if (!/^[\w.-]+\/[\w./-]+@[0-9a-f]{40}$/.test(action))
       return [`${action} is pinned by no hash of a commit`]
     return /#\s*v\d+\.\d+\.\d+/.test(rest) ? [] : [`${action} does not say beside it which version that is`]
   })
-  if (!/^permissions:\n {2}contents: read\n(?! )/m.test(text)) faults.push('its token can do more than read')
-  if (/pull_request_target|\$\{\{[^}]*github\.event\./.test(text)) faults.push('runs words of a stranger')
+  const keys = (key: string) =>
+    [...words.matchAll(new RegExp(`(?<![\\w.-])["']?${key}["']?\\s*:`, 'g'))].length
+  if (keys('uses') !== uses.length) faults.push('names an action in a form that is not read here')
+  if (/^[\s-]*\?(?:\s|$)/m.test(words) || /"[^"\n]*\\[^"\n]*"\s*:/.test(words))
+    faults.push('has keys in a form that is not read here')
+  if (keys('permissions') !== 1 || !/^permissions:\n {2}contents: read\n(?! )/m.test(words))
+    faults.push('its token can do more than read')
+  const put = lines.flatMap(line =>
+    GROUP.test(line) ? [] : [...line.matchAll(/\$\{\{(.*?)(?:\}\}|$)/g)].map(([, what = '']) => what),
+  )
+  if (STRANGE_EVENTS.test(words) || put.some(what => !HARMLESS.test(what)))
+    faults.push('runs words of a stranger')
   return faults.map(fault => `${name}: ${fault}`)
 }

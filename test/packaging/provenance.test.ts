@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -34,6 +34,9 @@ function provenance(program: 'main' | 'verify', ...args: string[]) {
   )
   return { status, stdout, stderr }
 }
+/** The Debian package that gcc itself is in. */
+const compiler = () =>
+  succeed('sh', ['-c', 'dpkg-query -S "$(readlink -f "$(command -v gcc)")"']).split(':')[0] ?? ''
 const verify = (file: string, key = 'release') => provenance('verify', deb, at(file), at(`${key}.pub`))
 
 describe('where a package comes from', () => {
@@ -56,9 +59,14 @@ describe('where a package comes from', () => {
       name: 'sources',
       digest: { gitCommit: commit },
     })
-    // Every package of the lock, by its digest; the runtime by its own bytes too.
+    // With what they rest on: the compiler itself, what packs and compresses, the release.
+    expect(Object.keys(buildDefinition.internalParameters.toolchain)).toEqual(
+      expect.arrayContaining(['base-files', 'dpkg', 'dpkg-dev', 'gzip', 'liblzma5', 'tar', compiler()]),
+    )
+    // Every package that npm has installed, as it noted, by its digest; the runtime by its own bytes too.
     const uris = buildDefinition.resolvedDependencies.flatMap(({ uri }: { uri?: string }) => uri ?? [])
-    const pinned = [...lockedPackages()].map(
+    const installed = lockedPackages(join(HOUSE, 'node_modules/.package-lock.json'))
+    const pinned = [...installed].map(
       ([place, { version }]) => `${place.split('node_modules/').at(-1)}@${version}`,
     )
     expect(new Set(uris.map((uri: string) => decodeURIComponent(uri.replace('pkg:npm/', ''))))).toEqual(
@@ -104,6 +112,13 @@ describe('where a package comes from', () => {
     const by = ['--public-key', at('release.pub'), '--sign-command', command]
     expect(provenance('main', deb, at('commanded'), ...by)).toMatchObject({ status: 0, stderr: '' })
     expect(verify('commanded').status).toBe(0)
+    // The same bytes under the name of a release that they are not.
+    copyFileSync(deb, at('writ_1.3.0_amd64.deb'))
+    expect(provenance('verify', at('writ_1.3.0_amd64.deb'), at('signed'), at('release.pub'))).toMatchObject({
+      status: 1,
+      stdout: '',
+      stderr: expect.stringContaining('writ_1.3.0_amd64.deb was signed as "writ_1.2.3_amd64.deb"'),
+    })
     // The same envelope beside another package.
     appendFileSync(deb, '!')
     expect(verify('signed')).toMatchObject({
@@ -131,19 +146,31 @@ describe('where a package comes from', () => {
     const [, script = ''] = /```sh openssl\n([\s\S]*?)```/.exec(page) ?? []
     expect(script).toContain('openssl')
     writeFileSync(at('writ_1.2.3_amd64.provenance.json'), readFileSync(at('signed')))
-    const run = (key: string) => {
+    const run = (key: string, deb = 'writ_1.2.3_amd64.deb') => {
       const words = script
+        .replaceAll('writ_VERSION_amd64.deb', deb)
         .replaceAll('writ_VERSION_amd64', 'writ_1.2.3_amd64')
         .replaceAll('writ-release.pub', `${key}.pub`)
-      return spawnSync('sh', ['-ec', words], { cwd: dir, encoding: 'utf8' })
+      return spawnSync('sh', ['-c', words], { cwd: dir, encoding: 'utf8' })
     }
     const good = run('release')
     expect({ status: good.status, said: good.stdout + good.stderr }).toEqual({
       status: 0,
       said: expect.stringContaining('Signature Verified Successfully'),
     })
-    expect(good.stdout).toContain(succeed('sha256sum', [deb]).slice(0, 64))
-    expect(run('other').status).not.toBe(0)
+    const commit = succeed('git', ['-C', checkout, 'rev-parse', 'HEAD']).trim()
+    expect(good.stdout).toMatch(new RegExp(`^writ_1\\.2\\.3_amd64\\.deb ${commit}$`, 'm'))
+    // Another key, other bytes, another name.
+    writeFileSync(at('writ_1.2.4_amd64.deb'), 'another package')
+    copyFileSync(deb, at('writ_1.3.0_amd64.deb'))
+    for (const bad of [
+      run('other'),
+      run('release', 'writ_1.2.4_amd64.deb'),
+      run('release', 'writ_1.3.0_amd64.deb'),
+    ]) {
+      expect(bad.status).not.toBe(0)
+      expect(bad.stdout).not.toContain(commit)
+    }
   })
 
   test('is not said of a checkout that its commit does not have', () => {

@@ -33,6 +33,7 @@ describe('what comes from others', () => {
       { ...GOOD, integrity: 'sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk=' },
       'pinned by no SHA-512',
     ],
+    ['is another one', { ...GOOD, name: 'b' }, 'is another package, b'],
     ['brings a script', { ...GOOD, hasInstallScript: true }, 'script for its installation'],
     ['is under another licence', { ...GOOD, license: 'AGPL-3.0' }, 'has the licence AGPL-3.0'],
     ['is under a licence for tools alone', { ...GOOD, license: 'MPL-2.0' }, 'for what is distributed'],
@@ -41,9 +42,9 @@ describe('what comes from others', () => {
     expect(lockFaults(new Map([['node_modules/a', pin]]))).toEqual([expect.stringContaining(fault)])
   })
 
-  test('a tool may be under more licences, and a known script is known by its name alone', () => {
+  test('a tool may be under more licences, and a known script is known by its package and its version alone', () => {
     const tool = { ...GOOD, license: 'MPL-2.0', dev: true }
-    const known = { ...GOOD, hasInstallScript: true }
+    const known = { ...GOOD, version: '7.6.6', hasInstallScript: true }
     expect(
       lockFaults(
         new Map([
@@ -54,12 +55,17 @@ describe('what comes from others', () => {
       ),
     ).toEqual([])
     expect(lockFaults(new Map([['node_modules/protobufjs/node_modules/x', known]]))).toHaveLength(1)
+    expect(lockFaults(new Map([['node_modules/protobufjs', { ...known, version: '7.6.7' }]]))).toHaveLength(1)
   })
 
   test('a version that is none, settings that let scripts run, and actions that can be moved are found', () => {
     for (const version of ['^1.0.0', '*', 'github:a/b', 'file:../a', 'latest'])
       expect(versionFaults({ dependencies: { a: version } })).toHaveLength(1)
     expect(settingFaults('ignore-scripts=false\n')).toHaveLength(2)
+    const off = 'omit-lockfile-registry-resolved=true\nignore-scripts=true\n'
+    expect(settingFaults(off)).toEqual([])
+    for (const more of ['ignore-scripts=false', ' ignore-scripts = false ; really', 'ignore-scripts='])
+      expect(settingFaults(`${off}${more}\n`)).toHaveLength(1)
     const workflow = (step: string) =>
       `permissions:\n  contents: read\njobs:\n  a:\n    steps:\n      - uses: ${step}\n`
     const hash = 'a'.repeat(40)
@@ -72,13 +78,30 @@ describe('what comes from others', () => {
       'docker://alpine:3',
     ])
       expect(workflowFaults('ci.yml', workflow(step))).toHaveLength(1)
+    const good = workflow(`a/b@${hash} # v1.0.0`)
     expect(workflowFaults('ci.yml', 'on: pull_request_target\n')).toHaveLength(2)
-    expect(
-      workflowFaults(
-        'ci.yml',
-        `${workflow(`a/b@${hash} # v1.0.0`)}      - run: echo \${{ github.event.issue.title }}\n`,
-      ),
-    ).toHaveLength(1)
+    const ways: [string, string][] = [
+      ['an action in braces', `${good}      - { uses: a/b@v1 }\n`],
+      ['an action in quotes', `${good}      - "uses": a/b@v1\n`],
+      ['an action by an escape', `${good}      - "\\x75ses": a/b@v1\n`],
+      ['an action by a long key', `${good}      - ? uses\n        : a/b@v1\n`],
+      ['a job with more rights', good.replace('  a:\n', '  a:\n    permissions: write-all\n')],
+      ['a job with rights in braces', good.replace('  a:\n', '  a: { permissions: { contents: write } }\n')],
+      ['a second set of rights', `${good}permissions: write-all\n`],
+      ...[
+        'github.event.issue.title',
+        'github.head_ref',
+        "github['event'].x",
+        'toJSON(github)',
+        'secrets.KEY',
+      ].map((what): [string, string] => [what, `${good}      - run: echo \${{ ${what} }}\n`]),
+      ['a branch in a command', `${good}      - run: echo \${{ github.ref }}\n`],
+      ['words over lines', `${good}      - run: echo \${{\n        github.head_ref }}\n`],
+      ['an event of strangers', `on: [workflow_run]\n${good}`],
+    ]
+    expect(workflowFaults('ci.yml', good)).toEqual([])
+    for (const [way, text] of ways) expect(workflowFaults('ci.yml', text), way).not.toEqual([])
+    expect(workflowFaults('ci.yml', `${good}      - run: echo \${{ github.sha }}\n`)).toEqual([])
   })
 })
 
