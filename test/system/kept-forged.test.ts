@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { LauncherClient } from '../../daemon/launcher/client.ts'
 import type { LaunchOrder } from '../../daemon/launcher/types.ts'
@@ -41,8 +41,10 @@ describe.skipIf(NEEDS_ROOT !== null)('what a taken-over daemon leaves under the 
     return { marker, executionId, epoch: BigInt(String(epoch)), pid: processesWith(marker)[0] }
   }
 
+  let honest: Awaited<ReturnType<typeof start>>
+
   test('does not outlive the start of the next one, and what was permitted does', async () => {
-    const honest = await start('8100001')
+    honest = await start('8100001')
     const [bytes, args, again] = [await start('8100002'), await start('8100003'), await start('8100004')]
     process.kill(host.daemonPid, 'SIGUSR2')
     expect(await host.stopDaemon()).toBe(0)
@@ -110,6 +112,29 @@ describe.skipIf(NEEDS_ROOT !== null)('what a taken-over daemon leaves under the 
     expect(processesWith(honest.marker)).toEqual([honest.pid])
     expect(await host.ok('explain', again.executionId)).toContain('left something else than was permitted')
     expect(await exportAndVerify(host, 'bundle')).toMatch(/1 adoptions/)
-    await host.ok('terminate', honest.executionId)
   }, 90_000)
+
+  test('lives no longer without evidence than the configuration of the run that adopted it says', async () => {
+    process.kill(host.daemonPid, 'SIGUSR2')
+    expect(await host.stopDaemon()).toBe(0)
+    const config = readFileSync(host.path('writd.toml'), 'utf8')
+    writeFileSync(
+      host.path('writd.toml'),
+      config.replace('max_evidence_age_seconds = 20', 'max_evidence_age_seconds = 4'),
+    )
+    await host.startDaemon()
+    await host.attested()
+    const client = new WritClient(host.socket)
+    const adoptions = async () => ofType(await readLineage(client), 'adoption').length
+    await expect.poll(adoptions, SLOW).toBe(2)
+    client.close()
+    expect(processesWith(honest.marker)).toEqual([honest.pid])
+    // Nobody but its supervisor looks now.
+    process.kill(host.daemonPid, 'SIGSTOP')
+    try {
+      await expect.poll(() => processesWith(honest.marker), { timeout: 8_000 }).toEqual([])
+    } finally {
+      process.kill(host.daemonPid, 'SIGCONT')
+    }
+  }, 60_000)
 })
