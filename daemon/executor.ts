@@ -17,12 +17,13 @@ import { isRevoked } from './is-revoked.ts'
 import { lookOnceMore } from './last-look.ts'
 import type { LaunchEnded, LauncherClient, Prepared } from './launcher/client.ts'
 import { LauncherError } from './launcher/error.ts'
+import type { Adopted } from './launcher/types.ts'
 import { makeReady } from './make-ready.ts'
 import type { OutputTails } from './output-tails.ts'
 import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
-import { type Carried, type ConnectedStreams, Running, type RunningOptions } from './running.ts'
+import { type ConnectedStreams, Running, type RunningOptions } from './running.ts'
 import { StreamDigests } from './stream-digests.ts'
 import { tellStarted } from './tell-started.ts'
 import type { WallClock } from './wall-clock.ts'
@@ -56,7 +57,7 @@ export interface ExecutorOptions {
   readonly log: Logger
 }
 
-const NOTHING_YET: Carried = { stdinBytes: 0, outputBytes: 0, inputEnded: false }
+const NOTHING_YET = { before: { stdinBytes: 0, outputBytes: 0, inputEnded: false }, noted: 0 }
 
 /** Of a terminal whose caller does not say its own (DEC VT100, as everywhere). */
 const USUAL_SIZE = { rows: 24, columns: 80 }
@@ -138,7 +139,7 @@ export class Executor {
       prepared.resize?.(streams.terminalSize ?? USUAL_SIZE)
       await this.#o.launcher.start(executionId, BigInt(permit.input.gate.epoch))
       const attach = token === null ? null : attachDigest(token)
-      running = this.#isRunning({ executionId, terms, prepared, socket, attach, before: NOTHING_YET })
+      running = this.#isRunning({ executionId, terms, prepared, socket, attach, ...NOTHING_YET })
       this.attachments.started(running)
       running.connect(streams, digests)
       tellStarted(this.#o.log, permit, prepared)
@@ -197,26 +198,25 @@ export class Executor {
   /**
    * Goes on with what was adopted: its caller has to attach to it, unless it is detached.
    *
-   * @param prepared what the launcher gave for it
+   * @param adopted what the launcher gave for it
    * @param detachedStreams what a detached one is connected to
    */
   async goOn(
-    { executionId, permit, kept }: KeptExecution,
-    prepared: Prepared,
+    { executionId, terms, kept }: KeptExecution,
+    adopted: Adopted,
     epoch: bigint,
     detachedStreams: ConnectedStreams | null,
   ): Promise<void> {
     const ended = this.#expected.get(executionId)
-    const { terms } = permit.decision
-    if (ended === undefined || terms === null) throw new Error('it was not expected')
+    if (ended === undefined) throw new Error('it was not expected')
     this.#adopted.add(executionId)
     const over = ended.then(end => this.endings.conclude(executionId, end))
-    const socket = await this.#openSocket(executionId, prepared)
-    const { pid, uid, cgroup } = prepared
+    const socket = await this.#openSocket(executionId, adopted)
+    const { pid, uid, cgroup } = adopted
     this.#o.registry.update(executionId, { pid, uid, cgroup, epoch })
     const running = this.#isRunning({
-      ...{ executionId, terms, prepared, socket },
-      ...{ attach: kept.attach, before: kept.before },
+      ...{ executionId, terms, prepared: adopted, socket },
+      ...{ attach: kept.attach, before: kept.before, noted: adopted.noted },
     })
     if (detachedStreams !== null) {
       running.connect(detachedStreams)
@@ -351,7 +351,7 @@ export class Executor {
 
   /** An end that was ordered while it was started stays ordered. */
   #isRunning(
-    what: Pick<RunningOptions, 'executionId' | 'prepared' | 'socket' | 'attach' | 'before'> & {
+    what: Pick<RunningOptions, 'executionId' | 'prepared' | 'socket' | 'attach' | 'before' | 'noted'> & {
       readonly terms: LaunchTerms
     },
   ): Running {

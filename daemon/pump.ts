@@ -93,10 +93,13 @@ export class Output {
   readonly #sources: { readonly name: 'stdout' | 'stderr'; readonly readable: Readable }[]
   readonly #pieces: (name: 'stdout' | 'stderr', readable: Readable) => AsyncIterable<Buffer>
   readonly #onLimit: () => void
+  readonly #onOutput: (bytes: number) => void
   readonly #keep: (stream: 'stdout' | 'stderr', bytes: Buffer) => void
   readonly #rest: Record<'stdout' | 'stderr', readonly Buffer[]> = { stdout: [], stderr: [] }
   #left: number
   #given: number
+  /** With what is being given on. */
+  #begun: number
   #limited = false
   #pumps: Promise<unknown> | null = null
 
@@ -106,6 +109,7 @@ export class Output {
    * @param keep gets everything that is given on, before it is; never waits
    * @param pieces reads what a pipe has; by default as it is
    * @param before bytes that earlier runs of the daemon have given on
+   * @param onOutput told of how many there are with what is about to be given on
    */
   constructor(
     streams: Pick<ExecuteStreams, 'output'>,
@@ -115,13 +119,16 @@ export class Output {
     keep: (stream: 'stdout' | 'stderr', bytes: Buffer) => void = () => undefined,
     pieces = (_: 'stdout' | 'stderr', readable: Readable): AsyncIterable<Buffer> => readable,
     before = 0,
+    onOutput: (bytes: number) => void = () => undefined,
   ) {
     this.#streams = streams
     this.#pieces = pieces
     this.#keep = keep
+    this.#onOutput = onOutput
     this.#onLimit = onLimit
     this.#left = limit - before
     this.#given = before
+    this.#begun = before
     this.#sources = [
       ...(from.stdout === null ? [] : [{ name: 'stdout' as const, readable: from.stdout }]),
       ...(from.stderr === null ? [] : [{ name: 'stderr' as const, readable: from.stderr }]),
@@ -180,6 +187,8 @@ export class Output {
       this.#onLimit()
     }
     if (fits.length > 0) {
+      this.#begun += fits.length
+      this.#onOutput(this.#begun)
       this.#keep(name, fits)
       await this.#streams.output(name, fits)
       this.#given += fits.length

@@ -5,8 +5,8 @@ import type { ExecutionRegistry, LifeState, TrackedExecution } from './execution
 import type { Executor } from './executor.ts'
 import type { TrustGate } from './gate.ts'
 import type { KeptExecution } from './hand-over/kept.ts'
-import type { LauncherClient, Prepared } from './launcher/client.ts'
-import type { AdoptedDeadlines } from './launcher/types.ts'
+import type { LauncherClient } from './launcher/client.ts'
+import type { Adopted, AdoptedDeadlines } from './launcher/types.ts'
 import type { Recorder } from './recorder.ts'
 
 /** Reasons for which a lapse holds or ends what runs. */
@@ -35,7 +35,7 @@ export interface RenewalsOptions {
     readonly executions: readonly KeptExecution[]
     /** What it may not outlive, by its permit and what is configured now. */
     readonly deadlines: (kept: KeptExecution) => AdoptedDeadlines
-    readonly goOn: (kept: KeptExecution, prepared: Prepared, epoch: bigint) => Promise<void>
+    readonly goOn: (kept: KeptExecution, adopted: Adopted, epoch: bigint) => Promise<void>
   }
   readonly log: Logger
 }
@@ -138,9 +138,9 @@ export class Renewals {
       recorder.record({ type: 'adoption', executionId, decision: Number(decisionIndex), renewal, epoch }),
     )
     if (epoch === null) return
-    const prepared = await launcher.adopt(executionId, epoch, known.deadlines(kept))
+    const adopted = await launcher.adopt(executionId, epoch, known.deadlines(kept))
     this.#kept.delete(executionId)
-    await known.goOn(kept, prepared, epoch)
+    await known.goOn(kept, adopted, epoch)
     log.info({ event: 'execution-adopted', executionId, epoch: String(epoch) }, 'execution goes on')
   }
 

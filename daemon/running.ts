@@ -1,4 +1,5 @@
 import type { ExecuteStreams } from './core.ts'
+import { OutputCount } from './hand-over/output-count.ts'
 import type { OpenDescriptors, Prepared, TerminalSize } from './launcher/types.ts'
 import type { OwnSocket } from './own-socket.ts'
 import { Input, Output } from './pump.ts'
@@ -15,9 +16,6 @@ export interface Carried {
   readonly inputEnded: boolean
 }
 
-/** The same, where all of it is known. */
-export type CarriedInAll = { readonly [K in keyof Carried]: NonNullable<Carried[K]> }
-
 export interface RunningOptions {
   readonly executionId: string
   readonly prepared: Prepared
@@ -28,6 +26,8 @@ export interface RunningOptions {
   readonly attach: string | null
   /** What earlier runs of the daemon carried. */
   readonly before: Carried
+  /** What the launcher remembers of how much they gave on: at least as much. */
+  readonly noted: number
   /** Most bytes of output, of both streams together and over all runs. */
   readonly outputLimit: number
   /** Called when there are more. */
@@ -38,7 +38,8 @@ export interface RunningOptions {
 
 /** What a run of the daemon carried in all when it let go. */
 export interface HandedOver {
-  readonly stdinBytes: number
+  /** Null where nobody can know. */
+  readonly stdinBytes: number | null
 }
 
 /** An execution that runs: its streams, and whoever is connected to them, at most one in each run of the daemon. */
@@ -51,6 +52,9 @@ export class Running {
   readonly #over = Promise.withResolvers<HandedOver | null>()
   #input: Input | null = null
   #output: Output | null = null
+  /** Bytes of output, with those that are being given on. */
+  #counted: number
+  #count: OutputCount | null = null
   /** Whether its streams are hashed, which nobody could go on with. */
   hashed = false
 
@@ -60,6 +64,7 @@ export class Running {
     this.attach = options.attach
     this.detached = options.detached
     this.before = options.before
+    this.#counted = options.before.outputBytes ?? options.noted
   }
 
   /** Resolves when it was handed over, if it ever is; with null if it was, and what it wrote did not reach its caller. */
@@ -90,13 +95,22 @@ export class Running {
       onLimit,
       keep,
       digests === null ? undefined : (name, readable) => digests.output(name, readable),
-      before.outputBytes ?? 0,
+      this.#counted,
+      bytes => {
+        this.#counted = bytes
+        this.#count?.upTo(bytes)
+      },
     )
     void this.#input.pump()
   }
 
   begin(): void {
     this.#output?.begin()
+  }
+
+  /** Has somebody remember who outlives a crash how much it has written, from now on. @param tell never waits */
+  rememberOutput(tell: (bytes: number) => void): void {
+    this.#count = new OutputCount(this.#counted, this.#o.outputLimit, tell)
   }
 
   /** Resolves when all output has been given on. */
@@ -118,22 +132,27 @@ export class Running {
   /**
    * Lets go of the streams, and gives on what was read of them.
    *
-   * @returns how much went through in all; null if whoever reads the output did not take it within that time, there is nobody, or it was more than
+   * @returns how much went through in all, as far as that can be known; null if whoever reads the output did not take it within that time, there is nobody, or it was more than
    *   the limit
    */
-  async letGo(withinMs: number): Promise<CarriedInAll | null> {
+  async letGo(withinMs: number): Promise<Carried | null> {
     const { prepared, socket, before } = this.#o
     const { stdinBytes: written, ...rest } = prepared.release()
     const inputEnded = before.inputEnded || rest.inputEnded
     const stdinBytes = this.#input?.handOver(written) ?? before.stdinBytes ?? 0
-    const given = this.#output?.handOver(rest) ?? before.outputBytes ?? 0
+    const given = this.#output?.handOver(rest) ?? this.#counted
     socket?.close()
     if (this.#output === null && rest.stdout.length + rest.stderr.length > 0) return null
     const late = Promise.withResolvers<null>()
     const timer = setTimeout(late.resolve, withinMs, null)
     const outputBytes = await Promise.race([given, late.promise])
     clearTimeout(timer)
-    return outputBytes === null ? null : { stdinBytes, outputBytes, inputEnded }
+    if (outputBytes === null) return null
+    return {
+      stdinBytes: before.stdinBytes === null ? null : stdinBytes,
+      outputBytes: before.outputBytes === null ? null : outputBytes,
+      inputEnded,
+    }
   }
 
   /** Tells whoever is connected that it goes on without this daemon. @param what null: not all that it wrote has reached its caller */

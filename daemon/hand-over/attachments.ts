@@ -204,7 +204,7 @@ export async function untilOver(
   }
   if (first.handedOver === null)
     throw new StartingError('STARTING', 'the daemon stops, and not all output was taken in time')
-  await streams.handedOver(first.handedOver.stdinBytes)
+  await streams.handedOver(first.handedOver.stdinBytes ?? 0)
   return null
 }
 

@@ -3,7 +3,7 @@ import type { ExecutionRegistry } from '../execution-registry.ts'
 import type { Executor } from '../executor.ts'
 import type { LauncherClient } from '../launcher/client.ts'
 import type { Recorder } from '../recorder.ts'
-import type { CarriedInAll, Running } from '../running.ts'
+import type { Carried, Running } from '../running.ts'
 
 export interface LeavingOptions {
   readonly launcher: LauncherClient
@@ -54,6 +54,7 @@ export class Leaving {
     const { log } = this.#o
     const { executionId } = running
     if (!this.outlivesCrash(running)) return
+    running.rememberOutput(bytes => this.#o.launcher.note(executionId, bytes))
     const keep = async () => {
       await this.#record(running, 'crash', null)
       await this.keepOverCrash(executionId)
@@ -183,7 +184,7 @@ export class Leaving {
     return carried !== null
   }
 
-  async #record(running: Running, over: 'restart' | 'crash', carried: CarriedInAll | null): Promise<void> {
+  async #record(running: Running, over: 'restart' | 'crash', carried: Carried | null): Promise<void> {
     const { registry, recorder, bootNs } = this.#o
     const { executionId } = running
     const decision = registry.get(executionId)?.decisionIndex

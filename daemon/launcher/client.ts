@@ -17,6 +17,7 @@ import {
   encodeKill,
   encodeLapse,
   encodeList,
+  encodeNote,
   encodeOpenLog,
   encodePrepare,
   encodeSignal,
@@ -30,6 +31,7 @@ import { LauncherError } from './error.ts'
 import { OrderChannel } from './order-channel.ts'
 import { exactly, openLastOutput, openStreams, splitSocket, streamsOf } from './streams.ts'
 import type {
+  Adopted,
   AdoptedDeadlines,
   KillOrder,
   LastOutput,
@@ -294,6 +296,11 @@ export class LauncherClient extends OrderChannel {
     return this.order('KEEP', MESSAGE.keep, body, decodeEmpty, { descriptors })
   }
 
+  /** Has the launcher remember a number for whoever adopts a running execution. Nobody waits for it; one that has ended needs none. */
+  note(executionId: string, number: number): void {
+    this.#send('NOTE', MESSAGE.note, encodeNote(executionId, BigInt(number)))
+  }
+
   /**
    * Takes over an execution that is kept, into `epoch` of this connection's page. Its own supervisor looks, in C: that its old lease, its expiry and its run
    * time are not over, and that the page shows this epoch with evidence that makes a lease now.
@@ -301,7 +308,7 @@ export class LauncherClient extends OrderChannel {
    * @param deadlines what it may not outlive from now on; they never give it more than it has
    * @throws LauncherError `EPOCH_OVER`, `LEASE_OVER`, `EXPIRED`, `PARENT_ENDED` (parents are adopted first), `BAD_STATE`, `ENDED`. It then stays kept
    */
-  async adopt(executionId: string, epoch: bigint, deadlines: AdoptedDeadlines): Promise<Prepared> {
+  async adopt(executionId: string, epoch: bigint, deadlines: AdoptedDeadlines): Promise<Adopted> {
     return await this.order(
       'ADOPT',
       MESSAGE.adopt,

@@ -166,6 +166,7 @@ export function decodeAdopted(body: ByteReader): {
   socket: boolean
   pid: number
   uid: number
+  noted: number
   cgroup: string
 } {
   return checked(() => {
@@ -174,9 +175,10 @@ export function decodeAdopted(body: ByteReader): {
     if (socket > 1) throw protocol('more than one socket')
     const pid = body.u32le('pid')
     const uid = body.u32le('uid')
+    const noted = Number(body.u64le('noted'))
     const cgroup = text(body.bytes(CGROUP_BYTES, 'cgroup'))
     body.end()
-    return { streams, socket: socket === 1, pid, uid, cgroup }
+    return { noted, streams, socket: socket === 1, pid, uid, cgroup }
   })
 }
 

@@ -188,6 +188,9 @@ export const encodeAdopt = (
   { expiryBootNs, maxEvidenceAgeNs }: AdoptedDeadlines,
 ): Buffer => new Writer().bytes(idBytes(id)).u64(epoch).u64(expiryBootNs).u64(maxEvidenceAgeNs).end()
 
+export const encodeNote = (id: string, number: bigint): Buffer =>
+  new Writer().bytes(idBytes(id)).u64(number).end()
+
 /** The body of a KEEP and the descriptors that go with it, in their order. */
 export function encodeKeep(id: string, open: OpenDescriptors): { body: Buffer; descriptors: number[] } {
   const streams = Object.entries(STREAMS).map(([name, bit]) => ({

@@ -194,6 +194,12 @@ export interface Prepared {
   readonly release: () => Released
 }
 
+/** An execution that was kept, and goes on. */
+export interface Adopted extends Prepared {
+  /** What `LauncherClient.note` said of it last; 0 if it never did. */
+  readonly noted: number
+}
+
 /** An execution that stands still: all of it was frozen, and nothing but a thaw lets it go on. */
 export interface Held {
   readonly executionId: string

@@ -37,6 +37,7 @@ export const MESSAGE = {
   keep: 13,
   adopt: 14,
   leave: 15,
+  note: 16,
   killSent: 0x4001,
   ended: 0x4002,
   held: 0x4003,

@@ -226,6 +226,8 @@ static struct failure handle(struct launcher *launcher, const struct order *orde
     return keep_execution(launcher, order, fds);
   case WIRE_ADOPT:
     return adopt_execution(launcher, order);
+  case WIRE_NOTE:
+    return note_number(launcher, order);
   case WIRE_LEAVE:
     leave_connection(launcher, order);
     return OK;

@@ -77,6 +77,7 @@ struct execution {
   bool has_terminal;
   uint8_t order[WIRE_DIGEST_SIZE]; /* of what it was made of (order_digest.h); zero before a PREPARE */
   uint64_t max_evidence_age_ns;
+  uint64_t noted;       /* by the last NOTE */
   bool to_be_kept;      /* a KEEP came for it */
   bool kept;            /* the writd that ordered it is gone, and none has adopted it */
   uint64_t kept_until;  /* boot-clock instant at which the lease is over that it had then */

@@ -84,6 +84,18 @@ struct failure keep_execution(struct launcher *launcher, const struct order *ord
   return OK;
 }
 
+struct failure note_number(struct launcher *launcher, const struct order *order)
+{
+  struct execution *execution = executions_find(&launcher->executions, order->note.id);
+  if (execution == NULL)
+    return failed(STATUS_UNKNOWN_EXECUTION, 0, WIRE_NONE);
+  if (!goes_on(execution))
+    return failed(execution->state >= EXECUTION_ENDING ? STATUS_ENDED : STATUS_BAD_STATE, 0, WIRE_NONE);
+  execution->noted = order->note.number;
+  answer(launcher, order->type, order->request, NULL, 0);
+  return OK;
+}
+
 /* What it can live by without a writd. Its supervisor looks at the same, and acts first. */
 static uint64_t lease_end(const struct launcher *launcher, const struct execution *execution)
 {
@@ -175,7 +187,7 @@ void on_adopted(struct launcher *launcher, struct execution *execution, const st
 {
   if (!is_awaited(execution, report))
     return;
-  struct wire_adopted_answer body = {.pid = (uint32_t)execution->init, .uid = execution->uid};
+  struct wire_adopted_answer body = {.pid = (uint32_t)execution->init, .uid = execution->uid, .noted = execution->noted};
   int fds[STREAMS];
   size_t count = 0;
   write_cgroup(launcher, execution, body.cgroup);

@@ -56,10 +56,11 @@ struct failure take_shared_identity(const struct launcher *launcher, struct exec
 void on_stager(struct launcher *launcher, struct execution *execution);
 struct failure prepare(struct launcher *launcher, const struct order *order, const int *fds);
 
-/* hand_over.c: KEEP, LEAVE and ADOPT. */
+/* hand_over.c: KEEP, NOTE, LEAVE and ADOPT. */
 /* Notes what writd's ends of the streams are, once they have been made. */
 void note_made(struct execution *execution);
 struct failure keep_execution(struct launcher *launcher, const struct order *order, const int *fds);
+struct failure note_number(struct launcher *launcher, const struct order *order);
 void leave_connection(struct launcher *launcher, const struct order *order);
 /* Nobody is there any more who ordered it: what was to be kept is kept from now on. */
 void keep_what_runs(struct launcher *launcher);

@@ -110,6 +110,8 @@ static bool body_read(struct cursor *cursor, struct order *order)
            (order->keep.streams <= STDIO_ALL || order->keep.streams == STDIO_TERMINAL);
   case WIRE_ADOPT:
     return take(cursor, &order->adopt, sizeof order->adopt);
+  case WIRE_NOTE:
+    return take(cursor, &order->note, sizeof order->note);
   default:
     return false;
   }

@@ -25,6 +25,7 @@ struct order {
     struct wire_caller caller;
     struct wire_keep keep;
     struct wire_adopt adopt;
+    struct wire_note note;
   };
   struct wire_stage_item items[WIRE_SUBJECTS_MAX];      /* of a STAGE */
   uint8_t digests[WIRE_SUBJECTS_MAX][WIRE_DIGEST_SIZE]; /* of a PREPARE */

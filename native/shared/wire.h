@@ -49,6 +49,7 @@ enum wire_type {
   WIRE_KEEP,   /* + its streams and its socket */
   WIRE_ADOPT,
   WIRE_LEAVE,  /* the last order of a connection */
+  WIRE_NOTE,
   WIRE_ORDER_END, /* one past the last order */
   WIRE_KILL_SENT = 0x4001,
   WIRE_ENDED = 0x4002,
@@ -306,12 +307,19 @@ struct wire_adopt {
   uint64_t max_evidence_age_ns;
 };
 
+/* A number that whoever adopts it gets back. It means nothing here, and another NOTE replaces it. */
+struct wire_note {
+  uint8_t id[WIRE_ID_SIZE];
+  uint64_t number;
+};
+
 /* + the descriptors that came with KEEP */
 struct wire_adopted_answer {
   uint32_t streams;
   uint32_t socket;
   uint32_t pid;
   uint32_t uid;
+  uint64_t noted; /* with the last NOTE; 0: none came */
   char cgroup[WIRE_CGROUP_SIZE];
 };
 
@@ -376,7 +384,8 @@ static_assert(sizeof(struct wire_caller) == 16, "wire");
 static_assert(sizeof(struct wire_caller_answer) == 40, "wire");
 static_assert(sizeof(struct wire_keep) == 24, "wire");
 static_assert(sizeof(struct wire_adopt) == 40, "wire");
-static_assert(sizeof(struct wire_adopted_answer) == 1040, "wire");
+static_assert(sizeof(struct wire_note) == 24, "wire");
+static_assert(sizeof(struct wire_adopted_answer) == 1048, "wire");
 static_assert(sizeof(struct wire_listed) == 64, "wire");
 static_assert(sizeof(struct wire_lapse) == 16, "wire");
 static_assert(sizeof(struct wire_thaw) == 24, "wire");

@@ -45,6 +45,7 @@ static struct message valid(uint16_t type)
   struct wire_caller caller = {.uid = 1000, .gid = 1000, .pid = 2};
   struct wire_keep keep = {.streams = STDIO_STDIN | STDIO_STDERR, .socket = 1};
   struct wire_adopt adopt = {.epoch = 3};
+  struct wire_note note = {.number = 4};
   bool carries = type == WIRE_HELLO || type == WIRE_STAGE || type == WIRE_PREPARE || type == WIRE_CALLER;
   struct message message = begin(type, type == WIRE_KEEP ? 3 : carries ? 1 : 0);
   switch (type) {
@@ -88,6 +89,9 @@ static struct message valid(uint16_t type)
     break;
   case WIRE_ADOPT:
     put(&message, &adopt, sizeof adopt);
+    break;
+  case WIRE_NOTE:
+    put(&message, &note, sizeof note);
     break;
   default:
     break;

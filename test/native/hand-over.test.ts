@@ -101,7 +101,16 @@ describe.skipIf(!isRoot)('what is handed over', () => {
       expect(writd.client.features.features).toContain('keep')
       expect(await states()).toEqual({ [executionId]: 'KEPT' })
       running = { ...(await adopt(before)), executionId }
-      expect(running).toMatchObject({ pid, uid, cgroup, socket: null, resize: null })
+      expect(running).toMatchObject({
+        pid,
+        uid,
+        cgroup,
+        socket: null,
+        resize: null,
+        noted: i === 0 ? 0 : i * 1000 - 500,
+      })
+      writd.client.note(executionId, 3)
+      writd.client.note(executionId, (i + 1) * 1000 - 500)
       expect(await states()).toEqual({ [executionId]: 'RUNNING' })
     }
     expect(taken).toBeGreaterThan(600_000)

@@ -412,4 +412,48 @@ describe.skipIf(NEEDS_ROOT !== null)('what runs, where the configuration keeps i
     await expect.poll(() => alive('92000001'), SLOW).toEqual([])
     expect(await exportAndVerify(host, 'bundle')).toContain('1 adoptions')
   }, 90_000)
+
+  test('writes no more than its limit over all crashes, and a restart in between', async () => {
+    // Nothing but a signal has it write: how much comes in each run is known.
+    const script = "trap 'head -c 20000 /dev/zero' USR1; echo up; while :; do sleep 0.02; done"
+    const argv = ['/bin/sh', '-c', script, '92000002', 'x']
+    const path = await host.issue('limited', argv, ['--output-bytes', '70000'])
+    const start = { artifact: readFileSync(path), workload: { program: '/bin/sh', argv } }
+    let call = new KeptCall(host.socket, 'Execute', { start } as never)
+    await expect.poll(() => String(call.output), SLOW).toBe('up\n')
+    const { executionId = '', attachToken } = call.first('started') ?? {}
+    let bytes = 0
+    const write = async () => {
+      const before = call.output.length
+      const client = new WritClient(host.socket)
+      await client.call(api.execution.Signal, { executionId, signal: 'SIGNAL_USR1' })
+      client.close()
+      await expect
+        .poll(() => call.output.length - before + (call.first('ended') ? 20_000 : 0), SLOW)
+        .toBe(20_000)
+      bytes += call.output.length
+    }
+    await write()
+    for (const signal of ['SIGKILL', 'SIGTERM', 'SIGKILL'] as const) {
+      if (signal === 'SIGTERM') process.kill(host.daemonPid, 'SIGUSR2')
+      await host.stopDaemon(signal)
+      await host.startDaemon()
+      await host.attested()
+      call = new KeptCall(host.socket, 'Attach', { start: { executionId, attachToken } } as never)
+      await expect.poll(() => call.first('attached') ?? call.error, SLOW).toMatchObject({ executionId })
+      if (bytes < 60_000) await write()
+    }
+    const client = new WritClient(host.socket)
+    await client.call(api.execution.Signal, { executionId, signal: 'SIGNAL_USR1' })
+    await call.over
+    expect(call.first('ended')).toMatchObject({ cause: 'END_CAUSE_LIMIT' })
+    bytes += call.output.length
+    // At each adoption since the first crash a 64th of the limit may be lost; not a byte is won.
+    expect([bytes <= 70_000, bytes >= 70_000 - (3 * 70_000) / 64]).toEqual([true, true])
+    // What the log says is known, or it says that nobody can know.
+    const entries = ofType(await readLineage(client), 'hand-over').map(({ event }) => event)
+    client.close()
+    const restarts = entries.filter(event => event.executionId === executionId && event.over === 'restart')
+    expect(restarts).toMatchObject([{ stdinBytes: null, outputBytes: null }])
+  }, 120_000)
 })

@@ -21,7 +21,8 @@ async function adopted() {
   const rebuilt = await rebuild(before.lineage, open)
   const w = await world({ attachMs: ATTACH_MS })
   w.executor.expect(rebuilt)
-  await w.executor.goOn(rebuilt, await w.launcher.prepare({ executionId } as LaunchOrder), 2n, null)
+  const prepared = await w.launcher.prepare({ executionId } as LaunchOrder)
+  await w.executor.goOn(rebuilt, { ...prepared, noted: 0 }, 2n, null)
   return { w, executionId }
 }
 
