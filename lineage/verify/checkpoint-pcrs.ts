@@ -30,7 +30,10 @@ interface Appraisal {
   quote?: Promise<VerifiedQuote>
 }
 
-/** The appraisals on both sides of a checkpoint: the newest that passed before it, and the one after. */
+/**
+ * The appraisals on both sides of a checkpoint: the newest that passed before it, and the one after. After it is one whose entry *and* quote are: what was
+ * quoted before the checkpoint, and had its entry behind it because it was still judged, does not know what IMA measured between the two quotes.
+ */
 interface Beside {
   readonly before: Appraisal
   readonly after: Appraisal | undefined
@@ -101,13 +104,13 @@ export class CheckpointPcrs {
 
   /** Judges those that can be. @param atEnd whether no more events come */
   async settle(atEnd = false): Promise<void> {
-    const newest = this.#appraisals.at(-1)?.index ?? -1
     let settled = 0
     for (const checkpoint of this.#waiting) {
       const claimed = lastBefore(this.#claims, checkpoint.size)?.attested === true
+      const after = this.#appraisals.find(appraisal => isAfter(appraisal, checkpoint))
       const mayWait = !atEnd && this.#waiting.length - settled <= MAX_WAITING
-      if (claimed && newest < checkpoint.size && mayWait) break
-      await this.#settle(checkpoint, claimed)
+      if (claimed && after === undefined && mayWait) break
+      await this.#settle(checkpoint, claimed, after)
       settled++
     }
     const last = this.#waiting[settled - 1]
@@ -124,9 +127,12 @@ export class CheckpointPcrs {
     this.#appraisals = from(this.#appraisals, lastPassed(this.#appraisals, size))
   }
 
-  async #settle(checkpoint: AnchoredCheckpoint, claimed: boolean): Promise<void> {
+  async #settle(
+    checkpoint: AnchoredCheckpoint,
+    claimed: boolean,
+    after: Appraisal | undefined,
+  ): Promise<void> {
     if (this.#fault !== undefined) return
-    const after = this.#appraisals.find(({ index }) => index >= checkpoint.size)
     let outcome: Outcome
     try {
       outcome = claimed ? await this.#judge(checkpoint, after) : 'unclaimed'
@@ -134,7 +140,7 @@ export class CheckpointPcrs {
       const message = error instanceof Error ? error.message : String(error)
       const isGone = error instanceof LineageError && error.code === 'BLOB_ABSENT'
       if (isGone) outcome = 'unknown'
-      else if (error instanceof Mismatch && after?.event.verdict === 'fail') outcome = 'disowned'
+      else if (error instanceof Mismatch && this.#isDisowned(checkpoint, after)) outcome = 'disowned'
       else {
         const { index } = checkpoint
         this.#fault = `${index === null ? 'the published checkpoint' : `the checkpoint in entry ${index}`}: ${message}`
@@ -143,6 +149,12 @@ export class CheckpointPcrs {
     }
     this.#outcomes[outcome]++
     this.#newest = outcome
+  }
+
+  /** Whether an appraisal behind it has failed, up to the one that it is held against. */
+  #isDisowned({ size }: AnchoredCheckpoint, after: Appraisal | undefined): boolean {
+    const to = after?.index ?? Number.POSITIVE_INFINITY
+    return this.#appraisals.some(one => one.index >= size && one.index <= to && !passed(one))
   }
 
   async #judge({ index, size, quote }: AnchoredCheckpoint, after: Appraisal | undefined): Promise<Outcome> {
@@ -323,6 +335,17 @@ export class CheckpointPcrs {
       ? notChecked(CHECKPOINT_PCRS, said)
       : verified(CHECKPOINT_PCRS, said)
   }
+}
+
+/**
+ * Whether an appraisal is after a checkpoint in the log, and was quoted after it by the TPM's clock or in another boot. What the entry says of the clock is
+ * held against its quote where the evidence is; without a quote it has failed.
+ */
+function isAfter({ index, event: { clock } }: Appraisal, { size, quote }: AnchoredCheckpoint): boolean {
+  if (index < size) return false
+  return (
+    clock === null || clock.resetCount !== quote.clock.resetCount || BigInt(clock.clock) > quote.clock.clock
+  )
 }
 
 function passed({ event }: Appraisal): boolean {

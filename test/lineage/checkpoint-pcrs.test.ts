@@ -162,6 +162,27 @@ describe('the PCRs of checkpoints', () => {
       )
     })
 
+    it('is held against the list of an appraisal that was quoted after it, not one that was only recorded after it', async () => {
+      const log = await attested()
+      const late = await log.appraised()
+      measure(log, '/a')
+      await log.tell()
+      await log.log.append(late)
+      expect(await pcrsOf(log)).toMatch(/^VERIFIED 0 as appraised, 2 beyond/)
+      await log.appraise()
+      expect(await pcrsOf(log)).toBe('VERIFIED 2 as appraised')
+      const hidden = await attested()
+      const before = hidden.tpm.pcrs[10] as Buffer
+      const earlier = await hidden.appraised()
+      measure(hidden, '/hidden', false)
+      await hidden.tell()
+      await hidden.log.append(earlier)
+      hidden.tpm.pcrs[10] = before
+      measure(hidden, '/a')
+      await hidden.appraise()
+      expect(await pcrsOf(hidden)).toMatch(/^FAILED .*: PCR 10 changed .* does not go through/)
+    })
+
     it('fails when it goes back', async () => {
       const log = await ToldLog.make()
       measure(log, '/boot')
