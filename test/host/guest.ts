@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Channel } from './channel.ts'
+import { Monitor } from './monitor.ts'
 import { type Finished, HostTestError, kill, ok, start } from './processes.ts'
 
 /** What a guest is made of. */
@@ -123,6 +124,26 @@ export class Guest {
     return `console:\n${consoleTail(this.#dir)}\njournal:\n${journal}`
   }
 
+  /**
+   * Suspends to memory, as who closes a lid would: the processor is off, the TPM loses power after it has saved its state. Wakes it after a time.
+   * @throws HostTestError when it does not sleep, or does not come back
+   */
+  async suspend(forMs: number): Promise<void> {
+    const monitor = await Monitor.open(join(this.#dir, 'monitor.sock'))
+    try {
+      // After the answer to this command, which would not come before the wake.
+      await this.ok('echo deep >/sys/power/mem_sleep')
+      await this.ok('systemd-run -q --on-active=2 sh -c "echo mem >/sys/power/state"')
+      await monitor.happened('SUSPEND', 60_000)
+      await sleep(forMs)
+      await monitor.execute('system_wakeup')
+      await monitor.happened('WAKEUP', 30_000)
+    } finally {
+      monitor.close()
+    }
+    await this.ok('true')
+  }
+
   /** Shuts down as a person would, and waits until it is off. */
   async powerOff(): Promise<void> {
     // The guest may be gone before it has answered.
@@ -187,6 +208,7 @@ function emulator({ firmware, variables, bootDisk, rootDisk }: Hardware, dir: st
   )
   argv.push('-chardev', `socket,id=control,path=${join(dir, 'control.sock')},server=on,wait=off`)
   argv.push('-device', 'virtserialport,chardev=control,name=writ.test')
+  argv.push('-qmp', `unix:${join(dir, 'monitor.sock')},server=on,wait=off`)
   argv.push('-serial', `file:${join(dir, 'console.log')}`)
   return argv
 }

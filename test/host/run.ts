@@ -17,6 +17,7 @@ import { packageLife } from './scenarios/package.ts'
 import { rollback } from './scenarios/rollback.ts'
 import { service } from './scenarios/service.ts'
 import { setup } from './scenarios/setup.ts'
+import { suspend } from './scenarios/suspend.ts'
 import { tamper } from './scenarios/tamper.ts'
 import { units } from './scenarios/units.ts'
 import { Steps } from './steps.ts'
@@ -46,6 +47,7 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'other kernel image', run: otherKernelImage },
   { name: 'Secure Boot off', run: secureBootOff },
   { name: 'outages', run: outages },
+  { name: 'suspend', run: suspend },
   { name: 'numbers', run: numbers },
   { name: 'tamper', run: tamper },
   { name: 'roll-back', run: rollback },
