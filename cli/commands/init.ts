@@ -6,6 +6,7 @@ import { styled } from '../output.ts'
 import { type ProvisionOptions, provisionThisHost } from '../provision.ts'
 import { addStateOptions } from '../state-directory.ts'
 import { addTpmOption } from '../tpm.ts'
+import { TPM_ADVICE } from '../tpm-advice.ts'
 
 export function addInit(program: Command): void {
   const command = addCommand(
@@ -81,7 +82,7 @@ function hierarchyLines(hierarchies: HostIdentity['hierarchies']): string[] {
     `hierarchies  owner ${say(hierarchies.ownerAuthSet)}, endorsement ${say(hierarchies.endorsementAuthSet)}, lockout ${say(hierarchies.lockoutAuthSet)}`,
     ...(hierarchies.lockoutAuthSet
       ? []
-      : ['             Whoever reaches the TPM can clear it. Set one: tpm2_changeauth -c lockout']),
+      : [`             Whoever reaches the TPM can clear it. Set one: ${TPM_ADVICE.setLockoutAuth}`]),
     ...(hierarchies.inLockout
       ? [styled('red', '             The TPM is in dictionary attack lockout.')]
       : []),

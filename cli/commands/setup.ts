@@ -71,6 +71,8 @@ export function addSetup(program: Command): void {
       '--tpm <where>',
       'device:PATH for a TPM of this host, swtpm:PATH for the socket of a simulated one',
     )
+    .option('--owner-auth-env <name>', "environment variable with the TPM's owner authValue, if it has one")
+    .option('--endorsement-auth-env <name>', 'the same of the endorsement hierarchy')
     .option('--user <name|uid[:gid]>', 'the user that the daemon runs as')
     .option('--etc <directory>', 'where configuration, keys and documents are')
     .option('--state-dir <directory>', "the daemon's state directory")

@@ -1,4 +1,4 @@
-import { type Look, lookFurther, seen } from './look.ts'
+import { type Look, lookFurther, seen, type Unseen, unseen } from './look.ts'
 import type { FileProbe } from './probes.ts'
 
 /** Variables of the EFI global GUID (UEFI 2.10, section 3.3), as efivarfs names them. */
@@ -43,8 +43,19 @@ export async function readSecureBoot(files: FileProbe): Promise<Look<SecureBootF
     return seen({ efi: false, enabled: false, setupMode: false })
   const enabled = await variable(files, 'SecureBoot')
   const setupMode = await variable(files, 'SetupMode')
-  if (!enabled.seen) return enabled
+  if (!enabled.seen) return withoutVariable(files, enabled)
   return seen({ efi: true, enabled: enabled.value, setupMode: setupMode.seen && setupMode.value })
+}
+
+/** A firmware that shows other variables has no Secure Boot; where none is shown nobody knows. */
+async function withoutVariable(files: FileProbe, enabled: Unseen): Promise<Look<SecureBootFacts>> {
+  if (enabled.why !== 'missing') return enabled
+  const shown = await files.list(EFI_VARIABLES)
+  if (shown.seen && shown.value.length > 0) return seen({ efi: true, enabled: false, setupMode: false })
+  return unseen(
+    'missing',
+    'the variables of the firmware are not mounted: mount -t efivarfs efivarfs /sys/firmware/efi/efivars',
+  )
 }
 
 async function variable(files: FileProbe, name: string): Promise<Look<boolean>> {

@@ -15,6 +15,8 @@ export interface SetupOptions {
   hardwareRoot?: string
   simulated?: 'deny' | 'allow'
   tpm?: string
+  ownerAuthEnv?: string
+  endorsementAuthEnv?: string
   user?: string
   etc?: string
   stateDir?: string
@@ -42,6 +44,8 @@ export async function answersOf(options: SetupOptions): Promise<GivenAnswers> {
       where: options.tpm,
       hardware_roots: options.hardwareRoot === undefined ? undefined : [resolve(options.hardwareRoot)],
       simulated: options.simulated,
+      owner_auth_env: options.ownerAuthEnv,
+      endorsement_auth_env: options.endorsementAuthEnv,
     }),
     daemon: merged(file.daemon, { user: options.user }),
     keys: merged(file.keys, {

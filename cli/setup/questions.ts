@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { keyFiles } from '../key-files.ts'
 import type { Probes } from '../probe/index.ts'
-import { parameter, readBoot, valueIn } from '../probe/index.ts'
+import { parameter, readBoot, readBootLoader, valueIn } from '../probe/index.ts'
 import { tierByName } from '../provision.ts'
 import { type Answers, completeAnswers, type GivenAnswers } from './answers.ts'
 import type { Person } from './ask.ts'
@@ -79,6 +79,8 @@ async function askGrub(
   const asked = given.ima?.boot !== undefined || answers.ima.policy === 'leave' || ima_log === 'none'
   if (asked || !existsSync(grub) || existsSync(answers.places.ima_policy)) return {}
   const boot = valueIn(await readBoot(probes.files))
+  // The directory is there on hosts, too, that something else boots.
+  if ((await readBootLoader(probes.files, boot)) !== 'grub') return {}
   if (boot !== null && BOOT_OPTIONS.every(([name, value]) => parameter(boot, name) === value)) return {}
   say(
     '',

@@ -40,7 +40,7 @@ function status(host: FakedHost, change: Record<string, unknown>): void {
 }
 
 /** Reference values that the configuration names, and that the daemon has in force. */
-function reference(host: FakedHost, values: Parameters<typeof referenceValues>[0]): void {
+export function reference(host: FakedHost, values: Parameters<typeof referenceValues>[0]): void {
   const envelope = referenceValues(values)
   host.put('/etc/writ/reference.json', envelope)
   status(host, { referenceValuesDigest: digestOf(envelope) })

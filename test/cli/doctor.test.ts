@@ -6,6 +6,7 @@ import { diagnose } from '../../cli/doctor/doctor.ts'
 import { Host } from '../../cli/doctor/host.ts'
 import { findingsPage } from '../../cli/doctor/page.ts'
 import { unseen } from '../../cli/probe/index.ts'
+import { requireCommands } from './advice-commands.ts'
 import { temporaryDirectory, writ } from './cli.ts'
 import { CASES, EVENT_LOG, TOML, value } from './damaged-hosts.ts'
 import type { FakedHost } from './faked-host.ts'
@@ -38,6 +39,7 @@ describe('the doctor', () => {
         expect(what).not.toBe('')
         expect(why).toMatch(/\.$/)
         expect(todo).not.toBe('')
+        requireCommands(todo ?? '')
       }
     },
   )
@@ -45,6 +47,14 @@ describe('the doctor', () => {
   test('each of its findings is found somewhere', () => {
     expect(CASES.map(([code]) => code).sort()).toEqual([...CODES].sort())
     expect(new Set(CODES).size).toBe(CODES.length)
+  })
+
+  test('every command that it names exists, with its options', () => {
+    const advice = AREAS.flatMap(({ findings }) => Object.values(findings).map(({ todo }) => todo))
+    const commands = advice.map(requireCommands).reduce((sum, count) => sum + count, 0)
+    expect(commands).toBeGreaterThan(60)
+    expect(() => requireCommands('`writ key mend`, `frobnicate`')).toThrow()
+    expect(() => requireCommands('`writ init --owner-auth NAME`')).toThrow()
   })
 
   it('says what it could not look at without root, and claims nothing of it', async () => {

@@ -121,7 +121,7 @@ export async function healthyHost(): Promise<FakedHost> {
         lockout: { failures: 0, most: 32, intervalSeconds: 7200 },
         countersLeft: 4,
       },
-      banks: [{ bank: 'sha256', pcrs: [0, 1, 2] }],
+      banks: ['sha1', 'sha256'].map(bank => ({ bank, pcrs: Array.from({ length: 24 }, (_, pcr) => pcr) })),
       ekCertificate: ek.der,
       ekIntermediates: [issuing.der],
       persistentHandles: [0x81010001, 0x81018000],

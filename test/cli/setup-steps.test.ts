@@ -20,6 +20,7 @@ import { setupFiles } from '../../cli/setup/files.ts'
 import type { StepContext, StepName } from '../../cli/setup/step.ts'
 import { attested } from '../../cli/setup/steps/attested.ts'
 import { host } from '../../cli/setup/steps/host.ts'
+import { ima } from '../../cli/setup/steps/ima.ts'
 import { service } from '../../cli/setup/steps/service.ts'
 import { unitsAgainst } from '../../cli/setup/unit-places.ts'
 
@@ -93,6 +94,46 @@ describe('the host', () => {
     expect(await tpmLines(simulated)).toContain('--simulated allow')
     expect(await tpmLines(simulated, { tpm: { simulated: 'allow' } })).not.toContain('simulated')
     expect(await tpmLines({})).not.toContain('simulated')
+  })
+
+  test('whose TPM has an owner is asked for the authValue by the name of a variable, unless it is given', async () => {
+    const lines = async (given: GivenAnswers) => (await missing({ tpm: tpm({}) }, given)).join('\n')
+    const none = await lines({})
+    expect(none).toContain('--owner-auth-env (answers: tpm.owner_auth_env)')
+    expect(none).toContain('--endorsement-auth-env')
+    const half = await lines({ tpm: { owner_auth_env: 'OWNER' } })
+    expect(half).not.toContain('--owner-auth-env')
+    expect(half).toContain('--endorsement-auth-env')
+    const hierarchies = { ...HARDWARE.hierarchies, ownerAuthSet: false, endorsementAuthSet: false }
+    expect((await missing({ tpm: tpm({ hierarchies }) })).join()).not.toContain('auth-env')
+  })
+
+  test.each([
+    ['BOOT_IMAGE=/vmlinuz root=/dev/sda', null, 'GRUB_CMDLINE_LINUX in /etc/default/grub'],
+    ['root=/dev/sda', 'StubInfo', 'unified kernel image anew'],
+    ['root=/dev/sda', 'LoaderInfo', 'kernel-install add'],
+    ['root=/dev/sda', null, "kernel's command line (GRUB"],
+  ])('booted with "%s" (%s) is told how it gets IMA', async (line, variable, said) => {
+    const root = mkdtempSync(join(tmpdir(), 'writ-booted-'))
+    try {
+      const files = join(root, 'sys/firmware/efi/efivars')
+      for (const path of [files, join(root, 'proc')]) mkdirSync(path, { recursive: true })
+      writeFileSync(join(root, 'proc/cmdline'), `${line}\n`)
+      if (variable !== null)
+        writeFileSync(join(files, `${variable}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f`), 'x')
+      cpSync('test/fixtures/hosts/debian13-uki/ima.bin', join(root, 'ima.bin'))
+      writeFileSync(join(directory, 'policy'), '')
+      const given = { places: { ima_log: '/ima.bin', ima_policy: join(directory, 'policy') } }
+      const probes = liveProbes({ tpm: 'device:/none', socket: '/none', root })
+      const found = await ima.look(context({ files: probes.files }, given))
+      expect(found).toMatchObject({
+        state: 'waiting',
+        for: 'BOOT_OPTIONS',
+        next: expect.stringContaining(said),
+      })
+    } finally {
+      rmSync(root, { recursive: true })
+    }
   })
 
   describe('whose systemd has the units of the package', () => {

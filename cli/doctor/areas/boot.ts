@@ -5,7 +5,10 @@ import { referenceInForce } from '../reference.ts'
 
 /** Parameters that put somebody else in charge of the boot, or take a wall away. */
 const RISKY: readonly { readonly parameter: RegExp; readonly why: string }[] = [
-  { parameter: /^(?:rd)?init=/, why: 'another first program than systemd' },
+  {
+    parameter: /^(?:rd)?init=(?!\/(?:usr\/)?lib\/systemd\/systemd$|\/s?bin\/init$)/,
+    why: 'another first program than systemd',
+  },
   { parameter: /^rd\.break/, why: 'a shell before the system starts' },
   { parameter: /^systemd\.debug[-_]shell/, why: 'a shell of root without a password' },
   { parameter: /^(?:apparmor|selinux|security|lsm)=0?$/, why: 'security modules are off' },

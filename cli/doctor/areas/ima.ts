@@ -1,4 +1,13 @@
-import { IMA_POLICY, type ImaFacts, parameter, valueIn } from '../../probe/index.ts'
+import {
+  type BootFacts,
+  grubHas,
+  IMA_POLICY,
+  type ImaFacts,
+  parameter,
+  readBootLoader,
+  valueIn,
+  whereToAdd,
+} from '../../probe/index.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
 
@@ -97,11 +106,19 @@ async function lookAtCommandLine(host: Host, report: ImaReport): Promise<void> {
     return
   }
   const policy = parameter(boot.value, 'ima_policy')
-  const where = '/proc/cmdline'
+  const where = { where: '/proc/cmdline', todo: await howToAdd(host, boot.value) }
   if (policy === undefined && parameter(boot.value, 'ima_tcb') === undefined)
-    report.found('IMA_BOOT_POLICY', 'the command line has no ima_policy=tcb', { where })
+    report.found('IMA_BOOT_POLICY', 'the command line has no ima_policy=tcb', where)
   else if (policy !== undefined && !policy.split('|').includes('tcb'))
-    report.found('IMA_BOOT_POLICY', `the command line has ima_policy=${policy}`, { where })
+    report.found('IMA_BOOT_POLICY', `the command line has ima_policy=${policy}`, where)
+}
+
+/** By what has started this kernel; what is in its configuration already wants a boot only. */
+async function howToAdd({ probes: { files } }: Host, boot: BootFacts): Promise<string> {
+  const loader = await readBootLoader(files, boot)
+  if (loader === 'grub' && (await grubHas(files, 'ima_policy=tcb')) === true)
+    return "GRUB's configuration has it: reboot, with the entry that it takes by itself."
+  return `Add \`ima_policy=tcb ima_hash=sha256\` ${whereToAdd(loader)}; reboot.`
 }
 
 function lookAtLog({ hash, entries, policyOpen }: ImaFacts, report: ImaReport): void {

@@ -1,14 +1,19 @@
-import { readCertificateFile, tier, verifyEkChain } from '../../../attestation/index.ts'
+import {
+  QUOTED_BANK,
+  QUOTED_SELECTION,
+  readCertificateFile,
+  tier,
+  verifyEkChain,
+} from '../../../attestation/index.ts'
 import { WritError } from '../../../encoding/error.ts'
 import { type Look, type TpmFacts, valueIn } from '../../probe/index.ts'
+import { TPM_ADVICE } from '../../tpm-advice.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
 import { openersOf } from '../processes.ts'
 
 /** TPM_RC_OBJECT_MEMORY, _SESSION_MEMORY and _SESSION_HANDLES (TPM 2.0 Part 2, section 6.6.3). */
 const FULL: ReadonlySet<string> = new Set(['0x902', '0x903', '0x905'])
-/** TPM_RC_LOCKOUT. */
-const LOCKOUT = '0x921'
 
 export const TPM = defineArea({
   name: 'tpm',
@@ -51,10 +56,10 @@ export const TPM = defineArea({
       todo: 'Stop what uses /dev/tpm0; then `tpm2_flushcontext --transient-object`, `tpm2_flushcontext --loaded-session`.',
     },
     TPM_LOCKED: {
-      severity: 'error',
+      severity: 'warning',
       what: 'the TPM is in dictionary attack lockout',
-      why: 'It refuses keys with an authValue that count failures. Those of Writ do not count, but a new provisioning fails.',
-      todo: 'Find out who guesses. `tpm2_dictionarylockout --clear-lockout`, with the lockout authValue.',
+      why: 'Somebody guessed at a secret. What counts failures is refused, disk encryption for one; what Writ has there does not count them, and goes on.',
+      todo: `Find out who guesses. Wait, or, with the lockout authValue: \`${TPM_ADVICE.clearLockout}\``,
     },
     TPM_NEARLY_LOCKED: {
       severity: 'warning',
@@ -72,19 +77,19 @@ export const TPM = defineArea({
       severity: 'warning',
       what: 'the owner hierarchy has an authValue, and this host has no identity yet',
       why: 'Making keys persistent needs it.',
-      todo: 'Give it: `writ init --owner-auth-env NAME`.',
+      todo: 'Give it in an environment variable: `writ setup --owner-auth-env NAME`, or `writ init --owner-auth-env NAME`.',
     },
     TPM_CLEARABLE: {
       severity: 'warning',
       what: 'the lockout hierarchy has no authValue',
       why: 'Whoever reaches the TPM can clear it; the host then has no identity and its lineage no counter.',
-      todo: '`tpm2_changeauth -c lockout`, and keep the value.',
+      todo: `\`${TPM_ADVICE.setLockoutAuth}\`, and keep the value.`,
     },
     TPM_NO_SHA256: {
       severity: 'error',
-      what: 'the TPM has no SHA-256 bank',
+      what: 'the TPM has no SHA-256 bank with PCR 0 to 15',
       why: 'The firmware measures with SHA-1 only, and such measurements can be forged. Writ quotes SHA-256.',
-      todo: 'Enable SHA-256 in the firmware, or `tpm2_pcrallocate sha256:all` and a power cycle.',
+      todo: `Enable SHA-256 in the settings of the firmware for the TPM. Where it leaves the platform hierarchy open, as virtual machines do: \`${TPM_ADVICE.allocateSha256}\`, and a power cycle.`,
     },
     TPM_IDENTITY_GONE: {
       severity: 'error',
@@ -139,7 +144,6 @@ async function sayWhyNot(
       report.found('TPM_VERSION', 'the TPM is of version 1.2', { where })
     else report.found('TPM_MISSING', facts.reason, { where })
   } else if (facts.code !== null && FULL.has(facts.code)) report.found('TPM_FULL', facts.reason, { where })
-  else if (facts.code === LOCKOUT) report.found('TPM_LOCKED', facts.reason, { where })
   else if (facts.why === 'failed') {
     const held = facts.code === 'EBUSY' ? '; another process has it for itself' : ''
     report.found('TPM_UNUSABLE', `${facts.reason}${held}`, { where })
@@ -179,10 +183,13 @@ async function lookAtTpm(host: Host, facts: TpmFacts, report: TpmReport): Promis
   if (!hierarchies.lockoutAuthSet)
     report.found('TPM_CLEARABLE', 'the lockout hierarchy has an empty authValue', { where })
   const names = banks.map(({ bank }) => bank)
-  if (!names.includes('sha256'))
+  const quoted = banks.find(({ bank }) => bank === QUOTED_BANK)?.pcrs
+  if (quoted === undefined)
     report.found('TPM_NO_SHA256', `it has ${names.length === 0 ? 'no bank at all' : names.join(', ')}`, {
       where,
     })
+  else if (!QUOTED_SELECTION.flatMap(({ pcrs }) => pcrs).every(pcr => quoted.includes(pcr)))
+    report.found('TPM_NO_SHA256', `its SHA-256 bank has PCR ${quoted.join(', ')} alone`, { where })
   await lookAtIdentity(host, facts, report)
   await lookAtCertificate(host, facts, report)
 }

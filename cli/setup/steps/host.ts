@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { CliError } from '../../error.ts'
 import {
   type Look,
@@ -11,7 +13,10 @@ import {
   type TpmFacts,
 } from '../../probe/index.ts'
 import { tierByName } from '../../provision.ts'
+import { statePath } from '../../state-directory.ts'
 import { tierLabel } from '../../tier.ts'
+import { TPM_ADVICE } from '../../tpm-advice.ts'
+import type { Answers } from '../answers.ts'
 import { done, type Found, type Step, type StepContext, skipped } from '../step.ts'
 import { unitsAgainst } from '../unit-places.ts'
 
@@ -66,13 +71,27 @@ async function lookAtTpm({ answers, probes }: StepContext, findings: Findings): 
   }
   const facts = await probes.tpm.facts()
   if (!facts.seen) {
-    findings.missing.push(`no TPM at ${answers.tpm.where}: ${facts.reason}. ${TPM_ADVICE[facts.why]}`)
+    findings.missing.push(`no TPM at ${answers.tpm.where}: ${facts.reason}. ${WITHOUT_TPM[facts.why]}`)
     return
   }
   judgeTpm(facts.value, answers.tpm.simulated === 'allow', findings)
+  lookAtAuthValues(facts.value, answers, findings)
 }
 
-const TPM_ADVICE: Readonly<Record<Exclude<Look<never>, { seen: true }>['why'], string>> = {
+/** Keys and a counter are made under both hierarchies; once that is done nobody needs the values. */
+function lookAtAuthValues({ hierarchies }: TpmFacts, { tpm, places }: Answers, { missing }: Findings): void {
+  if (existsSync(join(statePath(places.state_directory, 'identity'), 'identity.json'))) return
+  for (const [name, set, given] of [
+    ['owner', hierarchies.ownerAuthSet, tpm.owner_auth_env],
+    ['endorsement', hierarchies.endorsementAuthSet, tpm.endorsement_auth_env],
+  ] as const)
+    if (set && given === undefined)
+      missing.push(
+        `the ${name} hierarchy of the TPM has an authValue, which making the identity needs: put it into an environment variable, and name that by --${name}-auth-env (answers: tpm.${name}_auth_env)`,
+      )
+}
+
+const WITHOUT_TPM: Readonly<Record<Exclude<Look<never>, { seen: true }>['why'], string>> = {
   missing: 'Switch it on in the firmware (PTT, fTPM, Security Device), or name another place',
   denied: 'Run this as root',
   unsupported: 'Name another place',
@@ -97,12 +116,14 @@ function judgeTpm(facts: TpmFacts, allowed: boolean, { found, warnings, missing 
   else found.push('EK             with a certificate of its maker')
   if (!names.includes('sha256'))
     missing.push(
-      'the TPM measures into no SHA-256 bank. Switch it on in the firmware, or: tpm2_pcrallocate sha256:all',
+      `the TPM measures into no SHA-256 bank. Switch it on in the firmware; where that leaves the platform hierarchy open, as in virtual machines: ${TPM_ADVICE.allocateSha256}, and a power cycle`,
     )
   if (hierarchies.inLockout)
-    warnings.push('the TPM is in dictionary attack lockout: tpm2_dictionarylockout --clear-lockout')
+    warnings.push(`the TPM is in dictionary attack lockout: find out who guesses; ${TPM_ADVICE.clearLockout}`)
   if (!hierarchies.lockoutAuthSet)
-    warnings.push('whoever reaches the TPM can clear it. Set an authValue: tpm2_changeauth -c lockout')
+    warnings.push(
+      `whoever reaches the TPM can clear it. Set an authValue, and keep it: ${TPM_ADVICE.setLockoutAuth}`,
+    )
 }
 
 async function lookAtLogs({ answers, probes }: StepContext, findings: Findings): Promise<void> {
@@ -129,8 +150,8 @@ async function lookAtLogs({ answers, probes }: StepContext, findings: Findings):
 async function lookAtRest({ probes: { files } }: StepContext, findings: Findings): Promise<void> {
   const { found, warnings, missing } = findings
   const secureBoot = await readSecureBoot(files)
-  if (secureBoot.seen && secureBoot.value.enabled && !secureBoot.value.setupMode)
-    found.push('Secure Boot    on')
+  if (!secureBoot.seen) warnings.push(`whether Secure Boot is on cannot be seen: ${secureBoot.reason}`)
+  else if (secureBoot.value.enabled && !secureBoot.value.setupMode) found.push('Secure Boot    on')
   else
     warnings.push('Secure Boot is off: root can load kernels and modules from memory, which nothing measures')
   const boot = await readBoot(files)

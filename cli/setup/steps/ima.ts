@@ -6,7 +6,15 @@ import { sha256Hex } from '../../../encoding/digest.ts'
 import { shippedFile } from '../../../encoding/shipped.ts'
 import { CliError } from '../../error.ts'
 import { readDocument, writeDocument } from '../../files.ts'
-import { type ImaFacts, parameter, readBoot, readIma } from '../../probe/index.ts'
+import {
+  type BootLoader,
+  type ImaFacts,
+  parameter,
+  readBoot,
+  readBootLoader,
+  readIma,
+  whereToAdd,
+} from '../../probe/index.ts'
 import { type Done, done, type Step, type StepContext, skipped, toDo, type WaitingFor } from '../step.ts'
 
 /** What the kernel's command line needs, so that initrd, systemd's start and the policy itself are measured (packaging/ima/ima-policy). */
@@ -40,7 +48,7 @@ export const ima: Step = {
       ...(grub === null ? [] : [`add ${OPTIONS_TEXT} to the configuration of GRUB: ${grub}`]),
     ]
     const lacking = grub === null && !grubDone(context) ? (now?.lacking ?? '') : ''
-    const waiting = stage === 'image' ? undefined : waitFor(lacking)
+    const waiting = stage === 'image' ? undefined : waitFor(lacking, now?.loader)
     const warnings =
       stage === 'image' && grub === null && !grubDone(context)
         ? [`the kernel of this image has to be booted with ${OPTIONS_TEXT}`]
@@ -55,6 +63,8 @@ export const ima: Step = {
 interface Boot {
   readonly lacking: string
   readonly measured: string | null
+  /** What started the kernel; null where that is not known. */
+  readonly loader: BootLoader | null
   /** When, in milliseconds since 1970; null where that is not known. */
   readonly bootedMs: number | null
 }
@@ -70,6 +80,7 @@ async function bootOf({ answers, probes }: StepContext): Promise<Boot> {
   return {
     lacking: lackingOptions(boot.seen ? name => parameter(boot.value, name) : () => undefined, log.value),
     measured: log.value.policy,
+    loader: await readBootLoader(probes.files, boot.seen ? boot.value : null),
     bootedMs: clock.seen ? clock.value.now - clock.value.sinceBoot * 1000 : null,
   }
 }
@@ -122,12 +133,12 @@ async function grubWork(context: StepContext, lacking: string): Promise<string |
   })
 }
 
-function waitFor(lacking: string): { for: WaitingFor; next: string } {
+function waitFor(lacking: string, loader: BootLoader | null = null): { for: WaitingFor; next: string } {
   if (lacking === '')
     return { for: 'REBOOT', next: 'Reboot, and run `writ setup` again: it goes on from here.' }
   return {
     for: 'BOOT_OPTIONS',
-    next: `Add ${lacking} to the kernel's command line (GRUB: GRUB_CMDLINE_LINUX in /etc/default/grub, then update-grub; UKI: /etc/kernel/cmdline, and build it anew), reboot, and run \`writ setup\` again.`,
+    next: `Add ${lacking} ${whereToAdd(loader)}; reboot, and run \`writ setup\` again.`,
   }
 }
 
