@@ -18,18 +18,22 @@ fi
 elsewhere="$scratch/somewhere else/and deeper"
 mkdir -p "$elsewhere" "$scratch/out"
 git -C "$checkout" archive HEAD | tar -x -C "$elsewhere"
-ln -s "$checkout/node_modules" "$elsewhere/node_modules"
 SOURCE_DATE_EPOCH=$(git -C "$checkout" log -1 --format=%ct)
+chmod 755 "$scratch"
 as=''
-if [ "$(id -u)" -eq 0 ]; then
-  chown -R nobody: "$scratch"
-  chmod 755 "$scratch"
-  as='setpriv --reuid nobody --regid nogroup --clear-groups'
-fi
+if [ "$(id -u)" -eq 0 ]; then as='setpriv --reuid nobody --regid nogroup --clear-groups'; fi
+# What is in root's home nobody else can read.
 # shellcheck disable=SC2016,SC2086 # the inner shell's; a list of words
-$as env -i PATH="$PATH" WRIT_NODE_INCLUDE="$WRIT_NODE_INCLUDE" SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
+if $as sh -c 'cd "$1"' sh "$checkout/node_modules" 2>/dev/null; then
+  ln -s "$checkout/node_modules" "$elsewhere/node_modules"
+else
+  cp -R "$checkout/node_modules" "$elsewhere/node_modules"
+fi
+if [ -n "$as" ]; then chown -R -h nobody: "$scratch"; fi
+# shellcheck disable=SC2016,SC2086
+$as env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH" \
   TZ=Pacific/Auckland LANG=tr_TR.UTF-8 HOME="$scratch/out" sh -c \
-  'umask 077 && cd "$1" && sh packaging/deb/build.sh "$2"' sh "$elsewhere" "$scratch/out"
+  'umask 077 && cd "$1" && sh packaging/setup/with-runtime.sh sh packaging/deb/build.sh "$2"' sh "$elsewhere" "$scratch/out"
 again=$(ls "$scratch"/out/writ_*.deb)
 if cmp -- "$deb" "$again"; then
   echo "reproduce: the same bytes: sha256:$(sha256sum <"$deb" | cut -d ' ' -f 1)"

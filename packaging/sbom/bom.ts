@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Crate } from './crates.ts'
 import type { InsidePackage } from './inside.ts'
 import { archiveDigest, type LockedPackage, resolved } from './lock.ts'
 import { runtimeLibraries } from './runtime.ts'
@@ -12,6 +13,8 @@ export interface Materials {
   readonly epoch: number
   /** The npm packages inside the executable. */
   readonly inside: readonly InsidePackage[]
+  /** The Rust crates that are known inside compiled modules, by the place of the package that has the module. */
+  readonly crates: ReadonlyMap<string, readonly Crate[]>
   readonly locked: ReadonlyMap<string, LockedPackage>
   /** Names of the packages that the sources ask for themselves. */
   readonly direct: readonly string[]
@@ -46,14 +49,14 @@ const cpe = (product: string, version: string) => `cpe:2.3:a:${product}:${versio
  * It names what is known to be inside and says of which parts nobody told all that they are made of.
  */
 export function billOfMaterials(materials: Materials): object {
-  const { version, architecture, epoch, inside, locked, direct, runtime, files } = materials
+  const { version, architecture, epoch, inside, crates, locked, direct, runtime, files } = materials
   const ours = purl('deb/writ', 'writ', version)
   const refs = new Map(inside.map(({ place, name, version }) => [place, purl('npm', name, version)]))
   const node = nodeRuntime(materials)
   const programs = files.map(({ path, sha256 }) => program(path, sha256))
   const executable = programs.find(({ name }) => name === 'writd')
   if (executable === undefined) throw new Error('the executable is not among the files')
-  const packages = inside.map(npmPackage(locked, refs))
+  const packages = inside.map(npmPackage(locked, refs, crates))
   // One package at two places is one component.
   const components = unique([...programs, node, ...packages])
   const dependsOn = inside.map(({ place }) => ({
@@ -90,12 +93,12 @@ export function billOfMaterials(materials: Materials): object {
     compositions: [
       // Every package whose code went in is here.
       { aggregate: 'complete', assemblies: [ours, executable['bom-ref']] },
-      // What else the runtime is made of, and the crates inside compiled WebAssembly, nobody wrote down.
+      // What else the runtime is made of, and which crates inside compiled WebAssembly left no name in it, nobody wrote down.
       {
         aggregate: 'incomplete',
         assemblies: [
           node['bom-ref'],
-          ...[...refs].filter(([place]) => place.endsWith('-wasm')).map(([, ref]) => ref),
+          ...[...refs].filter(([place]) => crates.has(place)).map(([, ref]) => ref),
         ],
       },
     ],
@@ -103,7 +106,11 @@ export function billOfMaterials(materials: Materials): object {
   return { ...bom, serialNumber: `urn:uuid:${uuidOf(JSON.stringify([bom, runtime.place]))}` }
 }
 
-function npmPackage(locked: Materials['locked'], refs: ReadonlyMap<string, string>) {
+function npmPackage(
+  locked: Materials['locked'],
+  refs: ReadonlyMap<string, string>,
+  crates: Materials['crates'],
+) {
   return ({ name, version, license, place }: InsidePackage): Component => {
     const pin = locked.get(place)
     if (pin?.version !== version)
@@ -118,8 +125,15 @@ function npmPackage(locked: Materials['locked'], refs: ReadonlyMap<string, strin
       hashes: [{ alg: 'SHA-512', content: archiveDigest(place, pin) }],
       licenses: licenses(license),
       purl: ref,
+      ...(crates.has(place) ? { components: crates.get(place)?.map(crate => rustCrate(ref, crate)) } : {}),
     }
   }
+}
+
+/** Its licence is not in the module. */
+function rustCrate(within: string, { name, version }: Crate): Component {
+  const ref = purl('cargo', name, version)
+  return { type: 'library', 'bom-ref': `${within}#${ref}`, name, version, purl: ref }
 }
 
 function nodeRuntime({ runtime: { versions, place }, locked }: Materials): Component {
@@ -141,11 +155,15 @@ function nodeRuntime({ runtime: { versions, place }, locked }: Materials): Compo
       type: 'library',
       'bom-ref': `${ref}#${name}`,
       name,
-      version,
       licenses: licenses(license),
-      // What follows a dash or a plus is the runtime's own count.
-      ...(product === undefined ? {} : { cpe: cpe(product, version.replace(/[-+].*$/, '')) }),
-      purl: purl('generic', name, version),
+      ...(version === null
+        ? {}
+        : {
+            version,
+            // What follows a dash or a plus is the runtime's own count.
+            ...(product === undefined ? {} : { cpe: cpe(product, version.replace(/[-+].*$/, '')) }),
+            purl: purl('generic', name, version),
+          }),
     })),
   }
 }

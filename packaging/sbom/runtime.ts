@@ -39,12 +39,30 @@ const LIBRARIES: Readonly<Record<string, EmbeddedLibrary>> = {
   zstd: { name: 'zstd', license: 'BSD-3-Clause', cpe: 'facebook:zstandard' },
 }
 
+/**
+ * What is inside as well and tells its version nowhere: parts of libraries above, and sources that were copied. From the runtime's LICENSE, and what
+ * lintian finds in the program.
+ */
+const WITHOUT_VERSION: readonly EmbeddedLibrary[] = [
+  { name: 'hdrhistogram', license: 'BSD-2-Clause' },
+  { name: 'inspector_protocol', license: 'BSD-3-Clause' },
+  { name: 'ittapi', license: 'BSD-3-Clause' },
+  // In LIEF.
+  { name: 'mbedtls', license: 'Apache-2.0 OR GPL-2.0-or-later' },
+  { name: 'minimatch', license: 'BlueOak-1.0.0' },
+  { name: 'punycode', license: 'MIT' },
+  // In LIEF.
+  { name: 'spdlog', license: 'MIT' },
+  // In amaro.
+  { name: 'swc', license: 'Apache-2.0' },
+]
+
 /** Names in `process.versions` that are no library: the runtime itself, numbers of interfaces, tables of data. */
 const NO_LIBRARIES = new Set(['node', 'modules', 'napi', 'cldr', 'tz', 'unicode'])
 
-/** A library inside the runtime, in the version that it was built with. */
+/** A library inside the runtime, in the version that it was built with; null where nothing tells it. */
 export interface RuntimeLibrary extends EmbeddedLibrary {
-  readonly version: string
+  readonly version: string | null
 }
 
 /**
@@ -54,7 +72,7 @@ export interface RuntimeLibrary extends EmbeddedLibrary {
  * @throws Error when it names something that nothing is known of
  */
 export function runtimeLibraries(versions: Readonly<Record<string, string | undefined>>): RuntimeLibrary[] {
-  return Object.entries(versions)
+  const known = Object.entries(versions)
     .filter(([name, version]) => !NO_LIBRARIES.has(name) && version !== undefined && version !== '')
     .map(([name, version = '']) => {
       const library = LIBRARIES[name]
@@ -62,5 +80,7 @@ export function runtimeLibraries(versions: Readonly<Record<string, string | unde
         throw new Error(`the runtime has ${name} ${version}: say in ${import.meta.filename} what it is`)
       return { ...library, version }
     })
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+  return [...known, ...WITHOUT_VERSION.map(library => ({ ...library, version: null }))].toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )
 }

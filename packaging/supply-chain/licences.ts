@@ -44,7 +44,7 @@ export function licencesPage(
     '| library | version | licence |',
     '|---|---|---|',
     ...runtimeLibraries(versions).map(
-      ({ name, version, license }) => `| ${name} | ${version} | ${license} |`,
+      ({ name, version, license }) => `| ${name} | ${version ?? 'not told'} | ${license} |`,
     ),
   ].join('\n')}\n`
 }

@@ -69,7 +69,7 @@ const component: Rule = (value, at) =>
       properties: list(object({ name: text, value: text }, ['name'])),
       components: list(component),
     },
-    ['type', 'name', 'bom-ref', 'licenses'],
+    ['type', 'name', 'bom-ref'],
   )(value, at)
 
 const bill = object(

