@@ -69,6 +69,19 @@ export async function until(guest: Guest, state: Status['state'], withinMs = 300
   }
 }
 
+/** Waits until the host was appraised again after all that has happened so far, and is ATTESTED. @throws HostTestError */
+export async function attestedAnew(guest: Guest): Promise<void> {
+  // One cycle may have had its evidence before; a daemon that was started meanwhile counts from zero.
+  const before = Number((await status(guest)).appraisals)
+  const deadline = Date.now() + 300_000
+  for (;;) {
+    const now = await until(guest, 'ATTESTED')
+    if (Number(now.appraisals) >= before + 2 || Number(now.appraisals) < before) return
+    if (Date.now() > deadline) throw new HostTestError(`${now.appraisals} appraisals`)
+    await sleep(1_000)
+  }
+}
+
 /** Copies the lineage out, into `to`, as root, who is an auditor; what root reads leaves nothing in IMA's log. */
 export async function exportLineage(guest: Guest, to: string, ...options: string[]): Promise<void> {
   const bundle = '/run/writ-test-export'

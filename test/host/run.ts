@@ -5,6 +5,7 @@
 // WRIT_HOST_TEST_ACCEL=kvm uses KVM instead of emulation; WRIT_HOST_TEST_DEB names a package that is built already.
 import { killAll } from './processes.ts'
 import { missing, NEEDS } from './requirements.ts'
+import { confined } from './scenarios/confined.ts'
 import { cycles } from './scenarios/cycles.ts'
 import { executor } from './scenarios/executor.ts'
 import { govern } from './scenarios/govern.ts'
@@ -15,6 +16,7 @@ import { otherCommandLine, otherKernelImage, secureBootOff } from './scenarios/o
 import { outages } from './scenarios/outages.ts'
 import { packageLife } from './scenarios/package.ts'
 import { rollback } from './scenarios/rollback.ts'
+import { runbooks } from './scenarios/runbooks.ts'
 import { service } from './scenarios/service.ts'
 import { setup } from './scenarios/setup.ts'
 import { suspend } from './scenarios/suspend.ts'
@@ -42,12 +44,14 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'units', run: units },
   { name: 'service', run: service },
   { name: 'executor', run: executor },
+  { name: 'AppArmor', run: confined },
   { name: 'package', run: packageLife },
   { name: 'other command line', run: otherCommandLine },
   { name: 'other kernel image', run: otherKernelImage },
   { name: 'Secure Boot off', run: secureBootOff },
   { name: 'outages', run: outages },
   { name: 'suspend', run: suspend },
+  { name: 'runbooks', run: runbooks },
   { name: 'numbers', run: numbers },
   { name: 'tamper', run: tamper },
   { name: 'roll-back', run: rollback },

@@ -40,9 +40,15 @@ export function mainPid(guest: Guest, unit: string): Promise<string> {
   return guest.ok(`systemctl show --value -p MainPID ${unit}`)
 }
 
-/** How many processes run as users of executions. */
+/** The processes that run as users of executions. */
+export async function governedPids(guest: Guest): Promise<string[]> {
+  const pids = await guest.ok("ps -eo uid=,pid= | awk '$1 >= 60600 && $1 <= 61183 { print $2 }'")
+  return pids.split('\n').filter(Boolean)
+}
+
+/** How many there are. */
 export async function governed(guest: Guest): Promise<number> {
-  return Number(await guest.ok("ps -eo uid= | awk '$1 >= 60600 && $1 <= 61183' | wc -l"))
+  return (await governedPids(guest)).length
 }
 
 /** Waits until none does. @throws HostTestError */

@@ -1,4 +1,4 @@
-import { equal, match, ok } from 'node:assert/strict'
+import { ok } from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import { until } from '../governed.ts'
 import type { Guest } from '../guest.ts'
@@ -54,27 +54,7 @@ export async function numbers({ steps, machine, deb }: Bench): Promise<void> {
       `           measured: serves after ${(serves - started).toFixed(1)} s, ATTESTED after ${(attested - started).toFixed(1)} s`,
     )
   })
-  await confined(steps, guest)
   await steps.powerOff(guest)
-}
-
-/** AppArmor, where the kernel and the package have it: the daemon has its profile, and what it refuses is refused. */
-async function confined(steps: Bench['steps'], guest: Guest): Promise<void> {
-  if ((await guest.run('test -e /etc/apparmor.d/writd')).status !== 0) {
-    console.log('       not run: the package has no AppArmor profile')
-    return
-  }
-  await steps.step('AppArmor confines writd, enforcing, and has refused it nothing', async () => {
-    equal(await guest.ok('cat /sys/module/apparmor/parameters/enabled'), 'Y')
-    match(
-      await guest.ok(`cat /proc/${await mainPid(guest, 'writd.service')}/attr/current`),
-      /^writd \(enforce\)$/,
-    )
-    equal(
-      (await guest.run('journalctl -b -k --no-pager -o cat | grep \'apparmor="DENIED"\'')).stdout.toString(),
-      '',
-    )
-  })
 }
 
 /** What the daemon has of memory, and how much processor time it has had. */

@@ -1,7 +1,7 @@
 import { equal, match, notEqual, ok } from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { exportLineage, until } from '../governed.ts'
+import { attestedAnew, exportLineage, until } from '../governed.ts'
 import type { Guest } from '../guest.ts'
 import { ofType, readEntries } from '../lineage.ts'
 import { newerPackage } from '../newer-package.ts'
@@ -80,7 +80,7 @@ export async function packageLife(bench: Bench): Promise<void> {
 /** An upgrade that brings another launcher, while an execution runs and nobody is there to be asked; and the way back. */
 async function otherLauncher(bench: Bench, guest: Guest): Promise<void> {
   const { steps, dir, deb } = bench
-  const newer = await newerPackage(deb, dir, { otherLauncher: true })
+  const newer = await newerPackage(deb, dir, 'writ-launchd')
   await guest.put('/root/newer.deb', readFileSync(newer))
   await steps.step('reference values for the scripts of another version are loaded', () =>
     acceptScripts(bench, guest, newer),
@@ -101,6 +101,8 @@ async function otherLauncher(bench: Bench, guest: Guest): Promise<void> {
     const { status, stdout, stderr } = await guest.run('dpkg -i /root/writ.deb', { timeoutMs: 600_000 })
     notEqual(status, 0)
     match(`${stdout}${stderr}`, /is older than \S+newer2[\s\S]*Not installed/)
+    // With what was executed to refuse it, the scripts of a package that never came in.
+    await attestedAnew(guest)
   })
   await steps.step(
     'finished as it says, what ran is ended; nobody has listed this launcher: FAILED',
