@@ -63,7 +63,10 @@ export async function runbooks(bench: Bench): Promise<void> {
     ]
     const onHost = await Runbook.open(guest, '/root')
     await onHost.follow('upgrade.md', {}, upgrade.written)
-    match(await guest.ok('dpkg --status writ'), new RegExp(`^Version: ${upgrade.version.replaceAll('+', '\\+')}$`, 'm'))
+    match(
+      await guest.ok('dpkg --status writ'),
+      new RegExp(`^Version: ${upgrade.version.replaceAll('+', '\\+')}$`, 'm'),
+    )
     notEqual(await mainPid(guest, 'writd.service'), before)
     equal(await mainPid(guest, 'writ-launchd.service'), launcher)
     await attestedAnew(guest)
