@@ -41,6 +41,7 @@ export class Operator {
   #writ(): string {
     const { path, tpm } = { path: (name: string) => this.#host.path(name), tpm: this.#host.tpm.paths.socket }
     const state = `--state-dir '${path('state')}'`
+    const secrets = path('credentials')
     const logs = `--event-log '${path('eventlog.bin')}' --userspace-log '${path('userspace.jsonseq')}' --ima-log '${path('ima.bin')}'`
     return `#!/bin/sh
 case "$1 $2 $3" in
@@ -50,13 +51,16 @@ case "$1 $2 $3" in
   'reference capture'*) set -- "$@" ${state} --tpm 'swtpm:${tpm}' ${logs} --component any ;;
   issue*) shift; set -- issue --simulated allow "$@" ;;
 esac
+case "$1 $2 $3" in
+  init* | 'key enroll answer' | 'reference capture'*) if [ -d '${secrets}' ]; then set -- "$@" --credentials '${secrets}'; fi ;;
+esac
 exec '${process.execPath}' '${join(PROGRAMS, 'cli/main.ts')}' "$@"
 `
   }
 
   /** Runs one command as it is on the page. Gives what it says. @throws Error where it does not do what the page says */
   async follow({ command, says, refused, line }: Step): Promise<string> {
-    const manager = /^systemctl (start|stop|restart) writd(?:\.service)?$/.exec(command)
+    const manager = /^systemctl (start|stop|restart|reset-failed) writd(?:\.service)?$/.exec(command)
     const { status, said } =
       manager === null ? await this.#run(this.#here(command)) : await this.#manage(manager[1])
     const wrong = (what: string) =>
@@ -80,6 +84,8 @@ exec '${process.execPath}' '${join(PROGRAMS, 'cli/main.ts')}' "$@"
         .replaceAll('/srv', this.#host.path('srv'))
         // What a simulated TPM's certificate leads to is no maker of hardware.
         .replaceAll('--hardware-ek-root', '--ek-root')
+        // All files of this machine would be hashed, for minutes.
+        .replace(/(?: --files \S+)+/, '')
         .replaceAll('--user writ', `--user ${user}`)
         .replaceAll('writ:writ', user)
     )
@@ -99,6 +105,8 @@ exec '${process.execPath}' '${join(PROGRAMS, 'cli/main.ts')}' "$@"
   }
 
   async #manage(what: string | undefined): Promise<{ status: number; said: string }> {
+    // A start that was refused is forgotten here anyway.
+    if (what === 'reset-failed') return { status: 0, said: '' }
     try {
       if (what !== 'start') await this.#host.stopDaemon()
       this.#host.daemonLog = what === 'stop' ? this.#host.daemonLog : ''
