@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync } from 'node:fs'
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { manufacture, simulatorPaths } from '../../attestation/tpm2/swtpm/manufacture.ts'
 import { Guest } from './guest.ts'
@@ -52,6 +52,13 @@ export class Machine {
   /** Puts the disk of another in place of its own; its TPM stays. Both are off. */
   async putBack(other: Machine): Promise<void> {
     await copySparse(join(other.dir, 'root.img'), join(this.dir, 'root.img'))
+  }
+
+  /** Takes the TPM out, and puts in another from its maker. It is off. */
+  async replaceTpm(): Promise<void> {
+    const dir = join(this.dir, 'tpm')
+    rmSync(dir, { recursive: true })
+    await manufacture(simulatorPaths(dir))
   }
 
   /** The certificate that the TPM's endorsement key certificate leads to; the TPM carries no other of its CA. */

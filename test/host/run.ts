@@ -15,6 +15,7 @@ import { numbers } from './scenarios/numbers.ts'
 import { otherCommandLine, otherKernelImage, secureBootOff } from './scenarios/other-boot.ts'
 import { outages } from './scenarios/outages.ts'
 import { packageLife } from './scenarios/package.ts'
+import { replacement } from './scenarios/replacement.ts'
 import { rollback } from './scenarios/rollback.ts'
 import { runbooks } from './scenarios/runbooks.ts'
 import { service } from './scenarios/service.ts'
@@ -52,6 +53,7 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'outages', run: outages },
   { name: 'suspend', run: suspend },
   { name: 'runbooks', run: runbooks },
+  { name: 'TPM replacement', run: replacement },
   { name: 'numbers', run: numbers },
   { name: 'tamper', run: tamper },
   { name: 'roll-back', run: rollback },

@@ -3,17 +3,17 @@ import { word } from './governed.ts'
 import type { Guest } from './guest.ts'
 import { HostTestError } from './processes.ts'
 
-/** What happens to the host before the commands that come next (`<!-- given: NAME -->`). */
-export type Givens = Readonly<Record<string, () => Promise<void>>>
+/** What happens to the host before the commands that come next (`<!-- given: NAME -->`); where it was booted for that, the guest that it is now. */
+export type Givens = Readonly<Record<string, () => Promise<Guest | undefined>>>
 
-/** Of the shell between two commands. */
-const STATE = '/run/runbook'
+/** Of the shell between two commands, and two boots. */
+const STATE = '/var/tmp/runbook'
 /** An upgrade under emulation takes minutes. */
 const PATIENCE_MS = 900_000
 
 /** Follows pages of docs/operations as written: a shell of root's in the guest, whose variables and working directory last from one command to the next. */
 export class Runbook {
-  readonly #guest: Guest
+  #guest: Guest
 
   private constructor(guest: Guest) {
     this.#guest = guest
@@ -25,6 +25,11 @@ export class Runbook {
       `mkdir -p ${STATE} && : >${STATE}/variables && echo ${word(directory)} >${STATE}/directory`,
     )
     return new Runbook(guest)
+  }
+
+  /** Where it is now. */
+  get guest(): Guest {
+    return this.#guest
   }
 
   /** Gives the shell a variable that a page expects. */
@@ -50,7 +55,7 @@ export class Runbook {
       if ('given' in step) {
         const happens = givens[step.given]
         if (happens === undefined) throw new HostTestError(`${page}: nobody knows what "${step.given}" is`)
-        await happens()
+        this.#guest = (await happens()) ?? this.#guest
         continue
       }
       await this.#one(page, step, asHere(step.command, written))

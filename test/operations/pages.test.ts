@@ -67,7 +67,9 @@ describe.skipIf(NEEDS_ROOT !== null)('a page of the operations, as written,', ()
     const steps = stepsOf(page)
     const enrolled = steps.some(step => 'given' in step && step.given === 'enrolled')
     // Where the package keeps them.
-    const credentials = steps.some(step => 'command' in step && step.command.includes('/etc/writ/credentials'))
+    const credentials = steps.some(
+      step => 'command' in step && step.command.includes('/etc/writ/credentials'),
+    )
     host = await GovernedHost.start({ enrolled, credentials })
     await host.issue('job', ['/bin/true'])
     copyFileSync(host.tpm.paths.intermediateCertificate, host.path('vendor-root.pem'))

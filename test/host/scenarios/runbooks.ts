@@ -48,6 +48,7 @@ export async function runbooks(bench: Bench): Promise<void> {
       lockout: async () => {
         await guest.ok(GUESS, { timeoutMs: 300_000 })
         await attestedAnew(guest)
+        return undefined
       },
     })
     await attestedAnew(guest)
@@ -101,6 +102,7 @@ async function clock(guest: Guest): Promise<void> {
       const done = await tryWrit(guest, [...run, '3600'], { user: ALICE })
       equal(done.status, 1)
       match(done.stderr.toString(), /CLOCK_UNTRUSTED/)
+      return undefined
     },
   })
   equal(await fault(), '')
