@@ -7,7 +7,7 @@ import { ofType, readEntries } from '../lineage.ts'
 import type { Finished } from '../processes.ts'
 import type { Bench } from './bench.ts'
 import { issueGreet } from './govern.ts'
-import { governedPids, mainPid, permitLong, startLong } from './long-run.ts'
+import { governedPids, longLease, mainPid, permitLong, startLong } from './long-run.ts'
 import { verified } from './verified.ts'
 
 const ENFORCED = `${PROFILE} (enforce)`
@@ -34,6 +34,7 @@ export async function confined(bench: Bench): Promise<void> {
     match(await guest.ok('cat /sys/kernel/security/apparmor/profiles'), /^writd \(enforce\)$/m)
     equal(await labelOf(guest, await mainPid(guest, 'writd.service')), ENFORCED)
   })
+  await longLease(guest)
   await permitLong(bench, guest)
   const running = await steps.step('neither the launcher nor what is governed is under it', async () => {
     await startLong(guest)

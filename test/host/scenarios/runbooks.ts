@@ -6,7 +6,7 @@ import type { Guest } from '../guest.ts'
 import { ofType, readEntries } from '../lineage.ts'
 import { Runbook } from '../runbook.ts'
 import type { Bench } from './bench.ts'
-import { governedPids, mainPid, permitLong, startLong } from './long-run.ts'
+import { governedPids, longLease, mainPid, permitLong, startLong } from './long-run.ts'
 import { bringUpgrade } from './runbooks/upgrade.ts'
 import { verified } from './verified.ts'
 
@@ -30,6 +30,7 @@ export async function runbooks(bench: Bench): Promise<void> {
   const guest = await steps.boot('the host boots again', () => machine.boot())
   await steps.step('and is ATTESTED', () => until(guest, 'ATTESTED'))
   await guest.put('/etc/writ/operator.key', operator.read('operator.key'), '600')
+  await longLease(guest)
   await permitLong(bench, guest)
   const running = await steps.step('a run is under way', async () => {
     await startLong(guest)
