@@ -106,8 +106,9 @@ export class StepLauncher extends EventEmitter {
   readonly stdout = new PassThrough()
   readonly stderr = new PassThrough()
   /** What happens while an order is carried out; what it throws is the answer. */
-  at: Partial<Record<'prepare' | 'start' | 'kill' | 'lapse' | 'thaw', (id: string) => void | Promise<void>>> =
-    {}
+  at: Partial<
+    Record<'prepare' | 'start' | 'kill' | 'lapse' | 'thaw' | 'adopt', (id: string) => void | Promise<void>>
+  > = {}
   readonly live = new Set<string>()
 
   async prepare(order: LaunchOrder): Promise<Prepared> {
@@ -115,6 +116,21 @@ export class StepLauncher extends EventEmitter {
     this.orders.push(order)
     await this.at.prepare?.(order.executionId)
     this.live.add(order.executionId)
+    return this.#prepared()
+  }
+
+  async adopt(executionId: string, epoch: bigint): Promise<Prepared> {
+    this.steps.push(`adopt ${epoch}`)
+    await this.at.adopt?.(executionId)
+    return this.#prepared()
+  }
+
+  /** An execution that an earlier daemon had started ended meanwhile, and left nothing. */
+  takeLastOutput(): null {
+    return null
+  }
+
+  #prepared(): Prepared {
     const { stdin, stdout, stderr } = this
     const descriptors = () => ({})
     const release = () => ({ stdinBytes: 0, inputEnded: false, stdout: [], stderr: [] })
