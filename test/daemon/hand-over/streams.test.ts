@@ -45,8 +45,13 @@ describe('streams that are handed over', () => {
         output: async (_, bytes) => {
           if (got.length % 7 === 0) await new Promise(setImmediate)
           got.push(Buffer.from(bytes))
+          come += bytes.length
+          if (come >= wanted) reached()
         },
       })
+      let come = 0
+      let wanted = 0
+      let reached: () => void = () => undefined
       let written = 0
       let given = 0
       let rounds = 0
@@ -56,7 +61,12 @@ describe('streams that are handed over', () => {
         const output = new Output(caller, opened, 1e9, () => undefined, undefined, undefined, given)
         void input.pump()
         output.begin()
-        await sleep(3 + 17 * Math.random())
+        // However fast the machine is: a fifth of it at most comes before it is let go of.
+        wanted = Math.min(all.length, given + 1 + Math.floor((Math.random() * all.length) / 5))
+        await new Promise<void>(resolve => {
+          reached = resolve
+          if (come >= wanted) resolve()
+        })
         const released = opened.release()
         const before = written
         written = input.handOver(released.stdinBytes)
