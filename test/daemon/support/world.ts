@@ -14,6 +14,7 @@ import { TrustGate } from '../../../daemon/gate.ts'
 import { Governance } from '../../../daemon/governance.ts'
 import { History } from '../../../daemon/history/history.ts'
 import type { LaunchEnded, LauncherClient, LaunchOrder, Prepared } from '../../../daemon/launcher/client.ts'
+import type { OpenDescriptors, Released } from '../../../daemon/launcher/types.ts'
 import { LeasePage } from '../../../daemon/native.ts'
 import { OutputTails } from '../../../daemon/output-tails.ts'
 import { Recorder } from '../../../daemon/recorder.ts'
@@ -98,6 +99,8 @@ export class Stage implements SubjectStage {
   }
 }
 
+type Step = 'prepare' | 'start' | 'kill' | 'lapse' | 'thaw' | 'adopt' | 'keep' | 'leave'
+
 /** Stands where the launcher is, for the order of the executor's steps: it says what it was told, and when. */
 export class StepLauncher extends EventEmitter {
   readonly steps: string[] = []
@@ -106,10 +109,11 @@ export class StepLauncher extends EventEmitter {
   readonly stdout = new PassThrough()
   readonly stderr = new PassThrough()
   /** What happens while an order is carried out; what it throws is the answer. */
-  at: Partial<
-    Record<'prepare' | 'start' | 'kill' | 'lapse' | 'thaw' | 'adopt', (id: string) => void | Promise<void>>
-  > = {}
+  at: Partial<Record<Step, (id: string) => void | Promise<void>>> = {}
   readonly live = new Set<string>()
+  features: { readonly features: readonly string[] } = { features: ['keep'] }
+  /** What had been read and not been given on when streams are let go of. */
+  rest: Pick<Released, 'stdout' | 'stderr'> = { stdout: [], stderr: [] }
 
   async prepare(order: LaunchOrder): Promise<Prepared> {
     this.steps.push('prepare')
@@ -133,7 +137,7 @@ export class StepLauncher extends EventEmitter {
   #prepared(): Prepared {
     const { stdin, stdout, stderr } = this
     const descriptors = () => ({})
-    const release = () => ({ stdinBytes: 0, inputEnded: false, stdout: [], stderr: [] })
+    const release = () => ({ stdinBytes: 7, inputEnded: false, ...this.rest })
     return {
       ...{ pid: 77, uid: 70_001, cgroup: '/writ/x', stdin, stdout, stderr },
       ...{ resize: null, socket: null, descriptors, release },
@@ -158,6 +162,16 @@ export class StepLauncher extends EventEmitter {
   async thaw(executionId: string, epoch: bigint): Promise<void> {
     this.steps.push(`thaw ${epoch}`)
     await this.at.thaw?.(executionId)
+  }
+
+  async keep(executionId: string, { stdin }: OpenDescriptors): Promise<void> {
+    this.steps.push(stdin === null ? 'keep without input' : 'keep')
+    await this.at.keep?.(executionId)
+  }
+
+  async leave(): Promise<void> {
+    this.steps.push('leave')
+    await this.at.leave?.('')
   }
 
   abandon(executionId: string): void {
