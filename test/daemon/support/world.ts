@@ -14,7 +14,7 @@ import { TrustGate } from '../../../daemon/gate.ts'
 import { Governance } from '../../../daemon/governance.ts'
 import { History } from '../../../daemon/history/history.ts'
 import type { LaunchEnded, LauncherClient, LaunchOrder, Prepared } from '../../../daemon/launcher/client.ts'
-import type { OpenDescriptors, Released } from '../../../daemon/launcher/types.ts'
+import type { Adopted, OpenDescriptors, Released } from '../../../daemon/launcher/types.ts'
 import { LeasePage } from '../../../daemon/native.ts'
 import { OutputTails } from '../../../daemon/output-tails.ts'
 import { Recorder } from '../../../daemon/recorder.ts'
@@ -123,10 +123,10 @@ export class StepLauncher extends EventEmitter {
     return this.#prepared()
   }
 
-  async adopt(executionId: string, epoch: bigint): Promise<Prepared> {
+  async adopt(executionId: string, epoch: bigint): Promise<Adopted> {
     this.steps.push(`adopt ${epoch}`)
     await this.at.adopt?.(executionId)
-    return this.#prepared()
+    return { ...this.#prepared(), noted: 0 }
   }
 
   /** An execution that an earlier daemon had started ended meanwhile, and left nothing. */
@@ -168,6 +168,8 @@ export class StepLauncher extends EventEmitter {
     this.steps.push(stdin === null ? 'keep without input' : 'keep')
     await this.at.keep?.(executionId)
   }
+
+  note(): void {}
 
   async leave(): Promise<void> {
     this.steps.push('leave')
