@@ -19,6 +19,8 @@ export interface Area<Code extends string = string> {
   /** For people: what is looked at. */
   readonly title: string
   readonly findings: Readonly<Record<Code, FindingDefinition>>
+  /** Whether a container hides from who is in it what this looks at: what seems to be missing then need not be. */
+  readonly hiddenInContainers?: boolean
   /** Looks, and reports. A code that is neither reported nor skipped is good. Changes nothing on the host. */
   look(host: Host, report: AreaReport<Code>): Promise<void>
 }
@@ -90,6 +92,13 @@ export class AreaReport<Code extends string = string> {
   ): void {
     const codes = (Object.keys(this.#area.findings) as Code[]).filter(code => !but.includes(code))
     this.skip(codes, reason, where)
+  }
+
+  /** Takes back everything that was said: nothing of this could be seen. */
+  hide(reason: string): void {
+    this.#found.length = 0
+    this.#said.clear()
+    this.skipRest(reason)
   }
 
   /** Everything, in the order of the definitions. */

@@ -19,6 +19,8 @@ export async function diagnose(host: Host, areas: readonly Area[] = AREAS): Prom
   for (const area of areas) {
     const report = new AreaReport(area)
     await area.look(host, report)
+    const container = area.hiddenInContainers === true ? await host.container() : null
+    if (container !== null) report.hide(`this runs in a container (${container}), which does not see it`)
     findings.push(...report.end())
   }
   const count = (severity: Finding['severity']) =>

@@ -16,6 +16,7 @@ import {
   lookFurther,
   type Probes,
   readBoot,
+  readContainer,
   readEventLog,
   readIma,
   valueIn,
@@ -71,6 +72,11 @@ export class Host {
 
   boot(): Promise<Look<BootFacts>> {
     return this.#once('boot', () => readBoot(this.probes.files))
+  }
+
+  /** The kind of container that this runs in; null: the host itself, as far as can be seen. */
+  container(): Promise<string | null> {
+    return this.#once('container', () => readContainer(this.probes.files))
   }
 
   clock(): Promise<Look<ClockFacts>> {

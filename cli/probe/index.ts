@@ -3,6 +3,7 @@ export { type Accelerator, readAccelerators } from './accelerators.ts'
 export { type BootFacts, parameter, readBoot, readSecureBoot, type SecureBootFacts } from './boot.ts'
 export { type BootLoader, grubHas, readBootLoader, whereToAdd } from './boot-loader.ts'
 export { type CgroupFacts, readCgroup } from './cgroup.ts'
+export { readContainer } from './container.ts'
 export { EVENT_LOG, readEventLog } from './event-log.ts'
 export {
   IMA_LOG,

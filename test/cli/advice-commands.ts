@@ -19,6 +19,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'kernel-install': 'systemd',
   mkdir: 'coreutils',
   modprobe: 'kmod',
+  mount: 'mount',
   systemctl: 'systemd',
   'systemd-ask-password': 'systemd',
   'systemd-delta': 'systemd',

@@ -171,6 +171,7 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
     'IMA_LOG_LARGE',
     host => host.put(IMA_LOG, Buffer.concat([imaLog(), ...Array(100_001).fill(imaEntry({ path: '/a' }))])),
   ],
+  ['IN_CONTAINER', host => host.put('/run/systemd/container', 'lxc\n')],
   ['CGROUP_V2_MISSING', host => host.files.delete('/sys/fs/cgroup/cgroup.controllers')],
   ['CGROUP_CONTROLLER', host => host.put('/sys/fs/cgroup/cgroup.controllers', 'memory pids\n')],
   [

@@ -111,6 +111,24 @@ describe('a host that GRUB boots', () => {
   )
 })
 
+describe('in a container', () => {
+  test.each<[string, (host: FakedHost) => unknown]>([
+    ['docker', host => host.put('/.dockerenv', '')],
+    ['podman', host => host.put('/run/.containerenv', '')],
+    ['lxc', host => host.put('/proc/1/environ', 'PATH=/bin\0container=lxc\0')],
+  ])('of %s nothing is claimed of the boot that it hides', async (kind, mark) => {
+    const inside = (host: FakedHost) => {
+      mark(host)
+      for (const path of [...host.files.keys()]) if (path.startsWith('/sys/')) host.files.delete(path)
+      host.put('/sys/fs/cgroup/cgroup.controllers', 'memory pids cpu\n')
+    }
+    expect(await said(inside)).toEqual([expect.stringContaining(`IN_CONTAINER: of the kind ${kind}`)])
+    const hidden = (await said(inside, ['not checked'])).join('\n')
+    for (const code of ['EVENT_LOG_MISSING', 'NOT_UEFI', 'IMA_MISSING', 'APPARMOR_OFF'])
+      expect(hidden).toContain(`${code}: this runs in a container (${kind})`)
+  })
+})
+
 describe('a firmware', () => {
   test('without the variables of Secure Boot has none', async () => {
     const found = await said(host => {

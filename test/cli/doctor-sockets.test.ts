@@ -1,9 +1,13 @@
+import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { promisify } from 'node:util'
 import { afterAll, describe, expect, test } from 'vitest'
+import type { Finding } from '../../cli/doctor/area.ts'
 import { diagnose } from '../../cli/doctor/doctor.ts'
 import { Host } from '../../cli/doctor/host.ts'
 import { seen } from '../../cli/probe/index.ts'
-import { temporaryDirectory, writ } from './cli.ts'
+import { temporaryDirectory, WRIT, writ } from './cli.ts'
 import type { FakedHost } from './faked-host.ts'
 import { healthyHost, UNIT } from './healthy-host.ts'
 
@@ -106,5 +110,26 @@ describe('writ doctor', () => {
     expect(await down({})).toBe(dir.in('own.sock'))
     expect(await down({ WRIT_SOCKET: dir.in('said.sock') })).toBe(dir.in('said.sock'))
     expect(await down({}, '--socket', dir.in('told.sock'))).toBe(dir.in('told.sock'))
+  })
+
+  test('says of a socket that nobody answers at that the daemon is down; of one that it may not use, nothing', async () => {
+    const socket = dir.in('silent.sock')
+    const server = createServer(connection => connection.on('error', () => {}).resume())
+    await new Promise<void>(done => server.listen(socket, done))
+    const config = dir.in('silent.toml')
+    writeFileSync(config, `[daemon]\nsocket = ${JSON.stringify(socket)}\n`)
+    const doctor = ['doctor', '--area', 'daemon', '--config', config, '--tpm', 'swtpm:/none', '--json']
+    const severity = (stdout: string) =>
+      (JSON.parse(stdout) as { findings: Finding[] }).findings.find(({ code }) => code === 'DAEMON_DOWN')
+        ?.severity
+    try {
+      expect(severity((await writ(doctor)).stdout)).toBe('error')
+      if (process.getuid?.() !== 0) return
+      const nobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups', WRIT]
+      const { stdout } = await promisify(execFile)('setpriv', [...nobody, ...doctor, '--socket', socket])
+      expect(severity(stdout)).toBe('not checked')
+    } finally {
+      await new Promise(done => server.close(done))
+    }
   })
 })

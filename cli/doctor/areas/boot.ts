@@ -19,12 +19,13 @@ const RISKY: readonly { readonly parameter: RegExp; readonly why: string }[] = [
 export const BOOT = defineArea({
   name: 'boot',
   title: 'the boot: measured, by a firmware that checks what it starts',
+  hiddenInContainers: true,
   findings: {
     EVENT_LOG_MISSING: {
       severity: 'error',
       what: "the kernel shows no log of the firmware's",
       why: 'Nobody can say what the PCRs stand for, and the appraisal fails.',
-      todo: 'Boot by UEFI, with the TPM enabled in the firmware; mount securityfs at /sys/kernel/security.',
+      todo: 'Boot by UEFI, with the TPM enabled in the firmware; `mount -t securityfs securityfs /sys/kernel/security`, where that is not done.',
     },
     EVENT_LOG_MALFORMED: {
       severity: 'error',

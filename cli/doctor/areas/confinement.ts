@@ -7,6 +7,7 @@ const PROFILE = 'writd'
 export const CONFINEMENT = defineArea({
   name: 'confinement',
   title: "confinement of the daemon by AppArmor, beside its unit's",
+  hiddenInContainers: true,
   findings: {
     APPARMOR_OFF: {
       severity: 'warning',

@@ -118,7 +118,7 @@ export const DAEMON = defineArea({
   async look(host, report) {
     const status = await host.status()
     if (status.seen) await lookAtStatus(host, status.value, report)
-    else if (status.why === 'missing') {
+    else if (status.why !== 'denied') {
       report.found('DAEMON_DOWN', status.reason, { where: host.probes.daemon.socket })
       report.skip(OF_STATUS, 'the daemon does not answer')
     } else report.skip(['DAEMON_DOWN', ...OF_STATUS], status, host.probes.daemon.socket)

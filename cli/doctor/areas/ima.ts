@@ -17,12 +17,13 @@ const MANY_ENTRIES = 100_000
 export const IMA = defineArea({
   name: 'ima',
   title: 'IMA: measures what runs, with the right hash and policy',
+  hiddenInContainers: true,
   findings: {
     IMA_MISSING: {
       severity: 'error',
       what: 'the kernel has no IMA',
       why: 'What is executed leaves no trace that could be judged.',
-      todo: 'Boot a kernel with CONFIG_IMA (Debian has it) and mount securityfs at /sys/kernel/security.',
+      todo: 'Boot a kernel with CONFIG_IMA (Debian has it); `mount -t securityfs securityfs /sys/kernel/security`, where that is not done.',
     },
     IMA_UNREADABLE: {
       severity: 'error',

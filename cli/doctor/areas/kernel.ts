@@ -12,6 +12,12 @@ export const KERNEL = defineArea({
   name: 'kernel',
   title: 'the kernel: has what the sandbox and the lease are made of',
   findings: {
+    IN_CONTAINER: {
+      severity: 'error',
+      what: 'this runs in a container',
+      why: "The daemon attests the host, and holds what runs there: in a container it has neither the host's TPM and logs nor its cgroups.",
+      todo: 'Install the package on the host, and run `writ doctor` there.',
+    },
     CGROUP_V2_MISSING: {
       severity: 'error',
       what: 'there is no cgroup v2 hierarchy',
@@ -74,6 +80,8 @@ export const KERNEL = defineArea({
     },
   },
   async look(host, report) {
+    const container = await host.container()
+    if (container !== null) report.found('IN_CONTAINER', `of the kind ${container}`)
     const cgroup = await readCgroup(host.probes.files)
     if (!cgroup.seen) {
       if (cgroup.why === 'missing')

@@ -7,6 +7,7 @@ import {
   readAccelerators,
   readBoot,
   readCgroup,
+  readContainer,
   readEventLog,
   readIma,
   readSecureBoot,
@@ -149,6 +150,11 @@ async function lookAtLogs({ answers, probes }: StepContext, findings: Findings):
 
 async function lookAtRest({ probes: { files } }: StepContext, findings: Findings): Promise<void> {
   const { found, warnings, missing } = findings
+  const container = await readContainer(files)
+  if (container !== null)
+    missing.push(
+      `this runs in a container (${container}): the daemon belongs on the host, with its TPM and logs`,
+    )
   const secureBoot = await readSecureBoot(files)
   if (!secureBoot.seen) warnings.push(`whether Secure Boot is on cannot be seen: ${secureBoot.reason}`)
   else if (secureBoot.value.enabled && !secureBoot.value.setupMode) found.push('Secure Boot    on')
