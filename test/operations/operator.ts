@@ -60,7 +60,7 @@ exec '${process.execPath}' '${join(PROGRAMS, 'cli/main.ts')}' "$@"
 
   /** Runs one command as it is on the page. Gives what it says. @throws Error where it does not do what the page says */
   async follow({ command, says, refused, line }: Step): Promise<string> {
-    const manager = /^systemctl (start|stop|restart|reset-failed) writd(?:\.service)?$/.exec(command)
+    const manager = /^systemctl (start|stop|restart|reset-failed) (?:writd\.socket )?writd$/.exec(command)
     const { status, said } = command.startsWith('journalctl -u writd ')
       ? { status: 0, said: this.#host.daemonLog }
       : manager === null

@@ -85,6 +85,14 @@ describe.skipIf(NEEDS_ROOT !== null)('a page of the operations, as written,', ()
     }
   })
 
+  test('every page that stops the daemon stops its socket first, or a caller would start it again', () => {
+    const stops = PAGES.flatMap(page => stepsOf(page)).flatMap(step =>
+      'command' in step && /^systemctl stop\b/.test(step.command) ? [step.command] : [],
+    )
+    expect(stops.length).toBeGreaterThan(3)
+    for (const stop of stops) expect(stop).toBe('systemctl stop writd.socket writd')
+  })
+
   test('every page is in the list of pages', () => {
     const list = readFileSync(join(DIRECTORY, 'README.md'), 'utf8')
     for (const name of readdirSync(DIRECTORY)) if (name !== 'README.md') expect(list).toContain(`](${name})`)
