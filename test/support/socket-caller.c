@@ -1,7 +1,7 @@
 /*
  * Connects to a Unix socket and hands on between it and standard input and output, so that a test speaks through a process that is where the kernel
- * sees it: inside of an execution. `hidden` does so forked twice and in a session of its own; `as UID` connects from outside as that user, and says
- * whether it is served.
+ * sees it: inside of an execution. `again` does so each time that it is told to. `hidden` does so forked twice and in a session of its own;
+ * `as UID` connects from outside as that user, and says whether it is served.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -40,15 +40,37 @@ static int hand_on(int from, int to)
   return length > 0;
 }
 
-static void relay(const char *path)
+static void hand_on_both(int fd)
 {
-  int fd = dial(path);
   struct pollfd both[] = {{.fd = 0, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
   while (poll(both, 2, -1) > 0) {
-    if (both[0].revents != 0 && !hand_on(0, fd))
-      break;
     if (both[1].revents != 0 && !hand_on(fd, 1))
       break;
+    if (both[0].revents != 0 && !hand_on(0, fd))
+      break;
+  }
+  close(fd);
+}
+
+static void relay(const char *path)
+{
+  hand_on_both(dial(path));
+  exit(0);
+}
+
+/* Again each time that `@@@@` comes in, which HTTP/2 does not say. */
+static void relay_again(const char *path)
+{
+  char byte;
+  for (int signs = 0; read(0, &byte, 1) == 1;) {
+    signs = byte == '@' ? signs + 1 : 0;
+    if (signs == 4) {
+      int fd = dial(path);
+      if (write(1, "@@@@", 4) != 4) /* what came before is of an earlier one */
+        exit(3);
+      hand_on_both(fd);
+      signs = 0;
+    }
   }
   exit(0);
 }
@@ -94,6 +116,8 @@ int main(int argc, char **argv)
   signal(SIGPIPE, SIG_IGN); /* who is not wanted is hung up on */
   if (argc == 3 && strcmp(argv[1], "relay") == 0)
     relay(argv[2]);
+  if (argc == 3 && strcmp(argv[1], "again") == 0)
+    relay_again(argv[2]);
   if (argc == 3 && strcmp(argv[1], "hidden") == 0)
     relay_hidden(argv[2]);
   if (argc == 4 && strcmp(argv[1], "as") == 0)

@@ -15,8 +15,9 @@ export class KeptCall {
   readonly #client: Client
   readonly #call: ClientDuplexStream<Request, ExecuteResponse>
 
-  constructor(socket: string, method: 'Execute' | 'Attach', first: Request) {
-    this.#client = new Client(`unix:${socket}`, credentials.createInsecure())
+  /** @param to a socket, or a connection, which stays the caller's */
+  constructor(to: string | Client, method: 'Execute' | 'Attach', first: Request) {
+    this.#client = typeof to === 'string' ? new Client(`unix:${to}`, credentials.createInsecure()) : to
     const { path, requestSerialize, responseDeserialize } = api.execution[method]
     this.#call = this.#client.makeBidiStreamRequest(
       path,
@@ -31,7 +32,7 @@ export class KeptCall {
       })
       this.#call.on('end', () => resolve(null))
     }).then(error => {
-      this.#client.close()
+      if (typeof to === 'string') this.#client.close()
       return error as Error | null
     })
     this.#call.write(first)
