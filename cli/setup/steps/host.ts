@@ -152,7 +152,7 @@ async function lookAtRest({ probes: { files } }: StepContext, findings: Findings
   const { found, warnings, missing } = findings
   const container = await readContainer(files)
   if (container !== null)
-    missing.push(
+    warnings.push(
       `this runs in a container (${container}): the daemon belongs on the host, with its TPM and logs`,
     )
   const secureBoot = await readSecureBoot(files)
