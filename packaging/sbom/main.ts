@@ -1,7 +1,7 @@
 // Writes the bill of materials of the package to standard output (CycloneDX 1.6, JSON): main.ts ROOT PACKAGES VERSION ARCHITECTURE
 // ROOT is the package's tree with the programs in it, PACKAGES what packaging/executable/build.ts wrote. Dated by SOURCE_DATE_EPOCH.
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SHIPPED_FILES } from '../../encoding/shipped.ts'
 import { CHECKOUT } from '../executable/bundle.ts'
@@ -10,7 +10,8 @@ import { cratesIn } from './crates.ts'
 import { packagesInside } from './inside.ts'
 import { lockedPackages } from './lock.ts'
 
-const PROGRAMS = ['usr/lib/writ/writd', 'usr/lib/writ/writ-launchd', 'usr/lib/writ/writ.node']
+/** Where everything is that is executed or mapped. */
+const PROGRAMS = 'usr/lib/writ'
 
 const [root = '', packages = '', version = '', architecture = ''] = process.argv.slice(2)
 const epoch = Number(process.env.SOURCE_DATE_EPOCH)
@@ -36,11 +37,13 @@ const bom = billOfMaterials({
   locked: lockedPackages(),
   direct: Object.keys(manifest.dependencies),
   runtime: { versions: process.versions, place: `node_modules/node-linux-${process.arch}` },
-  files: PROGRAMS.map(path => ({
-    path,
-    sha256: createHash('sha256')
-      .update(readFileSync(join(root, path)))
-      .digest('hex'),
-  })),
+  files: readdirSync(join(root, PROGRAMS))
+    .toSorted()
+    .map(name => ({
+      path: `${PROGRAMS}/${name}`,
+      sha256: createHash('sha256')
+        .update(readFileSync(join(root, PROGRAMS, name)))
+        .digest('hex'),
+    })),
 })
 process.stdout.write(`${JSON.stringify(bom, null, 1)}\n`)

@@ -1,6 +1,7 @@
-import { dirname } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { IS_ROOT } from './built-package.ts'
+import { HOUSE, IS_ROOT } from './built-package.ts'
 import { DpkgHost } from './dpkg-host.ts'
 
 const SOCKET_CHANGED = '\n# another one\n'
@@ -177,6 +178,21 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
         said: expect.stringContaining('are gone, as was answered'),
       })
       expect(host.sh('ls -A /var/lib/writ/')).toBe('')
+    })
+
+    test('says what the setup has changed of the host, and how it is taken back', () => {
+      // As cli/setup/steps/ima.ts puts them there.
+      host.sh('mkdir -p /etc/ima /etc/default/grub.d; touch /etc/default/grub.d/50-writ.cfg')
+      host.run(['tee', '/etc/ima/ima-policy'], {
+        input: readFileSync(join(HOUSE, 'packaging/ima/ima-policy'), 'utf8'),
+      })
+      expect(host.dpkg(['--purge', 'writ']).stderr).toMatch(
+        /rm \/etc\/ima\/ima-policy\n[\s\S]*rm \/etc\/default\/grub\.d\/50-writ\.cfg && update-grub\n/,
+      )
+      // Another policy than Writ's is nobody's but the administrator's.
+      expect(host.install({ version: '1.0' })).toMatchObject({ status: 0 })
+      host.sh('echo measure func=BPRM_CHECK >/etc/ima/ima-policy; rm /etc/default/grub.d/50-writ.cfg')
+      expect(host.dpkg(['--purge', 'writ']).stderr).not.toMatch(/ima-policy|grub/)
     })
 
     test("leaves no unit enabled, a first boot's setup neither", () => {
