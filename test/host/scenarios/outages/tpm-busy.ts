@@ -12,6 +12,8 @@ import { deniedAsLate, ENDED_BY_LAPSE, journalOf } from './denied.ts'
  */
 const HOLD = `
 import os, signal, struct
+# What waits for a signal that is not blocked is ended by it, and the sessions would stay until the TPM is reset.
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 tpm = os.open('/dev/tpm0', os.O_RDWR)
 def ask(code, body, tag=0x8001):
     os.write(tpm, struct.pack('>HII', tag, 10 + len(body), code) + body)
