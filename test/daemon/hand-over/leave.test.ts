@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { attachDigest, newAttachToken } from '../../../daemon/hand-over/attach-token.ts'
 import { Leaving } from '../../../daemon/hand-over/leave.ts'
 import type { LauncherClient } from '../../../daemon/launcher/client.ts'
 import { LauncherError } from '../../../daemon/launcher/error.ts'
@@ -102,6 +103,19 @@ describe('a daemon that leaves', () => {
     expect(await leave()).toBe(2)
   })
 
+  test('does not keep a child whose parent does not die in time', async () => {
+    const { leaving, start, launcher, handOvers } = await leaver()
+    const parent = await start(streams({ digest: true }))
+    const child = await start(streams(), parent.id)
+    launcher.at.kill = id => {
+      if (id === child.id) launcher.end(id, { cause: 'DAEMON', signal: 9 })
+    }
+    expect(await leaving.leave(50, FLUSH_MS, async () => undefined)).toBe(0)
+    expect(await handOvers()).toEqual([])
+    await expect.poll(() => child.told).toEqual(['END_CAUSE_SHUTDOWN'])
+    launcher.end(parent.id)
+  })
+
   test('leaves nothing to a launcher that is too old', async () => {
     const { leave, start, launcher } = await leaver()
     launcher.features = { features: [] }
@@ -140,7 +154,18 @@ describe('a daemon that leaves', () => {
     const { w, leave, start, launcher, handOvers, state } = await leaver()
     const it = await start()
     w.registry.update(it.id, { state: 'KEPT' })
+    // Whoever waits for one to be adopted asks the next daemon.
+    const [executionId, token] = ['cd'.repeat(16), newAttachToken()]
+    const before = { stdinBytes: 0, outputBytes: 0, inputEnded: false }
+    w.executor.attachments.expect({ executionId, attach: attachDigest(token), before })
+    const waits = w.executor.attachments.attach(
+      { executionId, token },
+      { ...streams(), attached: async () => undefined },
+      new AbortController().signal,
+    )
+    const asksNext = expect(waits).rejects.toMatchObject({ code: 'STARTING' })
     expect(await leave()).toBe(0)
+    await asksNext
     expect(launcher.steps).toEqual(['leave'])
     expect([state(it.id), await handOvers()]).toEqual(['KEPT', []])
     // A revocation, or a caller that goes: nobody is to be told.
