@@ -21,7 +21,7 @@ const next = () => {
   })
 }
 next()
-setInterval(() => undefined, 1000)
+process.stdin.resume().on('end', () => process.exit())
 console.log('ready')
 `
 
@@ -58,7 +58,7 @@ describe('what was announced', () => {
 
   test('counts when it and the stop come at the same instant, each time', async () => {
     const daemon = spawn(process.execPath, ['--input-type=module', '-e', STOPPED], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     })
     daemon.stdout.setEncoding('utf8')
     try {
