@@ -119,6 +119,16 @@ describe('what a run of the daemon finds of the run before', () => {
     ])
   })
 
+  test('has its end in the log if a launcher that is new has neither it nor its end', async () => {
+    const { kept, found } = await find()
+    const as = launcher as unknown as LauncherClient
+    await endLeftovers(found, as, kept, w.recorder, silent)
+    expect(ofType(await w.events(), 'execution-end')).toMatchObject([
+      { executionId: handedOver, cause: 'SUPERSEDED', confirmedDead: true },
+      { executionId: started, cause: 'SUPERSEDED', confirmedDead: true },
+    ])
+  })
+
   test('has no end while it goes on, and its children go on to count, those that live and those that did', async () => {
     lists(handedOver)
     const { kept, found } = await find()
