@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -131,6 +132,30 @@ describe('the host', () => {
         for: 'BOOT_OPTIONS',
         next: expect.stringContaining(said),
       })
+    } finally {
+      rmSync(root, { recursive: true })
+    }
+  })
+
+  test('whose GRUB was not told, because somebody ended the run before it, is told again', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'writ-grub-'))
+    const at = (path: string) => join(root, path)
+    try {
+      for (const path of ['proc', 'boot/grub', 'grub.d']) mkdirSync(at(path), { recursive: true })
+      writeFileSync(at('proc/cmdline'), 'BOOT_IMAGE=/vmlinuz root=/dev/sda\n')
+      cpSync('test/fixtures/hosts/debian13-uki/ima.bin', at('ima.bin'))
+      for (const name of ['policy', 'grub.d/50-writ.cfg']) writeFileSync(at(name), '')
+      const look = (more: string) => {
+        writeFileSync(at('boot/grub/grub.cfg'), `linux /vmlinuz root=/dev/sda ${more}\n`)
+        const { files } = liveProbes({ tpm: 'device:/none', socket: '/none', root })
+        const places = { ima_log: '/ima.bin', ima_policy: at('policy'), grub: at('grub.d') }
+        return ima.look(context({ files }, { places, ima: { boot: 'grub' } }))
+      }
+      expect(await look('quiet')).toMatchObject({ state: 'to do' })
+      expect(await look('ima_policy=tcb')).toMatchObject({ state: 'waiting', for: 'REBOOT' })
+      // It was rebooted since, by something that did not say it.
+      utimesSync(at('grub.d/50-writ.cfg'), 1, 1)
+      expect(await look('ima_policy=tcb')).toMatchObject({ state: 'waiting', for: 'BOOT_OPTIONS' })
     } finally {
       rmSync(root, { recursive: true })
     }

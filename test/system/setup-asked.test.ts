@@ -138,6 +138,42 @@ describe.skipIf(NEEDS_ROOT !== null)(
       expect(modes[1]).toEqual(modes[0])
     }, 60_000)
 
+    test('a Ctrl-C at any question leaves nothing half, and gives the terminal back', async () => {
+      const { tpm, ...rest } = at('stopped')
+      const answers = { ...rest, tpm: { where: tpm?.where ?? '' } }
+      const way: readonly (readonly [question: string, typed: string])[] = [
+        ['Make both here? [Y/n]', ''],
+        ['Go on all the same, for a trial? [y/N]', 'y'],
+        ['Go on? [y/N]', 'y'],
+        ['Passphrase of the new keys', 'correct horse'],
+        ['The same again', ''],
+      ]
+      const stopAt = async (before: Step[], question: string) => {
+        const stop = [{ see: question }, { raw: true }, { type: '\x03' }] as const
+        const { status, restored, shown } = await play(answers, [...before, ...stop])
+        expect([question, status, restored]).toEqual([question, 1 << 8, true])
+        expect(shown).toContain('stopped; `writ setup` goes on from here')
+        expect(shown).not.toContain('horse')
+      }
+      for (const [index, [question]] of way.entries()) {
+        await stopAt(
+          way.slice(0, index).flatMap(([asked, typed]) => answer(asked, typed)),
+          question,
+        )
+        // The directory alone, once it was agreed to.
+        const made = existsSync(host.path('stopped')) ? Object.keys(modesBelow(host.path('stopped'))) : []
+        expect(made).toEqual(index > 2 ? [''] : [])
+      }
+      await stopAt(answer('Make both here? [Y/n]', 'n'), "The operator's public key (file)")
+      await stopAt(
+        [
+          ...answer('Make both here? [Y/n]', 'n'),
+          ...answer('public key (file)', host.path('operator-elsewhere.pub')),
+        ],
+        "The release authority's public key",
+      )
+    }, 60_000)
+
     test('with the operator elsewhere it says what is to be signed there, document by document', async () => {
       const answers = at('apart', {
         keys: { operator: host.path('operator-elsewhere.pub'), release: host.path('release-elsewhere.pub') },
@@ -256,15 +292,20 @@ describe.skipIf(NEEDS_ROOT !== null)(
         const broken = await setup(host, answers)
         expect(broken.steps.at(-1)).toMatchObject({ name: 'ima', state: 'failed' })
         expect(existsSync(host.path('grub.d/50-writ.cfg'))).toBe(false)
-        writeFileSync(join(bin, 'update-grub'), `#!/bin/sh\necho ran >>"${bin}/ran"\n`, { mode: 0o755 })
-        const told = await setup(host, answers)
+        writeFileSync(join(bin, 'update-grub'), `#!/bin/sh\necho "ran $SECRET" >>"${bin}/ran"\n`, {
+          mode: 0o755,
+        })
+        process.env.SECRET = 'of the keys'
+        const told = await setup(host, { ...answers, keys: { ...answers.keys, passphrase_env: 'SECRET' } })
         expect(told.waiting?.for).toBe('REBOOT')
         expect(readFileSync(host.path('grub.d/50-writ.cfg'), 'utf8')).toContain(
           'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ima_policy=tcb ima_hash=sha256"',
         )
-        expect(readFileSync(join(bin, 'ran'), 'utf8')).toBe('ran\nran\n')
+        // The boot loader's scripts see no secret of ours.
+        expect(readFileSync(join(bin, 'ran'), 'utf8')).toBe('ran\nran \n')
       } finally {
         process.env.PATH = before
+        delete process.env.SECRET
       }
     }, 60_000)
   },

@@ -1,13 +1,13 @@
 import { existsSync, statSync } from 'node:fs'
 import { mkdir, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { execa } from 'execa'
 import { sha256Hex } from '../../../encoding/digest.ts'
 import { shippedFile } from '../../../encoding/shipped.ts'
 import { CliError } from '../../error.ts'
 import { readDocument, writeDocument } from '../../files.ts'
 import {
   type BootLoader,
+  grubHas,
   type ImaFacts,
   parameter,
   readBoot,
@@ -16,6 +16,7 @@ import {
   whereToAdd,
 } from '../../probe/index.ts'
 import { type Done, done, type Step, type StepContext, skipped, toDo, type WaitingFor } from '../step.ts'
+import { systemCommand } from '../system-command.ts'
 
 /** What the kernel's command line needs, so that initrd, systemd's start and the policy itself are measured (packaging/ima/ima-policy). */
 export const BOOT_OPTIONS = [
@@ -47,7 +48,7 @@ export const ima: Step = {
       ...(installed ? [] : [`install the IMA policy: ${answers.places.ima_policy}`]),
       ...(grub === null ? [] : [`add ${OPTIONS_TEXT} to the configuration of GRUB: ${grub}`]),
     ]
-    const lacking = grub === null && !grubDone(context) ? (now?.lacking ?? '') : ''
+    const lacking = grub === null && !grubDone(context, now?.bootedMs) ? (now?.lacking ?? '') : ''
     const waiting = stage === 'image' ? undefined : waitFor(lacking, now?.loader)
     const warnings =
       stage === 'image' && grub === null && !grubDone(context)
@@ -119,13 +120,19 @@ function requireNewerThanBoot(policy: string, bootedMs: number | null): void {
 }
 
 const grubFile = ({ answers }: StepContext) => join(answers.places.grub, GRUB_FILE)
-const grubDone = (context: StepContext) =>
-  context.answers.ima.boot === 'grub' && existsSync(grubFile(context))
+/** Whether the next boot has it. One that came after the file and has it not was by another entry, or another boot loader. */
+const grubDone = (context: StepContext, bootedMs: number | null = null) =>
+  context.answers.ima.boot === 'grub' &&
+  existsSync(grubFile(context)) &&
+  (bootedMs === null || statSync(grubFile(context)).mtimeMs > bootedMs)
 
 /** The file for GRUB that is to be written; null if none is. @throws CliError where it was asked for, and there is no GRUB */
 async function grubWork(context: StepContext, lacking: string): Promise<string | null> {
   const { answers } = context
-  if (answers.ima.boot !== 'grub' || lacking === '' || grubDone(context)) return null
+  if (answers.ima.boot !== 'grub' || lacking === '') return null
+  // Written by a run that was ended before update-grub was.
+  const untold = (await grubHas(context.probes.files, 'ima_policy=tcb')) === false
+  if (existsSync(grubFile(context)) && !untold) return null
   if (existsSync(answers.places.grub)) return grubFile(context)
   throw new CliError('HOST_UNFIT', `there is no ${answers.places.grub}: GRUB does not boot this host`, {
     at: answers.places.grub,
@@ -156,16 +163,17 @@ async function carryOut(
     did.push(`policy         ${ima_policy}`)
   }
   if (grub !== null) {
-    await writeDocument(
-      grub,
-      `# What IMA needs from the first instruction on: see ${ima_policy}.\nGRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${OPTIONS_TEXT}"\n`,
-    )
+    if (!existsSync(grub))
+      await writeDocument(
+        grub,
+        `# What IMA needs from the first instruction on: see ${ima_policy}.\nGRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${OPTIONS_TEXT}"\n`,
+      )
     did.push(`command line   ${grub}`)
-    const update = await execa('update-grub', { reject: false, stdin: 'ignore', timeout: GRUB_PATIENCE_MS })
-    if (update.failed) {
+    const failure = await systemCommand('update-grub', [], GRUB_PATIENCE_MS)
+    if (failure !== null) {
       // Else the next run would take it for done.
       await unlink(grub)
-      throw new CliError('HOST_UNFIT', `update-grub failed: ${update.stderr || update.shortMessage}`, {
+      throw new CliError('HOST_UNFIT', `update-grub failed: ${failure}`, {
         at: grub,
         next: 'See what update-grub says when it is run by hand, and run `writ setup` again.',
       })

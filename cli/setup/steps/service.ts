@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
-import { execa } from 'execa'
 import { CliError } from '../../error.ts'
 import { readOwner } from '../../state-directory.ts'
 import { done, type Found, type Step, type StepContext, skipped, toDo } from '../step.ts'
+import { systemCommand } from '../system-command.ts'
 
 /** Enables and starts socket and launcher along (Also=, Wants=). */
 const UNIT = 'writd.service'
@@ -108,21 +108,12 @@ function lookAtImage(): Found {
 }
 
 async function systemctl(args: readonly string[], patienceMs: number): Promise<void> {
-  const result = await execa('systemctl', ['--no-ask-password', ...args], {
-    reject: false,
-    stdin: 'ignore',
-    timeout: patienceMs,
-    maxBuffer: 1 << 16,
+  const failure = await systemCommand('systemctl', ['--no-ask-password', ...args], patienceMs)
+  if (failure === null) return
+  throw new CliError('HOST_UNFIT', `systemctl ${args.join(' ')} failed: ${failure}`, {
+    at: UNIT,
+    next: '`journalctl -b -u writd -u writ-launchd` says why.',
   })
-  if (!result.failed) return
-  throw new CliError(
-    'HOST_UNFIT',
-    `systemctl ${args.join(' ')} failed: ${result.stderr || result.shortMessage}`,
-    {
-      at: UNIT,
-      next: '`journalctl -b -u writd -u writ-launchd` says why.',
-    },
-  )
 }
 
 /** How somebody starts both by hand. */
