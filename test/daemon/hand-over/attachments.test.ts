@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { AttachStreams } from '../../../daemon/core.ts'
 import { attachDigest, newAttachToken } from '../../../daemon/hand-over/attach-token.ts'
-import { Attachments } from '../../../daemon/hand-over/attachments.ts'
+import { Attachments, ATTACH_MS as DEFAULT_MS } from '../../../daemon/hand-over/attachments.ts'
 import { Running } from '../../../daemon/running.ts'
 import type { ExecutionEndInput } from '../../../proto/generated/writ/v1/ExecutionEnd.ts'
 import { streams } from '../support/world.ts'
@@ -59,6 +61,13 @@ describe('callers that come back', () => {
       await sleep(ATTACH_MS / 3)
       expect(killed).toEqual([])
       await expect.poll(() => killed, { interval: 10 }).toEqual([ID])
+    })
+
+    test('have as long as the API says, where nothing else is said', () => {
+      const said = readFileSync(join(import.meta.dirname, '../../../proto/writ/v1/execution.proto'), 'utf8')
+      expect(said).toContain(
+        `within ${DEFAULT_MS / 1000} seconds\n  // after the adoption is gone: CALLER_GONE`,
+      )
     })
 
     test('have that time again when they left before it was adopted, and none is needed while they wait or are there', async () => {

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
+import { daemonCore } from '../../../daemon/api.ts'
 import { attachDigest, newAttachToken } from '../../../daemon/hand-over/attach-token.ts'
 import { Leaving } from '../../../daemon/hand-over/leave.ts'
 import type { LauncherClient } from '../../../daemon/launcher/client.ts'
 import { LauncherError } from '../../../daemon/launcher/error.ts'
+import type { DaemonParts } from '../../../daemon/parts.ts'
 import type { LineageEvent } from '../../../lineage/index.ts'
 import { running } from '../support/executions.ts'
-import { ofType, peer, silent, streams, world } from '../support/world.ts'
+import { ofType, peer, silent, streams, workload, world } from '../support/world.ts'
 
 const FLUSH_MS = 50
 
@@ -74,6 +76,15 @@ describe('a daemon that leaves', () => {
     expect(state(it.id)).toBe('KEPT')
     // Nothing that it could still be ended by is its own.
     launcher.emit('ended', { executionId: it.id } as never)
+  })
+
+  test('starts nothing more', async () => {
+    const { w, leaving } = await leaver()
+    leaving.begin()
+    const core = daemonCore({ ...w, leaving } as unknown as DaemonParts)
+    const asked = core.execute(peer(), null, workload(), streams(), new AbortController().signal)
+    await expect(asked).rejects.toMatchObject({ code: 'STARTING' })
+    expect(w.stage.staged).toEqual([])
   })
 
   test('ends first what cannot be kept: hashed, frozen, not started, or without its parent', async () => {
