@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { descriptorOf } from '../../daemon/launcher/descriptor-of.ts'
-import { encodeAdopt, encodeKeep, encodeKill, encodeList } from '../../daemon/launcher/encode.ts'
+import { encodeAdopt, encodeKeep, encodeKill, encodeList, encodeNote } from '../../daemon/launcher/encode.ts'
 import type { OpenDescriptors } from '../../daemon/launcher/types.ts'
 import { MESSAGE } from '../../daemon/launcher/wire.ts'
 import { bootTimeNs, sealedMemfd } from '../../daemon/native.ts'
@@ -164,6 +164,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
       [MESSAGE.list, encodeList(0), []],
       [MESSAGE.kill, encodeKill(running.executionId, 'TERMINATED'), []],
       [MESSAGE.adopt, encodeAdopt(running.executionId, 1n, NO_EARLIER), []],
+      [MESSAGE.note, encodeNote(running.executionId, 1n), []],
       [MESSAGE.hello, Buffer.alloc(0), [hostile.page.fd]],
       [MESSAGE.leave, Buffer.alloc(0), []],
     ]
@@ -186,6 +187,7 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
     for (const [type, body, along] of [
       [MESSAGE.keep, kept.body, kept.descriptors],
       [MESSAGE.adopt, encodeAdopt(running.executionId, 1n, NO_EARLIER), []],
+      [MESSAGE.note, encodeNote(running.executionId, 1n), []],
       [MESSAGE.leave, Buffer.alloc(0), []],
     ] as const) {
       const bodies = [body.subarray(0, -1), Buffer.concat([body, Buffer.alloc(1)])]
@@ -198,10 +200,15 @@ describe.skipIf(!isRoot)('a taken-over writd that hands over', () => {
         'MALFORMED',
       ])
     }
+    // A number is remembered for what runs and is its own alone.
+    const note = async (id: string) => (await hostile.ask(MESSAGE.note, encodeNote(id, 7n))).code
+    expect([await note(newId()), await note(running.executionId)]).toEqual(['UNKNOWN_EXECUTION', 'BAD_STATE'])
     hostile.close()
     await sleep(20)
     writd = await host.connect()
     expect(writd.client.features.kept).toBe(1)
+    const adopted = await writd.client.adopt(running.executionId, writd.page.read().epoch, NO_EARLIER)
+    expect(adopted.noted).toBe(0)
     await end(running)
   })
 

@@ -205,6 +205,23 @@ describe.skipIf(!isRoot)('what is handed over', () => {
     expect((await writd.ended(running.executionId)).cause).toBe('LEASE')
   })
 
+  it('is ended at once when its supervisor hangs and the epoch that it belongs to is over', async () => {
+    const running = await kept()
+    const supervisor = parentOf(running.pid)
+    process.kill(supervisor, 'SIGSTOP')
+    // The page goes on, with evidence of now: in another epoch.
+    writd.page.renew(writd.page.lapse(), bootTimeNs())
+    await handOver()
+    try {
+      await until(() => host.processes(running.executionId).length === 0, 2000)
+      await expect(adopt(running)).rejects.toMatchObject({ code: 'ENDED' })
+    } finally {
+      process.kill(supervisor, 'SIGCONT')
+    }
+    // As the launcher saw it: its supervisor would have said EPOCH.
+    expect((await writd.ended(running.executionId)).cause).toBe('LEASE')
+  })
+
   it('is adopted into the epoch that the new page shows, with evidence that makes a lease, or stays kept', async () => {
     const running = await kept({ maxEvidenceAgeNs: 2n * SECOND })
     const page = LeasePage.create(5n)
