@@ -284,6 +284,18 @@ describe('the service', () => {
     expect(called()).toEqual(calls)
   })
 
+  test('systemctl is given nothing of an environment that may have passphrases', async () => {
+    systemctl('echo "secret: $WRIT_TEST_SECRET" >>"$0.environment"')
+    process.env.WRIT_TEST_SECRET = 'of the keys'
+    try {
+      await start({})
+    } finally {
+      delete process.env.WRIT_TEST_SECRET
+    }
+    const seenThere = readFileSync(join(directory, 'systemctl.environment'), 'utf8')
+    expect([...new Set(seenThere.trim().split('\n'))]).toEqual(['secret:'])
+  })
+
   test('what runs is left alone', async () => {
     expect(await start({ file: 'enabled', active: 'active' })).toBe('done')
     expect(() => called()).toThrow('ENOENT')
