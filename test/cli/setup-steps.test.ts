@@ -285,7 +285,7 @@ describe('the service', () => {
   })
 
   test('systemctl is given nothing of an environment that may have passphrases', async () => {
-    systemctl('echo "secret: $WRIT_TEST_SECRET" >>"$0.environment"')
+    systemctl('echo "secret=$WRIT_TEST_SECRET" >>"$0.environment"')
     process.env.WRIT_TEST_SECRET = 'of the keys'
     try {
       await start({})
@@ -293,7 +293,7 @@ describe('the service', () => {
       delete process.env.WRIT_TEST_SECRET
     }
     const seenThere = readFileSync(join(directory, 'systemctl.environment'), 'utf8')
-    expect([...new Set(seenThere.trim().split('\n'))]).toEqual(['secret:'])
+    expect([...new Set(seenThere.trim().split('\n'))]).toEqual(['secret='])
   })
 
   test('what runs is left alone', async () => {
