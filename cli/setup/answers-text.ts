@@ -32,7 +32,7 @@ export const ANSWER_WORDS: {
     operator:
       'Whose signature puts policy, trust roots and reference values in force. "new": made on this host, for a first look. Or a file: the public key, whose private one is elsewhere; or a private key, which then signs here and is not copied.',
     release:
-      'Who signs artifacts. "new": made on this host. A public key of somebody else. "none": documents.trust says it.',
+      'Who signs artifacts. "new": made on this host, unless trust roots come signed, which cannot name it. A public key of somebody else. "none": documents.trust says it.',
     passphrase_file:
       'A file whose first line encrypts the private keys that are made, and opens those that are given.',
     passphrase_env: 'The same by an environment variable.',

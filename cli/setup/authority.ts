@@ -13,14 +13,16 @@ export type AskPassphrase = (question: string, again: boolean) => Promise<string
 /** The keys that sign for this host: where they are, and how they are used. Nothing is read before it is needed. */
 export class Authority {
   readonly #keys: Answers['keys']
+  readonly #documents: Answers['documents']
   readonly #files: SetupFiles
   readonly #ask: AskPassphrase | null
   /** What was typed; empty: no passphrase for new keys. */
   #typed: string | undefined
 
   /** @param ask null where nobody can be asked */
-  constructor({ keys }: Answers, files: SetupFiles, ask: AskPassphrase | null) {
+  constructor({ keys, documents }: Answers, files: SetupFiles, ask: AskPassphrase | null) {
     this.#keys = keys
+    this.#documents = documents
     this.#files = files
     this.#ask = ask
   }
@@ -32,7 +34,7 @@ export class Authority {
 
   /** Whether the key that signs artifacts is. */
   get makesRelease(): boolean {
-    return this.#keys.release === 'new'
+    return this.#release === 'new'
   }
 
   /** The file with the operator's key: private if it is made or given so. */
@@ -42,9 +44,17 @@ export class Authority {
 
   /** The file with the key that signs artifacts; null where it is somebody else's business. */
   get releaseFile(): string | null {
-    const { release } = this.#keys
+    const release = this.#release
     if (release === 'none') return null
     return release === 'new' ? keyFiles(this.#files.release).private : release
+  }
+
+  /** Trust roots that were signed before there is a release key name others; one that were made now would be nobody's. */
+  get #release(): Answers['keys']['release'] {
+    const { release, trust } = this.#files
+    const isSigned = this.#documents.trust !== undefined || existsSync(trust)
+    const isLate = isSigned && !existsSync(keyFiles(release).public)
+    return this.#keys.release === 'new' && isLate ? 'none' : this.#keys.release
   }
 
   /** The operator's public key. @throws CliError */

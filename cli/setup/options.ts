@@ -29,9 +29,6 @@ export async function answersOf(options: SetupOptions): Promise<GivenAnswers> {
   const file: GivenAnswers = options.answers === undefined ? {} : await readAnswers(options.answers)
   const path = (value: string | undefined) => (value === undefined ? undefined : resolve(value))
   const credentials = options.credentials === 'none' ? 'none' : path(options.credentials)
-  // A release key is not asked for where trust roots come signed and nobody names one.
-  const release =
-    path(options.releaseKey) ?? (options.trust === undefined ? undefined : (file.keys?.release ?? 'none'))
   return {
     ...file,
     places: merged(file.places, {
@@ -50,7 +47,7 @@ export async function answersOf(options: SetupOptions): Promise<GivenAnswers> {
     daemon: merged(file.daemon, { user: options.user }),
     keys: merged(file.keys, {
       operator: path(options.operatorKey),
-      release,
+      release: path(options.releaseKey),
       sign_command: options.signCommand,
       passphrase_env: options.passphraseEnv,
       passphrase_file: path(options.passphraseFile),

@@ -22,23 +22,30 @@ export async function askQuestions(person: Person, given: GivenAnswers, probes: 
   return completeAnswers(asked)
 }
 
-/** Not asked once there is a key, whoever made it. */
+/** Not asked once there are keys, whoever made them. */
 async function askKeys(person: Person, answers: Answers, given: GivenAnswers): Promise<GivenAnswers['keys']> {
-  if (given.keys?.operator !== undefined || existsSync(keyFiles(setupFiles(answers).operator).public))
-    return {}
+  if (given.keys?.operator !== undefined) return {}
+  const files = setupFiles(answers)
+  const operator = keyFiles(files.operator)
+  if (existsSync(operator.public)) {
+    // Where the operator's key is elsewhere nobody has said that the other one is made here.
+    const isKnown = [operator.private, keyFiles(files.release).public, files.trust].some(existsSync)
+    const isSaid = given.keys?.release !== undefined || given.documents?.trust !== undefined
+    return isKnown || isSaid ? {} : { release: await askRelease(person) }
+  }
   say(
     '',
     "Two keys: the operator's says what is in force here, the release key signs what may run.",
     'For a first look they are made on this host. In earnest they are made and kept elsewhere, and only public keys come here.',
   )
   if (await person.yes('Make both here?', true)) return {}
-  const operator = await askFile(person, "The operator's public key (file)")
-  const release = await askFile(
-    person,
-    "The release authority's public key (file; empty: trust roots come signed)",
-    true,
-  )
-  return { operator, release: release === '' ? 'none' : release }
+  const elsewhere = await askFile(person, "The operator's public key (file)")
+  return { operator: elsewhere, release: await askRelease(person) }
+}
+
+async function askRelease(person: Person): Promise<string> {
+  const question = "The release authority's public key (file; empty: trust roots come signed)"
+  return (await askFile(person, question, true)) || 'none'
 }
 
 /** Whether the TPM is real is for its maker to say. */

@@ -24,6 +24,8 @@ import { host } from '../../cli/setup/steps/host.ts'
 import { ima } from '../../cli/setup/steps/ima.ts'
 import { service } from '../../cli/setup/steps/service.ts'
 import { unitsAgainst } from '../../cli/setup/unit-places.ts'
+import { configDigest, parseConfig } from '../../configuration/daemon-file.ts'
+import type { AttestationStatus } from '../../proto/generated/writ/v1/AttestationStatus.ts'
 
 const HARDWARE: TpmFacts = {
   vendor: { manufacturer: 'IFX', vendorString: 'SLB9672', firmwareVersion: 1n, revision: 159 },
@@ -299,6 +301,27 @@ describe('the service', () => {
   test('what runs is left alone', async () => {
     expect(await start({ file: 'enabled', active: 'active' })).toBe('done')
     expect(() => called()).toThrow('ENOENT')
+  })
+
+  test('what runs by another configuration than the file has is restarted: a run before was ended in between', async () => {
+    const etc = join(directory, 'etc')
+    mkdirSync(etc)
+    const configured = (seconds: number) =>
+      Buffer.from(
+        `[attestation]\ncycle_seconds = ${seconds}\nreference_values = "/r"\n[trust]\ngovernance_keys = ["/o"]\ntrust_roots = "/t"\npolicy_bundle = "/p"\n`,
+      )
+    const file = configured(7)
+    writeFileSync(join(etc, 'writd.toml'), file)
+    const calls = async (inForce: Buffer) => {
+      const configuration = { digest: configDigest(parseConfig(inForce)) }
+      const status = async () => seen({ configuration } as unknown as AttestationStatus)
+      const running = { ...unit({ file: 'enabled', active: 'active' }), daemon: { socket: '', status } }
+      const found = await service.look(context(running, { places: { etc } }))
+      if (found.state === 'to do') await found.carryOut()
+      return existsSync(join(directory, 'called')) ? called() : []
+    }
+    expect(await calls(file)).toEqual([])
+    expect(await calls(configured(8))).toEqual(['restart writd.service'])
   })
 
   test('what cannot start is said, with where the reason is', async () => {

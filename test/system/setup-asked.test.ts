@@ -198,6 +198,51 @@ describe.skipIf(NEEDS_ROOT !== null)(
       )
     }, 60_000)
 
+    test('with trust roots that come signed no release key is made, in no later run either', async () => {
+      const signed = host.path('signed-elsewhere.json')
+      const release = host.path('release-elsewhere.pub')
+      const key = host.path('operator-elsewhere.key')
+      await host.ok(
+        ...['key', 'trust', 'sign', '--authority', `ci=${release}`, '--version', '1', '--key', key],
+        ...['--out', signed],
+      )
+      const operator = host.path('operator-elsewhere.pub')
+      const told = at('signed', { keys: { operator }, documents: { trust: signed } })
+      const made = () => readdirSync(host.path('signed')).filter(name => name.startsWith('release'))
+      // After the reboot it is run again as it says: without what was told before.
+      for (const answers of [told, at('signed'), at('signed', { keys: { release: 'new' } })]) {
+        const result = await setup(host, answers)
+        expect([states(result).trust, result.waiting?.for, made()]).toEqual([
+          expect.stringMatching(/changed/),
+          'SIGNATURE',
+          [],
+        ])
+      }
+    }, 60_000)
+
+    test('a second run asks for the release key that nobody has named, and makes none', async () => {
+      const goOn = [...answer('Go on all the same, for a trial? [y/N]', 'y'), ...answer('Go on? [y/N]', 'y')]
+      const { tpm, ...rest } = at('unnamed')
+      const answers = { ...rest, tpm: { where: tpm?.where ?? '' } }
+      const operator = host.path('operator-elsewhere.pub')
+      const first = await play(answers, [
+        ...answer('Make both here? [Y/n]', 'n'),
+        ...answer("The operator's public key (file)", operator),
+        ...answer("The release authority's public key", ''),
+        ...goOn,
+        { see: 'nobody is named who may sign artifacts' },
+      ])
+      expect(first.status).toBe(2 << 8)
+      const again = await play(answers, [
+        ...answer("The release authority's public key", host.path('release-elsewhere.pub')),
+        ...goOn,
+        { see: 'writ key trust sign' },
+      ])
+      expect([again.status, again.shown]).toEqual([1 << 8, expect.stringContaining('writ key trust sign')])
+      expect(again.shown).not.toContain('make the release key')
+      expect(existsSync(host.path('unnamed/release.key'))).toBe(false)
+    }, 60_000)
+
     test('or a command signs for it', async () => {
       const signer = host.path('sign.sh')
       writeFileSync(

@@ -45,6 +45,8 @@ export const keys: Step = {
         from: authority.releaseFile,
       })
     const there: string[] = []
+    if (authority.releaseFile === null)
+      there.push('the release key      none: signed trust roots say who signs artifacts')
     const open: Wanted[] = []
     for (const key of wanted) {
       const installed = keyFiles(key.name).public

@@ -1,5 +1,8 @@
 import { existsSync } from 'node:fs'
+import { configDigest, parseConfig } from '../../../configuration/daemon-file.ts'
+import { MAX_CONFIG_BYTES } from '../../../configuration/read-file.ts'
 import { CliError } from '../../error.ts'
+import { readDocument } from '../../files.ts'
 import { readOwner } from '../../state-directory.ts'
 import { done, type Found, type Step, type StepContext, skipped, toDo } from '../step.ts'
 import { systemCommand } from '../system-command.ts'
@@ -41,9 +44,9 @@ export const service: Step = {
   },
 }
 
-function lookAtUnit(context: StepContext, unit: { file: string; active: string }): Found {
+async function lookAtUnit(context: StepContext, unit: { file: string; active: string }): Promise<Found> {
   const found = [`${UNIT}   ${unit.file}, ${unit.active}`]
-  const restart = unit.active === 'active' && context.changed.has('configuration')
+  const restart = unit.active === 'active' && (await isOutdated(context))
   if (unit.file === 'enabled' && unit.active === 'active' && !restart) return done(found)
   const will = [
     ...(unit.file === 'enabled' ? [] : [`systemctl enable ${UNIT}`]),
@@ -60,6 +63,18 @@ function lookAtUnit(context: StepContext, unit: { file: string; active: string }
       return { did: [`${UNIT}   enabled, active`] }
     },
     found,
+  )
+}
+
+/** Whether the daemon runs by another configuration than the file's. A run that was ended before it restarted the daemon has left it so. */
+async function isOutdated({ changed, files, probes }: StepContext): Promise<boolean> {
+  if (changed.has('configuration')) return true
+  const status = await probes.daemon.status()
+  const inForce = status.seen ? status.value.configuration?.digest : undefined
+  if (inForce === undefined || inForce === '') return false
+  return (
+    inForce !==
+    configDigest(parseConfig(await readDocument(files.config, "writd's configuration", MAX_CONFIG_BYTES)))
   )
 }
 
