@@ -1,4 +1,4 @@
-import { equal, match } from 'node:assert/strict'
+import { equal, match, ok } from 'node:assert/strict'
 import { word } from './governed.ts'
 import type { Guest } from './guest.ts'
 
@@ -33,4 +33,11 @@ export async function watchedAs(guest: Guest, state: string, reason = /./): Prom
   const ready = await probe(guest, '/readyz')
   equal(ready.status, state === 'ATTESTED' ? 200 : 503)
   if (state !== 'ATTESTED') match(ready.body, reason)
+}
+
+/** That a counter of the daemon has counted something since its start. @param series name and labels, as in the page @throws AssertionError */
+export async function counted(guest: Guest, series: string): Promise<void> {
+  const { body } = await probe(guest, '/metrics')
+  const line = body.split('\n').find(one => one.startsWith(`${series} `))
+  ok(Number(line?.slice(series.length)) > 0, `${series}: ${line}`)
 }

@@ -54,7 +54,7 @@ describe.skipIf(NEEDS_ROOT !== null)('a state directory that was put back (needs
       }
       for (const name of ['once', 'any']) {
         const { code, stderr } = await run(name)
-        expect(code).not.toBe(0)
+        expect(code).toBe(1)
         expect(stderr).toContain('LINEAGE_BROKEN')
         expect(stderr).toContain('LINEAGE_ROLLED_BACK')
       }
@@ -64,6 +64,9 @@ describe.skipIf(NEEDS_ROOT !== null)('a state directory that was put back (needs
       const { rolledBack, state } = await host.status()
       expect(state).toBe('UNATTESTED')
       expect(rolledBack).toMatchObject({ root: expect.stringMatching(/^[0-9a-f]{64}$/) })
+      const metrics = await host.ok('metrics', '--from', host.path('metrics/metrics.sock'))
+      expect(metrics).toContain('writ_gate_state{state="UNATTESTED"} 1\n')
+      expect(metrics).toContain('writ_decisions_unrecorded_total 2\n')
     }
   })
 

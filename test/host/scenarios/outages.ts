@@ -66,8 +66,12 @@ export async function outages(bench: Bench): Promise<void> {
     await verified(bench, after)
   })
   await steps.step('it tells of each start after a crash', async () => {
-    const unclean = ofType(readEntries(after), 'daemon-start').filter(({ clean }) => !clean)
+    const since = readEntries(after).slice(readEntries(before).length)
+    const unclean = ofType(since, 'daemon-start').filter(({ clean }) => !clean)
     ok(unclean.length > 0, `${unclean.length} starts after a crash`)
+    const started = ofType(since, 'execution-start').map(({ executionId }) => executionId)
+    const ended = ofType(since, 'execution-end').map(({ executionId }) => executionId)
+    equal(started.filter(id => !ended.includes(id)).join(), '')
   })
   await steps.powerOff(guest)
 }

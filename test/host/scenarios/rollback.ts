@@ -1,8 +1,10 @@
-import { equal, match, notEqual } from 'node:assert/strict'
+import { equal, match } from 'node:assert/strict'
 import { join } from 'node:path'
-import { ALICE, exportLineage, PROGRAMS, tryWrit, until } from '../governed.ts'
+import { eventually } from '../eventually.ts'
+import { ALICE, exportLineage, PROGRAMS, status, tryWrit, until } from '../governed.ts'
 import type { Guest } from '../guest.ts'
-import { checkpointOf } from '../lineage.ts'
+import { checkpointOf, codes } from '../lineage.ts'
+import { counted, watchedAs } from '../metrics.ts'
 import type { Bench } from './bench.ts'
 import { known } from './bench.ts'
 import { issueGreet } from './govern.ts'
@@ -18,13 +20,20 @@ export async function rollback(bench: Bench): Promise<void> {
   await steps.powerOff(today)
   await machine.putBack(yesterday)
   const guest = await steps.boot('it boots with yesterday’s disk', () => machine.boot())
-  await steps.step('the daemon does not take up the log: LINEAGE_ROLLED_BACK', async () => {
-    const said = await guest.ok(
-      'systemctl status writd.service --no-pager -n 50 || true; journalctl -b -u writd --no-pager',
-    )
-    match(said, /LINEAGE_ROLLED_BACK/)
-  })
-  await steps.step('what was permitted does not run', () => doesNotRun(bench, guest))
+  await steps.step(
+    'the daemon does not take up the log: LINEAGE_ROLLED_BACK in status, journal and probe',
+    async () => {
+      await eventually(
+        async () => codes((await status(guest)).reasons).includes('LINEAGE_ROLLED_BACK'),
+        300_000,
+        async () => JSON.stringify(await status(guest)),
+      )
+      match(await guest.ok('writ status', { timeoutMs: 600_000 }), /writ clear --rollback/)
+      match(await guest.ok('journalctl -q -b --no-pager -o cat -u writd.service'), /LINEAGE_ROLLED_BACK/)
+      await watchedAs(guest, 'UNATTESTED', /LINEAGE_ROLLED_BACK/)
+    },
+  )
+  await steps.step('what was permitted is denied: LINEAGE_BROKEN', () => deniedAsBroken(bench, guest))
   const bundle = join(dir, 'bundle')
   await steps.step('whoever has seen the log sees the roll-back outside', async () => {
     await exportLineage(guest, bundle, '--no-sign')
@@ -38,11 +47,13 @@ export async function rollback(bench: Bench): Promise<void> {
   await steps.powerOff(guest)
 }
 
-/** The daemon does not serve, or denies; the program says nothing in either case. */
-async function doesNotRun(bench: Bench, guest: Guest): Promise<void> {
+/** @throws AssertionError unless the daemon serves, and says no */
+async function deniedAsBroken(bench: Bench, guest: Guest): Promise<void> {
   await guest.put('/run/good.artifact.json', await issueGreet(bench, 'good', ['good-day', '0'], 'any'))
   const run = ['run', '--artifact', '/run/good.artifact.json', '--', `${PROGRAMS}/greet`, 'good-day', '0']
   const done = await tryWrit(guest, run, { user: ALICE })
-  notEqual(done.status, 0)
+  equal(done.status, 1)
+  match(done.stderr.toString(), /LINEAGE_BROKEN/)
   equal(done.stdout.toString(), '')
+  await counted(guest, 'writ_decisions_unrecorded_total')
 }

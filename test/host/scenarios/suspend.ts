@@ -2,6 +2,7 @@ import { equal, match, ok } from 'node:assert/strict'
 import { join } from 'node:path'
 import { exportLineage, until } from '../governed.ts'
 import { ofType, readEntries } from '../lineage.ts'
+import { counted, watchedAs } from '../metrics.ts'
 import type { Bench } from './bench.ts'
 import { sinceStart } from './cycles.ts'
 import { LEASE_MS, mainPid, nothingGoverned, permitLong, saidLong, startLong } from './long-run.ts'
@@ -40,6 +41,8 @@ export async function suspend(bench: Bench): Promise<void> {
     await until(guest, 'ATTESTED')
     equal(await mainPid(guest, 'writd.service'), writd)
     match(await journalOf(guest, 'writd.service'), /ATTESTED, to STALE/)
+    await watchedAs(guest, 'ATTESTED')
+    await counted(guest, 'writ_gate_transitions_total{to="STALE"}')
   })
   await steps.step('what was permitted may run again', () => startLong(guest))
   const bundle = join(dir, 'bundle')

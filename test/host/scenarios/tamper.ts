@@ -1,52 +1,64 @@
-import { equal, ok } from 'node:assert/strict'
+import { equal, match, ok } from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { AppraisalReasonCode } from '../../../attestation/index.ts'
 import { exportLineage, tryWrit, until } from '../governed.ts'
 import type { Guest } from '../guest.ts'
-import { ofType, readEntries } from '../lineage.ts'
+import { codes, ofType, readEntries } from '../lineage.ts'
 import { ok as run } from '../processes.ts'
 import { type Bench, known } from './bench.ts'
-import { clear, deniedAsFailed, transitions } from './failed.ts'
+import { clear, deniedAsFailed, type Named, toldAsFailed } from './failed.ts'
+import { nothingGoverned, permitLong, saidLong, startLong } from './long-run.ts'
 import { verifiedAsFailed } from './verified.ts'
 
-/** What root can do on a live host, and the reasons that the appraisal has to give: a code, and what its message names. */
+/** What root can do on a live host, and the reasons that the appraisal has to give. */
 interface Tampering {
   readonly what: string
   readonly tamper: (bench: Bench, guest: Guest) => Promise<unknown>
-  readonly reasons: readonly [code: AppraisalReasonCode, names: RegExp][]
+  readonly reasons: readonly Named[]
+  /** The launcher is restarted with it, which ends what runs before anybody has looked at the host. */
+  readonly restarts?: boolean
 }
+
+/** What a closed gate leaves to what it ends at once: the command that tells of it is emulated too. */
+const AT_ONCE_MS = 30_000
 
 /** Where the package has the daemon's code. */
 const PARTS = ['/usr/lib/writ/writd', '/usr/lib/writ/writ.node', '/usr/lib/writ/writ-launchd'] as const
+
+/** What `writ run` says when a failed appraisal has ended what it ran. */
+const ENDED_BY_FAILURE = /^writ: ended by (ATTESTATION_FAILED|LEASE_LAPSED)/m
 
 /** One in each boot: a measurement stays until the next one. */
 const TAMPERINGS: readonly Tampering[] = [
   {
     what: 'a PCR is extended by hand',
     tamper: (_, guest) => guest.ok(`tpm2_pcrextend 4:sha256=${'5a'.repeat(32)}`),
-    reasons: [['QUOTE_PCR_DIGEST_MISMATCH', /do not replay to the quoted PCR values/]],
+    reasons: [{ code: 'QUOTE_PCR_DIGEST_MISMATCH', names: /do not replay to the quoted PCR values/ }],
   },
   {
     what: 'root executes a program that nobody listed, from ext4',
     tamper: (bench, guest) => execute(bench, guest, '/opt'),
-    reasons: [['IMA_ENTRY_UNKNOWN', / of \/opt\/stranger is /]],
+    reasons: [{ code: 'IMA_ENTRY_UNKNOWN', names: / of \/opt\/stranger is / }],
   },
   {
     what: 'root executes one from tmpfs',
     tamper: (bench, guest) => execute(bench, guest, '/dev/shm'),
-    reasons: [['IMA_ENTRY_UNKNOWN', / of \/dev\/shm\/stranger is /]],
+    reasons: [{ code: 'IMA_ENTRY_UNKNOWN', names: / of \/dev\/shm\/stranger is / }],
   },
   {
     what: 'root executes one from a memfd',
     tamper: executeMemfd,
-    reasons: [['IMA_ENTRY_UNKNOWN', / of (\/)?memfd:stranger/]],
+    reasons: [{ code: 'IMA_ENTRY_UNKNOWN', names: / of (\/)?memfd:stranger/ }],
   },
   {
     what: 'writd, its addon and the launcher are changed and restarted',
     tamper: (_, guest) => changeParts(guest),
-    reasons: PARTS.map(path => ['COMPONENT_CHANGED', new RegExp(` of ${path} is not a listed digest`)]),
+    reasons: PARTS.map(path => ({
+      code: 'COMPONENT_CHANGED',
+      names: new RegExp(` of ${path} is not a listed digest`),
+    })),
+    restarts: true,
   },
 ]
 
@@ -54,7 +66,7 @@ const TAMPERINGS: readonly Tampering[] = [
 export async function tamper(bench: Bench): Promise<void> {
   const { steps, machine, dir } = bench
   let guest: Guest | undefined
-  for (const [index, { what, tamper, reasons }] of TAMPERINGS.entries()) {
+  for (const [index, { what, tamper, reasons, restarts = false }] of TAMPERINGS.entries()) {
     guest = await steps.boot('the host boots', () => machine.boot())
     const booted = guest
     if (index === 0) await steps.step('and is ATTESTED', () => until(booted, 'ATTESTED'))
@@ -64,14 +76,18 @@ export async function tamper(bench: Bench): Promise<void> {
       )
       await steps.step('an operator clears it: ATTESTED', () => clear(bench, booted, `${index}`))
     }
-    await steps.step(`${what}: FAILED, and the reason names it`, async () => {
-      await tamper(bench, booted)
-      const said = await until(booted, 'FAILED')
-      for (const [code, names] of reasons)
-        ok(
-          said.reasons.some(reason => reason.code === code && names.test(`${reason.at} ${reason.message}`)),
-          `no ${code} ${names}: ${JSON.stringify(said.reasons)}`,
-        )
+    await permitLong(bench, booted)
+    await steps.step('a run is under way', () => startLong(booted))
+    await steps.step(
+      `${what}: FAILED, and status, journal, metrics and probe give the reason that names it`,
+      async () => {
+        await tamper(bench, booted)
+        await toldAsFailed(booted, reasons)
+      },
+    )
+    await steps.step('the run has ended with it', async () => {
+      await nothingGoverned(booted, AT_ONCE_MS)
+      if (!restarts) match(await saidLong(booted), ENDED_BY_FAILURE)
     })
     await steps.step('what was permitted is denied', () => deniedAsFailed(bench, booted))
     if (index < TAMPERINGS.length - 1) await steps.powerOff(booted)
@@ -86,12 +102,24 @@ export async function tamper(bench: Bench): Promise<void> {
     await exportLineage(host, bundle)
     await verifiedAsFailed(bench, bundle)
   })
-  await steps.step('it tells of each failure and each clearance', async () => {
-    const events = readEntries(bundle)
-    equal(transitions(events).match(/ATTESTED FAILED/g)?.length, TAMPERINGS.length)
-    equal(ofType(events, 'failure-cleared').length, TAMPERINGS.length - 1)
-    ok(ofType(events, 'appraisal').filter(({ verdict }) => verdict === 'fail').length >= TAMPERINGS.length)
-  })
+  await steps.step(
+    'it tells of each failure with its reason, each clearance, and the end of each run',
+    async () => {
+      const events = readEntries(bundle)
+      const failures = ofType(events, 'trust-transition').filter(({ to }) => to === 'FAILED')
+      equal(failures.length, TAMPERINGS.length)
+      for (const [index, { what, reasons }] of TAMPERINGS.entries()) {
+        const told = codes(failures[index]?.reasons ?? [])
+        for (const { code = '' } of reasons) ok(told.includes(code), `${what}: ${told.join()}`)
+      }
+      equal(ofType(events, 'failure-cleared').length, TAMPERINGS.length - 1)
+      ok(ofType(events, 'appraisal').filter(({ verdict }) => verdict === 'fail').length >= TAMPERINGS.length)
+      const started = ofType(events, 'execution-start').map(({ executionId }) => executionId)
+      const ended = ofType(events, 'execution-end').map(({ executionId }) => executionId)
+      ok(started.length >= TAMPERINGS.length, `${started.length} runs`)
+      equal(started.filter(id => !ended.includes(id)).join(), '')
+    },
+  )
   await steps.powerOff(host)
 }
 

@@ -1,9 +1,9 @@
-import { equal, match, notEqual } from 'node:assert/strict'
+import { equal, match } from 'node:assert/strict'
 import { eventually } from '../../eventually.ts'
-import { tryWrit, until } from '../../governed.ts'
+import { ALICE, PROGRAMS, tryWrit, until } from '../../governed.ts'
 import type { Guest } from '../../guest.ts'
 import type { Bench } from '../bench.ts'
-import { LEASE_MS, nothingGoverned, startLong } from '../long-run.ts'
+import { governed, LEASE_MS, nothingGoverned, startLong } from '../long-run.ts'
 
 /** Kills the daemon whenever it is there, until the service manager gives up. */
 const LOOP = `
@@ -33,12 +33,30 @@ export async function crashLoop({ steps }: Bench, guest: Guest): Promise<void> {
       /Start request repeated too quickly/,
     )
   })
-  await steps.step('a caller is told that nobody serves', async () => {
-    const done = await tryWrit(guest, ['status'])
-    notEqual(done.status, 0)
-    match(done.stderr.toString(), /writd\.sock/)
-    equal(done.stdout.toString(), '')
-  })
+  await steps.step(
+    'callers are told that nobody serves, nothing runs, and a scraper gets no page',
+    async () => {
+      const run = [
+        'run',
+        '--artifact',
+        '/run/long.artifact.json',
+        '--',
+        `${PROGRAMS}/greet`,
+        'long',
+        '0',
+        '3600',
+      ]
+      for (const asked of [['status'], run]) {
+        const done = await tryWrit(guest, asked, asked === run ? { user: ALICE } : {})
+        equal(done.status, 1, `${asked[0]}: ${done.stdout}`)
+        match(done.stderr.toString(), /writd\.sock/)
+        equal(done.stdout.toString(), '')
+      }
+      // What was scraped last says ATTESTED: it has to be gone, not to stay.
+      equal((await tryWrit(guest, ['metrics'])).status, 1)
+      equal(await governed(guest), 0)
+    },
+  )
   await steps.step('started by an operator, it is ATTESTED', async () => {
     await guest.ok(
       'systemctl reset-failed writd.service writd.socket; systemctl start writd.socket writd.service',

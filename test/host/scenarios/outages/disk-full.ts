@@ -1,7 +1,7 @@
 import { equal, match } from 'node:assert/strict'
 import { status, until } from '../../governed.ts'
 import type { Guest } from '../../guest.ts'
-import { watchedAs } from '../../metrics.ts'
+import { counted, watchedAs } from '../../metrics.ts'
 import type { Bench } from '../bench.ts'
 import { LEASE_MS, mainPid, nothingGoverned, saidLong, startLong } from '../long-run.ts'
 import { denied, ENDED_BY_LAPSE, journalOf } from './denied.ts'
@@ -28,6 +28,7 @@ export async function diskFull({ steps }: Bench, guest: Guest): Promise<void> {
     console.log(`           ${now.state} ${JSON.stringify(now.reasons)}`)
     equal(now.state, 'STALE')
     await watchedAs(guest, 'STALE', /EVIDENCE_TOO_OLD/)
+    await counted(guest, 'writ_lineage_io_errors_total')
     match(await journalOf(guest, 'writd.service'), /ENOSPC|no space|LINEAGE_UNAVAILABLE/i)
     match(await saidLong(guest), ENDED_BY_LAPSE)
   })

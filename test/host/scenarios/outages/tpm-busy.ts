@@ -1,7 +1,7 @@
 import { equal, match, ok } from 'node:assert/strict'
 import { until } from '../../governed.ts'
 import type { Guest } from '../../guest.ts'
-import { watchedAs } from '../../metrics.ts'
+import { counted, watchedAs } from '../../metrics.ts'
 import type { Bench } from '../bench.ts'
 import { LEASE_MS, nothingGoverned, saidLong, startLong } from '../long-run.ts'
 import { deniedAsLate, ENDED_BY_LAPSE, journalOf } from './denied.ts'
@@ -85,6 +85,7 @@ export async function tpmBusy({ steps }: Bench, guest: Guest): Promise<void> {
     const { reasons } = await until(guest, 'STALE')
     console.log(`           ${JSON.stringify(reasons)}`)
     await watchedAs(guest, 'STALE', /EVIDENCE_TOO_OLD/)
+    await counted(guest, 'writ_tpm_errors_total{code="RC_MEMORY"}')
     match(await journalOf(guest, 'writd.service'), /trust transition.*ATTESTED.*STALE|ATTESTED, to STALE/)
     match(await saidLong(guest), ENDED_BY_LAPSE)
   })
