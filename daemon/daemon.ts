@@ -30,6 +30,7 @@ import { lookAtCaller } from './launcher/caller.ts'
 import { LauncherClient } from './launcher/client.ts'
 import type { Instruments } from './metrics/instruments.ts'
 import { watchedIo } from './metrics/lineage-io.ts'
+import { LockoutWatch } from './metrics/lockout.ts'
 import { watchedTransport } from './metrics/tpm-commands.ts'
 import { bootTimeNs, LeasePage } from './native.ts'
 import { OutputFiles } from './output-files.ts'
@@ -318,9 +319,11 @@ async function compose(base: {
     acceptedIndex,
     onStatusChange: () => undefined,
   }
+  const lockout = new LockoutWatch(host.tpm, instruments)
   attestor.onCycle = ({ error }, ms) => {
     instruments.cycle.observe(ms / 1000)
     instruments.cycles.add([error === null ? 'appraised' : 'no_evidence'])
+    void lockout.look()
   }
   gate.on('transition', transition => onTransition(parts, transition))
   return parts

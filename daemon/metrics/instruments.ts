@@ -116,6 +116,10 @@ export class Instruments {
   readonly tpmErrors = new Counter('writ_tpm_errors_total', 'TPM commands that failed, by code.', {
     code: [...TPM_ERROR_CODES, 'other'],
   })
+  readonly tpmLockout = new Gauge(
+    'writ_tpm_lockout',
+    'Whether the TPM is in dictionary attack lockout, asked each minute: 1 or 0; absent where it does not say.',
+  )
   readonly tpmWaiting = new Gauge('writ_tpm_queue_length', 'Jobs that wait for the TPM.')
   readonly counterSteps = new Counter(
     'writ_tpm_counter_steps_total',

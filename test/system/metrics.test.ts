@@ -177,4 +177,23 @@ describe.skipIf(NEEDS_ROOT !== null)('metrics', () => {
     await host.stopDaemon()
     expect(existsSync(socket())).toBe(false)
   }, 60_000)
+
+  test('say that the TPM is in lockout, which nothing that the daemon does would notice', async () => {
+    await host.stopDaemon()
+    // Somebody guesses at a key of his own until the TPM has had enough.
+    const key = host.path('guessed')
+    const guess = `
+      tpm2_createprimary -Q -C o -G ecc -p right -c ${key}
+      for i in $(seq 40); do
+        if tpm2_getcap properties-variable | grep -qE 'inLockout: +1'; then exit 0; fi
+        tpm2_create -Q -C ${key} -P wrong -u ${key}.pub -r ${key}.priv >/dev/null 2>&1 || true
+        tpm2_flushcontext -t || true
+      done
+      exit 1`
+    execFileSync('sh', ['-euc', guess], { env: { ...process.env, TPM2TOOLS_TCTI: host.tpm.tcti } })
+    await host.startDaemon()
+    await host.attested()
+    await expect.poll(() => value('writ_tpm_lockout')).toBe(1)
+    expect(await value('writ_tpm_errors_total{code="RC_LOCKOUT"}')).toBe(0)
+  }, 60_000)
 })
