@@ -26,22 +26,33 @@ export async function checkLapsed(
   for (const { event } of entries) if (event.type === 'execution-end') ends.set(event.executionId, event)
   const oldLeases = new OldLeases()
   let late = 0
+  let revokedMs = 0
   for (const entry of entries) {
     await atEntry(entry.index, async () => {
       await state.apply(entry)
       oldLeases.apply(entry, state)
       const { event } = entry
-      if (event.type === 'thaw' || event.type === 'adoption') checkGoesOn(entry.index, event, state, entries)
+      if (event.type === 'revocation') revokedMs = Date.parse(event.time)
+      const isRevoked = (decision: number) =>
+        dropped.unless(entry.index, () =>
+          revoked(decision, entries, operators, blob, state.revocations.newest),
+        )
+      const end = 'executionId' in event ? ends.get(event.executionId ?? '') : undefined
+      const openMs = Date.parse(entries.at(-1)?.event.time ?? event.time) - Date.parse(event.time)
+      if (event.type === 'thaw' || event.type === 'adoption') {
+        checkGoesOn(entry.index, event, state, entries)
+        const why = await isRevoked(event.renewal)
+        if (why == null) return
+        // What is kept may end by itself, under the lease that it had.
+        const ran = event.type === 'thaw' && end !== undefined && RAN.has(end.cause)
+        const isLate = Date.parse(event.time) > revokedMs + RECORDED_MS
+        if (isLate || ran || (end === undefined && openMs > RECORDED_MS))
+          throw new StepFailure(`${NAMES[event.type]}, and ${why}`)
+      }
       if (event.type !== 'execution-start') return
-      const why =
-        closedGate(event, state) ??
-        (await dropped.unless(entry.index, () =>
-          revoked(event, entries, operators, blob, state.revocations.newest),
-        ))
+      const why = closedGate(event, state) ?? (await isRevoked(event.decision))
       if (why == null) return
       late++
-      const end = ends.get(event.executionId)
-      const openMs = Date.parse(entries.at(-1)?.event.time ?? event.time) - Date.parse(event.time)
       if (end === undefined ? openMs > RECORDED_MS : RAN.has(end.cause))
         throw new StepFailure(`a START, and ${why}`)
     })
@@ -78,16 +89,16 @@ function checkGoesOn(index: number, goesOn: GoesOn, state: LogState, entries: re
   if (next?.type === 'execution-end' && RAN.has(next.cause)) throw new StepFailure(`a thaw, and ${why}`)
 }
 
-/** Decides again what was permitted, with the revocations that the log has before the START. */
+/** Makes a decision again, with the revocations that the log has before what rests on it. */
 async function revoked(
-  start: EventOf<'execution-start'>,
+  decision: number,
   entries: readonly LogEntry[],
   operators: readonly PublicKey[],
   blob: ReadBlob,
   revocations: RevocationSet,
 ): Promise<string | null> {
-  const permit = entries[start.decision]?.event
-  if (permit?.type !== 'decision') throw new StepFailure('a START that names no decision')
+  const permit = entries[decision]?.event
+  if (permit?.type !== 'decision' && permit?.type !== 'renewal') throw new StepFailure('it names no decision')
   const record = parseRecord(await blob(permit.record))
   if (record.inputs === null || record.inputs.revocations === revocations.digest) return null
   const reevaluator = new Reevaluator(blob, { governance: operators })
