@@ -157,7 +157,11 @@ export class Renewals {
   ): Promise<bigint | null> {
     const { registry, decider, gate } = this.#o
     const { executionId, parentExecutionId } = execution
-    const isStill = () => registry.get(executionId)?.state === state
+    const times = this.#frozen.get(executionId)
+    // An end is known here before it has an entry, and a freeze before the registry has it.
+    const isStill = () =>
+      registry.get(executionId)?.state === state &&
+      (state === 'KEPT' ? this.#kept.has(executionId) : this.#frozen.get(executionId) === times)
     if (!isStill()) return null
     if (parentExecutionId !== null && registry.get(parentExecutionId)?.state !== 'RUNNING') return null
     const again = this.#reconsider(execution)
@@ -167,7 +171,10 @@ export class Renewals {
       return null
     }
     const { epoch } = again.input.gate
-    await record(Number(await decider.recordRenewal(again.input, again.decision)), epoch)
+    const renewal = Number(await decider.recordRenewal(again.input, again.decision))
+    // What has ended, was frozen anew or denied since has an entry of that, and none may follow that says that it goes on.
+    if (!isStill()) return null
+    await record(renewal, epoch)
     // What changed meanwhile has ended it, or stands in the way here.
     const now = gate.snapshot()
     return now.state === 'ATTESTED' && now.epoch === BigInt(epoch) && isStill() ? now.epoch : null

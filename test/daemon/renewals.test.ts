@@ -143,6 +143,20 @@ describe('what a lapse has frozen', () => {
     expect(ofType(await w.events(), 'renewal')).toHaveLength(2)
   })
 
+  test('has no thaw in the log after it was frozen anew, while the decision is written down too', async () => {
+    const { w, hold, tries, types, steps } = await running()
+    hold()
+    const { recordRenewal } = w.decider
+    w.decider.recordRenewal = async (...decided) => {
+      const index = await recordRenewal.apply(w.decider, decided)
+      hold()
+      return index
+    }
+    await tries()
+    expect(steps.filter(step => step.startsWith('thaw'))).toEqual([])
+    await expect.poll(types).toEqual(['decision', 'execution-start', 'freeze', 'renewal', 'freeze'])
+  })
+
   test('is not thawed when the gate closes before the thaw, or when it is frozen again at once', async () => {
     const { w, id, hold, tries, state, steps } = await running()
     hold()
