@@ -228,8 +228,8 @@ async function compose(base: {
           ...{ terms, maxEvidenceAgeNs: settings.maxEvidenceAgeNs },
           ...{ nowBootNs: bootTimeNs(), nowWallMs: wallMs() },
         }),
-      goOn: async (execution, prepared, epoch) =>
-        executor.goOn(execution, prepared, epoch, await detachedAgain(files, execution)),
+      goOn: (execution, prepared, epoch) =>
+        executor.goOn(execution, prepared, epoch, detachedAgain(files, execution)),
     },
   })
   gate.on('judged-anew', () => renewals.changed())

@@ -5,7 +5,7 @@ import type { OutputFile } from './output-file.ts'
 import type { OutputFiles } from './output-files.ts'
 import type { DaemonParts } from './parts.ts'
 import type { RunPermit } from './permit.ts'
-import type { ConnectedStreams } from './running.ts'
+import type { ConnectedStreams, DetachedStreams } from './running.ts'
 
 /** What the daemon needs of itself to run something that is nobody's call. */
 type Parts = Pick<DaemonParts, 'executor' | 'files' | 'log'>
@@ -56,9 +56,10 @@ export async function detached(
 export async function detachedAgain(
   files: OutputFiles,
   { executionId, permit }: Pick<KeptExecution, 'executionId' | 'permit'>,
-): Promise<ConnectedStreams | null> {
+): Promise<DetachedStreams | null> {
   if (permit.decision.terms?.detach !== true) return null
-  return streamsOf(await files.goOn(executionId, permit.index))
+  const file = await files.goOn(executionId, permit.index)
+  return { ...streamsOf(file), over: () => files.end(executionId) }
 }
 
 /** No input, and files for the output. */

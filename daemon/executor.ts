@@ -23,7 +23,7 @@ import type { OutputTails } from './output-tails.ts'
 import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
 import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
-import { type ConnectedStreams, Running, type RunningOptions } from './running.ts'
+import { type DetachedStreams, Running, type RunningOptions } from './running.ts'
 import { StreamDigests } from './stream-digests.ts'
 import { tellStarted } from './tell-started.ts'
 import type { WallClock } from './wall-clock.ts'
@@ -199,18 +199,30 @@ export class Executor {
    * Goes on with what was adopted: its caller has to attach to it, unless it is detached.
    *
    * @param adopted what the launcher gave for it
-   * @param detachedStreams what a detached one is connected to
+   * @param detached what a detached one will be connected to; null for any other
+   * @throws what `detached` throws; it ends then, because nobody would take what it writes
    */
   async goOn(
     { executionId, terms, kept }: KeptExecution,
     adopted: Adopted,
     epoch: bigint,
-    detachedStreams: ConnectedStreams | null,
+    detached: Promise<DetachedStreams | null>,
   ): Promise<void> {
     const ended = this.#expected.get(executionId)
     if (ended === undefined) throw new Error('it was not expected')
+    // From now on its end is told by this, which takes its time: files are read first.
     this.#adopted.add(executionId)
-    const over = ended.then(end => this.endings.conclude(executionId, end))
+    let isOver = false
+    const over = ended.then(end => {
+      isOver = true
+      return this.endings.conclude(executionId, end)
+    })
+    const streams = await detached.catch((error: unknown) => {
+      this.kill(executionId, 'DAEMON')
+      adopted.release()
+      void over.finally(() => this.#leave(executionId, null))
+      throw error
+    })
     const socket = await this.#openSocket(executionId, adopted)
     const { pid, uid, cgroup } = adopted
     this.#o.registry.update(executionId, { pid, uid, cgroup, epoch })
@@ -218,12 +230,15 @@ export class Executor {
       ...{ executionId, terms, prepared: adopted, socket },
       ...{ attach: kept.attach, before: kept.before, noted: adopted.noted },
     })
-    if (detachedStreams !== null) {
-      running.connect(detachedStreams)
+    if (streams !== null) {
+      running.connect(streams)
       running.begin()
+      void untilOver(running, over, streams)
+        .catch(() => undefined)
+        .finally(streams.over)
     }
     this.attachments.adopted(running, epoch, over)
-    this.#o.mayBeKept(running)
+    if (!isOver) this.#o.mayBeKept(running)
     void over.finally(() => {
       this.attachments.forget(executionId)
       this.#leave(executionId, socket)

@@ -8,6 +8,12 @@ import type { StreamDigests } from './stream-digests.ts'
 /** The streams of whoever is connected, once it knows that it is. */
 export type ConnectedStreams = Omit<ExecuteStreams, 'started' | 'digest' | 'terminalSize'>
 
+/** What a detached execution is connected to. */
+export interface DetachedStreams extends ConnectedStreams {
+  /** To be called when all that it wrote has been given on: nothing more comes, here. */
+  readonly over: () => Promise<void>
+}
+
 /** How much went through since the execution started; null where nobody can know. */
 export interface Carried {
   readonly stdinBytes: number | null

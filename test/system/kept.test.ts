@@ -184,7 +184,10 @@ describe.skipIf(NEEDS_ROOT !== null)('what runs, over a restart of the daemon', 
     await expect.poll(async () => (await logs()).length, SLOW).toBeGreaterThan(before)
     const lines = (await logs()).trim().split('\n').map(Number)
     expect(lines).toEqual(lines.map((_, i) => i + 1))
+    const following = host.writ(['logs', '--follow', executionId])
     await host.ok('terminate', executionId)
+    // Nothing more comes: who follows is told so.
+    expect((await following).stdout.startsWith('1\n2\n')).toBe(true)
   }, 60_000)
 
   test('without evidence before its old lease is over it dies, and its caller hears how', async () => {

@@ -5,6 +5,7 @@ import type { OpenExecution } from '../../../daemon/history/history.ts'
 import type { LauncherClient } from '../../../daemon/launcher/client.ts'
 import { LauncherError } from '../../../daemon/launcher/error.ts'
 import { Renewals } from '../../../daemon/renewals.ts'
+import type { DetachedStreams } from '../../../daemon/running.ts'
 import type { LineageEvent } from '../../../lineage/index.ts'
 import { policyEnvelope } from '../../authorization/scenario.ts'
 import { FORBID_ALL, running } from '../support/executions.ts'
@@ -28,7 +29,9 @@ async function handedOver(): Promise<KeptExecution> {
 }
 
 /** The next run of the daemon, which expects what was handed over; `during` is what happens when an entry has become durable. */
-async function next(...executions: KeptExecution[]) {
+async function next(...given: (KeptExecution | (() => Promise<DetachedStreams>))[]) {
+  const executions = given.filter(it => typeof it !== 'function')
+  const detached = given.find(it => typeof it === 'function') ?? (async () => null)
   const w = await world({ attachMs: ATTACH_MS })
   w.gate.close('STALE', [])
   let during: (event: LineageEvent) => void | Promise<void> = () => undefined
@@ -49,7 +52,7 @@ async function next(...executions: KeptExecution[]) {
     kept: {
       executions,
       deadlines: () => DEADLINES,
-      goOn: (it, prepared, epoch) => executor.goOn(it, prepared, epoch, null),
+      goOn: (it, prepared, epoch) => executor.goOn(it, prepared, epoch, detached()),
     },
   })
   const [first] = executions
@@ -168,6 +171,59 @@ describe('what was handed over', () => {
     await attest()
     expect(steps).toEqual([])
     await expect.poll(types).toEqual(['execution-end'])
+  })
+
+  test('has no adoption in the log once it has ended, while the decision is written down too', async () => {
+    const { w, id, attest, steps, types } = await next(await handedOver())
+    const { recordRenewal } = w.decider
+    w.decider.recordRenewal = async (...decided) => {
+      const index = await recordRenewal.apply(w.decider, decided)
+      w.launcher.end(id, { cause: 'EXITED', exitCode: 0 })
+      await expect.poll(types).toContain('execution-end')
+      return index
+    }
+    await attest()
+    expect([steps, await types()]).toEqual([[], ['renewal', 'execution-end']])
+  })
+
+  describe('detached', () => {
+    /** Its files, which take their time. */
+    function files() {
+      const written: string[] = []
+      const ready = Promise.withResolvers<void>()
+      ready.promise.catch(() => undefined)
+      const streams: DetachedStreams = {
+        stdin: (async function* () {})(),
+        stdinTaken: () => undefined,
+        stdinClosed: () => undefined,
+        output: async (_, bytes) => void written.push(String(bytes)),
+        handedOver: async () => undefined,
+        over: async () => void written.push('over'),
+      }
+      return { written, ready, detached: () => ready.promise.then(() => streams) }
+    }
+
+    test('that ends while its files are read has one end, and all of its output in them', async () => {
+      const { written, ready, detached } = files()
+      const { w, id, types, state } = await next(detached, await handedOver())
+      w.launcher.stdout.end('the last words')
+      w.launcher.stderr.end()
+      w.attest()
+      await expect.poll(() => w.launcher.steps).toHaveLength(1)
+      w.launcher.end(id, { cause: 'EXITED', exitCode: 0 })
+      await expect.poll(() => state()).toBe('ENDED')
+      ready.resolve()
+      await expect.poll(() => written).toEqual(['the last words', 'over'])
+      expect(await types()).toEqual(['renewal', 'adoption', 'execution-end'])
+    })
+
+    test('ends when its files cannot be gone on with', async () => {
+      const { ready, detached } = files()
+      const { w, attest, steps } = await next(detached, await handedOver())
+      ready.reject(new Error('EIO'))
+      await attest()
+      expect(steps).toEqual([`adopt ${w.gate.snapshot().epoch}`, 'kill DAEMON'])
+    })
   })
 
   test('ends with a lapse of this run too: it belongs to none of its epochs', async () => {
