@@ -69,7 +69,8 @@ export const answersSchema = v.strictObject({
   ),
   reference: v.optional(
     v.strictObject({
-      files: v.optional(paths, ['/usr', '/etc']),
+      // With the scripts of the packages, which dpkg executes at each upgrade and removal of one.
+      files: v.optional(paths, ['/usr', '/etc', '/var/lib/dpkg/info']),
       packages: v.optional(v.boolean(), false),
       components: v.optional(v.pipe(v.array(text), v.maxLength(16, 'has at most 16 items')), []),
     }),

@@ -4,7 +4,7 @@ import { FIRMWARE_CODE } from './machine.ts'
 
 /** What a run takes, for people. */
 export const NEEDS =
-  'needs: x86-64, root, 12 GB of disk below the cache directory, 3 GB of memory, a Debian mirror the first time; takes 20 to 60 minutes'
+  'needs: x86-64, root, 12 GB of disk below the cache directory, 3 GB of memory, a Debian mirror the first time; up to two hours'
 
 const TOOLS = [
   ...['qemu-system-x86_64', 'swtpm', 'swtpm_setup', 'debootstrap', 'sfdisk', 'mkfs.vfat', 'mkfs.ext4'],

@@ -2,6 +2,7 @@ import { equal, match } from 'node:assert/strict'
 import { eventually } from '../../eventually.ts'
 import { ALICE, PROGRAMS, tryWrit, until } from '../../governed.ts'
 import type { Guest } from '../../guest.ts'
+import { watchedAs } from '../../metrics.ts'
 import type { Bench } from '../bench.ts'
 import { governed, LEASE_MS, nothingGoverned, startLong } from '../long-run.ts'
 
@@ -59,9 +60,11 @@ export async function crashLoop({ steps }: Bench, guest: Guest): Promise<void> {
   )
   await steps.step('started by an operator, it is ATTESTED', async () => {
     await guest.ok(
-      'systemctl reset-failed writd.service writd.socket; systemctl start writd.socket writd.service',
+      // docs/operations/disasters.md
+      'systemctl reset-failed writd.service writd.socket writd-metrics.socket; systemctl start writd',
       { timeoutMs: 300_000 },
     )
     await until(guest, 'ATTESTED')
+    await watchedAs(guest, 'ATTESTED')
   })
 }
