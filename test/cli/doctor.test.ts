@@ -44,6 +44,24 @@ describe('the doctor', () => {
     },
   )
 
+  it('takes a link for what it leads to where the daemon does', async () => {
+    const host = await healthyHost()
+    for (const name of ['writd.toml', 'operator.pub', 'trust.json']) {
+      const file = host.files.get(`/etc/writ/${name}`)
+      if (file === undefined) throw new Error(name)
+      host.put(`/srv/${name}`, file)
+      host.put(`/etc/writ/${name}`, { link: `/srv/${name}` })
+    }
+    expect(wrong(await look(host))).toEqual([])
+    host.change('/srv/trust.json', { mode: 0o666 })
+    const found = wrong(await look(host)).filter(({ code }) => code === 'FILE_WRITABLE')
+    expect(found).toMatchObject([{ where: '/etc/writ/trust.json' }])
+    // The launcher takes none for its own.
+    host.put('/srv/launchd.conf', host.files.get('/etc/writ/launchd.conf') ?? '')
+    host.put('/etc/writ/launchd.conf', { link: '/srv/launchd.conf' })
+    expect(wrong(await look(host)).map(({ code }) => code)).toContain('FILE_LINK')
+  })
+
   test('each of its findings is found somewhere', () => {
     expect(CASES.map(([code]) => code).sort()).toEqual([...CODES].sort())
     expect(new Set(CODES).size).toBe(CODES.length)

@@ -71,14 +71,19 @@ export class FakedHost {
         return unseen('missing', 'there is no such file', 'ENOENT')
       return seen(work(file ?? { kind: 'directory', mode: 0o755 }))
     }
+    /** Where a link leads, if there is something. */
+    const at = (path: string) => {
+      const { link } = this.files.get(path) ?? {}
+      return link !== undefined && this.files.has(link) ? link : path
+    }
     const bytes = ({ content = '' }: FakedFile) => Buffer.from(content as string)
     return {
       read: (path, most = 1 << 20) =>
-        find(path, bytes).then(look =>
+        find(at(path), bytes).then(look =>
           look.seen && look.value.length > most ? unseen('failed', `it has more than ${most} bytes`) : look,
         ),
-      sha256: path => find(path, file => createHash('sha256').update(bytes(file)).digest('hex')),
-      stat: path => find(path, factsOf),
+      sha256: path => find(at(path), file => createHash('sha256').update(bytes(file)).digest('hex')),
+      stat: path => find(at(path), factsOf),
       lstat: path => find(path, factsOf),
       link: path => find(path, ({ link = '' }) => link),
       list: path =>

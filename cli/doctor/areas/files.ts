@@ -67,6 +67,8 @@ interface Place {
   /** Who it may belong to; null: anybody. */
   readonly owners: ReadonlySet<number> | null
   readonly secret: boolean
+  /** Whether it may be a link: what it leads to is what the daemon looks at. */
+  readonly linkable?: boolean
 }
 
 async function lookAtProvision(
@@ -111,11 +113,15 @@ async function placesOf(host: Host, state: string): Promise<readonly Place[]> {
     attestation.referenceValues,
   ].filter(path => path !== undefined)
   const place = (path: string, owners: Place['owners'], secret = false): Place => ({ path, owners, secret })
+  const linkable = (path: string, owners: Place['owners']): Place => ({
+    ...place(path, owners),
+    linkable: true,
+  })
   return [
-    place('/etc/writ', root),
-    place(host.configPath, both),
+    linkable('/etc/writ', root),
+    linkable(host.configPath, both),
     place(host.launcherPath, root),
-    ...documents.map(path => place(path, both)),
+    ...documents.map(path => linkable(path, both)),
     place(DEFAULT_CREDENTIALS, root, true),
     place(join(DEFAULT_CREDENTIALS, 'secrets.json'), root, true),
     place(join(DEFAULT_CREDENTIALS, LOG_KEY), root, true),
@@ -132,8 +138,12 @@ async function placesOf(host: Host, state: string): Promise<readonly Place[]> {
   ]
 }
 
-async function lookAt(files: FileProbe, { path, owners, secret }: Place, report: FilesReport): Promise<void> {
-  const found = await files.lstat(path)
+async function lookAt(
+  files: FileProbe,
+  { path, owners, secret, linkable }: Place,
+  report: FilesReport,
+): Promise<void> {
+  const found = linkable === true ? await files.stat(path) : await files.lstat(path)
   if (!found.seen) {
     // What is missing other areas speak of.
     if (found.why !== 'missing') report.skip(['FILE_WRITABLE', 'FILE_OWNER', 'SECRETS_EXPOSED'], found, path)
