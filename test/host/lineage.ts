@@ -35,3 +35,11 @@ export function ofType<T extends EventType>(
 export function codes(reasons: readonly { readonly code: string }[]): string[] {
   return reasons.map(({ code }) => code)
 }
+
+/** Ids of executions that have a START and no END. */
+export function unended(events: readonly LineageEvent[]): string[] {
+  const ended = new Set(ofType(events, 'execution-end').map(({ executionId }) => executionId))
+  return ofType(events, 'execution-start')
+    .map(({ executionId }) => executionId)
+    .filter(id => !ended.has(id))
+}

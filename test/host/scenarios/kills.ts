@@ -2,7 +2,7 @@ import { equal, ok } from 'node:assert/strict'
 import { join } from 'node:path'
 import { eventually } from '../eventually.ts'
 import { exportLineage, until } from '../governed.ts'
-import { ofType, readEntries } from '../lineage.ts'
+import { ofType, readEntries, unended } from '../lineage.ts'
 import type { Bench } from './bench.ts'
 import { killMain, LEASE_MS, mainPid, nothingGoverned, permitLong, startLong } from './long-run.ts'
 import { verified } from './verified.ts'
@@ -45,9 +45,7 @@ export async function kills(bench: Bench): Promise<void> {
     const events = readEntries(bundle)
     ok(ofType(events, 'daemon-start').some(({ clean }) => !clean))
     ok(ofType(events, 'recovery').length > 0)
-    const started = ofType(events, 'execution-start').map(({ executionId }) => executionId)
-    const ended = ofType(events, 'execution-end').map(({ executionId }) => executionId)
-    equal(started.filter(id => !ended.includes(id)).join(), '')
+    equal(unended(events).join(), '')
   })
   await steps.powerOff(guest)
 }

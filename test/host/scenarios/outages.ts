@@ -1,7 +1,7 @@
 import { equal, ok } from 'node:assert/strict'
 import { join } from 'node:path'
 import { exportLineage, until } from '../governed.ts'
-import { ofType, readEntries } from '../lineage.ts'
+import { ofType, readEntries, unended } from '../lineage.ts'
 import type { Bench } from './bench.ts'
 import { sinceStart } from './cycles.ts'
 import { permitLong } from './long-run.ts'
@@ -53,9 +53,7 @@ export async function outages(bench: Bench): Promise<void> {
       ok(lapses.length >= 2, `${lapses.length} lapses`)
       equal(ofType(events, 'trust-transition').filter(({ to }) => to === 'FAILED').length, 0)
       equal(ofType(events, 'appraisal').filter(({ verdict }) => verdict !== 'pass').length, 0)
-      const started = ofType(events, 'execution-start').map(({ executionId }) => executionId)
-      const ended = ofType(events, 'execution-end').map(({ executionId }) => executionId)
-      equal(started.filter(id => !ended.includes(id)).join(), '')
+      equal(unended(events).join(), '')
     },
   )
   await each(crashLoop)
@@ -69,9 +67,7 @@ export async function outages(bench: Bench): Promise<void> {
     const since = readEntries(after).slice(readEntries(before).length)
     const unclean = ofType(since, 'daemon-start').filter(({ clean }) => !clean)
     ok(unclean.length > 0, `${unclean.length} starts after a crash`)
-    const started = ofType(since, 'execution-start').map(({ executionId }) => executionId)
-    const ended = ofType(since, 'execution-end').map(({ executionId }) => executionId)
-    equal(started.filter(id => !ended.includes(id)).join(), '')
+    equal(unended(since).join(), '')
   })
   await steps.powerOff(guest)
 }
