@@ -139,6 +139,23 @@ describe('the host', () => {
     }
   })
 
+  test('whose boot has the policy beside others needs no other command line', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'writ-policies-'))
+    const at = (path: string) => join(root, path)
+    try {
+      mkdirSync(at('proc'))
+      writeFileSync(at('proc/cmdline'), 'root=/dev/sda ima_policy=tcb|fail_securely ima_hash=sha256\n')
+      cpSync('test/fixtures/hosts/debian13-uki/ima.bin', at('ima.bin'))
+      const { files } = liveProbes({ tpm: 'device:/none', socket: '/none', root })
+      const places = { ima_log: '/ima.bin', ima_policy: at('ima-policy') }
+      const found = await ima.look(context({ files }, { places }))
+      if (found.state !== 'to do') throw new Error(found.state)
+      expect((await found.carryOut()).waiting?.for).toBe('REBOOT')
+    } finally {
+      rmSync(root, { recursive: true })
+    }
+  })
+
   test('whose GRUB was not told, because somebody ended the run before it, is told again', async () => {
     const root = mkdtempSync(join(tmpdir(), 'writ-grub-'))
     const at = (path: string) => join(root, path)

@@ -89,7 +89,9 @@ async function bootOf({ answers, probes }: StepContext): Promise<Boot> {
 /** The hash is as it should be where the log says so, whatever says it. */
 function lackingOptions(value: (name: string) => string | undefined, { hash }: ImaFacts): string {
   return BOOT_OPTIONS.filter(
-    ([name, wanted]) => value(name) !== wanted && !(name === 'ima_hash' && hash === wanted),
+    ([name, wanted]) =>
+      // Several policies stand beside each other (Documentation/admin-guide/kernel-parameters.txt).
+      value(name)?.split('|').includes(wanted) !== true && !(name === 'ima_hash' && hash === wanted),
   )
     .map(([name, wanted]) => `${name}=${wanted}`)
     .join(' ')
