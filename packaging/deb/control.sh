@@ -24,7 +24,6 @@ for script in preinst postinst prerm postrm; do
   sed -e "s/@VERSION@/$version/" -- "$here/$script" >"$control/$script"
   chmod 755 "$control/$script"
 done
-install -m 644 -- "$here/templates" "$control/templates"
 (cd "$root" && find etc -type f | LC_ALL=C sort | sed 's|^|/|') >"$control/conffiles"
 (cd "$root" && find . -type f ! -path './DEBIAN/*' ! -path './etc/*' -printf '%P\0' | LC_ALL=C sort -z | xargs -0 md5sum) >"$control/md5sums"
 chmod 644 "$control/control" "$control/conffiles" "$control/md5sums"

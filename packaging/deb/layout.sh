@@ -26,6 +26,8 @@ put 644 packaging/writd.toml etc/writ/writd.toml
 put 644 packaging/launchd.conf etc/writ/launchd.conf
 put 644 packaging/apparmor/writd etc/apparmor.d/writd
 put 644 packaging/ima/ima-policy usr/share/writ/ima-policy
+# What postinst and postrm ask.
+put 644 packaging/deb/debconf.templates usr/share/writ/debconf.templates
 for unit in packaging/systemd/*.service packaging/systemd/*.socket; do
   put 644 "$unit" "usr/lib/systemd/system/${unit##*/}"
 done

@@ -167,6 +167,8 @@ function build({ version, launcher = '', socket = '' }: Variant): string {
   for (const file of ['writd.toml', 'launchd.conf'])
     cpSync(join(HOUSE, 'packaging', file), join(root, 'etc/writ', file))
   cpSync(join(HOUSE, 'packaging/apparmor/writd'), join(root, 'etc/apparmor.d/writd'))
+  mkdirSync(join(root, 'usr/share/writ'), { recursive: true })
+  cpSync(join(HOUSE, 'packaging/deb/debconf.templates'), join(root, 'usr/share/writ/debconf.templates'))
   cpSync(join(HOUSE, 'packaging/systemd'), join(root, 'usr/lib/systemd/system'), { recursive: true })
   appendFileSync(join(root, 'usr/lib/systemd/system/writd.socket'), socket)
   succeed('sh', ['packaging/deb/control.sh', root, join(directory, 'built'), version, 'amd64'])
