@@ -332,6 +332,14 @@ describe('the package', () => {
     expect(read('DEBIAN/control')).not.toMatch(/@[A-Z]+@/)
   })
 
+  it('has no texts for debconf among its control files: apt would have a file executed before the package is there', () => {
+    expect(built.files().filter(path => /^DEBIAN\/(?:config|templates)$/.test(path))).toEqual([])
+    expect(read('usr/share/writ/debconf.templates')).toContain('Template: writ/restart-launcher')
+    expect(read('DEBIAN/postinst')).toContain(
+      'db_x_loadtemplatefile /usr/share/writ/debconf.templates writ',
+    )
+  })
+
   it('tells the licence of everything inside', () => {
     const text = read('usr/share/doc/writ/copyright')
     for (const name of ['@grpc/grpc-js', 'protobufjs', 'pino', '@cedar-policy/cedar-wasm', 'node-linux-*']) {
