@@ -335,9 +335,7 @@ describe('the package', () => {
   it('has no texts for debconf among its control files: apt would have a file executed before the package is there', () => {
     expect(built.files().filter(path => /^DEBIAN\/(?:config|templates)$/.test(path))).toEqual([])
     expect(read('usr/share/writ/debconf.templates')).toContain('Template: writ/restart-launcher')
-    expect(read('DEBIAN/postinst')).toContain(
-      'db_x_loadtemplatefile /usr/share/writ/debconf.templates writ',
-    )
+    expect(read('DEBIAN/postinst')).toContain('db_x_loadtemplatefile /usr/share/writ/debconf.templates writ')
   })
 
   it('tells the licence of everything inside', () => {
