@@ -53,7 +53,8 @@ export class Authority {
   get #release(): Answers['keys']['release'] {
     const { release, trust } = this.#files
     const isSigned = this.#documents.trust !== undefined || existsSync(trust)
-    const isLate = isSigned && !existsSync(keyFiles(release).public)
+    const pair = keyFiles(release)
+    const isLate = isSigned && !existsSync(pair.public) && !existsSync(pair.private)
     return this.#keys.release === 'new' && isLate ? 'none' : this.#keys.release
   }
 
