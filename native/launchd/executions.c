@@ -21,7 +21,7 @@ struct execution *executions_take(struct executions *table, const uint8_t id[WIR
     if (execution->state != EXECUTION_FREE)
       continue;
     *execution = (struct execution){
-        .channel = -1, .leaf = LEAF_CLOSED, .pipes = {-1, -1, -1, -1}, .keeping = {.reading = -1}};
+        .channel = -1, .leaf = LEAF_CLOSED, .pipes = {-1, -1, -1, -1}, .admission = {.reading = -1}};
     memcpy(execution->id, id, WIRE_ID_SIZE);
     table->live++;
     return execution;
@@ -62,17 +62,17 @@ bool executions_pin(struct execution *execution, uint32_t place)
 
 void executions_stop_filling(struct executions *table, struct execution *execution)
 {
-  if (execution->keeping.filling)
-    store_release(&table->store, execution->keeping.ask.bytes);
-  execution->keeping.filling = false;
-  execution->keeping.waiting = false;
-  close_fd(&execution->keeping.reading);
-  if (execution->keeping.settler != 0)
-    kill(execution->keeping.settler, SIGKILL);
-  if (execution->keeping.tree != 0)
-    store_discard_tree(&table->store, execution->keeping.tree);
-  execution->keeping.settler = 0;
-  execution->keeping.tree = 0;
+  if (execution->admission.filling)
+    store_release(&table->store, execution->admission.ask.bytes);
+  execution->admission.filling = false;
+  execution->admission.waiting = false;
+  close_fd(&execution->admission.reading);
+  if (execution->admission.settler != 0)
+    kill(execution->admission.settler, SIGKILL);
+  if (execution->admission.tree != 0)
+    store_discard_tree(&table->store, execution->admission.tree);
+  execution->admission.settler = 0;
+  execution->admission.tree = 0;
 }
 
 void executions_release(struct executions *table, struct execution *execution)

@@ -37,7 +37,7 @@ struct made {
 };
 
 /* What a stager asked for and the launcher has not done with yet. */
-struct keeping {
+struct admission {
   bool waiting; /* for another execution that is filling the store with the same */
   bool filling;
   int reading;  /* the file that is being filled; -1 */
@@ -66,7 +66,7 @@ struct execution {
   bool has_leaf;
   struct leaf leaf;
   struct staging staging;
-  struct keeping keeping;
+  struct admission admission;
   uint32_t *pins; /* owned: places in the store that it has */
   uint32_t pin_count;
   uint64_t request;  /* the order that waits for an answer; 0: none */

@@ -74,7 +74,7 @@ uint32_t streams_held(const struct execution *execution);
 /* Of one that was kept and has ended: what its output can still be read from. The caller has them then; gives wire_stdio. */
 uint32_t take_last_output(struct execution *execution, int fds[STREAMS], size_t *count);
 
-/* keeping.c: what a stager says about the store. */
+/* admission.c: what a stager says about the store. */
 void stager_asks(struct launcher *launcher, struct execution *execution, const struct stage_ask *ask);
 void stager_asks_again(struct launcher *launcher, struct execution *execution);
 void stager_filled(struct launcher *launcher, struct execution *execution, const struct stage_filled *filled);

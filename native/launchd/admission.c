@@ -53,8 +53,8 @@ static bool is_being_filled(const struct executions *table, const struct stage_a
 {
   for (uint32_t i = 0; i < table->size; i++) {
     const struct execution *other = &table->items[i];
-    if (other->state == EXECUTION_STAGING && other->keeping.filling && other->keeping.ask.steady &&
-        memcmp(other->keeping.ask.fingerprint, ask->fingerprint, FINGERPRINT_SIZE) == 0)
+    if (other->state == EXECUTION_STAGING && other->admission.filling && other->admission.ask.steady &&
+        memcmp(other->admission.ask.fingerprint, ask->fingerprint, FINGERPRINT_SIZE) == 0)
       return true;
   }
   return false;
@@ -62,34 +62,34 @@ static bool is_being_filled(const struct executions *table, const struct stage_a
 
 static int make_room(struct store *store, struct execution *execution)
 {
-  struct keeping *keeping = &execution->keeping;
-  bool tree = execution->staging.subjects[keeping->ask.index].kind == KIND_TREE;
-  if (!store_reserve(store, keeping->ask.bytes))
+  struct admission *admission = &execution->admission;
+  bool tree = execution->staging.subjects[admission->ask.index].kind == KIND_TREE;
+  if (!store_reserve(store, admission->ask.bytes))
     return -1;
-  int file = tree ? store_create_tree(store, execution->uid, &keeping->tree) : store_create(store, &keeping->reading);
+  int file = tree ? store_create_tree(store, execution->uid, &admission->tree) : store_create(store, &admission->reading);
   if (file < 0)
-    keeping->tree = 0;
-  keeping->filling = file >= 0;
+    admission->tree = 0;
+  admission->filling = file >= 0;
   if (file < 0)
-    store_release(store, keeping->ask.bytes);
+    store_release(store, admission->ask.bytes);
   return file;
 }
 
 static void answer_ask(struct launcher *launcher, struct execution *execution)
 {
   struct store *store = &launcher->executions.store;
-  struct keeping *keeping = &execution->keeping;
+  struct admission *admission = &execution->admission;
   struct stage_answer answer = {.room = ROOM_NONE};
-  uint32_t index = keeping->ask.index;
-  uint32_t place = keeping->ask.has_fingerprint ? store_find(store, keeping->ask.fingerprint) : STORE_NONE;
-  keeping->waiting = false;
+  uint32_t index = admission->ask.index;
+  uint32_t place = admission->ask.has_fingerprint ? store_find(store, admission->ask.fingerprint) : STORE_NONE;
+  admission->waiting = false;
   if (place != STORE_NONE && keep(launcher, execution, index, place)) {
     answer = (struct stage_answer){.room = ROOM_KEPT, .result = execution->staging.subjects[index].result};
     tell_stager(execution, &answer, -1);
     return;
   }
-  if (keeping->ask.steady && is_being_filled(&launcher->executions, &keeping->ask)) {
-    keeping->waiting = true; /* tend() comes back to it */
+  if (admission->ask.steady && is_being_filled(&launcher->executions, &admission->ask)) {
+    admission->waiting = true; /* tend() comes back to it */
     return;
   }
   CLEANUP_FD int file = make_room(store, execution);
@@ -100,15 +100,15 @@ static void answer_ask(struct launcher *launcher, struct execution *execution)
 
 void stager_asks(struct launcher *launcher, struct execution *execution, const struct stage_ask *ask)
 {
-  if (!store_is_open(&launcher->executions.store) || ask->index >= execution->staging.count || execution->keeping.filling)
+  if (!store_is_open(&launcher->executions.store) || ask->index >= execution->staging.count || execution->admission.filling)
     return;
-  execution->keeping.ask = *ask;
+  execution->admission.ask = *ask;
   answer_ask(launcher, execution);
 }
 
 void stager_asks_again(struct launcher *launcher, struct execution *execution)
 {
-  if (execution->keeping.waiting)
+  if (execution->admission.waiting)
     answer_ask(launcher, execution);
 }
 
@@ -121,13 +121,13 @@ static void tell_kept(const struct execution *execution, bool kept)
 /* Its reader owns what it filled. It goes on when all of that is root's. */
 static void settle_tree(struct launcher *launcher, struct execution *execution, const struct stage_filled *filled)
 {
-  struct keeping *keeping = &execution->keeping;
-  keeping->filled = *filled;
+  struct admission *admission = &execution->admission;
+  admission->filled = *filled;
   if (filled->complete)
-    keeping->settler = store_settle_tree(&launcher->executions.store, keeping->tree);
-  if (keeping->settler > 0)
+    admission->settler = store_settle_tree(&launcher->executions.store, admission->tree);
+  if (admission->settler > 0)
     return;
-  keeping->settler = 0;
+  admission->settler = 0;
   executions_stop_filling(&launcher->executions, execution);
   tell_kept(execution, false);
 }
@@ -136,20 +136,20 @@ bool on_settler_exited(struct launcher *launcher, pid_t process, int status)
 {
   struct execution *execution = NULL;
   for (uint32_t i = 0; i < launcher->executions.size && execution == NULL; i++)
-    if (launcher->executions.items[i].state == EXECUTION_STAGING && launcher->executions.items[i].keeping.settler == process)
+    if (launcher->executions.items[i].state == EXECUTION_STAGING && launcher->executions.items[i].admission.settler == process)
       execution = &launcher->executions.items[i];
   if (execution == NULL)
     return false;
-  struct keeping *keeping = &execution->keeping;
+  struct admission *admission = &execution->admission;
   struct store *store = &launcher->executions.store;
   uint32_t place = STORE_NONE;
-  keeping->settler = 0;
+  admission->settler = 0;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-    const uint8_t *fingerprint = keeping->filled.steady && keeping->ask.has_fingerprint ? keeping->ask.fingerprint : NULL;
-    place = store_commit_tree(store, keeping->tree, keeping->ask.bytes, &keeping->filled.result, fingerprint);
-    keeping->tree = 0;
+    const uint8_t *fingerprint = admission->filled.steady && admission->ask.has_fingerprint ? admission->ask.fingerprint : NULL;
+    place = store_commit_tree(store, admission->tree, admission->ask.bytes, &admission->filled.result, fingerprint);
+    admission->tree = 0;
   }
-  bool kept = place != STORE_NONE && keep(launcher, execution, keeping->ask.index, place);
+  bool kept = place != STORE_NONE && keep(launcher, execution, admission->ask.index, place);
   executions_stop_filling(&launcher->executions, execution);
   tell_kept(execution, kept);
   return true;
@@ -157,17 +157,17 @@ bool on_settler_exited(struct launcher *launcher, pid_t process, int status)
 
 void stager_filled(struct launcher *launcher, struct execution *execution, const struct stage_filled *filled)
 {
-  struct keeping *keeping = &execution->keeping;
-  if (keeping->tree != 0) {
+  struct admission *admission = &execution->admission;
+  if (admission->tree != 0) {
     settle_tree(launcher, execution, filled);
     return;
   }
-  if (keeping->filling && filled->complete && filled->result.size <= keeping->ask.bytes) {
-    const uint8_t *fingerprint = filled->steady && keeping->ask.has_fingerprint ? keeping->ask.fingerprint : NULL;
-    uint32_t place = store_commit(&launcher->executions.store, keeping->reading, &filled->result, fingerprint);
+  if (admission->filling && filled->complete && filled->result.size <= admission->ask.bytes) {
+    const uint8_t *fingerprint = filled->steady && admission->ask.has_fingerprint ? admission->ask.fingerprint : NULL;
+    uint32_t place = store_commit(&launcher->executions.store, admission->reading, &filled->result, fingerprint);
     /* Without an entry the subject has nothing: staging_finish refuses it. */
     if (place != STORE_NONE)
-      keep(launcher, execution, keeping->ask.index, place);
+      keep(launcher, execution, admission->ask.index, place);
   }
   executions_stop_filling(&launcher->executions, execution);
 }
