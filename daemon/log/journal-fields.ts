@@ -77,7 +77,7 @@ function messageOf(line: Readonly<Record<string, unknown>>): string {
     if (BASE.has(key) || value === null || value === undefined) return []
     return [`${key} ${sayValue(value)}`]
   })
-  const text = [String(line.msg ?? ''), ...(rest.length === 0 ? [] : [`(${rest.join(', ')})`])].join(' ')
+  const text = [textOf(line.msg ?? ''), ...(rest.length === 0 ? [] : [`(${rest.join(', ')})`])].join(' ')
   return oneLine(text).slice(0, MAX_MESSAGE)
 }
 
@@ -86,7 +86,12 @@ function sayValue(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value)
   const { code, message } = value as { code?: unknown; message?: unknown }
   if (message === undefined) return JSON.stringify(value)
-  return code === undefined ? String(message) : `${code}: ${message}`
+  return code === undefined ? textOf(message) : `${textOf(code)}: ${textOf(message)}`
+}
+
+/** Not by String(), which throws for an object with a `toString` that is none. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '')
 }
 
 /** For a reader a message is one line, and nothing in it moves the cursor. */

@@ -29,9 +29,17 @@ test('a name that is not ours is a mistake of ours', () => {
 })
 
 test('any line of the log is an entry: one message of one line, a priority, fields that are bounded', () => {
+  const odd = fc.constantFrom(
+    ...[
+      { toString: 1 },
+      { code: 'x', message: { toString: null } },
+      { code: { valueOf: 0, toString: 0 }, message: '' },
+    ],
+  )
+  const value = fc.oneof(fc.jsonValue({ maxDepth: 3 }), odd, fc.array(odd))
   const key = fc.oneof(fc.string(), fc.constantFrom('executionId', 'reasons', 'event', 'level', 'msg', 'err'))
   fc.assert(
-    fc.property(fc.dictionary(key, fc.jsonValue({ maxDepth: 3 })), line => {
+    fc.property(fc.dictionary(key, value), line => {
       const read = readJournalEntry(journalEntry(journalFields(line)))
       const named = (name: string) => read.filter(([found]) => found === name)
       expect(named('MESSAGE')).toHaveLength(1)
