@@ -1,11 +1,13 @@
 import type { Logger } from 'pino'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
-import { endMessage, lostEnd } from './execution-end.ts'
+import { DeniedError } from './core.ts'
+import { endMessage, lostEnd, neverStarted } from './execution-end.ts'
 import { recordEnd } from './execution-entries.ts'
 import type { ExecutionRegistry } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
 import type { LaunchEnded, LauncherClient } from './launcher/client.ts'
-import { type Recorder, rfc3339 } from './recorder.ts'
+import { LauncherError } from './launcher/error.ts'
+import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
 import type { RecordedStreams } from './stream-digests.ts'
 
 export interface EndingsOptions {
@@ -17,6 +19,9 @@ export interface EndingsOptions {
   readonly wallMs: () => number
   readonly log: Logger
 }
+
+/** How long the launcher has to say how something ended that was never let run, in milliseconds. */
+const NOT_STARTED_MS = 2000
 
 interface Waiting {
   /** Entry of its permit. */
@@ -111,8 +116,38 @@ export class Endings {
     return message
   }
 
+  /**
+   * Something went wrong between a permit and the first instruction; the launcher has been told to let go.
+   *
+   * @param ended the end, if the launcher tells of one
+   * @returns what its caller is told, where the launcher is the reason; null where whoever asks says it himself
+   */
+  async notStarted(
+    executionId: string,
+    error: unknown,
+    ended: Promise<LaunchEnded>,
+  ): Promise<ExecutionEndInput | null> {
+    const { launcher, bootNs, log } = this.#o
+    const reason = error instanceof LauncherError || error instanceof DeniedError ? error : null
+    log.warn(
+      { event: 'execution-not-started', executionId, reason: reason?.code ?? 'INTERNAL', err: error },
+      'not started',
+    )
+    // Of one that never had a process the launcher tells nothing.
+    const patienceMs = launcher.knows(executionId) ? NOT_STARTED_MS : 0
+    const settled = await Promise.race([
+      ended,
+      new Promise<null>(resolve => setTimeout(resolve, patienceMs, null)),
+    ])
+    const end = settled ?? neverStarted(executionId, bootNs(), !launcher.knows(executionId))
+    if (!end.confirmedDead) this.#recordLate(executionId, ended)
+    const why = reason === null ? '' : recordedReason(reason).message
+    const message = await this.conclude(executionId, end, why)
+    return reason instanceof LauncherError ? message : null
+  }
+
   /** A launcher that takes long over an end tells of it all the same. */
-  recordLate(executionId: string, ended: Promise<LaunchEnded>): void {
+  #recordLate(executionId: string, ended: Promise<LaunchEnded>): void {
     const waiting = this.#waiting.get(executionId)
     if (waiting === undefined) return
     waiting.late = true

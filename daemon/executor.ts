@@ -5,7 +5,6 @@ import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.
 import { Controls } from './controls.ts'
 import { type Caller, DeniedError, type ExecuteStreams, StartingError } from './core.ts'
 import { Endings } from './endings.ts'
-import { neverStarted } from './execution-end.ts'
 import { recordStart } from './execution-entries.ts'
 import { type ExecutionRegistry, isLetRun } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
@@ -13,7 +12,6 @@ import { attachDigest, newAttachToken } from './hand-over/attach-token.ts'
 import { ATTACH_MS, Attachments, untilOver } from './hand-over/attachments.ts'
 import type { KeptExecution } from './hand-over/kept.ts'
 import type { History } from './history/history.ts'
-import { isRevoked } from './is-revoked.ts'
 import { lookOnceMore } from './last-look.ts'
 import type { LaunchEnded, LauncherClient, Prepared } from './launcher/client.ts'
 import { LauncherError } from './launcher/error.ts'
@@ -22,7 +20,8 @@ import { makeReady } from './make-ready.ts'
 import type { OutputTails } from './output-tails.ts'
 import type { OwnSocket, OwnSocketOf } from './own-socket.ts'
 import type { Decided, Permit, RunPermit } from './permit.ts'
-import { type Recorder, recordedReason, rfc3339 } from './recorder.ts'
+import { type Recorder, rfc3339 } from './recorder.ts'
+import { revokedOf } from './revoked.ts'
 import { type DetachedStreams, Running, type RunningOptions } from './running.ts'
 import { StreamDigests } from './stream-digests.ts'
 import { tellStarted } from './tell-started.ts'
@@ -167,7 +166,7 @@ export class Executor {
         throw error
       }
       this.#o.launcher.abandon(executionId)
-      const failed = await this.#notStarted(executionId, error, ended)
+      const failed = await this.endings.notStarted(executionId, error, ended)
       if (error instanceof DeniedError) throw error
       if (failed !== null) return failed
       throw error
@@ -294,16 +293,7 @@ export class Executor {
   /** Ends whatever these revocations (by default those in force) hit now, with all that descends from it. Returns the ids. */
   endRevoked(revocations: RevocationSet = this.#o.history.revocations): string[] {
     const { registry, history } = this.#o
-    const live = registry.live()
-    const policyDigest = history.policy?.digest ?? null
-    const hit = new Set(
-      live.filter(execution => isRevoked(execution, revocations, policyDigest)).map(it => it.executionId),
-    )
-    // A parent that has ended may be the one that is named.
-    const ending = live
-      .map(({ executionId }) => ({ executionId, line: registry.lineOf(executionId) }))
-      .filter(({ line }) => line.some(id => hit.has(id) || revocations.has('execution', id)))
-      .map(({ executionId }) => executionId)
+    const ending = revokedOf(registry, revocations, history.policy?.digest ?? null)
     for (const executionId of ending) this.kill(executionId, 'REVOKED')
     return ending
   }
@@ -386,30 +376,5 @@ export class Executor {
     if (state === 'PREPARING' || state === 'KEPT') registry.update(executionId, { state: 'RUNNING' })
     if (!startedTime) registry.update(executionId, { startedTime: rfc3339(wallMs()) })
     return running
-  }
-
-  /** Something went wrong between the permit and the first instruction. The launcher has been told to let go. */
-  async #notStarted(
-    executionId: string,
-    error: unknown,
-    ended: Promise<LaunchEnded>,
-  ): Promise<ExecutionEndInput | null> {
-    const reason = error instanceof LauncherError || error instanceof DeniedError ? error : null
-    this.#o.log.warn(
-      { event: 'execution-not-started', executionId, reason: reason?.code ?? 'INTERNAL', err: error },
-      'not started',
-    )
-    // Of one that never had a process the launcher tells nothing.
-    const patienceMs = this.#o.launcher.knows(executionId) ? 2000 : 0
-    const settled = await Promise.race([
-      ended,
-      new Promise<null>(resolve => setTimeout(resolve, patienceMs, null)),
-    ])
-    const confirmedDead = !this.#o.launcher.knows(executionId)
-    const end = settled ?? neverStarted(executionId, this.#o.bootNs(), confirmedDead)
-    if (!end.confirmedDead) this.endings.recordLate(executionId, ended)
-    const why = reason === null ? '' : recordedReason(reason).message
-    const message = await this.endings.conclude(executionId, end, why)
-    return reason instanceof LauncherError ? message : null
   }
 }
