@@ -1,4 +1,4 @@
-import { equal, match, notEqual, ok } from 'node:assert/strict'
+import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { attestedAnew, exportLineage, until } from '../governed.ts'
@@ -8,7 +8,7 @@ import { newerPackage } from '../newer-package.ts'
 import type { Bench } from './bench.ts'
 import { sinceStart } from './cycles.ts'
 import { dpkg } from './install.ts'
-import { governed, nothingGoverned, permitLong, startLong } from './long-run.ts'
+import { governedPids, nothingGoverned, permitLong, startLong } from './long-run.ts'
 import { acceptScripts } from './upgrade-values.ts'
 import { verified } from './verified.ts'
 
@@ -90,10 +90,10 @@ async function otherLauncher(bench: Bench, guest: Guest): Promise<void> {
     'an upgrade with another launcher ends nothing that runs, and says how to finish',
     async () => {
       await startLong(guest)
-      const before = await mainPids(guest)
+      const [before, running] = [await mainPids(guest), await governedPids(guest)]
       match(await dpkg(guest, '-i /root/newer.deb'), /nothing was restarted[\s\S]*ends 1 executions/)
       equal(await mainPids(guest), before)
-      equal(await governed(guest), 1)
+      deepEqual(await governedPids(guest), running)
       await until(guest, 'ATTESTED')
     },
   )
