@@ -21,7 +21,7 @@ const ARGUMENTS = ['long', '0', '3600'] as const
 
 /** Signs an artifact of any number of uses for a run that takes its time. */
 export async function permitLong(bench: Bench, guest: Guest): Promise<void> {
-  await guest.put('/run/long.artifact.json', await issueGreet(bench, 'long', ARGUMENTS, 'any'))
+  await guest.put('/run/long.artifact.json', await issueGreet(bench, `long-${Date.now()}`, ARGUMENTS, 'any'))
 }
 
 /** Starts one as an ordinary user, and waits until it has said its word: before that a process of its user may be one that makes it ready. */

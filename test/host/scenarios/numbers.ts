@@ -8,6 +8,8 @@ import { mainPid } from './long-run.ts'
 const MEGABYTE = 1_000_000
 const MOST_PACKAGE = 60 * MEGABYTE
 const MOST_RESIDENT = 130 * MEGABYTE
+/** attestation.cycle_seconds as shipped; the other scenarios have a shorter one. */
+const CYCLE_SECONDS = 10
 /** What is idle is idle for so long. */
 const IDLE_SECONDS = 60
 /** USER_HZ of every Linux. */
@@ -19,6 +21,11 @@ const MOST_EXPOSED = { 'writd.service': 1.0, 'writ-launchd.service': 9.0 } as co
 export async function numbers({ steps, machine, deb }: Bench): Promise<void> {
   const guest = await steps.boot('the host boots again', () => machine.boot())
   await steps.step('and is ATTESTED', () => until(guest, 'ATTESTED'))
+  await steps.step('its cycle is as shipped', async () => {
+    await guest.ok(`sed -i 's/^cycle_seconds = .*/cycle_seconds = ${CYCLE_SECONDS}/' /etc/writ/writd.toml`)
+    await guest.ok('systemctl restart writd.service', { timeoutMs: 300_000 })
+    await until(guest, 'ATTESTED')
+  })
   await steps.step(`the package has at most ${MOST_PACKAGE / MEGABYTE} MB`, async () => {
     const { size } = statSync(deb)
     console.log(`           measured: package ${(size / MEGABYTE).toFixed(1)} MB`)
@@ -30,7 +37,7 @@ export async function numbers({ steps, machine, deb }: Bench): Promise<void> {
     const after = await used(guest)
     const percent = (100 * (after.ticks - before.ticks)) / TICKS_PER_SECOND / IDLE_SECONDS
     console.log(
-      `           measured: writd ${(after.resident / MEGABYTE).toFixed(1)} MB resident, ${percent.toFixed(1)} % of an emulated processor at a cycle of 2 s`,
+      `           measured: writd ${(after.resident / MEGABYTE).toFixed(1)} MB resident, ${percent.toFixed(1)} % of an emulated processor at a cycle of ${CYCLE_SECONDS} s`,
     )
     ok(after.resident <= MOST_RESIDENT, `${after.resident} bytes`)
   })
