@@ -8,8 +8,9 @@ import { SHIPPED_FILES } from '../../encoding/shipped.ts'
 import { bundle, CHECKOUT, ENTRIES, type Program } from './bundle.ts'
 
 /**
- * What Node is started with, whoever starts it. The megabyte of V8's young generation is explained in /writd. The budget is that of authorization/policy/cedar.ts: flags that change later would make what was compiled useless. SIGUSR1 would
- * open a debugger to whoever may send it. OpenSSL's configuration can name modules to load.
+ * What Node is started with, whoever starts it. The script writd of the checkout says why V8's young generation has one megabyte. The budget is that
+ * of authorization/policy/cedar.ts: flags that change later would make what was compiled useless. SIGUSR1 would open a debugger to whoever may
+ * send it. OpenSSL's configuration can name modules to load.
  */
 const V8_FLAGS = ['--max-semi-space-size=1', '--wasm-tiering-budget=500000000']
 const NODE_FLAGS = ['--disable-sigusr1', '--openssl-config=/dev/null']
