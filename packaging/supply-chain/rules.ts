@@ -67,14 +67,23 @@ export function versionFaults({ dependencies, devDependencies, optionalDependenc
     .map(([name, version]) => `package.json: ${name} is asked for as ${version}, which is not one version`)
 }
 
-/** What is wrong with npm's settings: scripts of packages have to be off. Of a setting that is there twice npm takes the last. */
+/**
+ * What is wrong with npm's settings: scripts of packages have to be off. Of a setting that is there twice npm takes the last. What npm takes for a
+ * setting besides (keys in quotes, lists, sections) is refused, not understood.
+ */
 export function settingFaults(npmrc: string): string[] {
   const wanted = { 'ignore-scripts': 'true', 'omit-lockfile-registry-resolved': 'true' }
-  const lines = npmrc.split('\n').map(line => line.replace(/[#;].*/, '').split('='))
-  const settings = new Map(lines.map(([key = '', ...value]) => [key.trim(), value.join('=').trim()]))
-  return Object.entries(wanted)
-    .filter(([key, value]) => settings.get(key) !== value)
-    .map(([key, value]) => `.npmrc: ${key}=${value} is missing, or taken back`)
+  const lines = npmrc.split('\n').filter(line => !/^\s*(?:[#;].*)?$/.test(line))
+  const pairs = lines.map(line => /^([a-z-]+)=([\w./:-]+)$/.exec(line))
+  const settings = new Map(pairs.flatMap(pair => (pair === null ? [] : [[pair[1], pair[2]] as const])))
+  return [
+    ...lines
+      .filter((_, i) => pairs[i] === null)
+      .map(line => `.npmrc: ${JSON.stringify(line)} is in a form that is not read here`),
+    ...Object.entries(wanted)
+      .filter(([key, value]) => settings.get(key) !== value)
+      .map(([key, value]) => `.npmrc: ${key}=${value} is missing, or taken back`),
+  ]
 }
 
 /** Events at which words or code of a stranger meet a token or secrets. */
@@ -101,13 +110,18 @@ export function workflowFaults(name: string, text: string): string[] {
   const keys = (key: string) =>
     [...words.matchAll(new RegExp(`(?<![\\w.-])["']?${key}["']?\\s*:`, 'g'))].length
   if (keys('uses') !== uses.length) faults.push('names an action in a form that is not read here')
+  // YAML breaks lines at these, too: what follows one in a comment is none.
+  if (/[\r\x85\u2028\u2029]/.test(text)) faults.push('breaks lines in a way that is not read here')
   if (/^[\s-]*\?(?:\s|$)/m.test(words) || /"[^"\n]*\\[^"\n]*"\s*:/.test(words))
     faults.push('has keys in a form that is not read here')
-  if (keys('permissions') !== 1 || !/^permissions:\n {2}contents: read\n(?! )/m.test(words))
+  if (/\\[xuU]/.test(words)) faults.push('has escapes, which are not read here')
+  if (keys('permissions') !== 1 || !/^permissions:\n {2}contents: read\n(?!(?:\s*\n)? )/m.test(words))
     faults.push('its token can do more than read')
-  const put = lines.flatMap(line =>
-    GROUP.test(line) ? [] : [...line.matchAll(/\$\{\{(.*?)(?:\}\}|$)/g)].map(([, what = '']) => what),
-  )
+  // In comments, too: in a script they are text like any other. One that goes on in the next line is not known to be harmless.
+  const put = text
+    .split('\n')
+    .flatMap(line => (GROUP.test(line) ? [] : [...line.matchAll(/\$\{\{(.*?)(\}\}|$)/g)]))
+    .map(([, what = '', end]) => (end === '' ? '' : what))
   if (STRANGE_EVENTS.test(words) || put.some(what => !HARMLESS.test(what)))
     faults.push('runs words of a stranger')
   return faults.map(fault => `${name}: ${fault}`)

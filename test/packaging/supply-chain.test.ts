@@ -64,8 +64,14 @@ describe('what comes from others', () => {
     expect(settingFaults('ignore-scripts=false\n')).toHaveLength(2)
     const off = 'omit-lockfile-registry-resolved=true\nignore-scripts=true\n'
     expect(settingFaults(off)).toEqual([])
-    for (const more of ['ignore-scripts=false', ' ignore-scripts = false ; really', 'ignore-scripts='])
-      expect(settingFaults(`${off}${more}\n`)).toHaveLength(1)
+    for (const more of [
+      ...['ignore-scripts=false', ' ignore-scripts = false ; really', 'ignore-scripts='],
+      ...['"ignore-scripts"=false', 'ignore-scripts[]=false', 'ignore-scripts', 'ignore-scripts=${OFF}'],
+    ])
+      expect(settingFaults(`${off}${more}\n`), more).toHaveLength(1)
+    // Below a section npm takes it for a part of that.
+    expect(settingFaults(`[x]\n${off}`)).toHaveLength(1)
+    expect(settingFaults(`# why\n\n; that\n${off}`)).toEqual([])
     const workflow = (step: string) =>
       `permissions:\n  contents: read\njobs:\n  a:\n    steps:\n      - uses: ${step}\n`
     const hash = 'a'.repeat(40)
@@ -87,6 +93,7 @@ describe('what comes from others', () => {
       ['an action by a long key', `${good}      - ? uses\n        : a/b@v1\n`],
       ['a job with more rights', good.replace('  a:\n', '  a:\n    permissions: write-all\n')],
       ['a job with rights in braces', good.replace('  a:\n', '  a: { permissions: { contents: write } }\n')],
+      ['more rights after an empty line', good.replace('read\n', 'read\n\n \n  actions: write\n')],
       ['a second set of rights', `${good}permissions: write-all\n`],
       ...[
         'github.event.issue.title',
@@ -97,6 +104,16 @@ describe('what comes from others', () => {
       ].map((what): [string, string] => [what, `${good}      - run: echo \${{ ${what} }}\n`]),
       ['a branch in a command', `${good}      - run: echo \${{ github.ref }}\n`],
       ['words over lines', `${good}      - run: echo \${{\n        github.head_ref }}\n`],
+      [
+        'words over lines, the first harmless',
+        `${good}      - run: echo \${{ github.sha\n        || github.head_ref }}\n`,
+      ],
+      [
+        "words in a script's comment",
+        `${good}      - run: |\n          # \${{ github.event.pull_request.body }}\n`,
+      ],
+      ['a line of another kind in a comment', `# \r      - uses: a/b@v1\n${good}`],
+      ['an event by an escape', `on: ["pull_request\\u005ftarget"]\n${good}`],
       ['an event of strangers', `on: [workflow_run]\n${good}`],
     ]
     expect(workflowFaults('ci.yml', good)).toEqual([])
