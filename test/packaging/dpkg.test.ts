@@ -74,13 +74,23 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
       expect(no.stdout + no.stderr).toContain('Restart the Writ launcher, and end 3 executions?')
       expect(no.status).toBe(0)
       expect(host.invoked()).toEqual([])
+      // The socket that runs is still the first one's.
       const yes = host.install({ ...next, version: '1.2' }, { ...asked, input: 'yes\n' })
       expect(yes.status).toBe(0)
-      expect(host.invoked()).toEqual(['try-restart writd.service writ-launchd.service'])
+      expect(host.invoked()).toEqual(['try-restart writd.socket writd.service writ-launchd.service'])
       // An answer is no answer to the next question.
       await host.startLauncher(1)
       expect(host.install({ version: '1.3' }).stderr).toContain('ends 1 executions')
       expect(host.invoked()).toEqual([])
+    })
+
+    test('leaves a socket alone that somebody has restarted after the answer was no', async () => {
+      await host.startLauncher(1)
+      expect(host.install(next)).toMatchObject({ status: 0 })
+      host.sh('echo \'case "$*" in *ActiveEnterTimestamp*) echo @9999999999 ;; esac\' >>/run/stubs/systemctl')
+      await host.startLauncher(0)
+      expect(host.install({ ...next, version: '1.2' })).toMatchObject({ status: 0 })
+      expect(host.invoked()).toEqual(['try-restart writd.service'])
     })
 
     test('takes an answer that was given beforehand', async () => {
@@ -178,6 +188,26 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
         said: expect.stringContaining('are gone, as was answered'),
       })
       expect(host.sh('ls -A /var/lib/writ/')).toBe('')
+    })
+
+    test('that cannot ask, because debconf does not answer, fails and takes nothing of it', () => {
+      fill()
+      const locked = host.run(['flock', '/var/cache/debconf/config.dat', 'dpkg', '--purge', 'writ'])
+      expect(locked.status).toBe(1)
+      expect(left()).toEqual(expect.arrayContaining([...ALL, ...LINEAGE]))
+      expect(host.dpkg(['--purge', 'writ'])).toMatchObject({ status: 0 })
+      expect(left()).toEqual(expect.arrayContaining([...ALL, ...LINEAGE]))
+    })
+
+    test('that is told yes takes the secrets also where they are behind a link', () => {
+      fill()
+      host.sh('mv /etc/writ/credentials /run/secrets && ln -s /run/secrets /etc/writ/credentials')
+      const { status } = host.dpkg(['--purge', 'writ'], {
+        env: { DEBIAN_FRONTEND: 'teletype' },
+        input: 'yes\n',
+      })
+      expect(status).toBe(0)
+      expect(host.sh('ls -A /run/secrets')).toBe('')
     })
 
     test('says what the setup has changed of the host, and how it is taken back', () => {
@@ -310,6 +340,36 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
       expect(host.invoked()[1]).toMatch(/^start .*writd.service$/)
     })
   })
+
+  test("a removal empties the launcher's store, which may be a disk of its own", () => {
+    host.sh(
+      'mkdir -p /var/cache/writ-store; mount -t tmpfs tmpfs /var/cache/writ-store; echo x >/var/cache/writ-store/x',
+    )
+    expect(host.dpkg(['--remove', 'writ'])).toMatchObject({ status: 0, stderr: '' })
+    expect(host.sh('ls -A /var/cache/writ-store')).toBe('')
+    host.sh('umount /var/cache/writ-store')
+    expect(host.install({ version: '1.0' })).toMatchObject({ status: 0 })
+    expect(host.dpkg(['--remove', 'writ'])).toMatchObject({ status: 0 })
+    expect(host.sh('ls -d /var/cache/writ-store 2>/dev/null || true')).toBe('')
+  })
+
+  test.each([
+    ['fails', 'exit 1', 1, '1.1'],
+    // debconf tells dpkg of a status, and of no signal.
+    ['is killed', 'kill -KILL $PPID', 0, '1.2'],
+  ])(
+    'an upgrade whose script %s restarts nothing, and the next one finishes it',
+    async (_, how, status, next) => {
+      await host.startLauncher(1)
+      host.sh(`printf '#!/bin/sh\\n${how}\\n' >/run/stubs/systemd-tmpfiles`)
+      expect(host.install({ version: '1.1', socket: SOCKET_CHANGED })).toMatchObject({ status })
+      expect(host.invoked()).toEqual([])
+      host.sh("printf '#!/bin/sh\\n' >/run/stubs/systemd-tmpfiles")
+      expect(host.install({ version: next, socket: SOCKET_CHANGED })).toMatchObject({ status: 0 })
+      expect(host.invoked()).toEqual(['try-restart writd.socket writd.service'])
+      expect(host.sh('ls -d /run/writ-upgrade 2>/dev/null || true')).toBe('')
+    },
+  )
 
   test('a failed upgrade changes nothing that runs', async () => {
     await host.startLauncher(1)

@@ -66,7 +66,7 @@ describe('what comes from others', () => {
     expect(settingFaults(off)).toEqual([])
     for (const more of [
       ...['ignore-scripts=false', ' ignore-scripts = false ; really', 'ignore-scripts='],
-      ...['"ignore-scripts"=false', 'ignore-scripts[]=false', 'ignore-scripts', 'ignore-scripts=${OFF}'],
+      ...['"ignore-scripts"=false', 'ignore-scripts[]=false', 'ignore-scripts', 'ignore-scripts=$' + '{OFF}'],
     ])
       expect(settingFaults(`${off}${more}\n`), more).toHaveLength(1)
     // Below a section npm takes it for a part of that.
