@@ -199,7 +199,7 @@ export class Executor {
    *
    * @param adopted what the launcher gave for it
    * @param detached what a detached one will be connected to; null for any other
-   * @throws what `detached` throws; it ends then, because nobody would take what it writes
+   * @throws what `detached` throws, or the opening of its own socket; it ends then, because nobody would take what it writes
    */
   async goOn(
     { executionId, terms, kept }: KeptExecution,
@@ -216,13 +216,22 @@ export class Executor {
       isOver = true
       return this.endings.conclude(executionId, end)
     })
-    const streams = await detached.catch((error: unknown) => {
+    let streams: DetachedStreams | null = null
+    let socket: OwnSocket | null
+    try {
+      streams = await detached
+      socket = await this.#openSocket(executionId, adopted)
+    } catch (error) {
       this.kill(executionId, 'DAEMON')
       adopted.release()
-      void over.finally(() => this.#leave(executionId, null))
+      adopted.socket?.destroy()
+      void over.then(end => {
+        this.attachments.ended(executionId, end, null)
+        this.#leave(executionId, null)
+        return streams?.over()
+      })
       throw error
-    })
-    const socket = await this.#openSocket(executionId, adopted)
+    }
     const { pid, uid, cgroup } = adopted
     this.#o.registry.update(executionId, { pid, uid, cgroup, epoch })
     const running = this.#isRunning({

@@ -1,15 +1,18 @@
+import { closeSync, openSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { attachDigest, newAttachToken } from '../../../daemon/hand-over/attach-token.ts'
 import type { KeptExecution } from '../../../daemon/hand-over/kept.ts'
 import { rebuild } from '../../../daemon/hand-over/rebuild.ts'
 import type { OpenExecution } from '../../../daemon/history/history.ts'
 import type { LauncherClient } from '../../../daemon/launcher/client.ts'
 import { LauncherError } from '../../../daemon/launcher/error.ts'
+import { HeldDescriptor } from '../../../daemon/launcher/held-descriptor.ts'
 import { Renewals } from '../../../daemon/renewals.ts'
 import type { DetachedStreams } from '../../../daemon/running.ts'
 import type { LineageEvent } from '../../../lineage/index.ts'
 import { policyEnvelope } from '../../authorization/scenario.ts'
 import { FORBID_ALL, running } from '../support/executions.ts'
-import { ofType, silent, world } from '../support/world.ts'
+import { ofType, silent, streams, world } from '../support/world.ts'
 
 const ATTACH_MS = 100
 const DEADLINES = { expiryNs: null, runTimeNs: null, maxEvidenceAgeNs: 1n } as never
@@ -32,7 +35,13 @@ async function handedOver(): Promise<KeptExecution> {
 async function next(...given: (KeptExecution | (() => Promise<DetachedStreams>))[]) {
   const executions = given.filter(it => typeof it !== 'function')
   const detached = given.find(it => typeof it === 'function') ?? (async () => null)
-  const w = await world({ attachMs: ATTACH_MS })
+  const w = await world({
+    attachMs: ATTACH_MS,
+    openSocket: async ({ descriptor }) => {
+      closeSync(descriptor)
+      throw new Error('EMFILE')
+    },
+  })
   w.gate.close('STALE', [])
   let during: (event: LineageEvent) => void | Promise<void> = () => undefined
   const recorder = {
@@ -220,10 +229,35 @@ describe('what was handed over', () => {
     test('ends when its files cannot be gone on with', async () => {
       const { ready, detached } = files()
       const { w, attest, steps } = await next(detached, await handedOver())
+      const socket = new HeldDescriptor(openSync('/dev/null', 'r'))
+      w.launcher.socket = socket
       ready.reject(new Error('EIO'))
       await attest()
       expect(steps).toEqual([`adopt ${w.gate.snapshot().epoch}`, 'kill DAEMON'])
+      expect(socket.take()).toBeNull()
     })
+  })
+
+  test('ends when nobody can serve on its own socket: its caller hears of it, and nothing stays open', async () => {
+    const token = newAttachToken()
+    const it = await handedOver()
+    const { w, id, attest, steps, state } = await next({
+      ...it,
+      kept: { ...it.kept, attach: attachDigest(token) },
+    })
+    const socket = new HeldDescriptor(openSync('/dev/null', 'r'))
+    w.launcher.socket = socket
+    const hears = w.executor.attachments.attach(
+      { executionId: id, token },
+      { ...streams(), attached: async () => undefined },
+      new AbortController().signal,
+    )
+    await attest()
+    expect(steps).toEqual([`adopt ${w.gate.snapshot().epoch}`, 'kill DAEMON'])
+    expect(socket.take()).toBeNull()
+    w.launcher.end(id, { cause: 'DAEMON', signal: 9 })
+    expect(await hears).toMatchObject({ cause: 'END_CAUSE_SHUTDOWN' })
+    await expect.poll(() => [state(), w.executor.endings.has(id)]).toEqual(['ENDED', false])
   })
 
   test('ends with a lapse of this run too: it belongs to none of its epochs', async () => {

@@ -17,6 +17,7 @@ import type { LaunchEnded, LauncherClient, LaunchOrder, Prepared } from '../../.
 import type { Adopted, OpenDescriptors, Released } from '../../../daemon/launcher/types.ts'
 import { LeasePage } from '../../../daemon/native.ts'
 import { OutputTails } from '../../../daemon/output-tails.ts'
+import type { OwnSocket, OwnSocketOf } from '../../../daemon/own-socket.ts'
 import { Recorder } from '../../../daemon/recorder.ts'
 import type { SubjectStage } from '../../../daemon/subject-stage.ts'
 import { WallClock } from '../../../daemon/wall-clock.ts'
@@ -112,6 +113,10 @@ export class StepLauncher extends EventEmitter {
   at: Partial<Record<Step, (id: string) => void | Promise<void>>> = {}
   readonly live = new Set<string>()
   features: { readonly features: readonly string[] } = { features: ['keep'] }
+  /** Numbers that it was to remember. */
+  readonly noted: number[] = []
+  /** The own socket of what is prepared or adopted. */
+  socket: Prepared['socket'] = null
   /** What had been read and not been given on when streams are let go of. */
   rest: Pick<Released, 'stdout' | 'stderr'> = { stdout: [], stderr: [] }
 
@@ -135,12 +140,12 @@ export class StepLauncher extends EventEmitter {
   }
 
   #prepared(): Prepared {
-    const { stdin, stdout, stderr } = this
+    const { stdin, stdout, stderr, socket } = this
     const descriptors = () => ({})
     const release = () => ({ stdinBytes: 7, inputEnded: false, ...this.rest })
     return {
       ...{ pid: 77, uid: 70_001, cgroup: '/writ/x', stdin, stdout, stderr },
-      ...{ resize: null, socket: null, descriptors, release },
+      ...{ resize: null, socket, descriptors, release },
     }
   }
 
@@ -169,7 +174,9 @@ export class StepLauncher extends EventEmitter {
     await this.at.keep?.(executionId)
   }
 
-  note(): void {}
+  note(_: string, number: number): void {
+    this.noted.push(number)
+  }
 
   async leave(): Promise<void> {
     this.steps.push('leave')
@@ -228,6 +235,7 @@ export async function world(
     maxOutputBytes?: number
     attachMs?: number
     programs?: Pick<CallerPrograms, 'of'>
+    openSocket?: (execution: OwnSocketOf) => Promise<OwnSocket>
   } = {},
 ) {
   const dir = temporaryDirectory()
@@ -284,10 +292,9 @@ export async function world(
     maxEvidenceAgeNs: MAX_AGE_NS,
     maxOutputBytes: options.maxOutputBytes ?? 1 << 20,
     ...(options.attachMs !== undefined && { attachMs: options.attachMs }),
-    openSocket: async ({ descriptor }) => ({
-      close: () => closeSync(descriptor),
-      descriptor: () => descriptor,
-    }),
+    openSocket:
+      options.openSocket ??
+      (async ({ descriptor }) => ({ close: () => closeSync(descriptor), descriptor: () => descriptor })),
     mayBeKept: () => undefined,
     outlivesCrash: () => false,
   })
