@@ -53,8 +53,11 @@ export class Leaving {
   runs(running: Running): void {
     const { log } = this.#o
     const { executionId } = running
-    if (!this.outlivesCrash(running)) return
-    running.rememberOutput(bytes => this.#o.launcher.note(executionId, bytes))
+    const outlives = this.outlivesCrash(running)
+    // Since its first crash nothing but that number counts its output, whatever is configured now.
+    if (outlives || running.before.outputBytes === null)
+      running.rememberOutput(bytes => this.#o.launcher.note(executionId, bytes))
+    if (!outlives) return
     const keep = async () => {
       await this.#record(running, 'crash', null)
       await this.keepOverCrash(executionId)
@@ -194,7 +197,7 @@ export class Leaving {
       type: 'hand-over',
       ...{ executionId, decision: Number(decision), over, attach: running.attach },
       ...{ stdinBytes: carried?.stdinBytes ?? null, outputBytes: carried?.outputBytes ?? null },
-      inputEnded: carried?.inputEnded ?? false,
+      inputEnded: carried?.inputEnded ?? running.before.inputEnded,
       children: running.isParent ? { started: childrenStarted, lastMinute: childrenLastMinute } : null,
     })
   }

@@ -5,6 +5,7 @@ import { Leaving } from '../../../daemon/hand-over/leave.ts'
 import type { LauncherClient } from '../../../daemon/launcher/client.ts'
 import { LauncherError } from '../../../daemon/launcher/error.ts'
 import type { DaemonParts } from '../../../daemon/parts.ts'
+import type { Carried } from '../../../daemon/running.ts'
 import type { LineageEvent } from '../../../lineage/index.ts'
 import { running } from '../support/executions.ts'
 import { ofType, peer, silent, streams, workload, world } from '../support/world.ts'
@@ -219,11 +220,13 @@ describe('a crash of the daemon', () => {
     options: { keepsOverCrash?: boolean },
     given = streams(),
     parent: string | null = null,
+    before: Partial<Carried> = {},
   ) => {
     const it = await leaver(options)
     const { id } = await it.start(given, parent)
     const of = it.w.executor.running.get(id)
     if (of === undefined) throw new Error('it runs')
+    Object.assign(of, { before: { ...of.before, ...before } })
     it.launcher.steps.length = 0
     const entries: string[][] = []
     it.onRecord(() => entries.push([...it.launcher.steps]))
@@ -249,5 +252,27 @@ describe('a crash of the daemon', () => {
   ])('does not leave what %s', async (_, given, parent) => {
     const { outlives, entries, launcher } = await runs({ keepsOverCrash: true }, given, parent)
     expect([outlives, entries, launcher.steps]).toEqual([false, [], []])
+  })
+
+  test.each([true, false])(
+    'has its output counted on by who outlives this one too, once there was one (configured now: %s)',
+    async keepsOverCrash => {
+      const { launcher } = await runs({ keepsOverCrash }, streams(), null, { outputBytes: null })
+      launcher.stdout.write('four')
+      await expect.poll(() => launcher.noted.at(-1)).toBeGreaterThanOrEqual(4)
+    },
+  )
+
+  test('has nobody count output of which the log will say how much it was', async () => {
+    const given = streams()
+    const { launcher } = await runs({}, given)
+    launcher.stdout.write('four')
+    await expect.poll(() => String(Buffer.concat(given.out))).toBe('four')
+    expect(launcher.noted).toEqual([])
+  })
+
+  test('leaves an input that had ended as one that has ended', async () => {
+    const { handOvers } = await runs({ keepsOverCrash: true }, streams(), null, { inputEnded: true })
+    expect(await handOvers()).toMatchObject([{ over: 'crash', inputEnded: true }])
   })
 })
