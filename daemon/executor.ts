@@ -293,9 +293,11 @@ export class Executor {
     if (hit.length > 0)
       this.#o.log.warn({ event: 'lapse', epoch: String(epoch), executions: hit.length }, 'the lease ended')
     for (const execution of hit) {
+      const { executionId, state, terms } = execution
       // That it stands still is told by the launcher.
-      if (hold && execution.terms.onLapse !== 'kill' && isLetRun(execution.state)) continue
-      this.#isEnding(execution.executionId)
+      const mayBeHeld = isLetRun(state) || this.#adopted.has(executionId)
+      if (hold && terms.onLapse !== 'kill' && mayBeHeld) continue
+      this.#isEnding(executionId)
     }
   }
 

@@ -85,8 +85,8 @@ export class Renewals {
     const execution = registry.get(executionId)
     if (execution === undefined) return
     this.#frozen.set(executionId, (this.#frozen.get(executionId) ?? 0) + 1)
-    const { state } = execution
-    if (state === 'PREPARING' || state === 'RUNNING') registry.update(executionId, { state: 'FROZEN' })
+    // What is kept is never frozen: this one is adopted, and is still being connected to its streams.
+    if (execution.state !== 'ENDING') registry.update(executionId, { state: 'FROZEN' })
     log.warn({ event: 'execution-frozen', executionId, cause }, 'execution frozen')
     recorder
       .record({ type: 'freeze', executionId, decision: Number(execution.decisionIndex), cause })

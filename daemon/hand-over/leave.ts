@@ -51,13 +51,14 @@ export class Leaving {
    * how many there have been.
    */
   runs(running: Running): void {
-    const { log } = this.#o
+    const { registry, log } = this.#o
     const { executionId } = running
     const outlives = this.outlivesCrash(running)
     // Since its first crash nothing but that number counts its output, whatever is configured now.
     if (outlives || running.before.outputBytes === null)
       running.rememberOutput(bytes => this.#o.launcher.note(executionId, bytes))
-    if (!outlives) return
+    // A lapse may have come before this. The launcher keeps nothing that stands still, and the log is to say the same.
+    if (!outlives || registry.get(executionId)?.state !== 'RUNNING') return
     const keep = async () => {
       await this.#record(running, 'crash', null)
       await this.keepOverCrash(executionId)
@@ -167,12 +168,20 @@ export class Leaving {
 
   /** Lets go of the streams, records that, and tells whoever is connected. */
   async #handOver(executionId: string, running: Running, flushMs: number): Promise<boolean> {
-    const { executor, log } = this.#o
+    const { executor, registry, log } = this.#o
+    // A lapse that came just before LEAVE: the launcher has not kept it, and the log is to say the same.
+    const isFrozen = registry.get(executionId)?.state === 'FROZEN'
     executor.left(executionId)
-    const carried = await running.letGo(flushMs)
+    const given = await running.letGo(flushMs)
+    const carried = isFrozen ? null : given
     try {
       // What the log does not say was handed over, the next run ends.
       if (carried !== null) await this.#record(running, 'restart', carried)
+      else if (isFrozen)
+        log.warn(
+          { event: 'execution-not-kept', executionId, reason: 'NOT_RUNNING' },
+          'a lapse froze it while it was handed over: the next run ends it',
+        )
       else
         log.warn(
           { event: 'execution-not-kept', executionId, reason: 'OUTPUT_NOT_TAKEN' },

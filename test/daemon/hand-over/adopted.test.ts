@@ -226,6 +226,26 @@ describe('what was handed over', () => {
       expect(await types()).toEqual(['renewal', 'adoption', 'execution-end'])
     })
 
+    test('that a lapse freezes while its files are read is frozen, and goes on with the next evidence', async () => {
+      const { ready, detached } = files()
+      const it = await handedOver()
+      Object.assign(it.permit.decision.terms ?? {}, { onLapse: { freeze: { graceMs: 60_000 } } })
+      const { w, id, attest, renewals, state, types } = await next(detached, it)
+      w.attest()
+      await expect.poll(() => w.launcher.steps).toHaveLength(1)
+      const { epoch } = w.gate.snapshot()
+      w.gate.close('STALE', [])
+      w.executor.lapse(epoch, true)
+      w.launcher.emit('held', { executionId: id, cause: 'LAPSE', bootNs: 0n })
+      ready.resolve()
+      await renewals.settled()
+      expect(state()).toBe('FROZEN')
+      await attest()
+      expect(w.launcher.steps.at(-1)).toBe(`thaw ${w.gate.snapshot().epoch}`)
+      expect(state()).toBe('RUNNING')
+      expect(await types()).toEqual(['renewal', 'adoption', 'freeze', 'renewal', 'thaw'])
+    })
+
     test('ends when its files cannot be gone on with', async () => {
       const { ready, detached } = files()
       const { w, attest, steps } = await next(detached, await handedOver())

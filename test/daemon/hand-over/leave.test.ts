@@ -194,6 +194,15 @@ describe('a daemon that leaves', () => {
     await expect.poll(() => it.told).toEqual(['STARTING'])
   })
 
+  test('does not say that it handed over what a lapse froze before it had left', async () => {
+    const { w, leave, start, launcher, handOvers } = await leaver()
+    const it = await start()
+    launcher.at.leave = () => w.registry.update(it.id, { state: 'FROZEN' })
+    expect(await leave()).toBe(0)
+    expect(await handOvers()).toEqual([])
+    await expect.poll(() => it.told).toEqual(['STARTING'])
+  })
+
   test('gives on what it had read, and counts it', async () => {
     const { leave, start, launcher, handOvers } = await leaver()
     launcher.rest = { stdout: [Buffer.from('re'), Buffer.from('st')], stderr: [Buffer.from('!')] }
@@ -269,6 +278,16 @@ describe('a crash of the daemon', () => {
     launcher.stdout.write('four')
     await expect.poll(() => String(Buffer.concat(given.out))).toBe('four')
     expect(launcher.noted).toEqual([])
+  })
+
+  test('does not leave what a lapse has frozen before that could be written down', async () => {
+    const it = await leaver({ keepsOverCrash: true })
+    const { id } = await it.start()
+    it.w.registry.update(id, { state: 'FROZEN' })
+    const of = it.w.executor.running.get(id)
+    if (of !== undefined) it.leaving.runs(of)
+    expect(await it.leave()).toBe(0)
+    expect(await it.handOvers()).toEqual([])
   })
 
   test('leaves an input that had ended as one that has ended', async () => {
