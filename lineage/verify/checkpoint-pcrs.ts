@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import {
   bindExtraData,
   type EnrolledAk,
@@ -135,12 +136,11 @@ export class CheckpointPcrs {
     if (this.#fault !== undefined) return
     let outcome: Outcome
     try {
-      outcome = claimed ? await this.#judge(checkpoint, after) : 'unclaimed'
+      outcome = claimed ? await this.#outcomeOf(checkpoint, after) : 'unclaimed'
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
       const isGone = error instanceof LineageError && error.code === 'BLOB_ABSENT'
       if (isGone) outcome = 'unknown'
-      else if (error instanceof Mismatch && this.#isDisowned(checkpoint, after)) outcome = 'disowned'
       else {
         const { index } = checkpoint
         this.#fault = `${index === null ? 'the published checkpoint' : `the checkpoint in entry ${index}`}: ${message}`
@@ -149,6 +149,26 @@ export class CheckpointPcrs {
     }
     this.#outcomes[outcome]++
     this.#newest = outcome
+  }
+
+  /** What spares a checkpoint the appraisal after it holds only if that is the one: then the clocks by which it was found are looked at. */
+  async #outcomeOf(checkpoint: AnchoredCheckpoint, after: Appraisal | undefined): Promise<Outcome> {
+    let outcome: Outcome
+    try {
+      outcome = await this.#judge(checkpoint, after)
+    } catch (error) {
+      if (!(error instanceof Mismatch && this.#isDisowned(checkpoint, after))) throw error
+      outcome = 'disowned'
+    }
+    if (outcome === 'beyond' || outcome === 'disowned') await this.#holdClocks(checkpoint, after)
+    return outcome
+  }
+
+  /** Holds what entries say of the clock against their quotes, of all that passed behind a checkpoint up to the one that counts as after it. */
+  async #holdClocks({ size }: AnchoredCheckpoint, after: Appraisal | undefined): Promise<void> {
+    const to = after?.index ?? Number.POSITIVE_INFINITY
+    for (const one of this.#appraisals)
+      if (one.index >= size && one.index <= to && passed(one)) await this.#quoteOf(one)
   }
 
   /** Whether an appraisal behind it has failed, up to the one that it is held against. */
@@ -161,14 +181,14 @@ export class CheckpointPcrs {
     const before = lastPassed(this.#appraisals, size)
     if (before === undefined) throw new Mismatch('the log claims ATTESTED, and no appraisal before it passed')
     const { resetCount } = quote.clock
-    if (before.event.clock?.resetCount !== resetCount) {
+    const appraised = await this.#quoteOf(before)
+    if (appraised.clock.resetCount !== resetCount) {
       if (index === null || this.#claims.some(at => at.start && at.index >= size && at.index < index))
         return 'later'
       throw new Mismatch(
         `the TPM was reset since the appraisal in entry ${before.index}, and the log claims ATTESTED`,
       )
     }
-    const appraised = await this.#quoteOf(before)
     const values = await this.#valuesOf(quote)
     if (isSame(quote, appraised)) {
       if (values !== null) this.#known = { values, resetCount }
@@ -269,7 +289,7 @@ export class CheckpointPcrs {
     return this.#known?.resetCount === clock.resetCount ? [this.#known.values] : []
   }
 
-  /** An appraisal's quote, by the AK and bound to what the appraisal says. */
+  /** An appraisal's quote, by the AK, bound to what the appraisal says, and with the clock that it says. */
   #quoteOf(appraisal: Appraisal): Promise<VerifiedQuote> {
     appraisal.quote ??= this.#readQuote(appraisal)
     return appraisal.quote
@@ -281,9 +301,10 @@ export class CheckpointPcrs {
       attest: await this.#blob(attest),
       signature: await this.#blob(signature),
     }
+    let verified: VerifiedQuote
     try {
       const ak = this.#ak as EnrolledAk
-      return verifyQuote(quote, {
+      verified = verifyQuote(quote, {
         ak,
         extraData: bindExtraData(bindingOf(event)),
         pcrSelection: QUOTED_SELECTION,
@@ -291,6 +312,10 @@ export class CheckpointPcrs {
     } catch (error) {
       throw new Mismatch(`the quote of the appraisal in entry ${index} does not hold: ${String(error)}`)
     }
+    const told = event.clock && { ...event.clock, clock: BigInt(event.clock.clock) }
+    if (!isDeepStrictEqual(told, verified.clock))
+      throw new Mismatch(`the clock of the appraisal in entry ${index} is not the one in its quote`)
+    return verified
   }
 
   /** A checkpoint's PCR values are in the evidence store under the digest that its quote has; null where they were not kept. */
@@ -338,8 +363,8 @@ export class CheckpointPcrs {
 }
 
 /**
- * Whether an appraisal is after a checkpoint in the log, and was quoted after it by the TPM's clock or in another boot. What the entry says of the clock is
- * held against its quote where the evidence is; without a quote it has failed.
+ * Whether an appraisal is after a checkpoint in the log, and was quoted after it by the TPM's clock or in another boot: as the entry says, which is held against
+ * its quote where anything hangs on it. Without a quote it has failed.
  */
 function isAfter({ index, event: { clock } }: Appraisal, { size, quote }: AnchoredCheckpoint): boolean {
   if (index < size) return false

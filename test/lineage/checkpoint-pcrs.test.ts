@@ -183,6 +183,23 @@ describe('the PCRs of checkpoints', () => {
       expect(await pcrsOf(hidden)).toMatch(/^FAILED .*: PCR 10 changed .* does not go through/)
     })
 
+    it('is not beyond what was appraised because the next appraisal says that it was quoted before', async () => {
+      const log = await ToldLog.make()
+      // Whoever writes the log may bind a quote to what it was long ago, where the order of clocks has nothing to say.
+      const { binding } = await log.appraised()
+      await log.attest()
+      const before = log.tpm.pcrs[10] as Buffer
+      measure(log, '/hidden', false)
+      await log.tell()
+      log.tpm.pcrs[10] = before
+      measure(log, '/a')
+      const next = await log.appraised('pass', log.signer, binding)
+      await log.log.append({ ...next, clock: next.clock && { ...next.clock, clock: '1' } })
+      expect(await pcrsOf(log)).toMatch(
+        /^FAILED .*: the clock of the appraisal in entry 4 is not the one in its quote/,
+      )
+    })
+
     it('fails when it goes back', async () => {
       const log = await ToldLog.make()
       measure(log, '/boot')

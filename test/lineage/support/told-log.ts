@@ -103,8 +103,12 @@ export class ToldLog {
     return Number(index)
   }
 
-  /** An appraisal that is bound to the log as it is, but has its entry only when it is appended. */
-  async appraised(verdict: Appraised['verdict'] = 'pass', signer = this.signer): Promise<Appraised> {
+  /** An appraisal that is bound to the log as it is, or to what is given, but has its entry only when it is appended. */
+  async appraised(
+    verdict: Appraised['verdict'] = 'pass',
+    signer = this.signer,
+    bound: Partial<Appraised['binding']> = {},
+  ): Promise<Appraised> {
     this.tpm.clock += 10n
     const { log, tpm } = this
     const { clock, resetCount, restartCount, safe } = tpm
@@ -120,6 +124,7 @@ export class ToldLog {
         lineageRoot: log.rootHash().toString('hex'),
         sessionKeySpkiDigest: digest,
         referenceValuesDigest: digest,
+        ...bound,
       },
       clock: { clock: String(clock), resetCount, restartCount, safe },
       reasons: [],
