@@ -49,7 +49,14 @@ describe('a discrete TPM', () => {
   test('in lockout, or with an owner, says with which command what is done', async () => {
     const lock = (host: FakedHost) =>
       tpm(host, ({ hierarchies }) => ({ hierarchies: { ...hierarchies, inLockout: true } }))
-    expect(await said(lock)).toEqual([expect.stringContaining('--clear-lockout --auth file:-')])
+    const [locked = '', ...more] = await said(lock)
+    expect(more).toEqual([])
+    expect(locked).toMatch(/every 7200 s it forgets one failure.*--clear-lockout --auth file:-/)
+    const forever = await said(host => {
+      lock(host)
+      tpm(host, ({ use }) => ({ use: { ...use, lockout: { ...use.lockout, intervalSeconds: 0 } } }))
+    })
+    expect(forever).toEqual([expect.stringContaining('forgets no failure by itself')])
     // The daemon goes on: nothing of its own counts failures.
     expect(await said(lock, ['error'])).toEqual([])
     const owned = await said(host => {

@@ -166,10 +166,17 @@ async function lookForHolders({ probes }: Host, report: TpmReport): Promise<void
     report.found('TPM_HELD', `${name} (pid ${pid}) has ${path} open`, { where: path })
 }
 
+/** How long one has to wait (TPM 2.0 Part 1, section 19.8: each interval forgets one failure). */
+function lockedFor(intervalSeconds: number): string {
+  return intervalSeconds === 0
+    ? 'the TPM says that it is locked, and forgets no failure by itself'
+    : `the TPM says that it is locked; every ${intervalSeconds} s it forgets one failure`
+}
+
 async function lookAtTpm(host: Host, facts: TpmFacts, report: TpmReport): Promise<void> {
   const where = host.probes.tpm.where
   const { hierarchies, use, banks } = facts
-  if (hierarchies.inLockout) report.found('TPM_LOCKED', 'the TPM says that it is locked', { where })
+  if (hierarchies.inLockout) report.found('TPM_LOCKED', lockedFor(use.lockout.intervalSeconds), { where })
   else if (use.lockout.failures > 0 && use.lockout.failures * 2 >= use.lockout.most)
     report.found(
       'TPM_NEARLY_LOCKED',
