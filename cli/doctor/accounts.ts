@@ -1,5 +1,4 @@
-import { valueIn } from '../probe/index.ts'
-import type { FileProbe } from '../probe/probes.ts'
+import { type FileProbe, type Look, lookFurther, seen, unseen } from '../probe/index.ts'
 
 export interface User {
   readonly name: string
@@ -19,20 +18,30 @@ export interface Accounts {
 
 const ID = /^[0-9]{1,10}$/
 
-export async function readAccounts(files: FileProbe): Promise<Accounts> {
-  return {
-    users: (await lines(files, '/etc/passwd')).flatMap(([name = '', , uid = '', gid = '']) =>
+export async function readAccounts(files: FileProbe): Promise<Look<Accounts>> {
+  const users = await lines(files, '/etc/passwd')
+  const groups = await lines(files, '/etc/group')
+  if (!users.seen) return users
+  if (!groups.seen) return groups
+  return seen({
+    users: users.value.flatMap(([name = '', , uid = '', gid = '']) =>
       ID.test(uid) && ID.test(gid) ? [{ name, uid: Number(uid), gid: Number(gid) }] : [],
     ),
-    groups: (await lines(files, '/etc/group')).flatMap(([name = '', , gid = '', members = '']) =>
+    groups: groups.value.flatMap(([name = '', , gid = '', members = '']) =>
       ID.test(gid) ? [{ name, gid: Number(gid), members: members.split(',').filter(m => m !== '') }] : [],
     ),
-  }
+  })
 }
 
-async function lines(files: FileProbe, path: string): Promise<string[][]> {
-  const bytes = valueIn(await files.read(path))
-  return (bytes?.toString('latin1') ?? '').split('\n').map(line => line.split(':'))
+async function lines(files: FileProbe, path: string): Promise<Look<string[][]>> {
+  const bytes = await files.read(path)
+  if (!bytes.seen) return unseen(bytes.why, `${path}: ${bytes.reason}`, bytes.code)
+  return lookFurther(bytes, text =>
+    text
+      .toString('latin1')
+      .split('\n')
+      .map(line => line.split(':')),
+  )
 }
 
 /** A user's groups: its own, and those that name it. */

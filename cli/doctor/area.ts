@@ -1,4 +1,4 @@
-import type { Unseen } from '../probe/index.ts'
+import type { Look, Unseen } from '../probe/index.ts'
 import type { Host } from './host.ts'
 
 /** What one kind of finding says, wherever it is found. */
@@ -21,7 +21,10 @@ export interface Area<Code extends string = string> {
   readonly findings: Readonly<Record<Code, FindingDefinition>>
   /** Whether a container hides from who is in it what this looks at: what seems to be missing then need not be. */
   readonly hiddenInContainers?: boolean
-  /** Looks, and reports. A code that is neither reported nor skipped is good. Changes nothing on the host. */
+  /**
+   * Looks, and reports. A code that is neither reported nor skipped is good: whatever a code is judged by comes through
+   * {@link AreaReport.need}, or is said otherwise where it was not seen. Changes nothing on the host.
+   */
   look(host: Host, report: AreaReport<Code>): Promise<void>
 }
 
@@ -46,7 +49,6 @@ export interface Finding {
 export class AreaReport<Code extends string = string> {
   readonly #area: Area<Code>
   readonly #found: Finding[] = []
-  readonly #said = new Set<string>()
 
   constructor(area: Area<Code>) {
     this.#area = area
@@ -63,12 +65,19 @@ export class AreaReport<Code extends string = string> {
     this.#add({ code, severity, area: this.#area.name, what, where, why, todo: options.todo ?? todo })
   }
 
-  /** Says that something could not be looked at. What was found of it stands. */
+  /** What the codes are judged by, of what the codes are not checked where it was not seen: null then. */
+  need<T>(codes: readonly Code[], look: Look<T>, where?: string): T | null {
+    if (look.seen) return look.value
+    this.skip(codes, look, where)
+    return null
+  }
+
+  /** Says that something could not be looked at. What was or will be found of it stands. */
   skip(codes: readonly Code[], reason: string | Unseen, where?: string): void {
     const what = typeof reason === 'string' ? reason : reason.reason
     const todo = typeof reason !== 'string' && reason.why === 'denied' ? 'Run `writ doctor` as root.' : null
     for (const code of codes) {
-      if (this.#said.has(code)) continue
+      if (this.#found.some(finding => finding.code === code)) continue
       this.#add({
         code,
         severity: 'not checked',
@@ -97,22 +106,21 @@ export class AreaReport<Code extends string = string> {
   /** Takes back everything that was said: nothing of this could be seen. */
   hide(reason: string): void {
     this.#found.length = 0
-    this.#said.clear()
     this.skipRest(reason)
   }
 
   /** Everything, in the order of the definitions. */
   end(): readonly Finding[] {
     const { name, title, findings } = this.#area
-    return Object.keys(findings).flatMap(code =>
-      this.#said.has(code)
-        ? this.#found.filter(finding => finding.code === code)
-        : [{ code, severity: 'ok' as const, area: name, what: title, where: null, why: null, todo: null }],
-    )
+    return Object.keys(findings).flatMap(code => {
+      const said = this.#found.filter(finding => finding.code === code)
+      const found = said.filter(({ severity }) => severity !== 'not checked')
+      if (said.length > 0) return found.length > 0 ? found : said
+      return [{ code, severity: 'ok' as const, area: name, what: title, where: null, why: null, todo: null }]
+    })
   }
 
   #add(finding: Finding): void {
     this.#found.push(finding)
-    this.#said.add(finding.code)
   }
 }

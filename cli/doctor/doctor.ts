@@ -1,3 +1,4 @@
+import { valueIn } from '../probe/index.ts'
 import { type Area, AreaReport, type Finding } from './area.ts'
 import { AREAS } from './areas/index.ts'
 import type { Host } from './host.ts'
@@ -19,7 +20,7 @@ export async function diagnose(host: Host, areas: readonly Area[] = AREAS): Prom
   for (const area of areas) {
     const report = new AreaReport(area)
     await area.look(host, report)
-    const container = area.hiddenInContainers === true ? await host.container() : null
+    const container = area.hiddenInContainers === true ? valueIn(await host.container()) : null
     if (container !== null) report.hide(`this runs in a container (${container}), which does not see it`)
     findings.push(...report.end())
   }

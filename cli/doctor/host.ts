@@ -19,6 +19,8 @@ import {
   readContainer,
   readEventLog,
   readIma,
+  seen,
+  unseen,
   valueIn,
 } from '../probe/index.ts'
 import { DEFAULT_STATE_DIRECTORY } from '../state-directory.ts'
@@ -37,45 +39,56 @@ export class Host {
     this.launcherPath = join(dirname(configPath), 'launchd.conf')
   }
 
-  /** What writd's configuration says; the values are empty where there is none. */
+  /** What writd's configuration says. */
   config(): Promise<Look<ExaminedConfig>> {
     return this.#once('config', async () =>
       lookFurther(await this.probes.files.read(this.configPath), examineConfig),
     )
   }
 
-  async values(): Promise<PartialConfig> {
-    return valueIn(await this.config())?.values ?? examineConfig(Buffer.alloc(0)).values
+  /** The values of writd's configuration: the defaults where there is none, nothing of one that is not TOML or cannot be read. */
+  async values(): Promise<Look<PartialConfig>> {
+    const config = await this.config()
+    if (!config.seen) return config.why === 'missing' ? seen(examineConfig(Buffer.alloc(0)).values) : config
+    const { values, problems } = config.value
+    return problems.some(({ code }) => code === 'CONFIG_SYNTAX')
+      ? unseen('failed', 'the configuration is not TOML')
+      : seen(values)
   }
 
   launcherConfig(): Promise<Look<ExaminedLauncherConfig>> {
     return this.#once('launcher', async () => {
-      const { users } = await this.accounts()
-      const find = (name: string) => users.find(user => user.name === name) ?? null
+      const accounts = await this.accounts()
+      if (!accounts.seen) return accounts
+      const find = (name: string) => accounts.value.users.find(user => user.name === name) ?? null
       return lookFurther(await this.probes.files.read(this.launcherPath), bytes =>
         examineLauncherConfig(bytes, find),
       )
     })
   }
 
-  async launcher(): Promise<LauncherConfig | null> {
-    return valueIn(await this.launcherConfig())?.config ?? null
+  /** What launchd.conf says, where nothing is wrong with it. */
+  async launcher(): Promise<Look<LauncherConfig>> {
+    const examined = await this.launcherConfig()
+    if (!examined.seen) return examined
+    const { config } = examined.value
+    return config === null ? unseen('failed', 'launchd.conf is wrong') : seen(config)
   }
 
-  accounts(): Promise<Accounts> {
+  accounts(): Promise<Look<Accounts>> {
     return this.#once('accounts', () => readAccounts(this.probes.files))
   }
 
-  async stateDirectory(): Promise<string> {
-    return (await this.values()).daemon.stateDirectory ?? DEFAULT_STATE_DIRECTORY
+  async stateDirectory(): Promise<Look<string>> {
+    return lookFurther(await this.values(), ({ daemon }) => daemon.stateDirectory ?? DEFAULT_STATE_DIRECTORY)
   }
 
   boot(): Promise<Look<BootFacts>> {
     return this.#once('boot', () => readBoot(this.probes.files))
   }
 
-  /** The kind of container that this runs in; null: the host itself, as far as can be seen. */
-  container(): Promise<string | null> {
+  /** The kind of container that this runs in; null: the host itself. */
+  container(): Promise<Look<string | null>> {
     return this.#once('container', () => readContainer(this.probes.files))
   }
 
@@ -85,7 +98,7 @@ export class Host {
 
   eventLog(): Promise<Look<EventLog>> {
     return this.#once('event log', async () =>
-      readEventLog(this.probes.files, (await this.launcher())?.event_log ?? undefined),
+      readEventLog(this.probes.files, valueIn(await this.launcher())?.event_log ?? undefined),
     )
   }
 
@@ -94,7 +107,7 @@ export class Host {
       readIma(
         this.probes.files,
         PACKAGED_COMPONENTS.map(([, path]) => path),
-        (await this.launcher())?.ima_log ?? undefined,
+        valueIn(await this.launcher())?.ima_log ?? undefined,
       ),
     )
   }

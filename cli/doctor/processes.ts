@@ -1,4 +1,4 @@
-import { type FileProbe, valueIn } from '../probe/index.ts'
+import { type FileProbe, type Look, lookFurther, type Unseen, valueIn } from '../probe/index.ts'
 
 export interface Opener {
   readonly pid: number
@@ -7,33 +7,45 @@ export interface Opener {
   readonly path: string
 }
 
-/** The processes of a host, by /proc. */
-export async function processes(files: FileProbe): Promise<readonly number[]> {
-  const names = valueIn(await files.list('/proc')) ?? []
-  return names.filter(name => /^[0-9]+$/.test(name)).map(Number)
+/** Processes of which something is so. */
+interface Processes<T> {
+  readonly list: readonly T[]
+  /** Whether there may be more: some could not be looked into. */
+  readonly complete: boolean
 }
 
-/** Who has a file open whose path matches; not complete where processes may not be looked into. */
-export async function openersOf(
-  files: FileProbe,
-  path: RegExp,
-): Promise<{ readonly list: readonly Opener[]; readonly complete: boolean }> {
+/** The processes of a host, by /proc. */
+async function processes(files: FileProbe): Promise<Look<readonly number[]>> {
+  return lookFurther(await files.list('/proc'), names =>
+    names.filter(name => /^[0-9]+$/.test(name)).map(Number),
+  )
+}
+
+/** A process that has ended meanwhile has nothing to look into. */
+function hasEnded({ why, code }: Unseen): boolean {
+  return why === 'missing' || code === 'ESRCH'
+}
+
+/** Who has a file open whose path matches. */
+export async function openersOf(files: FileProbe, path: RegExp): Promise<Processes<Opener>> {
   const list: Opener[] = []
-  let complete = true
-  for (const pid of await processes(files)) {
+  const pids = await processes(files)
+  let complete = pids.seen
+  for (const pid of valueIn(pids) ?? []) {
     const descriptors = await files.list(`/proc/${pid}/fd`)
     if (!descriptors.seen) {
-      if (descriptors.why !== 'missing') complete = false
+      complete &&= hasEnded(descriptors)
       continue
     }
     for (const fd of descriptors.value) {
-      const target = valueIn(await files.link(`/proc/${pid}/fd/${fd}`))
-      if (target === null || !path.test(target)) continue
+      const target = await files.link(`/proc/${pid}/fd/${fd}`)
+      if (!target.seen) complete &&= hasEnded(target)
+      if (!target.seen || !path.test(target.value)) continue
       const name =
         valueIn(await files.read(`/proc/${pid}/comm`))
           ?.toString()
           .trim() ?? '?'
-      list.push({ pid, name, path: target })
+      list.push({ pid, name, path: target.value })
       break
     }
   }
@@ -44,12 +56,15 @@ export async function openersOf(
 export async function runnersOf(
   files: FileProbe,
   path: string,
-): Promise<readonly { readonly pid: number; readonly replaced: boolean }[]> {
-  const found: { pid: number; replaced: boolean }[] = []
-  for (const pid of await processes(files)) {
-    const target = valueIn(await files.link(`/proc/${pid}/exe`))
-    if (target === path) found.push({ pid, replaced: false })
-    else if (target === `${path} (deleted)`) found.push({ pid, replaced: true })
+): Promise<Processes<{ readonly pid: number; readonly replaced: boolean }>> {
+  const list: { pid: number; replaced: boolean }[] = []
+  const pids = await processes(files)
+  let complete = pids.seen
+  for (const pid of valueIn(pids) ?? []) {
+    const target = await files.link(`/proc/${pid}/exe`)
+    if (!target.seen) complete &&= hasEnded(target)
+    else if (target.value === path) list.push({ pid, replaced: false })
+    else if (target.value === `${path} (deleted)`) list.push({ pid, replaced: true })
   }
-  return found
+  return { list, complete }
 }

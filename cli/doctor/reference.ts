@@ -30,7 +30,9 @@ export async function otherInForce(host: Host, { digest }: ReferenceValues): Pro
  * daemon may have later ones in force.
  */
 export async function readReferenceFile(host: Host): Promise<Look<ReferenceValues>> {
-  const path = (await host.values()).attestation.referenceValues
+  const config = await host.values()
+  if (!config.seen) return config
+  const path = config.value.attestation.referenceValues
   if (path === undefined) return unseen('missing', 'the configuration names no reference values')
   const bytes = await host.probes.files.read(path, MAX_REFERENCE_ENVELOPE_BYTES)
   if (!bytes.seen) return bytes

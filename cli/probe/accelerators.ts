@@ -1,4 +1,4 @@
-import { valueIn } from './look.ts'
+import type { Unseen } from './look.ts'
 import type { FileFacts, FileProbe } from './probes.ts'
 
 /** Nodes of accelerators by the driver that makes them, with the class that launchd.conf's examples give them (docs/gpu.md). */
@@ -19,16 +19,29 @@ export interface Accelerator extends Omit<FileFacts, 'kind'> {
   readonly kind: 'nvidia' | 'amd' | 'dri' | 'accel'
 }
 
-/** The character devices through which programs reach accelerators, and who may open them. */
-export async function readAccelerators(files: FileProbe): Promise<readonly Accelerator[]> {
-  const found: Accelerator[] = []
+/**
+ * The character devices through which programs reach accelerators, and who may open them.
+ *
+ * @returns `unseen`: why there may be more; null: these are all
+ */
+export async function readAccelerators(
+  files: FileProbe,
+): Promise<{ readonly nodes: readonly Accelerator[]; readonly unseen: Unseen | null }> {
+  const nodes: Accelerator[] = []
+  let unseen: Unseen | null = null
+  const miss = (look: Unseen) => {
+    if (look.why !== 'missing') unseen ??= look
+  }
   for (const { kind, directory, name } of KINDS) {
-    for (const entry of valueIn(await files.list(directory)) ?? []) {
+    const entries = await files.list(directory)
+    if (!entries.seen) miss(entries)
+    for (const entry of entries.seen ? entries.value : []) {
       if (!name.test(entry)) continue
       const path = `${directory}/${entry}`
-      const facts = valueIn(await files.lstat(path))
-      if (facts?.kind === 'character-device') found.push({ ...facts, path, kind })
+      const facts = await files.lstat(path)
+      if (!facts.seen) miss(facts)
+      else if (facts.value.kind === 'character-device') nodes.push({ ...facts.value, path, kind })
     }
   }
-  return found
+  return { nodes, unseen }
 }

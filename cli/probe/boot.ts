@@ -1,4 +1,4 @@
-import { type Look, lookFurther, seen, type Unseen, unseen } from './look.ts'
+import { type Look, lookFurther, seen, type Unseen, unseen, valueIn } from './look.ts'
 import type { FileProbe } from './probes.ts'
 
 /** Variables of the EFI global GUID (UEFI 2.10, section 3.3), as efivarfs names them. */
@@ -32,8 +32,8 @@ export interface SecureBootFacts {
   /** False on a machine that was booted by a BIOS, or whose firmware does not show its variables. */
   readonly efi: boolean
   readonly enabled: boolean
-  /** Whether whoever is there may set the platform key. */
-  readonly setupMode: boolean
+  /** Whether whoever is there may set the platform key; null: not known. */
+  readonly setupMode: boolean | null
 }
 
 /** What the firmware's variables say; what was measured is in the event log, and that alone is evidence. */
@@ -44,7 +44,7 @@ export async function readSecureBoot(files: FileProbe): Promise<Look<SecureBootF
   const enabled = await variable(files, 'SecureBoot')
   const setupMode = await variable(files, 'SetupMode')
   if (!enabled.seen) return withoutVariable(files, enabled)
-  return seen({ efi: true, enabled: enabled.value, setupMode: setupMode.seen && setupMode.value })
+  return seen({ efi: true, enabled: enabled.value, setupMode: valueIn(setupMode) })
 }
 
 /** A firmware that shows other variables has no Secure Boot; where none is shown nobody knows. */
@@ -60,5 +60,8 @@ async function withoutVariable(files: FileProbe, enabled: Unseen): Promise<Look<
 
 async function variable(files: FileProbe, name: string): Promise<Look<boolean>> {
   const bytes = await files.read(`${EFI_VARIABLES}/${name}-${EFI_GLOBAL}`)
-  return lookFurther(bytes, value => value.length === ATTRIBUTE_BYTES + 1 && value[ATTRIBUTE_BYTES] === 1)
+  if (!bytes.seen) return bytes
+  return bytes.value.length === ATTRIBUTE_BYTES + 1
+    ? seen(bytes.value[ATTRIBUTE_BYTES] === 1)
+    : unseen('failed', `the variable ${name} of the firmware is not of one byte`)
 }

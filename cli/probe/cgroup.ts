@@ -16,6 +16,7 @@ export async function readCgroup(files: FileProbe): Promise<Look<CgroupFacts>> {
   const [alone, hybrid] = PLACES
   const found = await files.read(`${alone}/cgroup.controllers`)
   const other = found.seen ? found : await files.read(`${hybrid}/cgroup.controllers`)
+  if (!found.seen && !other.seen) return found.why === 'missing' ? other : found
   if (!other.seen) return other
   const controllers = other.value
     .toString('latin1')

@@ -1,4 +1,4 @@
-import { valueIn } from './look.ts'
+import { type Unseen, valueIn } from './look.ts'
 import type { FileProbe } from './probes.ts'
 
 /** Where units are, the first before the others (systemd.unit(5), "Unit File Load Path"). */
@@ -12,10 +12,13 @@ const UNIT_DIRECTORIES: readonly string[] = [
 /** What is written in a unit and in what is added to it. */
 export class UnitText {
   readonly #files: readonly string[]
+  /** Why one of the files could not be read, which counts as empty; null: all were. */
+  readonly unread: Unseen | null
 
   /** @param files contents, in the order in which they count */
-  constructor(files: readonly string[]) {
+  constructor(files: readonly string[], unread: Unseen | null = null) {
     this.#files = files
+    this.unread = unread
   }
 
   /**
@@ -31,7 +34,7 @@ export class UnitText {
 }
 
 /**
- * Reads a unit as systemd would find it; null where there is none. What cannot be read counts as empty.
+ * Reads a unit as systemd would find it; null where there is none.
  *
  * @param directories where units are, the first before the others
  */
@@ -41,19 +44,26 @@ export async function readUnit(
   directories: readonly string[] = UNIT_DIRECTORIES,
 ): Promise<UnitText | null> {
   let main: string | null = null
+  let unread: Unseen | null = null
   // Of the same name only the first counts; they are read in the order of their names.
   const additions = new Map<string, string>()
   for (const directory of directories) {
     if (main === null && (await files.stat(`${directory}/${unit}`)).seen) main = `${directory}/${unit}`
-    for (const name of valueIn(await files.list(`${directory}/${unit}.d`)) ?? [])
+    const names = await files.list(`${directory}/${unit}.d`)
+    if (!names.seen && names.why !== 'missing') unread = names
+    for (const name of valueIn(names) ?? [])
       if (name.endsWith('.conf') && !additions.has(name))
         additions.set(name, `${directory}/${unit}.d/${name}`)
   }
   if (main === null) return null
   const paths = [main, ...[...additions].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, path]) => path)]
   const texts: string[] = []
-  for (const path of paths) texts.push(valueIn(await files.read(path))?.toString('utf8') ?? '')
-  return new UnitText(texts)
+  for (const path of paths) {
+    const text = await files.read(path)
+    if (text.seen) texts.push(text.value.toString('utf8'))
+    else unread = text
+  }
+  return new UnitText(texts, unread)
 }
 
 /** The settings that a file of a unit has, in order. A line that ends in a backslash goes on in the next one. */

@@ -149,6 +149,9 @@ export async function healthyHost(): Promise<FakedHost> {
 /** What kernel, firmware and users of a host are. */
 function putSystem(host: FakedHost): void {
   host.put('/proc/cmdline', `BOOT_IMAGE=/vmlinuz ${COMMAND_LINE}\n`)
+  host.put('/proc/1/environ', 'HOME=/\0TERM=linux\0')
+  for (const kind of ['cgroup', 'ipc', 'mnt', 'net', 'pid', 'uts'])
+    host.put(`/proc/sys/user/max_${kind}_namespaces`, '63210\n')
   host.put('/proc/self/mounts', '/dev/sda2 / ext4 rw,relatime 0 0\n')
   host.put('/sys/kernel/security/lockdown', 'none [integrity] confidentiality\n')
   host.put('/sys/fs/cgroup/cgroup.controllers', 'cpuset cpu io memory hugetlb pids\n')

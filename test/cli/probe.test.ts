@@ -170,6 +170,6 @@ describe('what is read of a recorded host', () => {
 
   it('cgroups, and that there are no accelerators', async () => {
     expect(await readCgroup(probes.files)).toMatchObject({ value: { hybrid: false, path: '/sys/fs/cgroup' } })
-    expect(await readAccelerators(probes.files)).toEqual([])
+    expect(await readAccelerators(probes.files)).toEqual({ nodes: [], unseen: null })
   })
 })

@@ -1,6 +1,8 @@
 import { posix } from 'node:path'
-import { readAccelerators, valueIn } from '../../probe/index.ts'
-import { defineArea } from '../area.ts'
+import { type Accelerator, readAccelerators } from '../../probe/index.ts'
+import { groupsOf } from '../accounts.ts'
+import { type AreaReport, defineArea } from '../area.ts'
+import type { Host } from '../host.ts'
 
 /** Its nodes are not made by udev, so the module has to be told (docs/gpu.md, which has why). */
 const NVIDIA =
@@ -30,51 +32,69 @@ export const ACCELERATORS = defineArea({
     },
   },
   async look(host, report) {
-    const nodes = await readAccelerators(host.probes.files)
-    if (nodes.length === 0) return
-    const { groups } = await host.accounts()
-    for (const { path, kind, mode, gid } of nodes) {
-      if ((mode & 0o006) !== 0)
-        report.found('ACCELERATOR_OPEN', `mode ${mode.toString(8)}`, {
-          where: path,
-          todo: kind === 'nvidia' ? NVIDIA : undefined,
-        })
-      else if ((mode & 0o060) !== 0) {
-        const group = groups.find(other => other.gid === gid)
-        if (group !== undefined && group.members.length > 0)
-          report.found(
-            'ACCELERATOR_SHARED',
-            `mode ${mode.toString(8)}; in ${group.name} are ${group.members.join(', ')}`,
-            {
-              where: path,
-            },
-          )
-      }
-    }
-    const launcher = await host.launcher()
-    // Nodes of a display are not what computes; a driver's other nodes come with it.
-    const main = nodes.filter(({ path }) => /\/(?:nvidiactl|kfd|renderD[0-9]+|accel[0-9]+)$/.test(path))
-    if (launcher === null) report.skip(['ACCELERATOR_UNNAMED'], 'launchd.conf cannot be read')
-    else
-      for (const { path } of main) {
-        const named = launcher.devices.some(({ patterns }) =>
-          patterns.some(glob => posix.matchesGlob(path, glob)),
-        )
-        if (!named) report.found('ACCELERATOR_UNNAMED', 'no device class has it', { where: path })
-      }
-    const params = valueIn(await host.probes.files.read('/proc/driver/nvidia/params'))?.toString('latin1')
-    if (
-      params !== undefined &&
-      /^ModifyDeviceFiles: 1$/m.test(params) &&
-      /^DeviceFileMode: 438$/m.test(params)
-    )
-      report.found(
-        'ACCELERATOR_OPEN',
-        'the module makes its nodes with mode 0666, whatever they are set to',
-        {
-          where: '/proc/driver/nvidia/params',
-          todo: NVIDIA,
-        },
-      )
+    const { nodes, unseen } = await readAccelerators(host.probes.files)
+    await lookAtModes(host, nodes, report)
+    await lookAtClasses(host, nodes, report)
+    await lookAtModule(host, report)
+    if (unseen !== null) report.skipRest(unseen)
   },
 })
+
+type AcceleratorsReport = AreaReport<keyof typeof ACCELERATORS.findings & string>
+
+async function lookAtModes(
+  host: Host,
+  nodes: readonly Accelerator[],
+  report: AcceleratorsReport,
+): Promise<void> {
+  for (const { path, kind, mode, gid } of nodes) {
+    const todo = kind === 'nvidia' ? NVIDIA : undefined
+    if ((mode & 0o006) !== 0)
+      report.found('ACCELERATOR_OPEN', `mode ${mode.toString(8)}`, { where: path, todo })
+    else if ((mode & 0o060) !== 0) {
+      const accounts = report.need(['ACCELERATOR_SHARED'], await host.accounts(), path)
+      // Root needs no group.
+      const sharing =
+        accounts?.users.filter(user => user.uid !== 0 && groupsOf(user, accounts).has(gid)) ?? []
+      if (sharing.length === 0) continue
+      const group = accounts?.groups.find(other => other.gid === gid)?.name ?? `group ${gid}`
+      const names = sharing.map(({ name }) => name).join(', ')
+      report.found('ACCELERATOR_SHARED', `mode ${mode.toString(8)}; in ${group} are ${names}`, {
+        where: path,
+      })
+    }
+  }
+}
+
+async function lookAtClasses(
+  host: Host,
+  nodes: readonly Accelerator[],
+  report: AcceleratorsReport,
+): Promise<void> {
+  // Nodes of a display are not what computes; a driver's other nodes come with it.
+  const main = nodes.filter(({ path }) => /\/(?:nvidiactl|kfd|renderD[0-9]+|accel[0-9]+)$/.test(path))
+  if (main.length === 0) return
+  const launcher = report.need(['ACCELERATOR_UNNAMED'], await host.launcher(), host.launcherPath)
+  if (launcher === null) return
+  for (const { path } of main) {
+    const named = launcher.devices.some(({ patterns }) =>
+      patterns.some(glob => posix.matchesGlob(path, glob)),
+    )
+    if (!named) report.found('ACCELERATOR_UNNAMED', 'no device class has it', { where: path })
+  }
+}
+
+async function lookAtModule({ probes: { files } }: Host, report: AcceleratorsReport): Promise<void> {
+  const where = '/proc/driver/nvidia/params'
+  const look = await files.read(where)
+  if (!look.seen && look.why === 'missing') return
+  const params = report.need(['ACCELERATOR_OPEN'], look, where)?.toString('latin1')
+  if (
+    params === undefined ||
+    !/^ModifyDeviceFiles: 1$/m.test(params) ||
+    !/^DeviceFileMode: 438$/m.test(params)
+  )
+    return
+  const what = 'the module makes its nodes with mode 0666, whatever they are set to'
+  report.found('ACCELERATOR_OPEN', what, { where, todo: NVIDIA })
+}

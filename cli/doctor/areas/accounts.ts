@@ -1,4 +1,5 @@
 import { inRange } from '../../../configuration/launcher-file.ts'
+import { valueIn } from '../../probe/index.ts'
 import { groupsOf, type User } from '../accounts.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
@@ -42,10 +43,11 @@ export const ACCOUNTS = defineArea({
     },
   },
   async look(host, report) {
-    const accounts = await host.accounts()
-    const launcher = await host.launcher()
-    if (accounts.users.length === 0) {
-      report.skipRest('/etc/passwd cannot be read')
+    const accounts = report.need(OF_USER, await host.accounts())
+    const launcher = report.need(OF_USER, await host.launcher(), host.launcherPath)
+    // A device can be open to all whoever the users are.
+    if (accounts === null) {
+      await lookAtDevice(host, undefined, report)
       return
     }
     const name = launcher?.writd_user ?? USER
@@ -69,12 +71,17 @@ export const ACCOUNTS = defineArea({
   },
 })
 
+/** Who the daemon's user is, and which numbers executions get, is for launchd.conf to say. */
+const OF_USER = ['USER_MISSING', 'USER_IS_ROOT', 'TPM_NO_ACCESS', 'EXECUTION_UIDS_TAKEN'] as const
+
 async function lookAtDevice(
   host: Host,
   user: User | undefined,
   report: AreaReport<keyof typeof ACCOUNTS.findings & string>,
 ): Promise<void> {
-  const { tpm } = await host.values()
+  const values = report.need(['TPM_NO_ACCESS', 'TPM_OPEN'], await host.values(), host.configPath)
+  if (values === null) return
+  const { tpm } = values
   const path = tpm.path ?? '/dev/tpmrm0'
   const device = await host.probes.files.stat(path)
   if (!device.seen || tpm.transport === 'swtpm') {
@@ -87,7 +94,9 @@ async function lookAtDevice(
     report.skip(['TPM_NO_ACCESS'], 'the daemon has no user', path)
     return
   }
-  const shift = user.uid === uid ? 6 : groupsOf(user, await host.accounts()).has(gid) ? 3 : 0
+  const accounts = valueIn(await host.accounts())
+  const isMember = accounts !== null && groupsOf(user, accounts).has(gid)
+  const shift = user.uid === uid ? 6 : isMember ? 3 : 0
   if (((mode >> shift) & 6) !== 6)
     report.found(
       'TPM_NO_ACCESS',

@@ -86,7 +86,7 @@ export const BOOT = defineArea({
 type BootReport = AreaReport<keyof typeof BOOT.findings & string>
 
 async function lookAtEventLog(host: Host, report: BootReport): Promise<void> {
-  const where = (await host.launcher())?.event_log ?? EVENT_LOG
+  const where = valueIn(await host.launcher())?.event_log ?? EVENT_LOG
   const log = await host.eventLog()
   if (!log.seen) {
     if (log.why === 'missing') report.found('EVENT_LOG_MISSING', 'there is no such file', { where })
@@ -107,12 +107,14 @@ async function lookAtSecureBoot({ probes }: Host, report: BootReport): Promise<v
     report.skip(['SECURE_BOOT_OFF', 'SECURE_BOOT_SETUP'], 'it takes UEFI')
   } else {
     if (!secureBoot.value.enabled) report.found('SECURE_BOOT_OFF', 'the firmware says so')
-    if (secureBoot.value.setupMode) report.found('SECURE_BOOT_SETUP', 'the firmware says so')
+    if (secureBoot.value.setupMode === null)
+      report.skip(['SECURE_BOOT_SETUP'], 'the firmware does not show its SetupMode')
+    else if (secureBoot.value.setupMode) report.found('SECURE_BOOT_SETUP', 'the firmware says so')
   }
   const path = '/sys/kernel/security/lockdown'
   const lockdown = await probes.files.read(path)
   if (!lockdown.seen && lockdown.why !== 'missing') report.skip(['LOCKDOWN_OFF'], lockdown, path)
-  else if (!lockdown.seen || lockdown.value.includes('[none]'))
+  else if (!lockdown.seen || !/\[(?:integrity|confidentiality)\]/.test(lockdown.value.toString('latin1')))
     report.found(
       'LOCKDOWN_OFF',
       lockdown.seen ? lockdown.value.toString().trim() : 'the kernel has no lockdown',
@@ -121,31 +123,25 @@ async function lookAtSecureBoot({ probes }: Host, report: BootReport): Promise<v
 }
 
 async function lookAtCommandLine(host: Host, report: BootReport): Promise<void> {
-  const boot = await host.boot()
-  if (!boot.seen) {
-    report.skip(['COMMAND_LINE_RISKY', 'COMMAND_LINE_UNLISTED'], boot)
-    return
-  }
   const where = '/proc/cmdline'
-  for (const word of boot.value.parameters) {
+  const boot = report.need(['COMMAND_LINE_RISKY', 'COMMAND_LINE_UNLISTED'], await host.boot(), where)
+  if (boot === null) return
+  for (const word of boot.parameters) {
     const risk = RISKY.find(({ parameter: of }) => of.test(word))
     if (risk !== undefined) report.found('COMMAND_LINE_RISKY', `${word}: ${risk.why}`, { where })
   }
-  if (parameter(boot.value, 'debugfs') === 'on')
+  if (parameter(boot, 'debugfs') === 'on')
     report.found('COMMAND_LINE_RISKY', 'debugfs=on: kernel internals can be written', { where })
-  const values = valueIn(await referenceInForce(host))
-  if (values === null) {
-    report.skip(['COMMAND_LINE_UNLISTED'], 'the reference values that are in force cannot be read')
-    return
-  }
+  const values = report.need(['COMMAND_LINE_UNLISTED'], await referenceInForce(host))
+  if (values === null) return
   const { commandLines } = values.document
   if (commandLines === 'any') return
   // Of one that is named by its digest alone this cannot be said here; boot loaders add to what the kernel shows.
   const texts = commandLines.flatMap(line => ('text' in line ? [normal(line.text)] : []))
   if (texts.length < commandLines.length)
     report.skip(['COMMAND_LINE_UNLISTED'], 'the reference values name command lines by digest')
-  else if (!texts.some(text => normal(boot.value.commandLine).endsWith(text)))
-    report.found('COMMAND_LINE_UNLISTED', boot.value.commandLine, { where })
+  else if (!texts.some(text => normal(boot.commandLine).endsWith(text)))
+    report.found('COMMAND_LINE_UNLISTED', boot.commandLine, { where })
 }
 
 function normal(text: string): string {

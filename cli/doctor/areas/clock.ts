@@ -29,17 +29,16 @@ export const CLOCK = defineArea({
     },
   },
   async look(host, report) {
-    const clock = await host.clock()
-    if (!clock.seen) {
-      report.skipRest(clock)
-      return
-    }
-    const { now, synchronized, suspended } = clock.value
+    const clock = report.need(['CLOCK_UNSYNCHRONIZED', 'CLOCK_BEHIND', 'HOST_SUSPENDED'], await host.clock())
+    if (clock === null) return
+    const { now, synchronized, suspended } = clock
     if (!synchronized) report.found('CLOCK_UNSYNCHRONIZED', 'the kernel calls it unsynchronised')
     if (suspended > SUSPENDED_SECONDS)
       report.found('HOST_SUSPENDED', `for ${Math.round(suspended)} s since the boot`)
     // Written whenever the lineage is, and by nobody else.
-    const path = `${await host.stateDirectory()}/lineage/checkpoint`
+    const state = report.need(['CLOCK_BEHIND'], await host.stateDirectory(), host.configPath)
+    if (state === null) return
+    const path = `${state}/lineage/checkpoint`
     const checkpoint = await host.probes.files.stat(path)
     if (!checkpoint.seen)
       report.skip(

@@ -1,7 +1,8 @@
+import type { PartialConfig } from '../../../configuration/daemon-file.ts'
 import { sayProblem } from '../../../configuration/problem.ts'
 import { Findings } from '../../config/findings.ts'
 import { checkAgreement } from '../../config/launcher.ts'
-import { valueIn } from '../../probe/index.ts'
+import type { Unseen } from '../../probe/index.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
 
@@ -68,8 +69,10 @@ export const CONFIGURATION = defineArea({
         report.found('CONFIG_WRONG', sayAll(first, more.length), { where: host.launcherPath })
     } else sayMissing(launcher, host.launcherPath, report)
     await lookAtAgreement(host, report)
-    if (config.seen) await lookAtValues(host, report)
-    else report.skipRest('there is no configuration')
+    const values = await host.values()
+    if (!config.seen && config.why === 'missing') report.skipRest('there is no configuration')
+    else if (values.seen) await lookAtValues(host, values.value, report)
+    else report.skipRest(values, { where: host.configPath, but: ['CONFIG_MISSING'] })
   },
 })
 
@@ -83,31 +86,27 @@ function sayAll(
   return `${line}${sayProblem(first)}${more === 0 ? '' : `, and ${more} more`}`
 }
 
-function sayMissing(
-  look: { readonly why: string; readonly reason: string },
-  where: string,
-  report: ConfigurationReport,
-): void {
+function sayMissing(look: Unseen, where: string, report: ConfigurationReport): void {
   if (look.why === 'missing') report.found('CONFIG_MISSING', 'there is no such file', { where })
-  else if (look.why === 'denied') report.skip(['CONFIG_WRONG', 'CONFIG_DISAGREES'], look.reason, where)
+  else if (look.why === 'denied') report.skip(['CONFIG_MISSING', 'CONFIG_WRONG'], look, where)
   else report.found('CONFIG_WRONG', look.reason, { where })
 }
 
 async function lookAtAgreement(host: Host, report: ConfigurationReport): Promise<void> {
-  const launcher = await host.launcher()
-  const config = valueIn(await host.config())
-  if (launcher === null || config === null) {
-    report.skip(['CONFIG_DISAGREES'], 'one of the files is missing or wrong')
-    return
-  }
+  const launcher = report.need(['CONFIG_DISAGREES'], await host.launcher(), host.launcherPath)
+  const values = report.need(['CONFIG_DISAGREES'], await host.values(), host.configPath)
+  if (launcher === null || values === null) return
   const findings = new Findings(host.configPath, () => undefined)
-  checkAgreement(config.values, launcher, host.launcherPath, findings)
+  checkAgreement(values, launcher, host.launcherPath, findings)
   for (const { key, message } of findings.list)
     report.found('CONFIG_DISAGREES', `${key ?? ''} ${message}`, { where: host.configPath })
 }
 
-async function lookAtValues(host: Host, report: ConfigurationReport): Promise<void> {
-  const { trust, tpm, attestation, daemon } = await host.values()
+async function lookAtValues(
+  host: Host,
+  { trust, tpm, attestation, daemon }: PartialConfig,
+  report: ConfigurationReport,
+): Promise<void> {
   const named: readonly (readonly [key: string, path: string | undefined])[] = [
     ...(trust.governanceKeys ?? []).map(path => ['trust.governance_keys', path] as const),
     ...(tpm.hardwareRoots ?? []).map(path => ['tpm.hardware_roots', path] as const),
@@ -119,13 +118,17 @@ async function lookAtValues(host: Host, report: ConfigurationReport): Promise<vo
   for (const [key, path] of named) {
     if (path === undefined) continue
     const file = await host.probes.files.stat(path)
-    if (file.seen ? file.value.kind !== 'file' : file.why === 'missing')
+    if (!file.seen && file.why !== 'missing') report.skip(['CONFIG_FILE_MISSING'], file, path)
+    else if (!file.seen || file.value.kind !== 'file')
       report.found('CONFIG_FILE_MISSING', `${key}: ${file.seen ? 'it is no file' : file.reason}`, {
         where: path,
       })
   }
-  const inForce = valueIn(await host.status())?.referenceValuesDigest ?? ''
-  if (attestation.referenceValues === undefined && inForce === '')
+  const status = await host.status()
+  const inForce = status.seen ? status.value.referenceValuesDigest : ''
+  if (attestation.referenceValues === undefined && !status.seen && status.why === 'denied')
+    report.skip(['NO_REFERENCE_VALUES'], status)
+  else if (attestation.referenceValues === undefined && inForce === '')
     report.found('NO_REFERENCE_VALUES', 'the configuration names none, and no daemon says that it has any', {
       where: host.configPath,
     })

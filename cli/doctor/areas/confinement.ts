@@ -1,4 +1,3 @@
-import { valueIn } from '../../probe/index.ts'
 import { defineArea } from '../area.ts'
 
 /** The profile that the package brings for the daemon's unit. */
@@ -29,19 +28,24 @@ export const CONFINEMENT = defineArea({
     },
   },
   async look({ probes: { files } }, report) {
-    const enabled = valueIn(await files.read('/sys/module/apparmor/parameters/enabled'))
-    if (enabled?.toString().trim() !== 'Y') {
-      report.found('APPARMOR_OFF', enabled === null ? 'the kernel has none' : 'it is switched off')
+    const enabled = await files.read('/sys/module/apparmor/parameters/enabled')
+    if (!enabled.seen && enabled.why !== 'missing') {
+      report.skipRest(enabled, { where: '/sys/module/apparmor' })
+      return
+    }
+    if (!enabled.seen || enabled.value.toString().trim() !== 'Y') {
+      report.found('APPARMOR_OFF', enabled.seen ? 'it is switched off' : 'the kernel has none')
       report.skipRest('there is no AppArmor')
       return
     }
     const where = '/sys/kernel/security/apparmor/profiles'
-    const profiles = await files.read(where, 1 << 22)
-    if (!profiles.seen) {
-      report.skip(['APPARMOR_PROFILE_MISSING', 'APPARMOR_COMPLAINS'], profiles, where)
-      return
-    }
-    const [, mode] = new RegExp(`^${PROFILE} \\((.*)\\)$`, 'm').exec(profiles.value.toString('utf8')) ?? []
+    const profiles = report.need(
+      ['APPARMOR_PROFILE_MISSING', 'APPARMOR_COMPLAINS'],
+      await files.read(where, 1 << 22),
+      where,
+    )
+    if (profiles === null) return
+    const [, mode] = new RegExp(`^${PROFILE} \\((.*)\\)$`, 'm').exec(profiles.toString('utf8')) ?? []
     if (mode === undefined) {
       report.found('APPARMOR_PROFILE_MISSING', `there is no profile ${PROFILE}`, { where })
       report.skip(['APPARMOR_COMPLAINS'], 'it is not loaded')

@@ -190,7 +190,10 @@ async function lookAtStatus(host: Host, status: AttestationStatus, report: Daemo
 }
 
 function lookAtConfiguration({ configuration }: AttestationStatus, report: DaemonReport): void {
-  if (!configuration) return
+  if (!configuration) {
+    report.skip(['RELOAD_REFUSED', 'RESTART_WAITS'], 'the daemon does not say')
+    return
+  }
   if (configuration.refusal !== '')
     report.found('RELOAD_REFUSED', `${configuration.refusal}, at ${configuration.reloadTime}`)
   if (configuration.waiting.length > 0) report.found('RESTART_WAITS', configuration.waiting.join(', '))
@@ -211,10 +214,15 @@ async function lookAtValidity(host: Host, status: AttestationStatus, report: Dae
 }
 
 function lookAtEvidence({ evidence }: AttestationStatus, report: DaemonReport): void {
-  if (!evidence) return
+  if (!evidence) {
+    report.skip(['EVIDENCE_NEAR_BOUND', 'EVIDENCE_OVER_BOUND'], 'the daemon does not say how much there is')
+    return
+  }
   const { bytes, maxBytes, overBound } = evidence
   if (overBound) report.found('EVIDENCE_OVER_BOUND', `${bytes ?? '?'} of ${maxBytes} bytes`)
-  else if (bytes !== undefined && Number(bytes) > NEAR_BOUND * Number(maxBytes))
+  else if (bytes === undefined)
+    report.skip(['EVIDENCE_NEAR_BOUND'], 'the daemon does not say how much there is')
+  else if (Number(bytes) > NEAR_BOUND * Number(maxBytes))
     report.found('EVIDENCE_NEAR_BOUND', `${bytes} of ${maxBytes} bytes`)
 }
 
@@ -223,7 +231,7 @@ async function lookAtReference(host: Host, report: DaemonReport): Promise<void> 
   const other = values.seen ? await otherInForce(host, values.value) : null
   if (!values.seen) report.skip(['REFERENCE_DIFFERS'], values)
   else if (other !== null) {
-    const where = (await host.values()).attestation.referenceValues
+    const where = valueIn(await host.values())?.attestation.referenceValues
     const short = (digest: string) => digest.slice(0, 16)
     report.found('REFERENCE_DIFFERS', `in force: ${short(other)}; the file: ${short(values.value.digest)}`, {
       where,
@@ -243,8 +251,10 @@ async function lookAtComponents(
   for (const [, path] of PACKAGED_COMPONENTS) {
     const digest = await host.probes.files.sha256(path)
     const listed = components.find(component => component.path === path)
-    if (!digest.seen || listed === undefined) continue
-    if (!listed.digests.includes(`sha256:${digest.value}`))
+    // What is not installed cannot run.
+    if (listed === undefined || (!digest.seen && digest.why === 'missing')) continue
+    if (!digest.seen) report.skip(['COMPONENT_UNLISTED'], digest, path)
+    else if (!listed.digests.includes(`sha256:${digest.value}`))
       report.found(
         'COMPONENT_UNLISTED',
         `sha256:${digest.value} is not among the digests of ${listed.name}`,
@@ -254,35 +264,33 @@ async function lookAtComponents(
 }
 
 async function lookAtTrust(host: Host, report: DaemonReport): Promise<void> {
-  const path = (await host.values()).trust.trustRoots
+  const values = report.need(['TRUST_ENDS'], await host.values(), host.configPath)
+  if (values === null) return
+  const path = values.trust.trustRoots
   if (path === undefined) {
     report.skip(['TRUST_ENDS'], 'the configuration names no trust roots')
     return
   }
-  const bytes = await host.probes.files.read(path)
-  if (!bytes.seen) {
-    report.skip(['TRUST_ENDS'], bytes, path)
-    return
-  }
+  const bytes = report.need(['TRUST_ENDS'], await host.probes.files.read(path), path)
+  if (bytes === null) return
   const now = valueIn(await host.clock())?.now ?? Date.now()
-  const notAfter = endOf(bytes.value)
-  if (notAfter !== null && endsSoon(notAfter, now))
-    report.found('TRUST_ENDS', `they end at ${notAfter}`, { where: path })
+  const notAfter = endOf(bytes)
+  if (notAfter === null) report.skip(['TRUST_ENDS'], 'the file holds no trust roots', path)
+  else if (endsSoon(notAfter, now)) report.found('TRUST_ENDS', `they end at ${notAfter}`, { where: path })
 }
 
 function endOf(bytes: Buffer): string | null {
   try {
     return readTrustRoots(bytes).notAfter
   } catch (error) {
-    // A file that is none is a finding of the configuration.
     if (error instanceof WritError) return null
     throw error
   }
 }
 
-/** @param notAfter RFC 3339, or `any` */
+/** @param notAfter RFC 3339, or `any`; what is neither counts as an end */
 function endsSoon(notAfter: string, now: number): boolean {
-  return notAfter !== 'any' && Date.parse(notAfter) - now < SOON_DAYS * DAY_MS
+  return notAfter !== 'any' && !(Date.parse(notAfter) - now >= SOON_DAYS * DAY_MS)
 }
 
 function duration(seconds: number): string {

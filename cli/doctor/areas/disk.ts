@@ -69,7 +69,12 @@ export const DISK = defineArea({
     },
   },
   async look(host, report) {
-    const where = await host.stateDirectory()
+    const state = await host.stateDirectory()
+    if (!state.seen) {
+      report.skipRest(state, { where: host.configPath })
+      return
+    }
+    const where = state.value
     const space = await host.probes.files.space(where)
     if (!space.seen) {
       report.skipRest(space.why === 'missing' ? 'there is no state directory yet' : space, { where })
@@ -103,9 +108,16 @@ function lookAtType({ type }: SpaceFacts, where: string, report: DiskReport): vo
 }
 
 async function lookAtBound(host: Host, space: SpaceFacts, report: DiskReport): Promise<void> {
-  const most = (await host.values()).lineage.evidenceMaxBytes
-  const taken = Number(valueIn(await host.status())?.evidence?.bytes ?? 0)
-  if (most !== undefined && most > taken + space.bytesFree)
+  const values = report.need(['EVIDENCE_BOUND'], await host.values(), host.configPath)
+  const most = values?.lineage.evidenceMaxBytes
+  if (values === null || (most !== undefined && most <= space.bytesFree)) return
+  const said = valueIn(await host.status())?.evidence?.bytes
+  if (most === undefined || said === undefined) {
+    report.skip(['EVIDENCE_BOUND'], 'how much is kept, and how much may be, is not known')
+    return
+  }
+  const taken = Number(said)
+  if (most > taken + space.bytesFree)
     report.found(
       'EVIDENCE_BOUND',
       `${mebibytes(most)} may be kept, and there is room for ${mebibytes(taken + space.bytesFree)}`,
@@ -116,9 +128,12 @@ async function lookAtBound(host: Host, space: SpaceFacts, report: DiskReport): P
 }
 
 async function lookAtMount({ probes }: Host, where: string, report: DiskReport): Promise<void> {
-  const mounts = await probes.files.read('/proc/self/mounts')
-  if (!mounts.seen) report.skip(['DISK_READ_ONLY'], mounts)
-  else if (mountOptions(mounts.value.toString('utf8'), where)?.includes('ro') === true)
+  const from = '/proc/self/mounts'
+  const mounts = report.need(['DISK_READ_ONLY'], await probes.files.read(from), from)
+  if (mounts === null) return
+  const options = mountOptions(mounts.toString('utf8'), where)
+  if (options === null) report.skip(['DISK_READ_ONLY'], 'it does not say what is mounted there', from)
+  else if (options.includes('ro'))
     report.found('DISK_READ_ONLY', 'it is mounted with the option ro', { where })
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
+import type { PartialConfig } from '../../../configuration/daemon-file.ts'
 import { PACKAGED_COMPONENTS } from '../../components.ts'
-import type { FileFacts, FileProbe } from '../../probe/index.ts'
+import { type FileFacts, type FileProbe, valueIn } from '../../probe/index.ts'
 import { DEFAULT_CREDENTIALS, DEFAULT_STATE_DIRECTORY, LOG_KEY } from '../../state-directory.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
@@ -53,14 +54,22 @@ export const FILES = defineArea({
     },
   },
   async look(host, report) {
-    const state = await host.stateDirectory()
-    await lookAtProvision(host, state, report)
-    for (const place of await placesOf(host, state)) await lookAt(host.probes.files, place, report)
+    const values = report.need(
+      ['NOT_PROVISIONED', 'SECRETS_MISSING', ...OF_FILES],
+      await host.values(),
+      host.configPath,
+    )
+    const daemon = await daemonUser(host, report)
+    if (values !== null) await lookAtProvision(host, values.daemon.stateDirectory, report)
+    for (const place of placesOf(host, values, daemon)) await lookAt(host.probes.files, place, report)
     await lookForKeys(host, report)
   },
 })
 
 type FilesReport = AreaReport<keyof typeof FILES.findings & string>
+
+/** What is said of each file that there is. */
+const OF_FILES = ['SECRETS_EXPOSED', 'FILE_WRITABLE', 'FILE_OWNER', 'FILE_LINK'] as const
 
 interface Place {
   readonly path: string
@@ -73,7 +82,7 @@ interface Place {
 
 async function lookAtProvision(
   { probes: { files } }: Host,
-  state: string,
+  state = DEFAULT_STATE_DIRECTORY,
   report: FilesReport,
 ): Promise<void> {
   const identity = join(state, 'identity/identity.json')
@@ -92,25 +101,30 @@ async function lookAtProvision(
     if (beside.seen) continue
     if (secret.why === 'missing' && beside.why === 'missing')
       report.found('SECRETS_MISSING', 'there is no such file', { where: path })
-    else report.skip(['SECRETS_MISSING'], secret, path)
+    else report.skip(['SECRETS_MISSING'], secret.why === 'missing' ? beside : secret, path)
   }
 }
 
-async function placesOf(host: Host, state: string): Promise<readonly Place[]> {
-  const launcher = await host.launcher()
-  const { users } = await host.accounts()
-  const daemon = launcher?.writd_uid ?? users.find(({ name }) => name === 'writ')?.uid
+/** The uid of the daemon's user: as launchd.conf has it, else that of the name that the package gives it. */
+async function daemonUser(host: Host, report: FilesReport): Promise<number | undefined> {
+  const launcher = report.need(['FILE_OWNER'], await host.launcher(), host.launcherPath)
+  const accounts = valueIn(await host.accounts())
+  return launcher?.writd_uid ?? accounts?.users.find(({ name }) => name === 'writ')?.uid
+}
+
+/** @param values null: not known, and what the configuration names is left out */
+function placesOf(host: Host, values: PartialConfig | null, daemon: number | undefined): readonly Place[] {
   const root = new Set([0])
   const own = daemon === undefined ? null : new Set([daemon])
-  const both = daemon === undefined ? root : new Set([0, daemon])
-  const { trust, tpm, attestation } = await host.values()
+  const both = daemon === undefined ? null : new Set([0, daemon])
+  const state = values?.daemon.stateDirectory ?? DEFAULT_STATE_DIRECTORY
   const documents = [
-    ...(trust.governanceKeys ?? []),
-    ...(tpm.hardwareRoots ?? []),
-    ...(tpm.otherRoots ?? []),
-    trust.trustRoots,
-    trust.policyBundle,
-    attestation.referenceValues,
+    ...(values?.trust.governanceKeys ?? []),
+    ...(values?.tpm.hardwareRoots ?? []),
+    ...(values?.tpm.otherRoots ?? []),
+    values?.trust.trustRoots,
+    values?.trust.policyBundle,
+    values?.attestation.referenceValues,
   ].filter(path => path !== undefined)
   const place = (path: string, owners: Place['owners'], secret = false): Place => ({ path, owners, secret })
   const linkable = (path: string, owners: Place['owners']): Place => ({
@@ -146,7 +160,7 @@ async function lookAt(
   const found = linkable === true ? await files.stat(path) : await files.lstat(path)
   if (!found.seen) {
     // What is missing other areas speak of.
-    if (found.why !== 'missing') report.skip(['FILE_WRITABLE', 'FILE_OWNER', 'SECRETS_EXPOSED'], found, path)
+    if (found.why !== 'missing') report.skip(OF_FILES, found, path)
     return
   }
   const { kind, mode, uid } = found.value
@@ -172,6 +186,8 @@ function exposure({ mode, uid, gid }: FileFacts): string {
 
 /** Most files of /etc/writ that are looked into. */
 const MOST_FILES = 200
+/** A key or a certificate, or what somebody who was interrupted left of one (cli/files.ts). */
+const MAYBE_KEY = /\.(?:key|pem)(\.[0-9a-f]+\.new)?$/
 
 async function lookForKeys({ probes: { files } }: Host, report: FilesReport): Promise<void> {
   const names = await files.list('/etc/writ')
@@ -179,13 +195,23 @@ async function lookForKeys({ probes: { files } }: Host, report: FilesReport): Pr
     if (names.why !== 'missing') report.skip(['PRIVATE_KEY_HERE'], names, '/etc/writ')
     return
   }
-  for (const name of names.value.filter(other => /\.(?:key|pem)$/.test(other)).slice(0, MOST_FILES)) {
+  const candidates = names.value.filter(name => MAYBE_KEY.test(name))
+  if (candidates.length > MOST_FILES)
+    report.skip(['PRIVATE_KEY_HERE'], `only ${MOST_FILES} files were looked into`, '/etc/writ')
+  for (const name of candidates.slice(0, MOST_FILES)) {
     const path = join('/etc/writ', name)
     const bytes = await files.read(path, 1 << 16)
-    if (bytes.seen && bytes.value.includes('PRIVATE KEY-----'))
-      report.found('PRIVATE_KEY_HERE', 'it holds a private key', { where: path })
-    else if (!bytes.seen && bytes.why === 'denied' && name.endsWith('.key'))
+    if (bytes.seen) {
+      if (!bytes.value.includes('PRIVATE KEY-----')) continue
+      if (name.endsWith('.new'))
+        report.found('PRIVATE_KEY_HERE', 'it holds a private key, left by a run that was interrupted', {
+          where: path,
+          todo: `\`shred -u ${path}\`: nothing uses it.`,
+        })
+      else report.found('PRIVATE_KEY_HERE', 'it holds a private key', { where: path })
+    } else if (bytes.why === 'denied' && name.endsWith('.key'))
       report.found('PRIVATE_KEY_HERE', 'it is called a key and cannot be read from here', { where: path })
+    else if (bytes.why !== 'missing') report.skip(['PRIVATE_KEY_HERE'], bytes, path)
   }
 }
 

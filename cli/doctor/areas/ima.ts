@@ -101,14 +101,11 @@ export const IMA = defineArea({
 type ImaReport = AreaReport<keyof typeof IMA.findings & string>
 
 async function lookAtCommandLine(host: Host, report: ImaReport): Promise<void> {
-  const boot = await host.boot()
-  if (!boot.seen) {
-    report.skip(['IMA_BOOT_POLICY'], boot)
-    return
-  }
-  const policy = parameter(boot.value, 'ima_policy')
-  const where = { where: '/proc/cmdline', todo: await howToAdd(host, boot.value) }
-  if (policy === undefined && parameter(boot.value, 'ima_tcb') === undefined)
+  const boot = report.need(['IMA_BOOT_POLICY'], await host.boot(), '/proc/cmdline')
+  if (boot === null) return
+  const policy = parameter(boot, 'ima_policy')
+  const where = { where: '/proc/cmdline', todo: await howToAdd(host, boot) }
+  if (policy === undefined && parameter(boot, 'ima_tcb') === undefined)
     report.found('IMA_BOOT_POLICY', 'the command line has no ima_policy=tcb', where)
   else if (policy !== undefined && !policy.split('|').includes('tcb'))
     report.found('IMA_BOOT_POLICY', `the command line has ima_policy=${policy}`, where)
@@ -123,11 +120,13 @@ async function howToAdd({ probes: { files } }: Host, boot: BootFacts): Promise<s
 }
 
 function lookAtLog({ hash, entries, policyOpen }: ImaFacts, report: ImaReport): void {
-  if (hash !== null && hash !== 'sha256') report.found('IMA_HASH', `its first entry has ${hash}`)
-  if (policyOpen === true)
-    report.found('IMA_POLICY_OPEN', 'securityfs has the file through which one is loaded', {
-      where: '/sys/kernel/security/ima/policy',
-    })
+  if (hash === null) report.skip(['IMA_HASH'], 'the log has no entry')
+  else if (hash !== 'sha256') report.found('IMA_HASH', `its first entry has ${hash}`)
+  const where = '/sys/kernel/security/ima/policy'
+  if (policyOpen === null)
+    report.skip(['IMA_POLICY_OPEN'], 'whether there is such a file cannot be seen', where)
+  else if (policyOpen)
+    report.found('IMA_POLICY_OPEN', 'securityfs has the file through which one is loaded', { where })
   if (entries > MANY_ENTRIES) report.found('IMA_LOG_LARGE', `it has ${entries} entries`)
 }
 
@@ -142,6 +141,7 @@ async function lookAtPolicy({ probes }: Host, ima: ImaFacts | null, report: ImaR
   if (ima === null) return
   if (ima.policy === null) {
     report.found('IMA_POLICY_UNUSED', 'IMA has not measured it in this boot', { where: IMA_POLICY })
+    report.skip(['IMA_POLICY_CHANGED'], 'none was loaded', IMA_POLICY)
     return
   }
   const digest = valueIn(await probes.files.sha256(IMA_POLICY))

@@ -80,7 +80,7 @@ export const KERNEL = defineArea({
     },
   },
   async look(host, report) {
-    const container = await host.container()
+    const container = report.need(['IN_CONTAINER'], await host.container())
     if (container !== null) report.found('IN_CONTAINER', `of the kind ${container}`)
     const cgroup = await readCgroup(host.probes.files)
     if (!cgroup.seen) {
@@ -92,32 +92,25 @@ export const KERNEL = defineArea({
       if (lacking.length > 0)
         report.found('CGROUP_CONTROLLER', `it lacks ${lacking.join(', ')}`, { where: cgroup.value.path })
     }
-    const features = await host.probes.kernel.features()
-    if (features.seen) await lookAtFeatures(host, features.value, report)
-    else
-      report.skip(
-        [
-          'LANDLOCK_MISSING',
-          'LANDLOCK_OLD',
-          'SECCOMP_MISSING',
-          'LEASE_UNSAFE',
-          'PEER_PIDFD',
-          'MEMFD_NOEXEC',
-          'DEVICE_FILTER',
-        ],
-        features,
-      )
+    const features = report.need(OF_FEATURES, await host.probes.kernel.features())
+    if (features !== null) await lookAtFeatures(host, features, report)
     for (const kind of NAMESPACES) {
       const where = `/proc/sys/user/max_${kind}_namespaces`
-      if (
-        valueIn(await host.probes.files.read(where))
-          ?.toString()
-          .trim() === '0'
-      )
-        report.found('NAMESPACES_OFF', `${kind}: at most 0`, { where })
+      const most = report.need(['NAMESPACES_OFF'], await host.probes.files.read(where), where)
+      if (most?.toString().trim() === '0') report.found('NAMESPACES_OFF', `${kind}: at most 0`, { where })
     }
   },
 })
+
+const OF_FEATURES = [
+  'LANDLOCK_MISSING',
+  'LANDLOCK_OLD',
+  'SECCOMP_MISSING',
+  'LEASE_UNSAFE',
+  'PEER_PIDFD',
+  'MEMFD_NOEXEC',
+  'DEVICE_FILTER',
+] as const
 
 async function lookAtFeatures(
   host: Host,
@@ -125,7 +118,7 @@ async function lookAtFeatures(
   report: AreaReport<keyof typeof KERNEL.findings & string>,
 ): Promise<void> {
   if (landlock === 0) {
-    const optional = (await host.launcher())?.landlock === 'optional'
+    const optional = valueIn(await host.launcher())?.landlock === 'optional'
     report.found(
       'LANDLOCK_MISSING',
       optional ? 'and launchd.conf lets executions run without' : 'or it is switched off',

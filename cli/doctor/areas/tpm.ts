@@ -6,7 +6,7 @@ import {
   verifyEkChain,
 } from '../../../attestation/index.ts'
 import { WritError } from '../../../encoding/error.ts'
-import { type Look, type TpmFacts, valueIn } from '../../probe/index.ts'
+import { type TpmFacts, type Unseen, valueIn } from '../../probe/index.ts'
 import { TPM_ADVICE } from '../../tpm-advice.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
@@ -117,12 +117,12 @@ export const TPM = defineArea({
     },
   },
   async look(host, report) {
-    const { tpm, daemon } = await host.values()
-    if (tpm.transport === 'swtpm')
+    const tpm = report.need(['TPM_SIMULATED'], await host.values(), host.configPath)?.tpm
+    if (tpm?.transport === 'swtpm')
       report.found('TPM_SIMULATED', `tpm.transport is "swtpm" (${tpm.path ?? ''})`, {
         where: host.configPath,
       })
-    await lookAtCounter(host, report, daemon.stateDirectory)
+    await lookAtCounter(host, report)
     await lookForHolders(host, report)
     const facts = await host.probes.tpm.facts()
     if (!facts.seen) await sayWhyNot(host, facts, report)
@@ -132,11 +132,7 @@ export const TPM = defineArea({
 
 type TpmReport = AreaReport<keyof typeof TPM.findings & string>
 
-async function sayWhyNot(
-  { probes }: Host,
-  facts: Extract<Look<TpmFacts>, { seen: false }>,
-  report: TpmReport,
-): Promise<void> {
+async function sayWhyNot({ probes }: Host, facts: Unseen, report: TpmReport): Promise<void> {
   const where = probes.tpm.where
   const version = valueIn(await probes.files.read('/sys/class/tpm/tpm0/tpm_version_major'))
   if (facts.why === 'missing') {
@@ -150,18 +146,13 @@ async function sayWhyNot(
   }
   report.skipRest(facts.why === 'denied' ? facts : 'the TPM could not be asked', {
     where,
-    but: [
-      'TPM_SIMULATED',
-      'TPM_HELD',
-      'COUNTER_WORN',
-      ...(facts.why === 'denied' ? ['TPM_MISSING' as const] : []),
-    ],
+    but: ['TPM_SIMULATED', 'TPM_HELD', 'COUNTER_WORN'],
   })
 }
 
 async function lookForHolders({ probes }: Host, report: TpmReport): Promise<void> {
   const holders = await openersOf(probes.files, /^\/dev\/tpm[0-9]+$/)
-  if (!holders.complete) report.skip(['TPM_HELD'], "only root sees what other users' processes have open")
+  if (!holders.complete) report.skip(['TPM_HELD'], 'some processes cannot be looked into', '/proc')
   for (const { pid, name, path } of holders.list)
     report.found('TPM_HELD', `${name} (pid ${pid}) has ${path} open`, { where: path })
 }
@@ -202,11 +193,18 @@ async function lookAtTpm(host: Host, facts: TpmFacts, report: TpmReport): Promis
 }
 
 async function lookAtIdentity(host: Host, facts: TpmFacts, report: TpmReport): Promise<void> {
-  const path = `${await host.stateDirectory()}/identity/identity.json`
+  const codes = [
+    'TPM_IDENTITY_GONE',
+    ...(facts.hierarchies.ownerAuthSet ? ['TPM_OWNER_AUTH' as const] : []),
+  ] as const
+  const state = report.need(codes, await host.stateDirectory(), host.configPath)
+  if (state === null) return
+  const path = `${state}/identity/identity.json`
   const bytes = await host.probes.files.read(path)
   if (!bytes.seen) {
     if (bytes.why === 'missing' && facts.hierarchies.ownerAuthSet)
       report.found('TPM_OWNER_AUTH', 'the owner hierarchy has an authValue', { where: host.probes.tpm.where })
+    if (bytes.why !== 'missing') report.skip(codes, bytes, path)
     report.skip(
       ['TPM_IDENTITY_GONE'],
       bytes.why === 'missing' ? 'this host has no identity yet' : bytes,
@@ -224,6 +222,8 @@ async function lookAtIdentity(host: Host, facts: TpmFacts, report: TpmReport): P
       : [`no counter at 0x${nvCounterIndex.toString(16)}`]),
   ]
   if (gone.length > 0) report.found('TPM_IDENTITY_GONE', gone.join(', '), { where: path })
+  else if (akHandle === null || nvCounterIndex === null)
+    report.skip(['TPM_IDENTITY_GONE'], 'it does not name its key and its counter', path)
 }
 
 /** Only the two numbers; whether the file is right otherwise is another question. */
@@ -249,12 +249,25 @@ async function lookAtCertificate(host: Host, facts: TpmFacts, report: TpmReport)
     report.skip(['EK_UNVERIFIED'], 'there is no certificate')
     return
   }
-  const { tpm } = await host.values()
-  const read = async (paths: readonly string[] = []) =>
-    (await Promise.all(paths.map(path => host.probes.files.read(path)))).flatMap(look =>
-      look.seen ? certificatesIn(look.value) : [],
-    )
+  const values = report.need(['EK_UNVERIFIED'], await host.values(), host.configPath)
+  if (values === null) return
+  let unread: Unseen | null = null
+  const read = async (paths: readonly string[] = []) => {
+    const certificates: Buffer[] = []
+    for (const path of paths) {
+      const bytes = await host.probes.files.read(path)
+      if (bytes.seen) certificates.push(...certificatesIn(bytes.value))
+      // One that is missing is a finding of the configuration.
+      else if (bytes.why !== 'missing') unread = bytes
+    }
+    return certificates
+  }
+  const { tpm } = values
   const roots = { hardwareRoots: await read(tpm.hardwareRoots), otherRoots: await read(tpm.otherRoots) }
+  if (unread !== null) {
+    report.skip(['EK_UNVERIFIED'], unread)
+    return
+  }
   if (roots.hardwareRoots.length + roots.otherRoots.length === 0) {
     report.found('EK_UNVERIFIED', 'the configuration names no certificate of a maker', {
       where: host.configPath,
@@ -288,14 +301,18 @@ function certificatesIn(bytes: Buffer): readonly Buffer[] {
 /** Cycles that NV memory is made for, a fifth of which is left. */
 const COUNTER_LIMIT = 400_000
 
-async function lookAtCounter(host: Host, report: TpmReport, stateDirectory = ''): Promise<void> {
-  const path = `${stateDirectory}/lineage/state/anchor`
+async function lookAtCounter(host: Host, report: TpmReport): Promise<void> {
+  const state = report.need(['COUNTER_WORN'], await host.stateDirectory(), host.configPath)
+  if (state === null) return
+  const path = `${state}/lineage/state/anchor`
   const bytes = await host.probes.files.read(path, 1024)
   if (!bytes.seen) {
     report.skip(['COUNTER_WORN'], bytes.why === 'missing' ? 'there is no lineage yet' : bytes, path)
     return
   }
-  const [, digits = '0'] = /"counter":"([0-9]{1,20})"/.exec(bytes.value.toString('latin1')) ?? []
+  const [, digits] = /"counter":"([0-9]{1,20})"/.exec(bytes.value.toString('latin1')) ?? []
   // Every counter of a TPM begins behind the highest that it ever had (Part 1, section 37.2.4).
-  if (Number(digits) > COUNTER_LIMIT) report.found('COUNTER_WORN', `it stands at ${digits}`, { where: path })
+  if (digits === undefined) report.skip(['COUNTER_WORN'], 'it does not say where the counter stands', path)
+  else if (Number(digits) > COUNTER_LIMIT)
+    report.found('COUNTER_WORN', `it stands at ${digits}`, { where: path })
 }

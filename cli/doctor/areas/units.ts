@@ -92,21 +92,8 @@ export const UNITS_AREA = defineArea({
   },
   async look(host, report) {
     for (const unit of UNITS) {
-      const facts = await host.probes.services.unit(unit)
-      if (facts.seen) await lookAtUnit(host, unit, facts.value, report)
-      else
-        report.skip(
-          [
-            'UNIT_MISSING',
-            'UNIT_MASKED',
-            'UNIT_FAILED',
-            'UNIT_NOT_ENABLED',
-            'UNIT_CHANGED',
-            'UNIT_STALE',
-            'UNIT_RESTARTED',
-          ],
-          facts,
-        )
+      const facts = report.need(OF_UNITS, await host.probes.services.unit(unit), unit)
+      if (facts !== null) await lookAtUnit(host, unit, facts, report)
     }
     await lookAtMetrics(host, report)
     await lookAtProcesses(host, report)
@@ -115,6 +102,16 @@ export const UNITS_AREA = defineArea({
 })
 
 type UnitsReport = AreaReport<keyof typeof UNITS_AREA.findings & string>
+
+const OF_UNITS = [
+  'UNIT_MISSING',
+  'UNIT_MASKED',
+  'UNIT_FAILED',
+  'UNIT_NOT_ENABLED',
+  'UNIT_CHANGED',
+  'UNIT_STALE',
+  'UNIT_RESTARTED',
+] as const
 
 async function lookAtUnit(host: Host, name: string, unit: UnitFacts, report: UnitsReport): Promise<void> {
   const where = name
@@ -161,15 +158,15 @@ async function lookAtText(
 
 async function lookAtMetrics(host: Host, report: UnitsReport): Promise<void> {
   const { services } = host.probes
-  const unit = await services.unit(METRICS_UNIT)
-  if (!unit.seen) {
-    report.skip(['METRICS_OFF'], unit)
-    return
-  }
-  const running = valueIn(await services.unit('writd.service'))?.active === 'active'
-  const fault = await metricsFault(host.probes, unit.value, running)
+  const unit = report.need(['METRICS_OFF'], await services.unit(METRICS_UNIT), METRICS_UNIT)
+  if (unit === null) return
+  const service = report.need(['METRICS_OFF'], await services.unit('writd.service'), 'writd.service')
+  const fault = report.need(
+    ['METRICS_OFF'],
+    await metricsFault(host.probes, unit, service?.active === 'active'),
+  )
   if (fault !== null) report.found('METRICS_OFF', fault.what, fault)
-  if (unit.value.load === 'loaded') await lookAtText(host, METRICS_UNIT, unit.value, report)
+  if (unit.load === 'loaded') await lookAtText(host, METRICS_UNIT, unit, report)
 }
 
 async function lookAtProcesses({ probes: { files, euid } }: Host, report: UnitsReport): Promise<void> {
@@ -185,17 +182,23 @@ async function lookAtProcesses({ probes: { files, euid } }: Host, report: UnitsR
     ['writ-launchd', 'LAUNCHER_OUTDATED'],
   ] as const) {
     const path = PACKAGED_COMPONENTS.find(([component]) => component === name)?.[1] ?? ''
-    for (const { pid, replaced } of await runnersOf(files, path))
+    const { list, complete } = await runnersOf(files, path)
+    if (!complete) report.skip([code], 'some processes cannot be looked into', '/proc')
+    for (const { pid, replaced } of list)
       if (replaced) report.found(code, `pid ${pid} executes a file that was replaced`, { where: path })
   }
 }
 
 async function lookAtSocket(host: Host, report: UnitsReport): Promise<void> {
-  const { daemon } = await host.values()
   const { files, services } = host.probes
+  const values = report.need(['SOCKET_ELSEWHERE', 'SOCKET_TOO_OPEN'], await host.values(), host.configPath)
+  if (values === null) return
+  const { daemon } = values
+  const said = await services.unit('writd.socket')
   // Where systemd opens none the daemon does, at the place that it is told.
-  const unit =
-    valueIn(await services.unit('writd.socket')) === null ? null : await readUnit(files, 'writd.socket')
+  if (!said.seen && said.why !== 'unsupported') report.skip(['SOCKET_ELSEWHERE'], said, 'writd.socket')
+  const unit = said.seen ? await readUnit(files, 'writd.socket') : null
+  if (unit !== null && unit.unread !== null) report.skip(['SOCKET_ELSEWHERE'], unit.unread, 'writd.socket')
   const listens = unit?.values('ListenStream') ?? []
   const configured = daemon.socket
   if (configured !== undefined && listens.length > 0 && !listens.includes(configured))

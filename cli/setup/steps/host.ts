@@ -12,6 +12,7 @@ import {
   readIma,
   readSecureBoot,
   type TpmFacts,
+  valueIn,
 } from '../../probe/index.ts'
 import { tierByName } from '../../provision.ts'
 import { statePath } from '../../state-directory.ts'
@@ -150,7 +151,7 @@ async function lookAtLogs({ answers, probes }: StepContext, findings: Findings):
 
 async function lookAtRest({ probes: { files } }: StepContext, findings: Findings): Promise<void> {
   const { found, warnings, missing } = findings
-  const container = await readContainer(files)
+  const container = valueIn(await readContainer(files))
   if (container !== null)
     warnings.push(
       `this runs in a container (${container}): the daemon belongs on the host, with its TPM and logs`,
@@ -169,7 +170,7 @@ async function lookAtRest({ probes: { files } }: StepContext, findings: Findings
     found.push(
       `cgroup v2      ${cgroup.value.path}: ${cgroup.value.controllers.join(' ') || 'no controllers'}`,
     )
-  const nodes = await readAccelerators(files)
+  const { nodes } = await readAccelerators(files)
   if (nodes.length === 0) found.push('accelerators   none')
   else found.push(`accelerators   ${nodes.map(({ path }) => path).join(' ')}`)
   const open = nodes.filter(({ mode }) => (mode & 0o006) !== 0)
