@@ -49,9 +49,9 @@ export async function idle({ host }: Governed): Promise<Row> {
   }
 }
 
-/** In MB of 1000 kB. */
+/** In MB of a million bytes; the kernel's kB are of 1024 (proc_pid_status(5)). */
 function rss(pid: number): number {
-  return field(pid, 'status', 'VmRSS') / 1000
+  return (field(pid, 'status', 'VmRSS') * 1024) / 1_000_000
 }
 
 /**

@@ -8,7 +8,7 @@ import { LogLevels } from './log/log-level.ts'
 import { lastWords, openLog } from './log/open-log.ts'
 import { Instruments } from './metrics/instruments.ts'
 import { serveMetrics } from './metrics/service.ts'
-import { exitAtTheLatest, sdNotify } from './native.ts'
+import { exitAtTheLatest, releaseFreeMemory, sdNotify } from './native.ts'
 import type { DaemonParts } from './parts.ts'
 import { Reload } from './reload.ts'
 import { takePassedSockets } from './rpc/passed-socket.ts'
@@ -26,6 +26,8 @@ const STOP_MS = 10_000
 const STOP_SLACK_MS = 60_000
 /** A start that takes longer waits for something, and says meanwhile what else is wrong. */
 const LONG_START_MS = 5_000
+/** How often the memory goes back to the host that a start, a change of policy or a burst of requests has left free. */
+const RELEASE_MS = 60_000
 /** What Node's own exit may take; it is milliseconds unless a thread hangs. */
 const EXIT_MS = 2_000
 
@@ -93,6 +95,7 @@ async function main(): Promise<number> {
   const tellStatus = () => sdNotify(serviceStatus(parts))
   parts.gate.on('transition', tellStatus)
   tellStatus()
+  setInterval(releaseFreeMemory, RELEASE_MS).unref()
   const reload = reloading(parts, levels, options.config, tellStatus)
   hangup.serve(() => void reload.soon())
   const end = await untilStopped(parts, stop)

@@ -43,6 +43,7 @@ interface Addon {
   cgroupOf(pid: number, pidfd: number): string | null
   sealedMemfd(bytes: Buffer): number
   exitAtTheLatest(status: number, patienceMs: number): void
+  releaseFreeMemory(): void
   terminalResize(fd: number, rows: number, columns: number): void
   leaseCreate(epoch: bigint): { handle: LeaseHandle; fd: number }
   leaseRead(page: LeaseHandle): { epoch: bigint; instantNs: bigint }
@@ -105,6 +106,9 @@ export const sealedMemfd = (bytes: Buffer): number => addon.sealedMemfd(bytes)
  */
 export const exitAtTheLatest = (status: number, patienceMs: number): void =>
   addon.exitAtTheLatest(status, patienceMs)
+
+/** Gives the kernel back what the C library's heaps have free (malloc_trim(3)); takes a millisecond or two. */
+export const releaseFreeMemory = (): void => addon.releaseFreeMemory()
 
 /**
  * The lease: one shared page that only this process can write (`native/shared/lease_page.h`). One instance per daemon.

@@ -76,7 +76,8 @@ export function readSegment(bytes: Buffer, file: string): SegmentContent {
   for (;;) {
     const batch = readBatch(bytes, at, header.nonce)
     if (batch === undefined || batch.first !== header.start + entries.length) break
-    for (const entry of batch.entries) entries.push(entry)
+    // Copies: whoever keeps one entry would keep the megabytes of the file with it.
+    for (const entry of batch.entries) entries.push(Buffer.from(entry))
     at = batch.end
   }
   for (let next = bytes.indexOf(header.nonce, at); next >= 0; next = bytes.indexOf(header.nonce, next + 1)) {

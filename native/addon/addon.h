@@ -38,6 +38,7 @@ bool addon_register_log(napi_env env, napi_value exports);
 bool addon_register_lease(napi_env env, napi_value exports);
 bool addon_register_memfd(napi_env env, napi_value exports);
 bool addon_register_exit(napi_env env, napi_value exports);
+bool addon_register_heap(napi_env env, napi_value exports);
 bool addon_register_channel(napi_env env, napi_value exports);
 bool addon_register_terminal(napi_env env, napi_value exports);
 bool addon_register_kernel(napi_env env, napi_value exports);

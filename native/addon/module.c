@@ -113,6 +113,7 @@ NAPI_MODULE_INIT()
                     addon_register_log(env, exports) &&
                     addon_register_lease(env, exports) &&
                     addon_register_memfd(env, exports) && addon_register_exit(env, exports) &&
+                    addon_register_heap(env, exports) &&
                     addon_register_channel(env, exports) &&
                     addon_register_terminal(env, exports) && addon_register_kernel(env, exports);
   if (!registered)
