@@ -114,6 +114,7 @@ export {
   RevocationSet,
   type Revoked,
 } from './revocation-set.ts'
+export { isRevoked, type PermittedRun } from './revoked-run.ts'
 export type { SubjectToOpen } from './scope.ts'
 export {
   checkSecretPolicySuccessor,

@@ -5,6 +5,7 @@ import type { ReadBlob } from './documents.ts'
 import { DroppedEntries } from './dropped-entries.ts'
 import type { LogState } from './log-state.ts'
 import { OldLeases } from './old-leases.ts'
+import { RevokedRuns } from './revoked-runs.ts'
 import { atEntry, type EventOf, type Holds, type LogEntry, type NotLookedAt, StepFailure } from './steps.ts'
 import { RECORDED_MS } from './timeline.ts'
 
@@ -13,7 +14,8 @@ const RAN: ReadonlySet<string> = new Set(['EXITED', 'RUN_TIME', 'CPU_TIME', 'OUT
 
 /**
  * Nothing ran that had lapsed before its START. The START is recorded before everything is looked at once more and the first
- * instruction, so the entry of a START may come after what forbids it; then the execution has to have ended without running by itself.
+ * instruction, so the entry of a START may come after what forbids it; then the execution has to have ended without running by itself. And nothing runs on that
+ * was revoked after its START.
  */
 export async function checkLapsed(
   entries: readonly LogEntry[],
@@ -25,12 +27,14 @@ export async function checkLapsed(
   const ends = new Map<string, EventOf<'execution-end'>>()
   for (const { event } of entries) if (event.type === 'execution-end') ends.set(event.executionId, event)
   const oldLeases = new OldLeases()
+  const revokedRuns = new RevokedRuns(operators, blob, dropped)
   let late = 0
   let revokedMs = 0
   for (const entry of entries) {
     await atEntry(entry.index, async () => {
       await state.apply(entry)
       oldLeases.apply(entry, state)
+      await revokedRuns.apply(entry, state, entries)
       const { event } = entry
       if (event.type === 'revocation') revokedMs = Date.parse(event.time)
       const isRevoked = (decision: number) =>
