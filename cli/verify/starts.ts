@@ -26,14 +26,14 @@ export async function checkLapsed(
   const dropped = new DroppedEntries()
   const ends = new Map<string, EventOf<'execution-end'>>()
   for (const { event } of entries) if (event.type === 'execution-end') ends.set(event.executionId, event)
-  const oldLeases = new OldLeases()
+  const oldLeases = new OldLeases(blob, dropped)
   const revokedRuns = new RevokedRuns(operators, blob, dropped)
   let late = 0
   let revokedMs = 0
   for (const entry of entries) {
     await atEntry(entry.index, async () => {
       await state.apply(entry)
-      oldLeases.apply(entry, state)
+      await oldLeases.apply(entry, state, entries)
       await revokedRuns.apply(entry, state, entries)
       const { event } = entry
       if (event.type === 'revocation') revokedMs = Date.parse(event.time)

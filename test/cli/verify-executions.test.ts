@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { DroppedEntries } from '../../cli/verify/dropped-entries.ts'
 import { checkExecutions } from '../../cli/verify/executions.ts'
 import { OldLeases } from '../../cli/verify/old-leases.ts'
 import type { Holds, LogEntry } from '../../cli/verify/steps.ts'
+import { Timeline } from '../../cli/verify/timeline.ts'
 import type { LineageEvent } from '../../lineage/index.ts'
 import { decide } from '../authorization/scenario.ts'
 
@@ -198,65 +200,66 @@ describe('what a later run of the daemon took over', () => {
 })
 
 describe('the lease that something was kept under', () => {
-  const MAX_AGE_MS = 12_000
-  /** Each entry with its instant in seconds. */
-  const leases = (...events: [number, object][]) => {
-    const old = new OldLeases()
-    const state = { config: { newest: { maxEvidenceAgeMs: MAX_AGE_MS } } } as never
-    events.forEach(([at, event], index) => {
-      old.apply({ index, event: { executionId: ID, bootNs: String(at * 1e9), ...event } } as never, state)
-    })
+  const HOSTS_AGE_MS = 20_000
+  const OWN_AGE_MS = 12_000
+  /** Each entry with its instant in seconds; a number is what the host lets evidence be old from then on, in milliseconds. */
+  async function leases(own: number | null, ...events: [number, object | number][]): Promise<void> {
+    const permit = Buffer.from(
+      JSON.stringify({ ...rest, inputs, terms: { ...terms, maxEvidenceAgeMs: own } }),
+    )
+    const dropped = new DroppedEntries()
+    const old = new OldLeases(async () => permit, dropped)
+    const config = new Timeline({ maxEvidenceAgeMs: HOSTS_AGE_MS }, 0)
+    const entries: object[] = [{ event: { type: 'decision', record: 'r' } }]
+    for (const [at, event] of events) {
+      if (typeof event === 'number') config.set({ maxEvidenceAgeMs: event }, at * 1000)
+      else {
+        const when = { time: new Date(at * 1000).toISOString(), bootNs: String(at * 1e9) }
+        const entry = { index: entries.length, event: { executionId: ID, decision: 0, ...when, ...event } }
+        entries.push(entry)
+        await old.apply(entry as never, { config } as never, entries as never)
+      }
+    }
+    expect(dropped.result('')).toEqual({ detail: '' })
   }
   const run = { type: 'daemon-start' }
   const good = { type: 'appraisal', verdict: 'pass' }
+  const failed = { ...good, verdict: 'fail' }
   const start = { type: 'execution-start' }
   const handOver = { type: 'hand-over' }
   const adoption = { type: 'adoption' }
+  type Events = [number, object | number][]
+  /** Its evidence is of the second 2. */
+  const kept: Events = [
+    [1, run],
+    [2, good],
+    [3, start],
+    [4, handOver],
+  ]
 
-  test('is that of the last good evidence of the run that handed it over', () => {
-    leases([1, run], [2, good], [3, start], [4, handOver], [5, good], [8, run], [9, good], [16, adoption])
-    leases([1, run], [2, good], [3, start], [4, handOver], [8, run], [9, { ...good, verdict: 'fail' }])
+  test('is that of the last good evidence of the run that handed it over', async () => {
+    await leases(OWN_AGE_MS, ...kept, [5, good], [8, run], [9, good], [16, adoption])
+    await leases(OWN_AGE_MS, ...kept, [8, run], [9, failed])
   })
 
-  test.each<[string, [number, object][]]>([
+  test('is of the age that was permitted, or that the host let it have when it started', async () => {
+    await leases(null, ...kept, [28, run], [30, adoption])
+    // What was configured when it was made ready may have been changed before its START.
+    await leases(null, [1, run], [2, good], [2.5, 1000], ...kept.slice(2), [28, run], [30, adoption])
+    await leases(null, ...kept, [28, 1000], [28, run], [30, adoption])
+  })
+
+  test.each<[string, number | null, Events]>([
+    ['by evidence of the next run', OWN_AGE_MS, [...kept, [20, run], [24, good], [25, adoption]]],
+    ['by evidence that was not good', OWN_AGE_MS, [...kept, [9, failed], [20, run], [25, adoption]]],
+    ['over two runs', OWN_AGE_MS, [...kept, [8, run], [9, good], [20, run], [25, adoption]]],
+    ['by what the host lets others have', OWN_AGE_MS, [...kept, [20, run], [30, adoption]]],
     [
-      'by evidence of the next run',
-      [
-        [1, run],
-        [2, good],
-        [3, start],
-        [4, handOver],
-        [20, run],
-        [24, good],
-        [25, adoption],
-      ],
+      'by what is configured later',
+      null,
+      [...kept.slice(0, 3), [20, 3_600_000], [21, handOver], [40, run], [41, adoption]],
     ],
-    [
-      'by evidence that was not good',
-      [
-        [1, run],
-        [2, good],
-        [3, start],
-        [4, handOver],
-        [9, { ...good, verdict: 'fail' }],
-        [20, run],
-        [25, adoption],
-      ],
-    ],
-    [
-      'over two runs',
-      [
-        [1, run],
-        [2, good],
-        [3, start],
-        [4, handOver],
-        [8, run],
-        [9, good],
-        [20, run],
-        [25, adoption],
-      ],
-    ],
-  ])('is not made longer %s', (_, events) => {
-    expect(() => leases(...events)).toThrow('after the lease that it was kept under')
+  ])('is not made longer %s', async (_, own, events) => {
+    await expect(leases(own, ...events)).rejects.toThrow('after the lease that it was kept under')
   })
 })

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { type Decision, RevocationSet, type RevocationTarget } from '../../authorization/index.ts'
 import { checkLapsed } from '../../cli/verify/starts.ts'
 import type { LogEntry } from '../../cli/verify/steps.ts'
+import { Timeline } from '../../cli/verify/timeline.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import * as world from '../authorization/scenario.ts'
 
@@ -44,7 +45,7 @@ const EVENTS = {
   freeze: { type: 'freeze' },
   renewal: { type: 'renewal', record: sha256Hex(renewal.record) },
   revocation: { type: 'revocation' },
-  adoption: { type: 'adoption', epoch },
+  adoption: { type: 'adoption', epoch, decision: 1 },
   thaw: { type: 'thaw', epoch },
   kill: { type: 'kill-sent' },
   revoked: { type: 'execution-end', cause: 'REVOKED' },
@@ -59,7 +60,7 @@ const check = (...steps: Step[]) => checkRevoked(MODEL, ...steps)
 async function checkRevoked(target: RevocationTarget, ...steps: Step[]) {
   const revocations = world.revoked(target)
   const state = {
-    config: { newest: { maxEvidenceAgeMs: 60_000 } },
+    config: new Timeline({ maxEvidenceAgeMs: 60_000 }, 0),
     gate: { newest: { state: 'ATTESTED', epoch, sinceMs: 0 } },
     revocations: { newest: RevocationSet.empty },
     apply: async ({ event }: LogEntry) => {
