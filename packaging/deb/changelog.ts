@@ -9,13 +9,19 @@ const MAINTAINER = /^Maintainer: (.*)$/m.exec(readFileSync(new URL('control', im
 const WIDTH = 78
 
 const [, section = ''] = readFileSync(file, 'utf8').split(/^## .*\n/m)
-const points = section.split(/^- /m).slice(1)
-if (points.length === 0) throw new Error(`${file} has no points under its first heading`)
+const groups = section.split(/^### /m).flatMap(group => {
+  const [heading = '', ...points] = group.split(/^- /m)
+  return points.length === 0 ? [] : [{ heading: heading.trim(), points }]
+})
+if (groups.length === 0) throw new Error(`${file} has no points under its first heading`)
 process.stdout.write(
   [
     `writ (${version}) unstable; urgency=medium`,
-    '',
-    ...points.flatMap(point => wrapped(point)),
+    ...groups.flatMap(({ heading, points }) => [
+      '',
+      ...(heading === '' ? [] : [`  [ ${heading} ]`]),
+      ...points.flatMap(point => wrapped(point)),
+    ]),
     '',
     ` -- ${MAINTAINER}  ${new Date(epoch * 1000).toUTCString().replace('GMT', '+0000')}`,
     '',

@@ -376,11 +376,19 @@ describe('the package', () => {
   })
 
   it('its changelog and its manual pages can be read', () => {
-    const page = succeed('sh', [
-      '-c',
-      `zcat ${built.root}/usr/share/doc/writ/changelog.gz | dpkg-parsechangelog -l - -S Version`,
-    ])
-    expect(page.trim()).toBe(VERSION)
+    const field = (name: string) =>
+      succeed('sh', [
+        '-c',
+        `zcat ${built.root}/usr/share/doc/writ/changelog.gz | dpkg-parsechangelog -l - -S ${name}`,
+      ])
+    expect(field('Version').trim()).toBe(VERSION)
+    // Every point, below the heading of its group.
+    const source = readFileSync(join(HOUSE, 'CHANGELOG.md'), 'utf8').split(/^## /m)[1] ?? ''
+    const changes = field('Changes')
+    for (const [, heading] of source.matchAll(/^### (.*)$/gm))
+      expect(changes).toContain(`\n  [ ${heading} ]\n`)
+    expect(changes.match(/^ {2}\* /gm)).toHaveLength(source.match(/^- /gm)?.length ?? 0)
+    expect(changes).not.toMatch(/^ *#/m)
     for (const name of ['writd', 'writ-launchd']) {
       succeed('sh', ['-c', `zcat ${built.root}/usr/share/man/man8/${name}.8.gz | mandoc -T lint -W warning`])
     }
