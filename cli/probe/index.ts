@@ -13,6 +13,7 @@ export {
   readIma,
   SHIPPED_IMA_POLICY,
 } from './ima.ts'
+export { launcherFileWaits } from './launcher-file.ts'
 export { liveFiles } from './live/files.ts'
 export { type LiveOptions, liveProbes } from './live.ts'
 export { type Look, lookFurther, type Seen, seen, type Unseen, unseen, valueIn } from './look.ts'

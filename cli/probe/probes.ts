@@ -133,6 +133,8 @@ export interface UnitFacts {
   /** 0: none. */
   readonly mainPid: number
   readonly restarts: number
+  /** When it became active last, in milliseconds since 1970, to the second; null: never. */
+  readonly since: number | null
 }
 
 export interface ServiceProbe {

@@ -10,6 +10,7 @@ import { specId } from '../attestation/tcg-log.ts'
 import type { FakedHost } from './faked-host.ts'
 import {
   boolean,
+  configurationStatus,
   DAY_MS,
   daemonConfig,
   digestOf,
@@ -36,7 +37,7 @@ export function value<T>(look: Look<T>, change: Partial<T>): Look<T> {
 }
 
 function status(host: FakedHost, change: Record<string, unknown>): void {
-  host.status = seen({ ...STATUS, ...change } as AttestationStatus)
+  host.status = value(host.status, change as Partial<AttestationStatus>)
 }
 
 /** Reference values that the configuration names, and that the daemon has in force. */
@@ -46,11 +47,12 @@ export function reference(host: FakedHost, values: Parameters<typeof referenceVa
   status(host, { referenceValuesDigest: digestOf(envelope) })
 }
 
-const config = (host: FakedHost, from: string, to: string): void =>
-  host.put(
-    TOML,
-    daemonConfig(text => text.replace(from, to)),
-  )
+/** Another configuration, which the daemon has read. */
+function config(host: FakedHost, from: string, to: string): void {
+  const text = daemonConfig(text => text.replace(from, to))
+  host.put(TOML, text)
+  status(host, { configuration: configurationStatus(text) })
+}
 const launchd = (host: FakedHost, more: string): void =>
   host.put(LAUNCHD, `${readFileSync('packaging/launchd.conf', 'utf8')}\n${more}\n`)
 const inDays = (days: number): string => new Date(AT.getTime() + days * DAY_MS).toISOString()
@@ -325,6 +327,7 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
   ['UNIT_RESTARTED', host => unit(host, { restarts: 7 })],
   ['DAEMON_OUTDATED', host => host.put('/proc/700/exe', { link: '/usr/lib/writ/writd (deleted)' })],
   ['LAUNCHER_OUTDATED', host => host.put('/proc/701/exe', { link: '/usr/lib/writ/writ-launchd (deleted)' })],
+  ['LAUNCHER_RESTART_WAITS', host => host.change(LAUNCHD, { mtimeMs: AT.getTime() })],
   ['SOCKET_ELSEWHERE', host => config(host, '[daemon]', '[daemon]\nsocket = "/run/other/writd.sock"')],
   ['METRICS_OFF', host => host.change('/run/writ/metrics.sock', { mode: 0o666 })],
   ['SOCKET_TOO_OPEN', host => host.change('/run/writ/writd.sock', { mode: 0o666 })],
@@ -365,11 +368,20 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
   ],
   [
     'RELOAD_REFUSED',
-    host => status(host, { configuration: { refusal: 'CONFIG_SYNTAX', waiting: [], reloadTime: 'x' } }),
+    host =>
+      status(host, { configuration: { ...STATUS.configuration, refusal: 'CONFIG_SYNTAX', reloadTime: 'x' } }),
   ],
   [
     'RESTART_WAITS',
-    host => status(host, { configuration: { refusal: '', waiting: ['daemon.socket'], reloadTime: '' } }),
+    host => status(host, { configuration: { ...STATUS.configuration, waiting: ['daemon.socket'] } }),
+  ],
+  [
+    'RELOAD_WAITS',
+    host =>
+      host.put(
+        TOML,
+        daemonConfig(text => text.replace('= 30', '= 31')),
+      ),
   ],
   ['POLICY_ENDS', host => status(host, { policy: { ...STATUS.policy, notAfter: inDays(10) } })],
   ['POLICY_INVALID', host => status(host, { policy: { ...STATUS.policy, valid: false } })],

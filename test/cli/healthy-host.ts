@@ -4,6 +4,7 @@ import { encodeReferenceValues, REFERENCE_VALUES_TYPE } from '../../attestation/
 import { signDocument, signTrustRoots } from '../../authorization/index.ts'
 import { seen, type UnitFacts } from '../../cli/probe/index.ts'
 import { openReferenceValues } from '../../cli/reference-values.ts'
+import { configDigest, examineConfig } from '../../configuration/daemon-file.ts'
 import type { AttestationStatus } from '../../proto/generated/writ/v1/AttestationStatus.ts'
 import { generateKey, publicKeyToPem } from '../../signing/key.ts'
 import { AT, forgeEkChain } from '../attestation/identity/certificate-forge.ts'
@@ -71,6 +72,7 @@ export const UNIT: UnitFacts = {
   result: 'success',
   mainPid: 700,
   restarts: 0,
+  since: AT.getTime() - 3_600_000,
 }
 
 export const STATUS = {
@@ -85,11 +87,18 @@ export const STATUS = {
   newEpoch: null,
   refusedDocument: null,
   clockFault: '',
-  configuration: { refusal: '', waiting: [], reloadTime: '' },
+  configuration: configurationStatus(daemonConfig()),
   policy: { version: '3', notBefore: 'any', notAfter: 'any', valid: true },
   hostLabels: { version: '1', notAfter: 'any', labels: [] },
   evidence: { bytes: '1000', maxBytes: '8589934592', overBound: false },
 } as unknown as AttestationStatus
+
+/** What a daemon says of its configuration that runs by this one; nothing of one that it would not take. */
+export function configurationStatus(text: string) {
+  const { config } = examineConfig(Buffer.from(text))
+  const digest = config === null ? '' : configDigest(config)
+  return { digest, inForceTime: '', refusal: '', waiting: [], reloadTime: '' }
+}
 
 /** What writd.toml says; `more` goes behind the key that it is to stand beside. */
 export function daemonConfig(change: (text: string) => string = text => text): string {

@@ -122,7 +122,7 @@ describe('the live probes', () => {
   it('read what systemctl prints', () => {
     const text =
       'LoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=enabled\nFragmentPath=/usr/lib/systemd/system/writd.service\n' +
-      'DropInPaths=/etc/systemd/system/writd.service.d/a.conf /run/x.conf\nNeedDaemonReload=yes\nResult=exit-code\nMainPID=12\nNRestarts=4\n'
+      'DropInPaths=/etc/systemd/system/writd.service.d/a.conf /run/x.conf\nNeedDaemonReload=yes\nResult=exit-code\nMainPID=12\nNRestarts=4\nActiveEnterTimestamp=Sun 2026-11-22 10:44:39 UTC\n'
     expect(unitFacts(text)).toEqual({
       load: 'loaded',
       active: 'failed',
@@ -134,8 +134,9 @@ describe('the live probes', () => {
       result: 'exit-code',
       mainPid: 12,
       restarts: 4,
+      since: Date.UTC(2026, 10, 22, 10, 44, 39),
     })
-    expect(unitFacts('')).toMatchObject({ load: '', dropIns: [], mainPid: 0 })
+    expect(unitFacts('')).toMatchObject({ load: '', dropIns: [], mainPid: 0, since: null })
   })
 })
 

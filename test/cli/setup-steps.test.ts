@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -249,7 +250,7 @@ describe('the host', () => {
 describe('the service', () => {
   const UNIT: UnitFacts = {
     ...{ load: 'loaded', active: 'inactive', sub: 'dead', file: 'disabled', path: '/x', dropIns: [] },
-    ...{ needsReload: false, result: 'success', mainPid: 0, restarts: 0 },
+    ...{ needsReload: false, result: 'success', mainPid: 0, restarts: 0, since: 0 },
   }
   /** @param then what is seen of the unit once somebody had systemctl do something */
   const unit = (facts: Partial<UnitFacts>, then: UnitFacts['active'] = 'active') => ({
@@ -339,6 +340,22 @@ describe('the service', () => {
     }
     expect(await calls(file)).toEqual([])
     expect(await calls(configured(8))).toEqual(['restart writd.service'])
+  })
+
+  test('a launcher that runs by an older configuration is said, with what a restart ends, and left alone', async () => {
+    const file = join(directory, 'etc/writ/launchd.conf')
+    mkdirSync(join(directory, 'etc/writ'), { recursive: true })
+    writeFileSync(file, '')
+    const { mtimeMs } = statSync(file)
+    const warnings = async (facts: Partial<UnitFacts>) =>
+      (await service.look(context(unit({ file: 'enabled', active: 'active', ...facts })))).warnings?.join()
+    expect(await warnings({ since: mtimeMs - 5000 })).toMatch(
+      /systemctl restart writ-launchd.*ends all executions/,
+    )
+    expect(await warnings({ since: mtimeMs + 5000 })).toBe('')
+    expect(await warnings({ since: null })).toContain('cannot be seen')
+    expect(await warnings({ active: 'inactive' })).toBe('')
+    expect(existsSync(join(directory, 'called'))).toBe(false)
   })
 
   test('what cannot start is said, with where the reason is', async () => {

@@ -1,5 +1,6 @@
 import type { ReferenceDocument } from '../../../attestation/index.ts'
 import { readTrustRoots } from '../../../authorization/index.ts'
+import { configDigest } from '../../../configuration/daemon-file.ts'
 import { WritError } from '../../../encoding/error.ts'
 import type { AttestationStatus } from '../../../proto/generated/writ/v1/AttestationStatus.ts'
 import { PACKAGED_COMPONENTS } from '../../components.ts'
@@ -59,6 +60,12 @@ export const DAEMON = defineArea({
       what: 'changed keys of the configuration wait for a restart',
       why: 'They are not in force.',
       todo: '`systemctl restart writd`',
+    },
+    RELOAD_WAITS: {
+      severity: 'warning',
+      what: 'the configuration was changed, and not read again',
+      why: 'What it says is not in force.',
+      todo: '`systemctl reload writd`; `writ status` says then which keys wait for a restart.',
     },
     POLICY_ENDS: {
       severity: 'warning',
@@ -137,6 +144,7 @@ const OF_STATUS: readonly DaemonCode[] = [
   'DOCUMENT_REFUSED',
   'RELOAD_REFUSED',
   'RESTART_WAITS',
+  'RELOAD_WAITS',
   'POLICY_ENDS',
   'POLICY_INVALID',
   'LABELS_END',
@@ -183,20 +191,35 @@ async function lookAtStatus(host: Host, status: AttestationStatus, report: Daemo
     const { kind, code, time } = status.refusedDocument
     report.found('DOCUMENT_REFUSED', `${kind} at ${time}: ${code}`)
   }
-  lookAtConfiguration(status, report)
+  await lookAtConfiguration(host, status, report)
   await lookAtValidity(host, status, report)
   lookAtEvidence(status, report)
   if (status.tier === 'TPM_TIER_UNKNOWN') report.found('TIER_UNKNOWN', 'its tier is unknown')
 }
 
-function lookAtConfiguration({ configuration }: AttestationStatus, report: DaemonReport): void {
+async function lookAtConfiguration(
+  host: Host,
+  { configuration }: AttestationStatus,
+  report: DaemonReport,
+): Promise<void> {
   if (!configuration) {
-    report.skip(['RELOAD_REFUSED', 'RESTART_WAITS'], 'the daemon does not say')
+    report.skip(['RELOAD_REFUSED', 'RESTART_WAITS', 'RELOAD_WAITS'], 'the daemon does not say')
     return
   }
   if (configuration.refusal !== '')
     report.found('RELOAD_REFUSED', `${configuration.refusal}, at ${configuration.reloadTime}`)
-  if (configuration.waiting.length > 0) report.found('RESTART_WAITS', configuration.waiting.join(', '))
+  if (configuration.waiting.length > 0) {
+    report.found('RESTART_WAITS', configuration.waiting.join(', '))
+    // What is in force is another one than the file's in any case.
+    report.skip(['RELOAD_WAITS'], 'keys of it wait for a restart')
+  }
+  const file = report.need(['RELOAD_WAITS'], await host.config(), host.configPath)
+  if (file === null || configuration.waiting.length > 0) return
+  if (file.config === null) report.skip(['RELOAD_WAITS'], 'the configuration is wrong', host.configPath)
+  else if (configDigest(file.config) !== configuration.digest)
+    report.found('RELOAD_WAITS', `what is in force is of ${configuration.inForceTime}`, {
+      where: host.configPath,
+    })
 }
 
 async function lookAtValidity(host: Host, status: AttestationStatus, report: DaemonReport): Promise<void> {

@@ -1,5 +1,5 @@
 import { PACKAGED_COMPONENTS } from '../../components.ts'
-import { readUnit, settingsIn, type UnitFacts, valueIn } from '../../probe/index.ts'
+import { launcherFileWaits, readUnit, settingsIn, type UnitFacts, valueIn } from '../../probe/index.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
 import { METRICS_UNIT, metricsFault } from '../metrics-socket.ts'
@@ -71,6 +71,12 @@ export const UNITS_AREA = defineArea({
       why: 'What was corrected is not in force.',
       todo: '`systemctl restart writ-launchd` ends all executions: choose the time.',
     },
+    LAUNCHER_RESTART_WAITS: {
+      severity: 'warning',
+      what: 'launchd.conf was changed since the launcher started',
+      why: 'What it says is not in force.',
+      todo: '`systemctl restart writ-launchd` ends all executions: choose the time.',
+    },
     SOCKET_ELSEWHERE: {
       severity: 'error',
       what: 'the unit opens the socket at another place than the configuration says',
@@ -97,6 +103,15 @@ export const UNITS_AREA = defineArea({
     }
     await lookAtMetrics(host, report)
     await lookAtProcesses(host, report)
+    const waits = report.need(
+      ['LAUNCHER_RESTART_WAITS'],
+      await launcherFileWaits(host.probes, host.launcherPath),
+      host.launcherPath,
+    )
+    if (waits === true)
+      report.found('LAUNCHER_RESTART_WAITS', 'the launcher that runs has read an older one', {
+        where: host.launcherPath,
+      })
     await lookAtSocket(host, report)
   },
 })

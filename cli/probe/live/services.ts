@@ -14,6 +14,7 @@ const PROPERTIES = [
   'Result',
   'MainPID',
   'NRestarts',
+  'ActiveEnterTimestamp',
 ]
 const TIMEOUT_MS = 5_000
 
@@ -37,7 +38,7 @@ async function show(name: string) {
       stdin: 'ignore',
       timeout: TIMEOUT_MS,
       maxBuffer: 1 << 16,
-      env: { LC_ALL: 'C' },
+      env: { LC_ALL: 'C', TZ: 'UTC' },
     },
   )
   return result.failed
@@ -63,5 +64,13 @@ export function unitFacts(text: string): UnitFacts {
     result: get('Result'),
     mainPid: Number(get('MainPID')) || 0,
     restarts: Number(get('NRestarts')) || 0,
+    since: timeIn(get('ActiveEnterTimestamp')),
   }
+}
+
+/** As systemd prints it: `Sun 2026-11-22 10:44:39 UTC`. */
+function timeIn(text: string): number | null {
+  const [, date, time] = /(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}) UTC$/.exec(text) ?? []
+  const at = date === undefined ? Number.NaN : Date.parse(`${date}T${time}Z`)
+  return Number.isNaN(at) ? null : at
 }

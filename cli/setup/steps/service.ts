@@ -3,6 +3,7 @@ import { configDigest, parseConfig } from '../../../configuration/daemon-file.ts
 import { MAX_CONFIG_BYTES } from '../../../configuration/read-file.ts'
 import { CliError } from '../../error.ts'
 import { readDocument } from '../../files.ts'
+import { launcherFileWaits } from '../../probe/index.ts'
 import { readOwner } from '../../state-directory.ts'
 import { done, type Found, type Step, type StepContext, skipped, toDo } from '../step.ts'
 import { systemCommand } from '../system-command.ts'
@@ -46,8 +47,9 @@ export const service: Step = {
 
 async function lookAtUnit(context: StepContext, unit: { file: string; active: string }): Promise<Found> {
   const found = [`${UNIT}   ${unit.file}, ${unit.active}`]
+  const warnings = await launcherWarnings(context)
   const restart = unit.active === 'active' && (await isOutdated(context))
-  if (unit.file === 'enabled' && unit.active === 'active' && !restart) return done(found)
+  if (unit.file === 'enabled' && unit.active === 'active' && !restart) return done(found, warnings)
   const will = [
     ...(unit.file === 'enabled' ? [] : [`systemctl enable ${UNIT}`]),
     restart ? `systemctl restart ${UNIT}, for the configuration that was changed` : `systemctl start ${UNIT}`,
@@ -63,7 +65,19 @@ async function lookAtUnit(context: StepContext, unit: { file: string; active: st
       return { did: [`${UNIT}   enabled, active`] }
     },
     found,
+    warnings,
   )
+}
+
+/** A restart of the launcher ends what runs, so it is for somebody to choose the time of, and not done here. */
+async function launcherWarnings({ files: { launchd }, probes }: StepContext): Promise<string[]> {
+  const waits = await launcherFileWaits(probes, launchd)
+  if (!waits.seen) return [`whether the launcher runs by ${launchd} cannot be seen: ${waits.reason}`]
+  return waits.value
+    ? [
+        `${launchd} was changed since the launcher started, and is not in force: \`systemctl restart writ-launchd\` puts it in force, and ends all executions`,
+      ]
+    : []
 }
 
 /** Whether the daemon runs by another configuration than the file's. A run that was ended before it restarted the daemon has left it so. */
