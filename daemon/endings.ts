@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import type { ExecutionEndInput } from '../proto/generated/writ/v1/ExecutionEnd.ts'
 import { DeniedError } from './core.ts'
-import { endMessage, lostEnd, neverStarted } from './execution-end.ts'
+import { endMessage, untoldEnd } from './execution-end.ts'
 import { recordEnd } from './execution-entries.ts'
 import type { ExecutionRegistry } from './execution-registry.ts'
 import type { TrustGate } from './gate.ts'
@@ -139,7 +139,7 @@ export class Endings {
       ended,
       new Promise<null>(resolve => setTimeout(resolve, patienceMs, null)),
     ])
-    const end = settled ?? neverStarted(executionId, bootNs(), !launcher.knows(executionId))
+    const end = settled ?? untoldEnd(executionId, 'NOT_STARTED', bootNs(), !launcher.knows(executionId))
     if (!end.confirmedDead) this.#recordLate(executionId, ended)
     const why = reason === null ? '' : recordedReason(reason).message
     const message = await this.conclude(executionId, end, why)
@@ -174,7 +174,8 @@ export class Endings {
 
   /** The launcher is gone. Its supervisors end every execution by themselves; nobody will tell us. */
   #launcherLost(): void {
-    for (const [executionId, waiting] of this.#waiting) waiting.ended(lostEnd(executionId, this.#o.bootNs()))
+    for (const [executionId, waiting] of this.#waiting)
+      waiting.ended(untoldEnd(executionId, 'LAUNCHER_LOST', this.#o.bootNs(), false))
   }
 
   /** An end that cannot be recorded has happened all the same. */

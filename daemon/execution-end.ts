@@ -30,16 +30,16 @@ const CAUSES: Readonly<Record<string, EndCauseInput>> = {
 /** Causes that mean that the gate closed; which way, the gate knows. */
 const GATE_CAUSES: ReadonlySet<string> = new Set(['EPOCH', 'LEASE', 'LAPSE', 'GRACE'])
 
-/** The end of an execution that had no first instruction, where the launcher tells of none. */
-export function neverStarted(executionId: string, bootNs: bigint, confirmedDead: boolean): LaunchEnded {
+/** An end that the launcher tells nothing of. @param bootNs boot-clock instant of it, as far as it can be known */
+export function untoldEnd(
+  executionId: string,
+  cause: 'NOT_STARTED' | 'LAUNCHER_LOST' | 'SUPERSEDED',
+  bootNs: bigint,
+  confirmedDead: boolean,
+): LaunchEnded {
   return {
-    executionId,
-    cause: 'NOT_STARTED',
-    exitCode: null,
-    signal: null,
+    ...{ executionId, cause, exitCode: null, signal: null, bootNs, confirmedDead },
     rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
-    bootNs,
-    confirmedDead,
   }
 }
 
@@ -67,18 +67,5 @@ export function endMessage(
     memoryPeakBytes: end.rusage.maxRssKib * 1024,
     message: '',
     executionId: end.executionId,
-  }
-}
-
-/** The end of an execution whose launcher is gone, as far as it can be known: nobody saw it. */
-export function lostEnd(executionId: string, bootNs: bigint): LaunchEnded {
-  return {
-    executionId,
-    cause: 'LAUNCHER_LOST',
-    exitCode: null,
-    signal: null,
-    rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
-    bootNs,
-    confirmedDead: false,
   }
 }

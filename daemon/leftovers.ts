@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { untoldEnd } from './execution-end.ts'
 import type { Kept } from './hand-over/kept.ts'
 import type { History } from './history/history.ts'
 import type { LaunchEnded, LauncherClient } from './launcher/client.ts'
@@ -41,10 +42,7 @@ export async function endLeftovers(
       continue
     }
     const seen = kept.ends.get(executionId)
-    const end: LaunchEnded = seen ?? {
-      ...{ executionId, cause: 'SUPERSEDED', exitCode: null, signal: null, bootNs: 0n, confirmedDead: true },
-      rusage: { userUs: 0, systemUs: 0, maxRssKib: 0 },
-    }
+    const end = seen ?? untoldEnd(executionId, 'SUPERSEDED', 0n, true)
     await recorder.record({
       type: 'execution-end',
       ...{ executionId, decision: Number(decision), cause: end.cause },
