@@ -126,6 +126,9 @@ describe.skipIf(!isRoot)('what is kept', () => {
     const running = await runs.kept()
     process.kill(parentOf(running.pid), 'SIGSTOP')
     await runs.handOver()
+    // That the page shows another epoch the launcher says by itself, and asks nobody.
+    const other = runs.writd.client.adopt(running.executionId, 7n, NO_EARLIER)
+    await expect(other).rejects.toMatchObject({ code: 'EPOCH_OVER' })
     const refused = runs.adopt(running).catch(error => error.code)
     await until(() => runs.writd.events.includes(`kill-sent ${running.executionId} SUPERVISOR_LOST`), 8000)
     expect(await refused).toBe('ENDED')

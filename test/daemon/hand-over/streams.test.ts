@@ -139,29 +139,30 @@ describe('streams that are handed over', () => {
     expect(await output.handOver(opened.release())).toBe(18)
   })
 
-  test('are not handed over with more than the limit, which nobody would end it for any more', async () => {
-    const kept = workload('echo 0123456789; sleep 5')
-    const opened = kept.adopt()
-    const got: string[] = []
-    let over = 0
-    const caller = streams({ output: async (_, bytes) => void got.push(String(bytes)) })
-    const output = new Output(caller, opened, 25, () => over++, undefined, undefined, 20)
-    // It has been read, and nobody has been given it.
-    opened.stdout?.read(0)
-    await expect.poll(() => opened.stdout?.readableLength).toBe(11)
-    expect(await output.handOver(opened.release())).toBe(null)
-    expect([got, over]).toEqual([['01234'], 1])
-  })
+  describe('with a limit of 25, of which 20 were given on before', () => {
+    function limited() {
+      const opened = workload('echo 0123456789').adopt()
+      const got: string[] = []
+      let over = 0
+      const caller = streams({ output: async (_, bytes) => void got.push(String(bytes)) })
+      const output = new Output(caller, opened, 25, () => over++, undefined, undefined, 20)
+      return { opened, output, seen: () => [got.join(''), over] }
+    }
 
-  test('count for a limit what was given on before', async () => {
-    const kept = workload('echo 0123456789')
-    const opened = kept.adopt()
-    const got: string[] = []
-    let over = 0
-    const caller = streams({ output: async (_, bytes) => void got.push(String(bytes)) })
-    const output = new Output(caller, opened, 25, () => over++, undefined, undefined, 20)
-    output.begin()
-    await output.finished()
-    expect([got.join(''), over]).toEqual(['01234', 1])
+    test('are not handed over with more than the limit, which nobody would end it for any more', async () => {
+      const { opened, output, seen } = limited()
+      // It has been read, and nobody has been given it.
+      opened.stdout?.read(0)
+      await expect.poll(() => opened.stdout?.readableLength).toBe(11)
+      expect(await output.handOver(opened.release())).toBe(null)
+      expect(seen()).toEqual(['01234', 1])
+    })
+
+    test('end with the limit', async () => {
+      const { output, seen } = limited()
+      output.begin()
+      await output.finished()
+      expect(seen()).toEqual(['01234', 1])
+    })
   })
 })
