@@ -145,24 +145,27 @@ function checkOrder({
   if (!end.event.confirmedDead) throw inconsistent('it was not seen to be dead', end.index)
 }
 
-/** Whether an entry before this one is a decision to go on that permits, with the artifact of the permit, and that nothing else has gone on by. */
+/**
+ * Whether what is newest before this entry, of all that lets it go on or keeps it from that, is this decision, and it permits, with the artifact of
+ * the permit: what came in between has used it up, or is one that it did not know of.
+ */
 function isPermitted(
   between: Story['between'],
   permit: Story['permit'],
   renewal: number,
   before: number,
 ): boolean {
-  const entry = between.find(({ index }) => index === renewal)
-  const isUsed = between.some(
-    ({ index, event }) =>
-      (event.type === 'thaw' || event.type === 'adoption') && index < before && event.renewal === renewal,
-  )
+  const newest = between
+    .filter(({ index, event }) => index < before && event.type !== 'kill-sent')
+    .reduce<Story['between'][number] | null>(
+      (last, entry) => (last === null || entry.index > last.index ? entry : last),
+      null,
+    )
   return (
-    entry?.event.type === 'renewal' &&
-    entry.event.outcome === 'permit' &&
-    entry.event.artifact === permit.event.artifact &&
-    renewal < before &&
-    !isUsed
+    newest?.index === renewal &&
+    newest.event.type === 'renewal' &&
+    newest.event.outcome === 'permit' &&
+    newest.event.artifact === permit.event.artifact
   )
 }
 

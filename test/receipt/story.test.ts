@@ -172,6 +172,14 @@ describe('a story', () => {
         'without a decision that permits',
       )
     const [freeze] = between
+    // It stood still once more, or was denied, after the decision.
+    for (const type of ['freeze', 'hand-over', 'renewal'] as const) {
+      const entries = goesOn('permit', ahead)
+      const found =
+        type === 'renewal' ? { ...entries[thawed - 1]?.event, outcome: 'deny' } : { ...common, type }
+      entries.splice(thawed, 0, { index: ahead + 0.5, event: found as LineageEvent })
+      await expect(readStory(entries, blob)).rejects.toThrow('without a decision that permits')
+    }
     const late = { ...freeze, index: end.index + 3 } as Numbered
     await expect(readStory([...all, late], blob)).rejects.toThrow('between START and END')
     const foreign = { index: start.index + 1, event: { ...freeze?.event, decision: 1 } } as Numbered
