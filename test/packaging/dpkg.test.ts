@@ -71,7 +71,9 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
       await host.startLauncher(3)
       const asked = { env: { DEBIAN_FRONTEND: 'teletype' } }
       const no = host.install(next, { ...asked, input: 'no\n' })
-      expect(no.stdout + no.stderr).toContain('Restart the Writ launcher, and end 3 executions?')
+      const said = (no.stdout + no.stderr).replace(/\s+/g, ' ')
+      expect(said).toContain('Restart the Writ launcher, and end 3 executions?')
+      expect(said).toContain('"systemctl restart writd.socket writd.service writ-launchd.service"')
       expect(no.status).toBe(0)
       expect(host.invoked()).toEqual([])
       // The socket that runs is still the first one's.
