@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, link, open, rename, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { type FileHandle, link, open, readdir, rename, unlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { WritError } from '../encoding/error.ts'
 import { CliError } from './error.ts'
 
@@ -121,6 +121,29 @@ export interface WriteOptions {
   mode?: number
   /** Whether a file of that name may be replaced. */
   replace?: boolean
+}
+
+/** How {@link writeDocument} calls a file until it is whole: the name with this behind it. */
+export const TEMPORARY = /\.[0-9a-f]{12}\.new$/
+
+/**
+ * Removes what a process that was killed in {@link writeDocument} left beside a file: half of it, or all of it under a second name. The
+ * file itself is not touched.
+ *
+ * @returns what was removed
+ */
+export async function removeLeftovers(path: string): Promise<string[]> {
+  const left = await leftoversOf(path)
+  for (const file of left) await unlink(file)
+  return left
+}
+
+/** What {@link removeLeftovers} would remove. */
+export async function leftoversOf(path: string): Promise<string[]> {
+  const names = await readdir(dirname(path)).catch(() => [])
+  return names
+    .filter(name => TEMPORARY.test(name) && name.replace(TEMPORARY, '') === basename(path))
+    .map(name => join(dirname(path), name))
 }
 
 /**

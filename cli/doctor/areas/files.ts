@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { PartialConfig } from '../../../configuration/daemon-file.ts'
 import { PACKAGED_COMPONENTS } from '../../components.ts'
+import { TEMPORARY } from '../../files.ts'
 import { type FileFacts, type FileProbe, valueIn } from '../../probe/index.ts'
 import { DEFAULT_CREDENTIALS, DEFAULT_STATE_DIRECTORY, LOG_KEY } from '../../state-directory.ts'
 import { type AreaReport, defineArea } from '../area.ts'
@@ -186,8 +187,7 @@ function exposure({ mode, uid, gid }: FileFacts): string {
 
 /** Most files of /etc/writ that are looked into. */
 const MOST_FILES = 200
-/** A key or a certificate, or what somebody who was interrupted left of one (cli/files.ts). */
-const MAYBE_KEY = /\.(?:key|pem)(\.[0-9a-f]+\.new)?$/
+const MAYBE_KEY = /\.(?:key|pem)$/
 
 async function lookForKeys({ probes: { files } }: Host, report: FilesReport): Promise<void> {
   const names = await files.list('/etc/writ')
@@ -195,7 +195,7 @@ async function lookForKeys({ probes: { files } }: Host, report: FilesReport): Pr
     if (names.why !== 'missing') report.skip(['PRIVATE_KEY_HERE'], names, '/etc/writ')
     return
   }
-  const candidates = names.value.filter(name => MAYBE_KEY.test(name))
+  const candidates = names.value.filter(name => MAYBE_KEY.test(name.replace(TEMPORARY, '')))
   if (candidates.length > MOST_FILES)
     report.skip(['PRIVATE_KEY_HERE'], `only ${MOST_FILES} files were looked into`, '/etc/writ')
   for (const name of candidates.slice(0, MOST_FILES)) {
@@ -203,10 +203,10 @@ async function lookForKeys({ probes: { files } }: Host, report: FilesReport): Pr
     const bytes = await files.read(path, 1 << 16)
     if (bytes.seen) {
       if (!bytes.value.includes('PRIVATE KEY-----')) continue
-      if (name.endsWith('.new'))
-        report.found('PRIVATE_KEY_HERE', 'it holds a private key, left by a run that was interrupted', {
+      if (TEMPORARY.test(name))
+        report.found('PRIVATE_KEY_HERE', 'it holds a private key, which a run that was killed left', {
           where: path,
-          todo: `\`shred -u ${path}\`: nothing uses it.`,
+          todo: `\`rm ${path}\`: nothing uses this name. It may be a second one of the key itself, so do not overwrite it.`,
         })
       else report.found('PRIVATE_KEY_HERE', 'it holds a private key', { where: path })
     } else if (bytes.why === 'denied' && name.endsWith('.key'))

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type PublicKey, publicKeyToPem } from '../../../signing/key.ts'
 import { CliError } from '../../error.ts'
-import { writeDocument } from '../../files.ts'
+import { leftoversOf, removeLeftovers, writeDocument } from '../../files.ts'
 import { keyFiles, makeKeyFiles } from '../../key-files.ts'
 import { readTrustedKey } from '../../keys.ts'
 import { ensurePlace } from '../place.ts'
@@ -58,15 +58,22 @@ export const keys: Step = {
       if (!key.made) await requireSame(context, key, present, installed)
       there.push(line(key.what, present, installed))
     }
-    if (open.length === 0) return done(there)
-    const will = open.map(({ what, name, made, from }) =>
-      made ? `make ${what}: ${name}.key and ${name}.pub` : `take ${what} from ${from}: ${name}.pub`,
-    )
+    // Whoever kills a run while it makes a key may leave that lying about.
+    const privates = [files.operator, files.release].map(name => keyFiles(name).private)
+    const left = (await Promise.all(privates.map(leftoversOf))).flat()
+    if (open.length === 0 && left.length === 0) return done(there)
+    const will = [
+      ...left.map(file => `remove ${file}, which a run that was killed left`),
+      ...open.map(({ what, name, made, from }) =>
+        made ? `make ${what}: ${name}.key and ${name}.pub` : `take ${what} from ${from}: ${name}.pub`,
+      ),
+    ]
     return toDo(
       will,
       async () => {
         await ensurePlace(answers.places.etc)
-        const did: string[] = []
+        const removed = (await Promise.all(privates.map(removeLeftovers))).flat()
+        const did = removed.map(file => `removed              ${file}`)
         let bare = false
         for (const key of open) {
           const { passphrase, made } = await settle(context, key)

@@ -1,0 +1,52 @@
+import { existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { liveProbes } from '../../cli/probe/index.ts'
+import { completeAnswers } from '../../cli/setup/answers.ts'
+import { Authority } from '../../cli/setup/authority.ts'
+import { setupFiles } from '../../cli/setup/files.ts'
+import { keys } from '../../cli/setup/steps/keys.ts'
+
+let etc: string
+beforeEach(() => {
+  etc = mkdtempSync(join(tmpdir(), 'writ-keys-'))
+})
+afterEach(() => rmSync(etc, { recursive: true }))
+
+const at = (name: string) => join(etc, name)
+const LEFT = 'operator.key.0123456789ab.new'
+
+/** What the step did; empty where there was nothing to do. */
+async function makeKeys(): Promise<readonly string[]> {
+  const answers = completeAnswers({ places: { etc } })
+  const files = setupFiles(answers)
+  const found = await keys.look({
+    answers,
+    stage: 'all',
+    files,
+    authority: new Authority(answers, files, null),
+    probes: liveProbes({ tpm: answers.tpm.where, socket: at('none'), root: etc }),
+    changed: new Set(),
+  })
+  return found.state === 'to do' ? (await found.carryOut()).did : []
+}
+
+test('what a run left that was killed before a key had its name is removed, and nothing else', async () => {
+  const others = ['operator.key.new', 'operator.key.0123456789ab.new.txt', 'x.operator.key.0123456789ab.new']
+  for (const name of [LEFT, 'release.key.ffffffffffff.new', ...others]) writeFileSync(at(name), 'half a key')
+  expect((await makeKeys()).join('\n')).toContain(at(LEFT))
+  expect(readdirSync(etc).sort()).toEqual(
+    [...others, 'operator.key', 'operator.pub', 'release.key', 'release.pub'].sort(),
+  )
+})
+
+test('the second name of a key that was made is removed, and the key stays', async () => {
+  await makeKeys()
+  const made = readFileSync(at('operator.key'))
+  linkSync(at('operator.key'), at(LEFT))
+  expect(await makeKeys()).not.toEqual([])
+  expect(existsSync(at(LEFT))).toBe(false)
+  expect(readFileSync(at('operator.key'))).toEqual(made)
+  expect(await makeKeys()).toEqual([])
+})
