@@ -59,6 +59,12 @@ export function addSetup(program: Command): void {
     .option('--passphrase-file <file>', 'file whose first line is the passphrase of the keys')
     .option('--trust <file>', 'signed trust roots')
     .option('--policy <file>', 'signed policy bundle')
+    .addOption(
+      new Option(
+        '--policies <choice>',
+        'whether policies that somebody has put into the directory for them are signed',
+      ).choices(['refuse', 'take']),
+    )
     .option('--reference <file>', 'signed reference values')
     .option('--hardware-root <file>', "certificate of the TPM's maker")
     .addOption(

@@ -43,6 +43,8 @@ export const ANSWER_WORDS: {
     trust:
       'Signed trust roots that were made elsewhere. Off: the release key alone signs for the authority "release".',
     policy: 'A signed policy bundle. Off: one that permits what an artifact allows.',
+    policies:
+      'Where no bundle is named, and somebody has put policies into the directory `policies` of places.etc: "take" them as they are, or "refuse" to go on.',
     reference: 'Signed reference values, of this host or of one like it. Off: they are captured here.',
   },
   reference: {

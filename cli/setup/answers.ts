@@ -64,7 +64,12 @@ export const answersSchema = v.strictObject({
     {},
   ),
   documents: v.optional(
-    v.strictObject({ trust: v.optional(path), policy: v.optional(path), reference: v.optional(path) }),
+    v.strictObject({
+      trust: v.optional(path),
+      policy: v.optional(path),
+      policies: v.optional(v.picklist(['refuse', 'take']), 'refuse'),
+      reference: v.optional(path),
+    }),
     {},
   ),
   reference: v.optional(

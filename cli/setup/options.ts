@@ -11,6 +11,7 @@ export interface SetupOptions {
   passphraseFile?: string
   trust?: string
   policy?: string
+  policies?: 'refuse' | 'take'
   reference?: string
   hardwareRoot?: string
   simulated?: 'deny' | 'allow'
@@ -55,6 +56,7 @@ export async function answersOf(options: SetupOptions): Promise<GivenAnswers> {
     documents: merged(file.documents, {
       trust: path(options.trust),
       policy: path(options.policy),
+      policies: options.policies,
       reference: path(options.reference),
     }),
   }

@@ -1,23 +1,27 @@
 import { existsSync } from 'node:fs'
 import { keyFiles } from '../key-files.ts'
+import { printable } from '../output.ts'
 import type { Probes } from '../probe/index.ts'
 import { parameter, readBoot, readBootLoader, valueIn } from '../probe/index.ts'
 import { tierByName } from '../provision.ts'
 import { type Answers, completeAnswers, type GivenAnswers } from './answers.ts'
 import type { Person } from './ask.ts'
 import { setupFiles } from './files.ts'
+import { foundPolicies } from './found-policies.ts'
 import { BOOT_OPTIONS } from './steps/ima.ts'
 
 /**
- * Asks a person what nobody has said yet and cannot be found out: who signs, whose TPM it is, and whether the boot loader may be changed.
+ * Asks a person what nobody has said yet and cannot be found out: who signs, whose TPM it is, whether policies that are there are meant, and
+ * whether the boot loader may be changed.
  *
  * @param given what was said already; a key that is there is not asked for
- * @throws CliError `NOT_CONFIRMED`
+ * @throws CliError `NOT_CONFIRMED`, `HOST_UNFIT`
  */
 export async function askQuestions(person: Person, given: GivenAnswers, probes: Probes): Promise<Answers> {
   const asked: GivenAnswers = structuredClone(given)
   asked.keys = { ...(await askKeys(person, completeAnswers(given), given)), ...given.keys }
   asked.tpm = { ...(await askTpm(person, completeAnswers(given), given, probes)), ...given.tpm }
+  asked.documents = { ...(await askPolicies(person, completeAnswers(given), given)), ...given.documents }
   asked.ima = { ...(await askGrub(person, completeAnswers(given), given, probes)), ...given.ima }
   return completeAnswers(asked)
 }
@@ -73,6 +77,27 @@ async function askTpm(
   if (root !== '') return { hardware_roots: [root] }
   say('Without it the TPM is of unknown kind, and artifacts run only if they say --simulated allow.')
   return (await person.yes('Go on so?', false)) ? { simulated: 'allow' } : {}
+}
+
+/** Policies that lie there already are somebody's, and decide what may run. */
+async function askPolicies(
+  person: Person,
+  answers: Answers,
+  given: GivenAnswers,
+): Promise<GivenAnswers['documents']> {
+  const { policies, policy } = setupFiles(answers)
+  const { documents } = given
+  if (documents?.policies !== undefined || documents?.policy !== undefined || existsSync(policy)) return {}
+  const found = await foundPolicies(policies)
+  if (found === null) return {}
+  say(
+    '',
+    'There are policies already, which decide what may run here:',
+    ...found.map(line => `  ${printable(line)}`),
+  )
+  return (await person.yes('Have you looked at them, and are they to be in force?', false))
+    ? { policies: 'take' }
+    : {}
 }
 
 /** Where the kernel was booted without what IMA needs, and GRUB is there to be told. */

@@ -13,13 +13,11 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { liveProbes } from '../../cli/probe/index.ts'
-import { completeAnswers, type GivenAnswers } from '../../cli/setup/answers.ts'
-import { Authority } from '../../cli/setup/authority.ts'
-import { setupFiles } from '../../cli/setup/files.ts'
+import type { GivenAnswers } from '../../cli/setup/answers.ts'
 import type { StepContext } from '../../cli/setup/step.ts'
 import { configuration } from '../../cli/setup/steps/configuration.ts'
 import { shippedFile } from '../../encoding/shipped.ts'
+import { contextIn } from './setup-context.ts'
 
 let etc: string
 beforeEach(() => {
@@ -34,20 +32,7 @@ const text = (name: string) => readFileSync(at(name), 'utf8')
 
 /** In the stage of an image, where nothing of the host is looked at but the two files. */
 function context(given: GivenAnswers): StepContext {
-  const answers = completeAnswers({
-    ...given,
-    places: { etc, ...given.places },
-    daemon: { user: '61190:61190', ...given.daemon },
-  })
-  const files = setupFiles(answers)
-  return {
-    answers,
-    stage: 'image',
-    files,
-    authority: new Authority(answers, files, null),
-    probes: liveProbes({ tpm: answers.tpm.where, socket: at('none'), root: etc }),
-    changed: new Set(),
-  }
+  return contextIn(etc, { ...given, daemon: { user: '61190:61190', ...given.daemon } }, 'image')
 }
 
 /** What state it found, once all is done. */

@@ -2,11 +2,8 @@ import { existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { liveProbes } from '../../cli/probe/index.ts'
-import { completeAnswers } from '../../cli/setup/answers.ts'
-import { Authority } from '../../cli/setup/authority.ts'
-import { setupFiles } from '../../cli/setup/files.ts'
 import { keys } from '../../cli/setup/steps/keys.ts'
+import { contextIn } from './setup-context.ts'
 
 let etc: string
 beforeEach(() => {
@@ -19,16 +16,7 @@ const LEFT = 'operator.key.0123456789ab.new'
 
 /** What the step did; empty where there was nothing to do. */
 async function makeKeys(): Promise<readonly string[]> {
-  const answers = completeAnswers({ places: { etc } })
-  const files = setupFiles(answers)
-  const found = await keys.look({
-    answers,
-    stage: 'all',
-    files,
-    authority: new Authority(answers, files, null),
-    probes: liveProbes({ tpm: answers.tpm.where, socket: at('none'), root: etc }),
-    changed: new Set(),
-  })
+  const found = await keys.look(contextIn(etc))
   return found.state === 'to do' ? (await found.carryOut()).did : []
 }
 

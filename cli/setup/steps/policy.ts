@@ -1,33 +1,34 @@
 import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { openPolicyBundle, signPolicyBundle } from '../../../authorization/index.ts'
-import { writeDocument } from '../../files.ts'
+import { CliError } from '../../error.ts'
+import { removeLeftovers, writeDocument } from '../../files.ts'
 import { parsePolicyDirectory } from '../../policy-directory.ts'
 import { validityLine } from '../../validity.ts'
 import { lookAtDocument } from '../document.ts'
+import { FIRST_POLICY, firstPolicyFile, foundPolicies } from '../found-policies.ts'
 import type { Step } from '../step.ts'
 import { VALID_MS } from './trust.ts'
-
-/** What the first policy says: an artifact is needed in any case, and this adds no rule of its own. */
-const FIRST_POLICY = `// Whatever an artifact allows is permitted. Rules of the host's own come here: see docs/policy.md.
-permit (principal, action, resource);
-`
 
 /** As `writ policy sign`. */
 export const policy: Step = {
   name: 'policy',
   title: 'policy',
   why: 'Its rules say what may run here beyond what an artifact says.',
-  look(context) {
+  async look(context) {
     const { files, answers } = context
+    const isOpen = !existsSync(files.policy) && answers.documents.policy === undefined
+    const found = isOpen ? await foundPolicies(files.policies) : null
+    if (found !== null && answers.documents.policies === 'refuse') throw notSaid(files.policies, found)
+    const first = firstPolicyFile(files.policies)
     const prepare = async () => {
-      // A directory that somebody has filled is signed as it is.
-      if (existsSync(files.policies)) return []
-      await mkdir(files.policies, { mode: 0o755 })
-      const file = join(files.policies, 'start.cedar')
-      await writeDocument(file, FIRST_POLICY)
-      return [`${'policies'.padEnd(20)} ${file}: permits what an artifact allows`]
+      if (found !== null) return []
+      await mkdir(files.policies, { recursive: true, mode: 0o755 })
+      // It would be taken for a policy.
+      await removeLeftovers(first)
+      if (existsSync(first)) return []
+      await writeDocument(first, FIRST_POLICY)
+      return [`${'policies'.padEnd(20)} ${first}: permits what an artifact allows`]
     }
     return lookAtDocument(context, {
       what: 'policy bundle',
@@ -37,11 +38,10 @@ export const policy: Step = {
         const bundle = openPolicyBundle(envelope, [operator])
         return `version ${bundle.version}, ${validityLine(bundle)}`
       },
-      will: [
-        existsSync(files.policies)
-          ? `sign the policies in ${files.policies}, for a year`
-          : `sign a policy that permits what an artifact allows, for a year: ${files.policies}/start.cedar`,
-      ],
+      will:
+        found === null
+          ? [`sign a policy that permits what an artifact allows, for a year: ${first}`]
+          : [`sign the policies in ${files.policies}, for a year:`, ...found],
       make: async operator => {
         await prepare()
         const validity = { notBefore: 'any', notAfter: new Date(Date.now() + VALID_MS).toISOString() }
@@ -58,4 +58,16 @@ export const policy: Step = {
       }),
     })
   },
+}
+
+function notSaid(directory: string, found: readonly string[]): CliError {
+  return new CliError(
+    'FILE_EXISTS',
+    `${directory} is there, and nobody has said that its policies are to be in force`,
+    {
+      at: directory,
+      lines: found,
+      next: 'Look at each of them. Then have them taken: --policies take (answers: documents.policies = "take"); or move the directory away.',
+    },
+  )
 }
