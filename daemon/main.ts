@@ -10,6 +10,7 @@ import { Instruments } from './metrics/instruments.ts'
 import { serveMetrics } from './metrics/service.ts'
 import { exitAtTheLatest, releaseFreeMemory, sdNotify } from './native.ts'
 import type { DaemonParts } from './parts.ts'
+import { lateText } from './progress.ts'
 import { Reload } from './reload.ts'
 import { takePassedSockets } from './rpc/passed-socket.ts'
 import type { RpcServer } from './rpc/server.ts'
@@ -59,10 +60,7 @@ async function main(): Promise<number> {
   watchdog.onChange = late => {
     if (late === null) log.info({ event: 'watchdog' }, 'it gets on again')
     else
-      log.error(
-        { event: 'watchdog', reason: late.code },
-        `the watchdog is told nothing: ${late.message} for ${Math.round(late.forMs / 1000)} s`,
-      )
+      log.error({ event: 'watchdog', reason: late.code }, `the watchdog is told nothing: ${lateText(late)}`)
   }
   watchdog.follow(start.progress)
   const { stateDirectory } = settings.whole.daemon

@@ -21,6 +21,11 @@ export interface Late extends Step {
   readonly forMs: number
 }
 
+/** What is late, and for how long. */
+export function lateText({ message, forMs }: Late): string {
+  return `${message} for ${Math.round(forMs / 1000)} s`
+}
+
 /**
  * What the watchdog goes by: turns (attestation cycles, attempts to start), each of which has to be over within {@link BOUND_MS} of its own
  * start, and of which the next has to begin when it is due, whatever lies between them. A turn that the TPM left without an answer is not over

@@ -1,5 +1,6 @@
 import type { AttestationStatusInput } from '../../proto/generated/writ/v1/AttestationStatus.ts'
 import { oneLine } from '../log/journal-fields.ts'
+import { type Late, lateText } from '../progress.ts'
 
 /** An answer to a scraper or a probe. */
 export interface Page {
@@ -17,7 +18,7 @@ export interface Sources {
   /** The page of metrics. */
   readonly metrics: () => Promise<string>
   /** What is late; null while the daemon gets on. */
-  readonly late: () => { readonly code: string; readonly message: string } | null
+  readonly late: () => Late | null
   /** The gate as the API tells it; null while nothing serves yet. */
   readonly status: () => AttestationStatusInput | null
 }
@@ -38,7 +39,7 @@ export async function pageAt(path: string, sources: Sources): Promise<Page> {
 
 /** Alive: the loop turns, which the answer shows, and what the daemon does is over in time. */
 function healthy(late: ReturnType<Sources['late']>): Page {
-  return late === null ? plain(200, ['ok']) : plain(503, [`${late.code}: ${late.message}`])
+  return late === null ? plain(200, ['ok']) : plain(503, [`${late.code}: ${lateText(late)}`])
 }
 
 /** Ready: attested, so that what is asked for can be permitted. */

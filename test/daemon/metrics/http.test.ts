@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { metricsServer } from '../../../daemon/metrics/http.ts'
 import { isLoopback } from '../../../daemon/metrics/listen.ts'
 import type { Sources } from '../../../daemon/metrics/pages.ts'
+import { STEPS } from '../../../daemon/progress.ts'
 
 const PATIENCE_MS = 300
 
@@ -76,8 +77,10 @@ describe('the pages', () => {
 
   it('say whether the daemon gets on', async () => {
     expect(await get('/healthz')).toMatch(/ 200 OK[\s\S]*\r\n\r\nok\n$/)
-    now.late = { code: 'TPM_TIMEOUT', message: 'the TPM has given no answer' }
-    expect(await get('/healthz')).toMatch(/ 503 [\s\S]*\r\n\r\nTPM_TIMEOUT: the TPM has given no answer\n$/)
+    now.late = { ...STEPS.tpm, forMs: 29_600 }
+    expect(await get('/healthz')).toMatch(
+      / 503 [\s\S]*\r\n\r\nTPM_TIMEOUT: the TPM has given no answer for 30 s\n$/,
+    )
   })
 
   it('say whether the host is attested, and why it is not', async () => {
