@@ -12,6 +12,8 @@ const RESTARTED_MS = 3 * RECORDED_MS
 /** What runs, by its START. */
 interface Alive {
   readonly decision: number
+  /** What revocations can hit of it, once one was looked at. */
+  run?: PermittedRun | undefined
   /** Entry of the revocation that ends it, and until when on the boot clock its end has to be ordered; null while none does. */
   end: { readonly revocation: number; readonly byMs: number } | null
 }
@@ -75,11 +77,12 @@ export class RevokedRuns {
     entries: readonly LogEntry[],
   ): Promise<void> {
     const hit = new Set<string>()
-    for (const [executionId, { decision }] of this.#alive) {
-      const run = await this.#dropped.unless(revocation, () =>
-        this.#permitted(executionId, decision, entries),
+    for (const [executionId, alive] of this.#alive) {
+      alive.run ??= await this.#dropped.unless(revocation, () =>
+        this.#permitted(executionId, alive.decision, entries),
       )
-      if (run !== undefined && isRevoked(run, revocations, this.#policyDigest)) hit.add(executionId)
+      if (alive.run !== undefined && isRevoked(alive.run, revocations, this.#policyDigest))
+        hit.add(executionId)
     }
     for (const [executionId, alive] of this.#alive)
       if (this.#lineOf(executionId).some(one => hit.has(one) || revocations.has('execution', one)))
