@@ -190,19 +190,19 @@ export class LastingCall implements ExecuteCall {
     if (stdinBytes === undefined && this.#sent.total > 0)
       throw new TransportError('OTHER', 'nobody knows how much of the input has arrived')
     const there = Number(stdinBytes ?? 0)
-    // Of a terminal the end is a byte of its input.
-    const rest = there > this.#sent.total ? Buffer.alloc(0) : this.#sent.from(there)
-    if (rest === null) throw new TransportError('OTHER', 'more of the input is missing than is remembered')
-    this.#resend(this.#current, rest, there <= this.#sent.total)
+    const rest = this.#sent.from(there)
+    if (rest === null)
+      throw new TransportError('OTHER', 'more of the input is missing than is remembered, or than was sent')
+    this.#resend(this.#current, rest)
   }
 
   /** Nobody waits for it who reads. */
-  #resend(call: ExecuteCall, rest: Uint8Array, mayEnd: boolean): void {
+  #resend(call: ExecuteCall, rest: Uint8Array): void {
     const resending = call.stdin(rest).then(() => {
       // Another restart may have come between.
       if (this.#resending !== resending) return
       this.#resending = null
-      if (this.#ended && mayEnd) call.endStdin()
+      if (this.#ended) call.endStdin()
     })
     this.#resending = resending
   }

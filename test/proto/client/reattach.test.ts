@@ -222,4 +222,15 @@ describe('an execution whose daemon is restarted', () => {
     await daemon.start()
     await expect(run.ended).rejects.toThrow('more of the input is missing')
   })
+
+  it('fails where its daemon has more of the input than was sent', async () => {
+    const run = client.execute(sh('exec cat'))
+    run.stdin.write('four')
+    await run.started
+    await sleep(50)
+    await daemon.stop()
+    for (const kept of daemon.kept.values()) kept.stdinBytes++
+    await daemon.start()
+    await expect(run.ended).rejects.toThrow('or than was sent')
+  })
 })
