@@ -1,3 +1,4 @@
+import { modeText } from '../config/identity.ts'
 import { type Look, type Probes, readUnit, seen, type UnitFacts } from '../probe/index.ts'
 
 /** The unit that opens the socket of metrics and probes for the daemon. */
@@ -45,7 +46,7 @@ export async function metricsFault(
       return seen({ what: 'there is no such socket, though its unit is active', where: address })
     if (socket.seen && (socket.value.mode & ~MOST) !== 0)
       return seen({
-        what: `mode ${socket.value.mode.toString(8).padStart(4, '0')}, at most 0660: the daemon does not serve on it`,
+        what: `mode ${modeText(socket.value)}, at most 0660: the daemon does not serve on it`,
         where: address,
         todo: '`systemctl edit writd-metrics.socket`: SocketMode=0660; then restart it and writd',
       })

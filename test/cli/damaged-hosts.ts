@@ -1,6 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { FindingCode } from '../../cli/doctor/areas/index.ts'
-import { type Look, seen, type TpmFacts, unseen } from '../../cli/probe/index.ts'
+import {
+  type ClockFacts,
+  type KernelFeatures,
+  type Look,
+  type SpaceFacts,
+  seen,
+  type TpmFacts,
+  unseen,
+} from '../../cli/probe/index.ts'
 import type { AttestationStatus } from '../../proto/generated/writ/v1/AttestationStatus.ts'
 import { generateKey, privateKeyToPem } from '../../signing/key.ts'
 import { AT, forgeEkChain } from '../attestation/identity/certificate-forge.ts'
@@ -59,18 +67,23 @@ const inDays = (days: number): string => new Date(AT.getTime() + days * DAY_MS).
 const unit = (host: FakedHost, change: Partial<typeof UNIT>): unknown =>
   host.units.set('writd.service', seen({ ...UNIT, ...change }))
 
+const features = (change: Partial<KernelFeatures>) => (host: FakedHost) => {
+  host.features = value(host.features, change)
+}
+const clock = (change: Partial<ClockFacts>) => (host: FakedHost) => {
+  host.clock = value(host.clock, change)
+}
+const space = (change: Partial<SpaceFacts>) => (host: FakedHost) => {
+  host.space = { ...host.space, ...change }
+}
+
 /** What is done to a healthy host, and what is found; more than one where one thing follows from another. */
 export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknown, ...FindingCode[]])[] = [
   [
     'TPM_SIMULATED',
     host => config(host, 'transport = "device"', 'transport = "swtpm"\npath = "/run/swtpm.sock"'),
   ],
-  [
-    'TPM_MISSING',
-    host => {
-      host.tpm = unseen('missing', 'no such file', 'ENOENT')
-    },
-  ],
+  ['TPM_MISSING', host => Object.assign(host, { tpm: unseen('missing', 'no such file', 'ENOENT') })],
   [
     'TPM_VERSION',
     host => {
@@ -80,9 +93,7 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
   ],
   [
     'TPM_UNUSABLE',
-    host => {
-      host.tpm = unseen('failed', 'no answer in 5000 ms', 'TPM_TIMEOUT')
-    },
+    host => Object.assign(host, { tpm: unseen('failed', 'no answer in 5000 ms', 'TPM_TIMEOUT') }),
   ],
   [
     'TPM_HELD',
@@ -91,12 +102,7 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
       host.put('/proc/55/comm', 'tcsd\n')
     },
   ],
-  [
-    'TPM_FULL',
-    host => {
-      host.tpm = unseen('failed', 'no room for another object', '0x902')
-    },
-  ],
+  ['TPM_FULL', host => Object.assign(host, { tpm: unseen('failed', 'no room for another object', '0x902') })],
   [
     'TPM_LOCKED',
     host => tpm(host, ({ hierarchies }) => ({ hierarchies: { ...hierarchies, inLockout: true } })),
@@ -176,107 +182,30 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
   ['IN_CONTAINER', host => host.put('/run/systemd/container', 'lxc\n')],
   ['CGROUP_V2_MISSING', host => host.files.delete('/sys/fs/cgroup/cgroup.controllers')],
   ['CGROUP_CONTROLLER', host => host.put('/sys/fs/cgroup/cgroup.controllers', 'memory pids\n')],
-  [
-    'LANDLOCK_MISSING',
-    host => {
-      host.features = value(host.features, { landlock: 0 })
-    },
-  ],
-  [
-    'LANDLOCK_OLD',
-    host => {
-      host.features = value(host.features, { landlock: 4 })
-    },
-  ],
-  [
-    'SECCOMP_MISSING',
-    host => {
-      host.features = value(host.features, { seccomp: false })
-    },
-  ],
-  [
-    'LEASE_UNSAFE',
-    host => {
-      host.features = value(host.features, { sealFutureWrite: false })
-    },
-  ],
-  [
-    'PEER_PIDFD',
-    host => {
-      host.features = value(host.features, { peerPidfd: false })
-    },
-  ],
-  [
-    'MEMFD_NOEXEC',
-    host => {
-      host.features = value(host.features, { memfdNoexec: false })
-    },
-  ],
-  [
-    'DEVICE_FILTER',
-    host => {
-      host.features = value(host.features, { deviceFilter: false })
-    },
-  ],
+  ['LANDLOCK_MISSING', features({ landlock: 0 })],
+  ['LANDLOCK_OLD', features({ landlock: 4 })],
+  ['SECCOMP_MISSING', features({ seccomp: false })],
+  ['LEASE_UNSAFE', features({ sealFutureWrite: false })],
+  ['PEER_PIDFD', features({ peerPidfd: false })],
+  ['MEMFD_NOEXEC', features({ memfdNoexec: false })],
+  ['DEVICE_FILTER', features({ deviceFilter: false })],
   ['NAMESPACES_OFF', host => host.put('/proc/sys/user/max_pid_namespaces', '0\n')],
-  [
-    'CLOCK_UNSYNCHRONIZED',
-    host => {
-      host.clock = value(host.clock, { synchronized: false })
-    },
-  ],
+  ['CLOCK_UNSYNCHRONIZED', clock({ synchronized: false })],
   [
     'CLOCK_BEHIND',
     host => host.change('/var/lib/writ/lineage/checkpoint', { mtimeMs: AT.getTime() + 60_000 }),
   ],
-  [
-    'HOST_SUSPENDED',
-    host => {
-      host.clock = value(host.clock, { suspended: 600 })
-    },
-  ],
-  [
-    'DISK_FULL',
-    host => {
-      host.space = { ...host.space, bytesFree: 1 << 20 }
-    },
-    'EVIDENCE_BOUND',
-  ],
-  [
-    'DISK_LOW',
-    host => {
-      host.space = { ...host.space, bytesFree: 512 << 20 }
-    },
-    'EVIDENCE_BOUND',
-  ],
-  [
-    'INODES_LOW',
-    host => {
-      host.space = { ...host.space, inodesFree: 10 }
-    },
-  ],
-  [
-    'EVIDENCE_BOUND',
-    host => {
-      host.space = { ...host.space, bytesTotal: 8e9, bytesFree: 6e9 }
-    },
-  ],
+  ['HOST_SUSPENDED', clock({ suspended: 600 })],
+  ['DISK_FULL', space({ bytesFree: 1 << 20 }), 'EVIDENCE_BOUND'],
+  ['DISK_LOW', space({ bytesFree: 512 << 20 }), 'EVIDENCE_BOUND'],
+  ['INODES_LOW', space({ inodesFree: 10 })],
+  ['EVIDENCE_BOUND', space({ bytesTotal: 8e9, bytesFree: 6e9 })],
   [
     'DISK_READ_ONLY',
     host => host.put('/proc/self/mounts', '/dev/a / ext4 rw 0 0\n/dev/b /var/lib ext4 ro,relatime 0 0\n'),
   ],
-  [
-    'FILE_SYSTEM_VOLATILE',
-    host => {
-      host.space = { ...host.space, type: 0x01021994 }
-    },
-  ],
-  [
-    'FILE_SYSTEM_UNSURE',
-    host => {
-      host.space = { ...host.space, type: 0x794c7630 }
-    },
-  ],
+  ['FILE_SYSTEM_VOLATILE', space({ type: 0x01021994 })],
+  ['FILE_SYSTEM_UNSURE', space({ type: 0x794c7630 })],
   [
     'USER_MISSING',
     host => {

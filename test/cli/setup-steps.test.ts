@@ -112,73 +112,59 @@ describe('the host', () => {
     expect((await missing({ tpm: tpm({ hierarchies }) })).join()).not.toContain('auth-env')
   })
 
-  test.each([
-    ['BOOT_IMAGE=/vmlinuz root=/dev/sda', null, 'GRUB_CMDLINE_LINUX in /etc/default/grub'],
-    ['root=/dev/sda', 'StubInfo', 'unified kernel image anew'],
-    ['root=/dev/sda', 'LoaderInfo', 'kernel-install add'],
-    ['root=/dev/sda', null, "kernel's command line (GRUB"],
-  ])('booted with "%s" (%s) is told how it gets IMA', async (line, variable, said) => {
-    const root = mkdtempSync(join(tmpdir(), 'writ-booted-'))
-    try {
-      const files = join(root, 'sys/firmware/efi/efivars')
-      for (const path of [files, join(root, 'proc')]) mkdirSync(path, { recursive: true })
-      writeFileSync(join(root, 'proc/cmdline'), `${line}\n`)
-      if (variable !== null)
-        writeFileSync(join(files, `${variable}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f`), 'x')
-      cpSync('test/fixtures/hosts/debian13-uki/ima.bin', join(root, 'ima.bin'))
-      writeFileSync(join(directory, 'policy'), '')
-      const given = { places: { ima_log: '/ima.bin', ima_policy: join(directory, 'policy') } }
-      const probes = liveProbes({ tpm: 'device:/none', socket: '/none', root })
-      const found = await ima.look(context({ files: probes.files }, given))
-      expect(found).toMatchObject({
+  describe('that was booted', () => {
+    let root: string
+    const at = (path: string) => join(root, path)
+    beforeEach(() => {
+      root = mkdtempSync(join(tmpdir(), 'writ-booted-'))
+      cpSync('test/fixtures/hosts/debian13-uki/ima.bin', at('ima.bin'))
+      for (const path of ['proc', 'sys/firmware/efi/efivars', 'boot/grub', 'grub.d'])
+        mkdirSync(at(path), { recursive: true })
+    })
+    afterEach(() => rmSync(root, { recursive: true }))
+
+    /** What the step says of a host with that command line. */
+    function lookAfter(commandLine: string, boot: 'say' | 'grub' = 'say') {
+      writeFileSync(at('proc/cmdline'), `${commandLine}\n`)
+      const { files } = liveProbes({ tpm: 'device:/none', socket: '/none', root })
+      const places = { ima_log: '/ima.bin', ima_policy: at('policy'), grub: at('grub.d') }
+      return ima.look(context({ files }, { places, ima: { boot } }))
+    }
+
+    test.each([
+      ['BOOT_IMAGE=/vmlinuz root=/dev/sda', null, 'GRUB_CMDLINE_LINUX in /etc/default/grub'],
+      ['root=/dev/sda', 'StubInfo', 'unified kernel image anew'],
+      ['root=/dev/sda', 'LoaderInfo', 'kernel-install add'],
+      ['root=/dev/sda', null, "kernel's command line (GRUB"],
+    ])('with "%s" (%s) is told how it gets IMA', async (line, variable, said) => {
+      const name = `${variable}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f`
+      if (variable !== null) writeFileSync(at(`sys/firmware/efi/efivars/${name}`), 'x')
+      writeFileSync(at('policy'), '')
+      expect(await lookAfter(line)).toMatchObject({
         state: 'waiting',
         for: 'BOOT_OPTIONS',
         next: expect.stringContaining(said),
       })
-    } finally {
-      rmSync(root, { recursive: true })
-    }
-  })
+    })
 
-  test('whose boot has the policy beside others needs no other command line', async () => {
-    const root = mkdtempSync(join(tmpdir(), 'writ-policies-'))
-    const at = (path: string) => join(root, path)
-    try {
-      mkdirSync(at('proc'))
-      writeFileSync(at('proc/cmdline'), 'root=/dev/sda ima_policy=tcb|fail_securely ima_hash=sha256\n')
-      cpSync('test/fixtures/hosts/debian13-uki/ima.bin', at('ima.bin'))
-      const { files } = liveProbes({ tpm: 'device:/none', socket: '/none', root })
-      const places = { ima_log: '/ima.bin', ima_policy: at('ima-policy') }
-      const found = await ima.look(context({ files }, { places }))
+    test('with the policy beside others needs no other command line', async () => {
+      const found = await lookAfter('root=/dev/sda ima_policy=tcb|fail_securely ima_hash=sha256')
       if (found.state !== 'to do') throw new Error(found.state)
       expect((await found.carryOut()).waiting?.for).toBe('REBOOT')
-    } finally {
-      rmSync(root, { recursive: true })
-    }
-  })
+    })
 
-  test('whose GRUB was not told, because somebody ended the run before it, is told again', async () => {
-    const root = mkdtempSync(join(tmpdir(), 'writ-grub-'))
-    const at = (path: string) => join(root, path)
-    try {
-      for (const path of ['proc', 'boot/grub', 'grub.d']) mkdirSync(at(path), { recursive: true })
-      writeFileSync(at('proc/cmdline'), 'BOOT_IMAGE=/vmlinuz root=/dev/sda\n')
-      cpSync('test/fixtures/hosts/debian13-uki/ima.bin', at('ima.bin'))
+    test('by a GRUB that was not told, because somebody ended the run before it, is told again', async () => {
       for (const name of ['policy', 'grub.d/50-writ.cfg']) writeFileSync(at(name), '')
       const look = (more: string) => {
         writeFileSync(at('boot/grub/grub.cfg'), `linux /vmlinuz root=/dev/sda ${more}\n`)
-        const { files } = liveProbes({ tpm: 'device:/none', socket: '/none', root })
-        const places = { ima_log: '/ima.bin', ima_policy: at('policy'), grub: at('grub.d') }
-        return ima.look(context({ files }, { places, ima: { boot: 'grub' } }))
+        return lookAfter('BOOT_IMAGE=/vmlinuz root=/dev/sda', 'grub')
       }
       expect(await look('quiet')).toMatchObject({ state: 'to do' })
       expect(await look('ima_policy=tcb')).toMatchObject({ state: 'waiting', for: 'REBOOT' })
       // It was rebooted since, by something that did not say it.
       utimesSync(at('grub.d/50-writ.cfg'), 1, 1)
       expect(await look('ima_policy=tcb')).toMatchObject({ state: 'waiting', for: 'BOOT_OPTIONS' })
-    } finally {
-      rmSync(root, { recursive: true })
-    }
+    })
   })
 
   describe('whose systemd has the units of the package', () => {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { PartialConfig } from '../../../configuration/daemon-file.ts'
 import { PACKAGED_COMPONENTS } from '../../components.ts'
+import { modeText } from '../../config/identity.ts'
 import { TEMPORARY } from '../../files.ts'
 import { type FileFacts, type FileProbe, valueIn } from '../../probe/index.ts'
 import { DEFAULT_CREDENTIALS, DEFAULT_STATE_DIRECTORY, LOG_KEY } from '../../state-directory.ts'
@@ -170,7 +171,7 @@ async function lookAt(
     return
   }
   if ((mode & 0o022) !== 0 && !(kind === 'directory' && (mode & 0o1000) !== 0))
-    report.found('FILE_WRITABLE', `mode ${octal(mode)}, of uid ${uid}`, { where: path })
+    report.found('FILE_WRITABLE', `mode ${modeText({ mode })}, of uid ${uid}`, { where: path })
   if (owners !== null && !owners.has(uid)) {
     const wanted = [...owners].join(' or ')
     report.found('FILE_OWNER', `it is of uid ${uid}, not ${wanted}`, {
@@ -182,7 +183,7 @@ async function lookAt(
 }
 
 function exposure({ mode, uid, gid }: FileFacts): string {
-  return `mode ${octal(mode)}, of uid ${uid} and gid ${gid}`
+  return `mode ${modeText({ mode })}, of uid ${uid} and gid ${gid}`
 }
 
 /** Most files of /etc/writ that are looked into. */
@@ -213,8 +214,4 @@ async function lookForKeys({ probes: { files } }: Host, report: FilesReport): Pr
       report.found('PRIVATE_KEY_HERE', 'it is called a key and cannot be read from here', { where: path })
     else if (bytes.why !== 'missing') report.skip(['PRIVATE_KEY_HERE'], bytes, path)
   }
-}
-
-function octal(mode: number): string {
-  return mode.toString(8).padStart(4, '0')
 }

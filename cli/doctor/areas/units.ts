@@ -1,4 +1,5 @@
 import { PACKAGED_COMPONENTS } from '../../components.ts'
+import { modeText } from '../../config/identity.ts'
 import { launcherFileWaits, readUnit, settingsIn, type UnitFacts, valueIn } from '../../probe/index.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
@@ -228,11 +229,7 @@ async function lookAtSocket(host: Host, report: UnitsReport): Promise<void> {
   }
   const most = SOCKET_MODES[daemon.socketAccess ?? 'group']
   if ((socket.value.mode & ~most) !== 0)
-    report.found('SOCKET_TOO_OPEN', `mode ${octal(socket.value.mode)}, at most ${octal(most)}`, {
+    report.found('SOCKET_TOO_OPEN', `mode ${modeText(socket.value)}, at most ${modeText({ mode: most })}`, {
       where: path,
     })
-}
-
-function octal(mode: number): string {
-  return mode.toString(8).padStart(4, '0')
 }
