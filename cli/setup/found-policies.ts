@@ -1,9 +1,9 @@
-import { constants } from 'node:fs'
-import { lstat, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { modeText } from '../config/identity.ts'
 import { CliError } from '../error.ts'
 import { readDocument, systemReason, TEMPORARY } from '../files.ts'
+import { statOwn } from './place.ts'
 
 /** What the first policy says: an artifact is needed in any case, and this adds no rule of its own. */
 export const FIRST_POLICY = `// Whatever an artifact allows is permitted. Rules of the host's own come here: see docs/policy.md.
@@ -31,28 +31,15 @@ export async function foundPolicies(directory: string): Promise<readonly string[
     })
   })
   if (names === null) return null
-  const lines = [await ownersLine(directory, constants.S_IFDIR)]
-  for (const name of names.sort()) lines.push(await ownersLine(join(directory, name), constants.S_IFREG))
+  const lines = [await ownersLine(directory, 'directory')]
+  for (const name of names.sort()) lines.push(await ownersLine(join(directory, name), 'file'))
   return (await isFirst(directory, names)) ? null : lines
 }
 
-/** @param kind S_IFDIR or S_IFREG, which it has to be itself: what a link leads to can be changed where that is */
-async function ownersLine(path: string, kind: number): Promise<string> {
-  const { mode, uid, size } = await lstat(path)
-  const owner = `of uid ${uid}, mode ${modeText({ mode })}`
-  const isKind = (mode & constants.S_IFMT) === kind
-  if (isKind && (mode & 0o022) === 0 && (uid === 0 || uid === process.geteuid?.()))
-    return kind === constants.S_IFDIR ? `${path}: ${owner}` : `${basename(path)}: ${size} bytes, ${owner}`
-  const what = kind === constants.S_IFDIR ? 'a directory' : 'a file'
-  throw new CliError(
-    'HOST_UNFIT',
-    `${path} is no policy to sign: it has to be ${what} of root that nobody else can write`,
-    {
-      at: path,
-      lines: [isKind ? owner : `it is not ${what}`],
-      next: `Look at what is in it; then \`chown root: ${path}\` and \`chmod go-w ${path}\`, or move it away.`,
-    },
-  )
+async function ownersLine(path: string, kind: 'file' | 'directory'): Promise<string> {
+  const info = await statOwn(path, kind)
+  const owner = `of uid ${info.uid}, mode ${modeText(info)}`
+  return kind === 'directory' ? `${path}: ${owner}` : `${basename(path)}: ${info.size} bytes, ${owner}`
 }
 
 /** Whether nobody but a setup has written there; one that was killed may have left the file half, or the directory empty. */

@@ -5,6 +5,7 @@ import { signReferenceFile } from '../../reference/sign.ts'
 import { openings } from '../../reference/words.ts'
 import { openReferenceValues } from '../../reference-values.ts'
 import { lookAtDocument } from '../document.ts'
+import { statOwn } from '../place.ts'
 import { type Step, type StepContext, skipped } from '../step.ts'
 import { statePlaces } from './identity.ts'
 
@@ -19,6 +20,7 @@ export const reference: Step = {
     if (stage === 'image' && answers.documents.reference === undefined)
       return skipped('captured at the first boot: they are what was measured in a boot')
     const listed = [...directories, ...(packages ? ['all installed packages'] : [])].join(', ')
+    const isCaptured = existsSync(files.captured)
     let doubts: readonly string[] = []
     const capture = async () => {
       // What an earlier run captured, and nobody signed, is signed as it is: somebody may have looked at it.
@@ -32,18 +34,18 @@ export const reference: Step = {
         const { document, digest } = openReferenceValues(envelope, [operator])
         return `${document.ima.files.length} files, digest ${digest.slice(0, 16)}`
       },
-      will: existsSync(files.captured)
+      will: isCaptured
         ? [`sign ${files.captured}, which is there already, as it is`]
         : [
             `capture what firmware, boot and IMA have measured${listed === '' ? '' : `, and the files of ${listed} as they are now`}`,
             'sign that',
           ],
       make: async operator => {
-        const found = existsSync(files.captured)
+        if (isCaptured) await statOwn(files.captured, 'file')
         await capture()
         const values = await signReferenceFile(files.captured, operator, files.reference)
         return [
-          ...(found ? [`${files.captured} was signed as it was found: nothing was captured now`] : []),
+          ...(isCaptured ? [`${files.captured} was signed as it was found: nothing was captured now`] : []),
           ...doubts,
           ...openings(values.document).map(line => `left open: ${line}`),
         ]
