@@ -229,7 +229,7 @@ async function compose(base: {
           ...{ nowBootNs: bootTimeNs(), nowWallMs: wallMs() },
         }),
       goOn: (execution, prepared, epoch) =>
-        executor.goOn(execution, prepared, epoch, detachedAgain(files, execution)),
+        executor.goOn(execution, prepared, epoch, () => detachedAgain(files, execution)),
     },
   })
   gate.on('judged-anew', () => renewals.changed())

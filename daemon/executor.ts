@@ -185,8 +185,9 @@ export class Executor {
     this.attachments.expect({ executionId, ...kept })
     const ended = this.endings.await(executionId, permit.index)
     void ended.then(async end => {
-      // Once it is adopted, whoever goes on with it concludes it.
+      // Once it is adopted, whoever goes on with it concludes it; from here on nobody does.
       if (this.#adopted.has(executionId)) return
+      this.#expected.delete(executionId)
       const message = await this.endings.conclude(executionId, end)
       this.attachments.ended(executionId, message, this.#o.launcher.takeLastOutput(executionId))
       this.#leave(executionId, null)
@@ -198,17 +199,24 @@ export class Executor {
    * Goes on with what was adopted: its caller has to attach to it, unless it is detached.
    *
    * @param adopted what the launcher gave for it
-   * @param detached what a detached one will be connected to; null for any other
-   * @throws what `detached` throws, or the opening of its own socket; it ends then, because nobody would take what it writes
+   * @param detached opens what a detached one is connected to; null for any other
+   * @throws what `detached` throws, or the opening of its own socket; it ends then, because nobody would take what it writes. Also when it has ended meanwhile
    */
   async goOn(
     { executionId, terms, kept }: KeptExecution,
     adopted: Adopted,
     epoch: bigint,
-    detached: Promise<DetachedStreams | null>,
+    detached: () => Promise<DetachedStreams | null>,
   ): Promise<void> {
+    const letGo = () => {
+      adopted.release()
+      adopted.socket?.destroy()
+    }
     const ended = this.#expected.get(executionId)
-    if (ended === undefined) throw new Error('it was not expected')
+    if (ended === undefined) {
+      letGo()
+      throw new Error('it has ended')
+    }
     // From now on its end is told by this, which takes its time: files are read first.
     this.#adopted.add(executionId)
     let isOver = false
@@ -219,12 +227,11 @@ export class Executor {
     let streams: DetachedStreams | null = null
     let socket: OwnSocket | null
     try {
-      streams = await detached
+      streams = await detached()
       socket = await this.#openSocket(executionId, adopted)
     } catch (error) {
       this.kill(executionId, 'DAEMON')
-      adopted.release()
-      adopted.socket?.destroy()
+      letGo()
       void over.then(end => {
         this.attachments.ended(executionId, end, null)
         this.#leave(executionId, null)

@@ -61,7 +61,7 @@ async function next(...given: (KeptExecution | (() => Promise<DetachedStreams>))
     kept: {
       executions,
       deadlines: () => DEADLINES,
-      goOn: (it, prepared, epoch) => executor.goOn(it, prepared, epoch, detached()),
+      goOn: (it, prepared, epoch) => executor.goOn(it, prepared, epoch, detached),
     },
   })
   const [first] = executions
@@ -256,6 +256,21 @@ describe('what was handed over', () => {
       expect(steps).toEqual([`adopt ${w.gate.snapshot().epoch}`, 'kill DAEMON'])
       expect(socket.take()).toBeNull()
     })
+  })
+
+  test('is not gone on with once its end is being written down, which is done once', async () => {
+    const it = await handedOver()
+    const { w, id, types, state } = await next(it)
+    const adopted = await w.launcher.adopt(id, 1n)
+    const socket = new HeldDescriptor(openSync('/dev/null', 'r'))
+    w.launcher.end(id, { cause: 'LEASE', signal: 9 })
+    // Its end has been heard of, and has no entry yet.
+    for (let turns = 0; turns < 8; turns++) await Promise.resolve()
+    const goesOn = w.executor.goOn(it, { ...adopted, socket }, 1n, async () => null)
+    await expect(goesOn).rejects.toThrow('it has ended')
+    expect(socket.take()).toBeNull()
+    await expect.poll(() => state()).toBe('ENDED')
+    expect(await types()).toEqual(['execution-end'])
   })
 
   test('ends when nobody can serve on its own socket: its caller hears of it, and nothing stays open', async () => {
