@@ -9,7 +9,7 @@ trap 'rm -rf -- "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 if [ $# -gt 0 ]; then
-  deb=$(readlink -f -- "$1")
+  deb=$(readlink -f -- "$1") || deb=$1
 else
   deb=$(ls -t "$checkout"/build/writ_*.deb 2>/dev/null | head -n 1)
 fi

@@ -86,13 +86,17 @@ describe.skipIf(!IS_ROOT)('dpkg, in earnest, in a chroot (needs root: a mount na
       expect(host.invoked()).toEqual([])
     })
 
-    test('leaves a socket alone that somebody has restarted after the answer was no', async () => {
+    test('takes a socket that somebody has restarted after the answer was no for what runs', async () => {
       await host.startLauncher(1)
       expect(host.install(next)).toMatchObject({ status: 0 })
       host.sh('echo \'case "$*" in *ActiveEnterTimestamp*) echo @9999999999 ;; esac\' >>/run/stubs/systemctl')
       await host.startLauncher(0)
       expect(host.install({ ...next, version: '1.2' })).toMatchObject({ status: 0 })
       expect(host.invoked()).toEqual(['try-restart writd.service'])
+      // And so another one for another.
+      host.sh('mkdir /run/writ-upgrade; cp /lib/systemd/system/writd.service /run/writ-upgrade/writd.socket')
+      expect(host.install({ ...next, version: '1.3', socket: '' })).toMatchObject({ status: 0 })
+      expect(host.invoked()).toEqual(['try-restart writd.socket writd.service'])
     })
 
     test('takes an answer that was given beforehand', async () => {
