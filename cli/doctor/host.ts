@@ -58,12 +58,13 @@ export class Host {
 
   launcherConfig(): Promise<Look<ExaminedLauncherConfig>> {
     return this.#once('launcher', async () => {
+      const bytes = await this.probes.files.read(this.launcherPath)
+      if (!bytes.seen) return bytes
       const accounts = await this.accounts()
-      if (!accounts.seen) return accounts
+      // Nothing is wrong with the file then, and it is not the one that is missing.
+      if (!accounts.seen) return unseen('unsupported', accounts.reason, accounts.code)
       const find = (name: string) => accounts.value.users.find(user => user.name === name) ?? null
-      return lookFurther(await this.probes.files.read(this.launcherPath), bytes =>
-        examineLauncherConfig(bytes, find),
-      )
+      return seen(examineLauncherConfig(bytes.value, find))
     })
   }
 

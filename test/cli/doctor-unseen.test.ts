@@ -46,6 +46,30 @@ const CASES: readonly (readonly [string, (host: FakedHost) => unknown, ...Findin
     'COUNTER_WORN',
     'EVIDENCE_BOUND',
   ],
+  [
+    'an addition to the unit of a socket',
+    host => {
+      for (const unit of ['writd.socket', 'writd-metrics.socket'])
+        host.put(`/etc/systemd/system/${unit}.d/a.conf`, { denied: true })
+    },
+    'SOCKET_ELSEWHERE',
+    'METRICS_OFF',
+  ],
+  ['the users', deny('/etc/passwd'), 'USER_MISSING', 'USER_IS_ROOT', 'TPM_NO_ACCESS', 'CONFIG_WRONG'],
+  ['the certificate of a maker', deny('/etc/writ/vendor-root.pem'), 'EK_UNVERIFIED'],
+  [
+    'what a module of NVIDIA was told',
+    host => host.put('/proc/driver/nvidia/params', { denied: true }),
+    'ACCELERATOR_OPEN',
+  ],
+  [
+    'the tier of the TPM, and a policy',
+    host => {
+      host.status = seen({ ...STATUS, tier: 'TPM_TIER_UNSPECIFIED', policy: null })
+    },
+    'TIER_UNKNOWN',
+    'POLICY_ENDS',
+  ],
   ['the socket of metrics', deny('/run/writ/metrics.sock'), 'METRICS_OFF'],
   ['the end of trust roots', host => host.put('/etc/writ/trust.json', '{'), 'TRUST_ENDS'],
   ['the code that is installed', deny('/usr/lib/writ/writd'), 'COMPONENT_UNLISTED'],
@@ -121,6 +145,15 @@ describe('the doctor calls good nothing that it could not see', () => {
     host.files.delete('/run/writ/metrics.sock')
     const { findings } = await diagnose(new Host(host.probes(), TOML))
     expect(findings.find(({ code }) => code === 'METRICS_OFF')).toMatchObject({ severity: 'warning' })
+  })
+
+  test('a configuration whose user nobody can look up is not said to be missing or wrong', async () => {
+    const host = await healthyHost()
+    host.files.delete('/etc/group')
+    const { findings } = await diagnose(new Host(host.probes(), TOML))
+    const said = findings.filter(({ severity }) => severity === 'error' || severity === 'warning')
+    expect(said).toEqual([])
+    expect(findings.find(({ code }) => code === 'CONFIG_WRONG')?.severity).toBe('not checked')
   })
 
   test('somebody whose own group may open an accelerator shares it', async () => {

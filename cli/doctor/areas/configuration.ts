@@ -88,8 +88,8 @@ function sayAll(
 
 function sayMissing(look: Unseen, where: string, report: ConfigurationReport): void {
   if (look.why === 'missing') report.found('CONFIG_MISSING', 'there is no such file', { where })
-  else if (look.why === 'denied') report.skip(['CONFIG_MISSING', 'CONFIG_WRONG'], look, where)
-  else report.found('CONFIG_WRONG', look.reason, { where })
+  else if (look.why === 'failed') report.found('CONFIG_WRONG', look.reason, { where })
+  else report.skip(['CONFIG_MISSING', 'CONFIG_WRONG'], look, where)
 }
 
 async function lookAtAgreement(host: Host, report: ConfigurationReport): Promise<void> {

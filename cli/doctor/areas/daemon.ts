@@ -195,6 +195,7 @@ async function lookAtStatus(host: Host, status: AttestationStatus, report: Daemo
   await lookAtValidity(host, status, report)
   lookAtEvidence(status, report)
   if (status.tier === 'TPM_TIER_UNKNOWN') report.found('TIER_UNKNOWN', 'its tier is unknown')
+  else if (status.tier === 'TPM_TIER_UNSPECIFIED') report.skip(['TIER_UNKNOWN'], 'the daemon does not say')
 }
 
 async function lookAtConfiguration(
@@ -224,6 +225,7 @@ async function lookAtConfiguration(
 
 async function lookAtValidity(host: Host, status: AttestationStatus, report: DaemonReport): Promise<void> {
   const now = valueIn(await host.clock())?.now ?? Date.now()
+  if (!status.policy?.valid) report.skip(['POLICY_ENDS'], 'no policy is valid now')
   if (!status.policy) report.found('POLICY_INVALID', 'no policy is in force')
   else if (!status.policy.valid)
     report.found(
