@@ -389,6 +389,9 @@ describe('the package', () => {
       expect(changes).toContain(`\n  [ ${heading} ]\n`)
     expect(changes.match(/^ {2}\* /gm)).toHaveLength(source.match(/^- /gm)?.length ?? 0)
     expect(changes).not.toMatch(/^ *#/m)
+    const [, ...lines] = source.split('\n').filter(line => line !== '')
+    expect(lines[0]).toMatch(/^### /)
+    expect(lines.filter(line => !/^(?:- |### )/.test(line))).toEqual([])
     for (const name of ['writd', 'writ-launchd']) {
       succeed('sh', ['-c', `zcat ${built.root}/usr/share/man/man8/${name}.8.gz | mandoc -T lint -W warning`])
     }
