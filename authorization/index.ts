@@ -172,6 +172,7 @@ export {
   TRUST_PAYLOAD_TYPE,
   type TrustRoots,
   type TrustRootsFields,
+  trustLapseOf,
 } from './trust.ts'
 export {
   type RecordedUses,

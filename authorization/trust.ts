@@ -5,7 +5,7 @@ import { type PublicKey, readPublicKey, type Signer } from '../signing/key.ts'
 import { openDocument, readDocument, signDocument } from './document.ts'
 import { AuthorizationError } from './error.ts'
 import { authorityName, checkShape, integer, list, orAny, parseDocument, text, time } from './schema.ts'
-import type { KeyTerms, SigningRule } from './signers.ts'
+import { type KeyTerms, type SigningRule, windowAt } from './signers.ts'
 
 export const TRUST_PAYLOAD_TYPE = 'application/vnd.writ.trust.v1+json'
 /** Most distinct keys of all authorities together: each signature of an artifact is tried with each of them. */
@@ -164,6 +164,19 @@ export function openTrustRoots(bytes: Uint8Array, governance: readonly PublicKey
 export function readTrustRoots(bytes: Uint8Array): TrustRoots {
   const { payload, ...names } = readDocument(bytes, TRUST_PAYLOAD_TYPE)
   return { ...parseTrustRoots(payload), ...names }
+}
+
+/**
+ * Why nothing is permitted under trust roots at this time, in words; null where they count.
+ *
+ * @param now RFC 3339 in UTC with milliseconds
+ */
+export function trustLapseOf(
+  { version, notAfter }: Pick<TrustRoots, 'version' | 'notAfter'>,
+  now: string,
+): string | null {
+  if (windowAt({ notBefore: 'any', notAfter }, now) === 'open') return null
+  return `the trust roots, version ${version}, count only until ${notAfter}`
 }
 
 /**

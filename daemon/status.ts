@@ -1,4 +1,4 @@
-import { labelsInForce, lapseOf } from '../authorization/index.ts'
+import { labelsInForce, lapseOf, trustLapseOf } from '../authorization/index.ts'
 import type { AttestationStatusInput } from '../proto/generated/writ/v1/AttestationStatus.ts'
 import type { ConfigurationStatusInput } from '../proto/generated/writ/v1/ConfigurationStatus.ts'
 import type { EvidenceStatusInput } from '../proto/generated/writ/v1/EvidenceStatus.ts'
@@ -53,9 +53,9 @@ export function statusMessage(parts: DaemonParts): AttestationStatusInput {
 
 /** What is in force for how long, and what was turned away. */
 function documentsMessage({
-  history: { policy, hostLabels },
+  history: { policy, trustRoots, hostLabels },
   governance: { refused },
-}: DaemonParts): Pick<AttestationStatusInput, 'policy' | 'hostLabels' | 'refusedDocument'> {
+}: DaemonParts): Pick<AttestationStatusInput, 'policy' | 'trustRoots' | 'hostLabels' | 'refusedDocument'> {
   const now = rfc3339(Date.now())
   return {
     ...(policy === null
@@ -66,6 +66,15 @@ function documentsMessage({
             notBefore: policy.notBefore,
             notAfter: policy.notAfter,
             valid: lapseOf(policy, now) === null,
+          },
+        }),
+    ...(trustRoots === null
+      ? {}
+      : {
+          trustRoots: {
+            version: String(trustRoots.version),
+            notAfter: trustRoots.notAfter,
+            valid: trustLapseOf(trustRoots, now) === null,
           },
         }),
     ...(hostLabels === null

@@ -5,8 +5,9 @@ import { labelsInForce } from '../host-labels.ts'
 import type { DecisionInput } from '../input.ts'
 import { type Reason, reason } from '../reason.ts'
 import { isBelow } from '../scope.ts'
-import { countSigners, signersMissing, windowAt } from '../signers.ts'
+import { countSigners, signersMissing } from '../signers.ts'
 import type { Authorization } from '../statement.ts'
+import { trustLapseOf } from '../trust.ts'
 
 type Circumstances = Pick<DecisionInput, 'clock' | 'host' | 'hostLabels' | 'caller' | 'parent' | 'gate'>
 
@@ -89,13 +90,8 @@ function saySigners({ opened, sent, input }: Evaluation): Compared | NothingToCo
 
 /** Trust roots that have ended permit nothing: whoever keeps newer ones from a host must not keep old keys in force by it. */
 function trustRoots({ input: { trustRoots, clock } }: Evaluation): readonly Reason[] {
-  if (
-    trustRoots === null ||
-    windowAt({ notBefore: 'any', notAfter: trustRoots.notAfter }, clock.now) === 'open'
-  )
-    return NO_REASONS
-  const what = `the trust roots, version ${trustRoots.version}, count only until ${trustRoots.notAfter}`
-  return [reason('SIGNER_UNTRUSTED', what, 'trustRoots.notAfter')]
+  const lapse = trustRoots === null ? null : trustLapseOf(trustRoots, clock.now)
+  return lapse === null ? NO_REASONS : [reason('SIGNER_UNTRUSTED', lapse, 'trustRoots.notAfter')]
 }
 
 function validity({ validity }: Authorization, { clock }: Circumstances): readonly Reason[] {

@@ -54,6 +54,7 @@ const STATUS = {
     notAfter: 'text: time or any',
     valid: 'boolean',
   },
+  'trustRoots?': { version: 'decimal', notAfter: 'text: time or any', valid: 'boolean' },
   'hostLabels?': { version: 'decimal', notAfter: 'text: time or any', labels: ['text'], digest: 'digest' },
   'refusedDocument?': { kind: 'text', time: 'time', code: 'text', at: 'text' },
   'rolledBack|null': {
@@ -108,12 +109,13 @@ const stateName = (status: AttestationStatus) => String(status.state).replace(/^
 function shown(status: AttestationStatus) {
   const { _evidenceAgeMs, _secureBoot, _failureEntry, _doubtfulTail, _clockEntry, ...rest } =
     status as AttestationStatus & Record<string, unknown>
-  const { policy, hostLabels, refusedDocument, evidence, ...always } = rest
+  const { policy, trustRoots, hostLabels, refusedDocument, evidence, ...always } = rest
   const { _bytes, ...taken } = (evidence ?? {}) as Record<string, unknown>
   return {
     ...always,
     evidence: evidence === null ? null : taken,
     ...(policy ? { policy } : {}),
+    ...(trustRoots ? { trustRoots } : {}),
     ...(hostLabels ? { hostLabels } : {}),
     ...(refusedDocument ? { refusedDocument } : {}),
     state: stateName(status),
@@ -150,6 +152,7 @@ function statusLines(status: AttestationStatus): string[] {
     ...policyLines(status),
     ...labelLines(status),
     `trust roots       ${digest(status.trustRootsDigest)}`,
+    ...trustLines(status),
     `revocations       epoch ${status.revocationEpoch}`,
     `executions        ${status.executions}`,
     `lineage           ${status.lineageSize} entries`,
@@ -177,6 +180,13 @@ function policyLines({ policy }: AttestationStatus): string[] {
   if (!policy) return []
   const line = `                  version ${policy.version}, ${validityLine(policy)}`
   return [policy.valid ? line : styled('red', `${line}: nothing is permitted`)]
+}
+
+function trustLines({ trustRoots }: AttestationStatus): string[] {
+  if (!trustRoots) return []
+  const { version, notAfter, valid } = trustRoots
+  const line = `                  version ${version}, ${validityLine({ notBefore: 'any', notAfter })}`
+  return [valid ? line : styled('red', `${line}: nothing is permitted`)]
 }
 
 function labelLines({ hostLabels }: AttestationStatus): string[] {

@@ -15,6 +15,7 @@ import type { NewLineageEpochInput as _writ_v1_NewLineageEpochInput, NewLineageE
 import type { PolicyStatusInput as _writ_v1_PolicyStatusInput, PolicyStatus as _writ_v1_PolicyStatus } from './writ/v1/PolicyStatus.ts';
 import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocument as _writ_v1_RefusedDocument } from './writ/v1/RefusedDocument.ts';
 import type { RolledBackLineageInput as _writ_v1_RolledBackLineageInput, RolledBackLineage as _writ_v1_RolledBackLineage } from './writ/v1/RolledBackLineage.ts';
+import type { TrustRootsStatusInput as _writ_v1_TrustRootsStatusInput, TrustRootsStatus as _writ_v1_TrustRootsStatus } from './writ/v1/TrustRootsStatus.ts';
 import type { WatchStatusRequestInput as _writ_v1_WatchStatusRequestInput, WatchStatusRequest as _writ_v1_WatchStatusRequest } from './writ/v1/WatchStatusRequest.ts';
 import type { WatchStatusResponseInput as _writ_v1_WatchStatusResponseInput, WatchStatusResponse as _writ_v1_WatchStatusResponse } from './writ/v1/WatchStatusResponse.ts';
 
@@ -44,6 +45,7 @@ export interface ProtoGrpcType {
       RefusedDocument: MessageTypeDefinition<_writ_v1_RefusedDocumentInput, _writ_v1_RefusedDocument>
       RolledBackLineage: MessageTypeDefinition<_writ_v1_RolledBackLineageInput, _writ_v1_RolledBackLineage>
       TpmTier: EnumTypeDefinition
+      TrustRootsStatus: MessageTypeDefinition<_writ_v1_TrustRootsStatusInput, _writ_v1_TrustRootsStatus>
       WatchStatusRequest: MessageTypeDefinition<_writ_v1_WatchStatusRequestInput, _writ_v1_WatchStatusRequest>
       WatchStatusResponse: MessageTypeDefinition<_writ_v1_WatchStatusResponseInput, _writ_v1_WatchStatusResponse>
     }

@@ -28,7 +28,6 @@ import {
   SECURE_BOOT,
   SETUP_MODE,
   STATUS,
-  trustRoots,
   UNIT,
 } from './healthy-host.ts'
 
@@ -315,7 +314,8 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
   ['POLICY_ENDS', host => status(host, { policy: { ...STATUS.policy, notAfter: inDays(10) } })],
   ['POLICY_INVALID', host => status(host, { policy: { ...STATUS.policy, valid: false } })],
   ['LABELS_END', host => status(host, { hostLabels: { ...STATUS.hostLabels, notAfter: inDays(1) } })],
-  ['TRUST_ENDS', host => host.put('/etc/writ/trust.json', trustRoots(inDays(3)))],
+  ['TRUST_ENDS', host => status(host, { trustRoots: { ...STATUS.trustRoots, notAfter: inDays(3) } })],
+  ['TRUST_INVALID', host => status(host, { trustRoots: { ...STATUS.trustRoots, valid: false } })],
   // What the file lacks is no error where it is not what the host is judged by.
   [
     'REFERENCE_DIFFERS',

@@ -71,7 +71,40 @@ const CASES: readonly (readonly [string, (host: FakedHost) => unknown, ...Findin
     'POLICY_ENDS',
   ],
   ['the socket of metrics', deny('/run/writ/metrics.sock'), 'METRICS_OFF'],
-  ['the end of trust roots', host => host.put('/etc/writ/trust.json', '{'), 'TRUST_ENDS'],
+  [
+    'the end of trust roots of a daemon that does not tell it',
+    host => {
+      host.status = seen({ ...STATUS, trustRoots: null })
+    },
+    'TRUST_ENDS',
+    'TRUST_INVALID',
+  ],
+  [
+    'whether a host without trust roots makes artifacts itself',
+    host => {
+      host.status = seen({ ...STATUS, trustRoots: null, trustRootsDigest: '' })
+      deny(TOML)(host)
+    },
+    'TRUST_ENDS',
+    'TRUST_INVALID',
+  ],
+  [
+    'trust roots of a daemon that is down, by a file that is good',
+    host => {
+      host.status = unseen('missing', 'there is no such socket', 'DAEMON_UNREACHABLE')
+    },
+    'TRUST_ENDS',
+    'TRUST_INVALID',
+  ],
+  [
+    'trust roots of a daemon that is down, by a file that is none',
+    host => {
+      host.status = unseen('missing', 'there is no such socket', 'DAEMON_UNREACHABLE')
+      host.put('/etc/writ/trust.json', '{')
+    },
+    'TRUST_ENDS',
+    'TRUST_INVALID',
+  ],
   ['the code that is installed', deny('/usr/lib/writ/writd'), 'COMPONENT_UNLISTED'],
   [
     'how much evidence there is',

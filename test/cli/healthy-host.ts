@@ -89,6 +89,8 @@ export const STATUS = {
   clockFault: '',
   configuration: configurationStatus(daemonConfig()),
   policy: { version: '3', notBefore: 'any', notAfter: 'any', valid: true },
+  trustRootsDigest: 'ab'.repeat(32),
+  trustRoots: { version: '2', notAfter: 'any', valid: true },
   hostLabels: { version: '1', notAfter: 'any', labels: [] },
   evidence: { bytes: '1000', maxBytes: '8589934592', overBound: false },
 } as unknown as AttestationStatus

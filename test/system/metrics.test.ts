@@ -154,6 +154,29 @@ describe.skipIf(NEEDS_ROOT !== null)('metrics', () => {
     await expect.poll(() => get('/readyz').then(({ status }) => status), { timeout: 20_000 }).toBe(200)
   }, 60_000)
 
+  test('say until when the trust roots in force count, as do status and doctor; nothing goes by the file', async () => {
+    await host.loadTrustRoots(2, '5s')
+    const { trustRoots } = (await host.status()) as { trustRoots?: Record<string, string> }
+    expect(trustRoots).toMatchObject({ version: '2', valid: true })
+    const ends = Date.parse(trustRoots?.notAfter ?? '')
+    expect(await value('writ_document_not_after_timestamp_seconds{document="trust_roots"}')).toBe(ends / 1000)
+    await expect
+      .poll(() => host.status(), { timeout: 15_000 })
+      .toMatchObject({ trustRoots: { valid: false } })
+    expect(await host.ok('status')).toMatch(
+      /^trust roots {7}[0-9a-f]{64}\n {18}version 2, valid until \S+: nothing is permitted$/m,
+    )
+    const look = async () => {
+      const config = ['--config', host.path('writd.toml')]
+      const { code, stdout } = await host.writ(['doctor', '--area', 'daemon', ...config, '--json'])
+      const { findings } = JSON.parse(stdout) as { findings: { code: string; severity: string }[] }
+      return { code, severity: findings.find(it => it.code === 'TRUST_INVALID')?.severity }
+    }
+    expect(await look()).toEqual({ code: 1, severity: 'error' })
+    await host.loadTrustRoots(3, '300d')
+    expect((await look()).severity).toBe('ok')
+  }, 60_000)
+
   test('are served on a loopback address, and on no other', async () => {
     await restart('127.0.0.1:39464')
     const at = { host: '127.0.0.1', port: 39_464 }

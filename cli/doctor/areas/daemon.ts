@@ -87,8 +87,14 @@ export const DAEMON = defineArea({
     },
     TRUST_ENDS: {
       severity: 'warning',
-      what: 'the trust roots that the configuration names are about to end',
-      why: 'From then on no artifact counts.',
+      what: 'the trust roots are about to end',
+      why: 'From then on nothing is permitted.',
+      todo: '`writ key trust sign` with a higher --version, then `writ key trust load`.',
+    },
+    TRUST_INVALID: {
+      severity: 'error',
+      what: 'no trust roots count now',
+      why: 'Nothing is permitted.',
       todo: '`writ key trust sign` with a higher --version, then `writ key trust load`.',
     },
     REFERENCE_DIFFERS: {
@@ -129,8 +135,9 @@ export const DAEMON = defineArea({
       report.found('DAEMON_DOWN', status.reason, { where: host.probes.daemon.socket })
       report.skip(OF_STATUS, 'the daemon does not answer')
     } else report.skip(['DAEMON_DOWN', ...OF_STATUS], status, host.probes.daemon.socket)
+    if (status.seen) await lookAtTrust(host, status.value, report)
+    else await lookAtTrustFile(host, status.reason, report)
     await lookAtReference(host, report)
-    await lookAtTrust(host, report)
   },
 })
 
@@ -152,6 +159,8 @@ const OF_STATUS: readonly DaemonCode[] = [
   'EVIDENCE_OVER_BOUND',
   'TIER_UNKNOWN',
 ]
+
+const OF_TRUST: readonly DaemonCode[] = ['TRUST_ENDS', 'TRUST_INVALID']
 
 async function lookAtStatus(host: Host, status: AttestationStatus, report: DaemonReport): Promise<void> {
   const reasons = status.reasons.map(({ code, message }) => `${code}: ${message}`).join('; ')
@@ -288,20 +297,50 @@ async function lookAtComponents(
   }
 }
 
-async function lookAtTrust(host: Host, report: DaemonReport): Promise<void> {
-  const values = report.need(['TRUST_ENDS'], await host.values(), host.configPath)
+/** The trust roots in force, which need not be those of the file. */
+async function lookAtTrust(host: Host, status: AttestationStatus, report: DaemonReport): Promise<void> {
+  const { trustRoots, trustRootsDigest } = status
+  // One that has not begun its work yet says nothing of documents.
+  if (!trustRoots && (trustRootsDigest !== '' || !status.configuration)) {
+    report.skip(OF_TRUST, 'the daemon does not say until when they count')
+    return
+  }
+  if (!trustRoots) {
+    report.skip(['TRUST_ENDS'], 'no trust roots are in force')
+    const values = report.need(['TRUST_INVALID'], await host.values(), host.configPath)
+    // What the host makes itself is permitted without any.
+    if (values !== null && values.minting.enabled !== true)
+      report.found('TRUST_INVALID', 'no trust roots are in force')
+    return
+  }
+  const now = valueIn(await host.clock())?.now ?? Date.now()
+  const { version, notAfter, valid } = trustRoots
+  if (!valid) {
+    report.found('TRUST_INVALID', `version ${version} counted until ${notAfter}`)
+    report.skip(['TRUST_ENDS'], 'no trust roots count now')
+  } else if (endsSoon(notAfter, now)) report.found('TRUST_ENDS', `version ${version} ends at ${notAfter}`)
+}
+
+/** Where no daemon says what is in force: those that it would begin with if it knew no newer ones. */
+async function lookAtTrustFile(host: Host, why: string, report: DaemonReport): Promise<void> {
+  const values = report.need(OF_TRUST, await host.values(), host.configPath)
   if (values === null) return
   const path = values.trust.trustRoots
   if (path === undefined) {
-    report.skip(['TRUST_ENDS'], 'the configuration names no trust roots')
+    report.skip(OF_TRUST, 'the configuration names no trust roots')
     return
   }
-  const bytes = report.need(['TRUST_ENDS'], await host.probes.files.read(path), path)
+  const bytes = report.need(OF_TRUST, await host.probes.files.read(path), path)
   if (bytes === null) return
   const now = valueIn(await host.clock())?.now ?? Date.now()
   const notAfter = endOf(bytes)
-  if (notAfter === null) report.skip(['TRUST_ENDS'], 'the file holds no trust roots', path)
-  else if (endsSoon(notAfter, now)) report.found('TRUST_ENDS', `they end at ${notAfter}`, { where: path })
+  const unknown = `the daemon does not say what is in force (${why})`
+  if (notAfter === null) report.skip(OF_TRUST, `${unknown}, and the file holds no trust roots`, path)
+  else if (notAfter !== 'any' && !(Date.parse(notAfter) > now))
+    report.found('TRUST_INVALID', `${unknown}; those of the file counted until ${notAfter}`, { where: path })
+  else if (endsSoon(notAfter, now))
+    report.found('TRUST_ENDS', `${unknown}; those of the file end at ${notAfter}`, { where: path })
+  report.skip(OF_TRUST, unknown, path)
 }
 
 function endOf(bytes: Buffer): string | null {

@@ -10,6 +10,7 @@ import type { RefusedDocumentInput as _writ_v1_RefusedDocumentInput, RefusedDocu
 import type { RolledBackLineageInput as _writ_v1_RolledBackLineageInput, RolledBackLineage as _writ_v1_RolledBackLineage } from '../../writ/v1/RolledBackLineage.ts';
 import type { NewLineageEpochInput as _writ_v1_NewLineageEpochInput, NewLineageEpoch as _writ_v1_NewLineageEpoch } from '../../writ/v1/NewLineageEpoch.ts';
 import type { EvidenceStatusInput as _writ_v1_EvidenceStatusInput, EvidenceStatus as _writ_v1_EvidenceStatus } from '../../writ/v1/EvidenceStatus.ts';
+import type { TrustRootsStatusInput as _writ_v1_TrustRootsStatusInput, TrustRootsStatus as _writ_v1_TrustRootsStatus } from '../../writ/v1/TrustRootsStatus.ts';
 import type { Long } from '@grpc/proto-loader';
 
 /**
@@ -142,6 +143,10 @@ export interface AttestationStatusInput {
    * The evidence store beside the lineage; absent while the daemon is not there yet.
    */
   'evidence'?: (_writ_v1_EvidenceStatusInput | null);
+  /**
+   * The trust roots in force; absent if there are none.
+   */
+  'trustRoots'?: (_writ_v1_TrustRootsStatusInput | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
@@ -279,6 +284,10 @@ export interface AttestationStatus {
    * The evidence store beside the lineage; absent while the daemon is not there yet.
    */
   'evidence': (_writ_v1_EvidenceStatus | null);
+  /**
+   * The trust roots in force; absent if there are none.
+   */
+  'trustRoots': (_writ_v1_TrustRootsStatus | null);
   '_evidenceAgeMs'?: "evidenceAgeMs";
   '_secureBoot'?: "secureBoot";
   '_failureEntry'?: "failureEntry";
