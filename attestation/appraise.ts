@@ -134,7 +134,7 @@ function noteQuirks({ boot }: AttestedLogs, reasons: AppraisalReason[]): void {
 
 /** What the reference values leave to `any`, or exclude, is not claimed. */
 function matterOf({ reference, tier }: AppraisalInput, quote: boolean, logs: boolean): AppraisedMatter {
-  const { document } = reference
+  const { document, ima } = reference
   const { firmware, secureBoot, bootImages, commandLines, bootFiles } = document
   const isJudged = (pcr: number, said: unknown): boolean => {
     const rule = reference.pcrs.get(pcr)?.rule ?? 'any'
@@ -153,7 +153,7 @@ function matterOf({ reference, tier }: AppraisalInput, quote: boolean, logs: boo
       [9, bootFiles],
       [11, null],
     ]),
-    files: reference.pcrs.get(IMA_PCR)?.rule === 'ima' && (document.ima.exclude ?? []).length === 0,
+    files: reference.pcrs.get(IMA_PCR)?.rule === 'ima' && ima.exclude.length === 0,
     configuration:
       enabled !== 'any' &&
       allOf([

@@ -2,7 +2,7 @@ import {
   MAX_REFERENCE_ENVELOPE_BYTES,
   parseReferenceValues,
   REFERENCE_VALUES_TYPE,
-  type ReferenceValues,
+  type WrittenReferenceValues,
 } from '../attestation/index.ts'
 import { openDocument } from '../authorization/index.ts'
 import type { PublicKey } from '../signing/key.ts'
@@ -12,7 +12,10 @@ import type { PublicKey } from '../signing/key.ts'
  *
  * @throws AuthorizationError for envelope and signature, ReferenceValuesError for the document
  */
-export function openReferenceValues(envelope: Uint8Array, operators: readonly PublicKey[]): ReferenceValues {
+export function openReferenceValues(
+  envelope: Uint8Array,
+  operators: readonly PublicKey[],
+): WrittenReferenceValues {
   return parseReferenceValues(
     openDocument(envelope, REFERENCE_VALUES_TYPE, operators, MAX_REFERENCE_ENVELOPE_BYTES).payload,
   )

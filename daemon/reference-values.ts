@@ -3,6 +3,7 @@ import {
   parseReferenceValues,
   REFERENCE_VALUES_TYPE,
   type ReferenceValues,
+  withoutFileList,
 } from '../attestation/index.ts'
 import { openDocument } from '../authorization/index.ts'
 import { parseEnvelope } from '../signing/dsse.ts'
@@ -13,7 +14,6 @@ export interface SignedReferenceValues {
   readonly values: ReferenceValues
   /** SHA-256 of the payload. */
   readonly digest: string
-  readonly envelope: Buffer
 }
 
 /**
@@ -27,9 +27,8 @@ export function openReferenceValues(
 ): SignedReferenceValues {
   const document = openDocument(envelope, REFERENCE_VALUES_TYPE, governance, MAX_REFERENCE_ENVELOPE_BYTES)
   return {
-    values: parseReferenceValues(document.payload),
+    values: withoutFileList(parseReferenceValues(document.payload)),
     digest: document.digest,
-    envelope: document.envelope,
   }
 }
 

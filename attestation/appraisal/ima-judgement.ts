@@ -162,8 +162,8 @@ export class ImaJudgement {
 
   #isListed(entry: ImaEntry): boolean {
     if (entry.violation || entry.path === BOOT_AGGREGATE) return true
-    const listed = this.#reference.ima.files.get(entry.path)
-    return listed === undefined ? isSignedFile(entry, this.#reference.ima) : listed.has(entry.digest)
+    const { ima } = this.#reference
+    return ima.files.has(entry.path) ? ima.files.accepts(entry.path, entry.digest) : isSignedFile(entry, ima)
   }
 }
 

@@ -77,11 +77,17 @@ export type ReferenceDocument = v.InferOutput<typeof documentSchema>
 export interface ReferenceValues {
   /** SHA-256 of the payload, lower-case hexadecimal: what names these values everywhere. */
   readonly digest: string
-  readonly document: ReferenceDocument
+  /** As it is written, but for what IMA may have measured. */
+  readonly document: Omit<ReferenceDocument, 'ima'>
   readonly pcrs: ReadonlyMap<number, PcrRule>
   /** By path; empty for `any`. */
   readonly components: ReadonlyMap<string, Component>
   readonly ima: ImaList
+}
+
+/** Reference values with all that is written in them. */
+export interface WrittenReferenceValues extends ReferenceValues {
+  readonly document: ReferenceDocument
 }
 
 function malformed(what: string, at?: string, cause?: unknown): ReferenceValuesError {
@@ -93,7 +99,7 @@ function malformed(what: string, at?: string, cause?: unknown): ReferenceValuesE
  *
  * @throws ReferenceValuesError `REFERENCE_MALFORMED`
  */
-export function parseReferenceValues(payload: Uint8Array): ReferenceValues {
+export function parseReferenceValues(payload: Uint8Array): WrittenReferenceValues {
   let json: JsonValue
   try {
     json = parseJson(payload, { maxBytes: MAX_REFERENCE_BYTES, maxDepth: 8 })
@@ -106,7 +112,10 @@ export function parseReferenceValues(payload: Uint8Array): ReferenceValues {
     const at = v.getDotPath(issue) ?? undefined
     throw malformed(`${at ?? 'document'}: ${issue.message}`, at)
   }
-  const document = parsed.output
+  return valuesOf(parsed.output, sha256Hex(payload))
+}
+
+function valuesOf(document: ReferenceDocument, digest: string): WrittenReferenceValues {
   const pcrs = unique(document.pcrs, rule => [rule.pcr, rule], 'pcrs')
   const ima = readImaList(document.ima, (what, at) => {
     throw malformed(what, at)
@@ -115,12 +124,22 @@ export function parseReferenceValues(payload: Uint8Array): ReferenceValues {
   const unenforced = checkEnforced(document, pcr => pcrs.get(pcr)?.rule)
   if (unenforced !== null) throw malformed(`${unenforced.field}: ${unenforced.why}`, unenforced.field)
   return {
-    digest: sha256Hex(payload),
+    digest,
     document,
     pcrs,
     components,
     ima,
   }
+}
+
+/**
+ * The same for whoever keeps them: without the text of the list of files, which is almost all of it. Every other string is copied, because a part of the
+ * payload's text would keep all of it.
+ */
+export function withoutFileList({ digest, document, ima }: WrittenReferenceValues): ReferenceValues {
+  const { files: _, ...others } = document.ima
+  const kept = valuesOf(structuredClone({ ...document, ima: { ...others, files: [] } }), digest)
+  return { ...kept, ima: { ...kept.ima, files: ima.files } }
 }
 
 /** A component is judged by its own digests alone, so nothing else in the document may speak of its path. */

@@ -7,6 +7,7 @@ import {
   readImaKeys,
   verifyEntrySignature,
 } from '../ima/index.ts'
+import { FileDigests } from './file-digests.ts'
 import { compilePathPattern, isPathPattern, MAX_PATTERN_CHARACTERS, type PathPattern } from './ima-pattern.ts'
 
 /** A path as IMA logs it (`ImaEntry.path`): at most 4 KiB, each byte up to four characters. */
@@ -75,8 +76,7 @@ export type ImaListDocument = v.InferOutput<typeof imaListSchema>
 
 /** The same, as the appraisal uses it. */
 export interface ImaList {
-  /** Acceptable digests, `algorithm:hex`, by path. */
-  readonly files: ReadonlyMap<string, ReadonlySet<string>>
+  readonly files: FileDigests
   readonly toleratedViolations: ReadonlySet<string>
   readonly exclude: readonly PathPattern[]
   readonly keyring: ImaKeyring
@@ -90,7 +90,7 @@ export interface ImaList {
  * @param refuse is called with what is wrong and where in the document; it throws
  */
 export function readImaList(document: ImaListDocument, refuse: (what: string, at: string) => never): ImaList {
-  const files = new Map(document.files.map(({ path, digests }) => [path, new Set(digests)]))
+  const files = new FileDigests(document.files)
   if (files.size !== document.files.length) refuse('ima.files: something is listed twice', 'ima.files')
   const tolerated = document.violations.find(path => files.has(path))
   if (tolerated !== undefined) refuse(`ima.violations: ${tolerated} is a measured path`, 'ima.violations')

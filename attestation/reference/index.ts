@@ -15,6 +15,8 @@ export {
   REFERENCE_VALUES_TYPE,
   type ReferenceDocument,
   type ReferenceValues,
+  type WrittenReferenceValues,
+  withoutFileList,
 } from './document.ts'
 export { ReferenceValuesError, type ReferenceValuesErrorCode } from './error.ts'
 export { type ImaList, type ImaListDocument, imaListWarnings } from './ima-list.ts'

@@ -1,7 +1,7 @@
 import {
   MAX_REFERENCE_ENVELOPE_BYTES,
   parseReferenceValues,
-  type ReferenceValues,
+  type WrittenReferenceValues,
 } from '../../attestation/index.ts'
 import { CliError } from '../error.ts'
 import { readAs, readDocument } from '../files.ts'
@@ -10,7 +10,7 @@ import { openReferenceValues } from '../reference-values.ts'
 
 /** Reference values from a file. */
 export interface ReferenceFile {
-  readonly values: ReferenceValues
+  readonly values: WrittenReferenceValues
   /** Whether a signature by the operator's key was checked. */
   readonly signed: boolean
 }

@@ -8,7 +8,7 @@ import {
   encodeReferenceValues,
   LogReplays,
   parseReferenceValues,
-  type ReferenceValues,
+  type WrittenReferenceValues,
 } from '../../attestation/index.ts'
 import type { Tpm } from '../../attestation/tpm2/index.ts'
 import { QUOTED_SELECTION } from '../../attestation/tpm2/structures/index.ts'
@@ -21,7 +21,7 @@ const { eventLog, userspaceLog, imaLog } = recordedHost('debian13-uki').evidence
 
 let host: SimulatedHost
 let tpm: Tpm
-let reference: ReferenceValues
+let reference: WrittenReferenceValues
 let previous: ClockHistory | null = null
 const replays = new LogReplays()
 

@@ -1,5 +1,10 @@
 import { hash } from 'node:crypto'
-import type { Appraisal, ReferenceDocument, ReferenceValues } from '../../attestation/index.ts'
+import type {
+  Appraisal,
+  ReferenceDocument,
+  ReferenceValues,
+  WrittenReferenceValues,
+} from '../../attestation/index.ts'
 import { host, judge } from './judged.ts'
 import { bootAggregate, type Parts } from './synthetic-host.ts'
 import {
@@ -129,7 +134,7 @@ export function valuesOf(
   boot: Boot,
   change: (document: ReferenceDocument) => void = () => {},
   userspace: Parts['userspace'] = [],
-): ReferenceValues {
+): WrittenReferenceValues {
   return host.reference(change, bootedWith(boot, userspace))
 }
 

@@ -10,7 +10,7 @@ import {
   mergeReferenceValues,
   parseReferenceValues,
   type ReferenceDocument,
-  type ReferenceValues,
+  type WrittenReferenceValues,
   withRevision,
 } from '../../attestation/index.ts'
 import { host } from './judged.ts'
@@ -36,7 +36,7 @@ import {
 import { recordedHost } from './recorded-host.ts'
 
 const LATER = '2026-11-22T02:00:00.000Z'
-const values = (document: ReferenceDocument): ReferenceValues =>
+const values = (document: ReferenceDocument): WrittenReferenceValues =>
   parseReferenceValues(encodeReferenceValues(document))
 const documentOf = (boot: Boot): ReferenceDocument => valuesOf(boot).document
 const words = (before: ReferenceDocument, after: ReferenceDocument, of: 'documents' | 'host' = 'documents') =>
@@ -245,7 +245,7 @@ describe('a revision', () => {
 
   it('never goes back, for each name by itself', () => {
     const known = [at(3), at(1, { name: 'other' }), at(2)].reduce(withRevision, new Map())
-    const check = (next: ReferenceValues) => code(() => checkReferenceSuccessor(known, next))
+    const check = (next: WrittenReferenceValues) => code(() => checkReferenceSuccessor(known, next))
     expect(check(at(2))).toBe('REFERENCE_ROLLED_BACK')
     expect(check(at(3))).toBe('OK')
     expect(check(at(3, { quirks: ['separator-data-padded'] }))).toBe('REFERENCE_REVISION_REUSED')

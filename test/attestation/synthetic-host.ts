@@ -7,8 +7,8 @@ import {
   parseEventLog,
   parseReferenceValues,
   type ReferenceDocument,
-  type ReferenceValues,
   replayEventLog,
+  type WrittenReferenceValues,
 } from '../../attestation/index.ts'
 import { type ImaFields, imaEntry, templateHash } from './ima-log.ts'
 import { type QuoteFields, SoftwareKey } from './software-quote.ts'
@@ -108,7 +108,10 @@ export class SyntheticHost {
     })
   }
 
-  reference(change: (document: ReferenceDocument) => void = () => {}, of: Parts = parts()): ReferenceValues {
+  reference(
+    change: (document: ReferenceDocument) => void = () => {},
+    of: Parts = parts(),
+  ): WrittenReferenceValues {
     const document = this.document(of)
     change(document)
     return parseReferenceValues(encodeReferenceValues(document))

@@ -278,7 +278,7 @@ async function lookAtReference(host: Host, report: DaemonReport): Promise<void> 
 
 async function lookAtComponents(
   host: Host,
-  { components }: ReferenceDocument,
+  { components }: Pick<ReferenceDocument, 'components'>,
   report: DaemonReport,
 ): Promise<void> {
   if (components === 'any') return
