@@ -149,6 +149,7 @@ export {
   signersMissing,
   windowAt,
 } from './signers.ts'
+export { type Standing, standingReasons } from './standing.ts'
 export {
   ARTIFACT_PAYLOAD_TYPE,
   type Authorization,

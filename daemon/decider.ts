@@ -11,7 +11,9 @@ import {
   type ObservedSubject,
   type ParentState,
   parseRequest,
+  type Reason,
   sentArtifact,
+  standingReasons,
   type ToOpen,
   type UseReservation,
 } from '../authorization/index.ts'
@@ -157,6 +159,19 @@ export class Decider {
     const parent = now.parent && { ...now.parent, childrenStarted, childrenRunning, childrenLastMinute }
     const again = { ...now, parent }
     return { input: again, decision: decideAfterOpen(again, observed) }
+  }
+
+  /** Why every request would be denied now, beside the gate. Looks at what is known of the clock, and changes nothing. */
+  standing(): readonly Reason[] {
+    const { history, clock } = this.#o
+    const { trustRoots, policy, revocations } = history
+    return standingReasons({
+      ...{ trustRoots, policy, revocations },
+      host: this.#host,
+      lineage: this.#o.lineageState(),
+      clock: { now: rfc3339(clock.read().wallMs), trusted: clock.fault === null },
+      minting: this.#minting(),
+    })
   }
 
   /** Makes what {@link reconsider} found durable. @throws LineageError */

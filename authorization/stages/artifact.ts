@@ -6,8 +6,8 @@ import type { DecisionInput } from '../input.ts'
 import { type Reason, reason } from '../reason.ts'
 import { isBelow } from '../scope.ts'
 import { countSigners, signersMissing } from '../signers.ts'
+import { clockReasons, trustRootsReasons } from '../standing.ts'
 import type { Authorization } from '../statement.ts'
-import { trustLapseOf } from '../trust.ts'
 
 type Circumstances = Pick<DecisionInput, 'clock' | 'host' | 'hostLabels' | 'caller' | 'parent' | 'gate'>
 
@@ -86,12 +86,6 @@ function saySigners({ opened, sent, input }: Evaluation): Compared | NothingToCo
     found: `approved by ${listed(approvers) || 'nobody'}${asks ? `, asked for by ${requester ?? 'nobody'}` : ''}`,
     wanted: `approvals of ${rule.threshold}${asks ? ', and a requester who is none of them' : ''}`,
   }
-}
-
-/** Trust roots that have ended permit nothing: whoever keeps newer ones from a host must not keep old keys in force by it. */
-function trustRoots({ input: { trustRoots, clock } }: Evaluation): readonly Reason[] {
-  const lapse = trustRoots === null ? null : trustLapseOf(trustRoots, clock.now)
-  return lapse === null ? NO_REASONS : [reason('SIGNER_UNTRUSTED', lapse, 'trustRoots.notAfter')]
 }
 
 function validity({ validity }: Authorization, { clock }: Circumstances): readonly Reason[] {
@@ -205,7 +199,7 @@ export const ARTIFACT_STAGE: StageChecks = {
     { name: 'signers', reasons: signers, compared: saySigners },
     {
       name: 'trust roots',
-      reasons: trustRoots,
+      reasons: ({ input }) => trustRootsReasons(input),
       compared: ({ input: { trustRoots, clock } }) =>
         trustRoots === null
           ? 'not applicable'
@@ -213,10 +207,7 @@ export const ARTIFACT_STAGE: StageChecks = {
     },
     {
       name: 'clock',
-      reasons: ({ input: { clock } }) =>
-        clock.trusted
-          ? NO_REASONS
-          : [reason('CLOCK_UNTRUSTED', 'the wall clock cannot be relied on', 'clock')],
+      reasons: ({ input }) => clockReasons(input),
       compared: ({ input: { clock } }) => ({
         found: clock.now,
         wanted: "a wall clock that agrees with the TPM's and the lineage",

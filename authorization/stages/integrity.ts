@@ -2,18 +2,11 @@ import { canonicalJson } from '../../encoding/json.ts'
 import { type Check, type Compared, NO_REASONS, type NothingToCompare, type StageChecks } from '../check.ts'
 import type { Evaluation } from '../evaluation.ts'
 import type { GateSnapshot } from '../gate-snapshot.ts'
-import type { DecisionInput } from '../input.ts'
 import { type Reason, reason } from '../reason.ts'
+import { lineageReasons } from '../standing.ts'
 import type { Authorization } from '../statement.ts'
 
 type Environment = Authorization['environment']
-
-function lineage({ lineage }: Pick<DecisionInput, 'lineage'>): readonly Reason[] {
-  if (lineage === 'ok') return NO_REASONS
-  return lineage === 'broken'
-    ? [reason('LINEAGE_BROKEN', 'the lineage does not hold together', 'lineage')]
-    : [reason('LINEAGE_UNAVAILABLE', 'the lineage cannot be written', 'lineage')]
-}
 
 function gateIsOpen(gate: GateSnapshot): readonly Reason[] {
   if (gate.state === 'FAILED') {
@@ -88,7 +81,7 @@ export const INTEGRITY_STAGE: StageChecks = {
   checks: [
     {
       name: 'lineage',
-      reasons: ({ input }) => lineage(input),
+      reasons: ({ input }) => lineageReasons(input),
       compared: ({ input }) => ({ found: input.lineage, wanted: 'ok: it can be written' }),
     },
     {

@@ -5,6 +5,7 @@ import { lapseOf } from '../policy/compiled.ts'
 import { type PolicyQuestion, principalOf } from '../policy/request.ts'
 import { type Reason, reason } from '../reason.ts'
 import { countSigners } from '../signers.ts'
+import { policyInForceReasons, policyValidityReasons } from '../standing.ts'
 
 /** Asks Cedar, if a policy is in force. */
 function ask(evaluation: Evaluation): void {
@@ -69,8 +70,7 @@ export const POLICY_STAGE: StageChecks = {
   checks: [
     {
       name: 'policy in force',
-      reasons: ({ input }) =>
-        input.policy === null ? [reason('POLICY_ERROR', 'no policy is in force', 'policy')] : NO_REASONS,
+      reasons: ({ input }) => policyInForceReasons(input),
       compared: ({ input: { policy } }) => ({
         found: policy === null ? 'none' : `version ${policy.version}, ${policy.digest}`,
         wanted: 'a policy',
@@ -78,10 +78,7 @@ export const POLICY_STAGE: StageChecks = {
     },
     {
       name: 'policy validity',
-      reasons: ({ input: { policy, clock } }) => {
-        const lapse = policy === null ? null : lapseOf(policy, clock.now)
-        return lapse === null ? NO_REASONS : [reason('POLICY_ERROR', lapse, 'policy')]
-      },
+      reasons: ({ input }) => policyValidityReasons(input),
       compared: ({ input: { policy, clock } }) =>
         policy === null
           ? null

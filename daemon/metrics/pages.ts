@@ -1,4 +1,5 @@
 import type { AttestationStatusInput } from '../../proto/generated/writ/v1/AttestationStatus.ts'
+import type { TrustReason } from '../gate.ts'
 import { oneLine } from '../log/journal-fields.ts'
 import { type Late, lateText } from '../progress.ts'
 
@@ -21,6 +22,8 @@ export interface Sources {
   readonly late: () => Late | null
   /** The gate as the API tells it; null while nothing serves yet. */
   readonly status: () => AttestationStatusInput | null
+  /** Why every request is denied behind an open gate, too. */
+  readonly denying: () => readonly TrustReason[]
 }
 
 /** The pages that there are, by path: nothing of a request but its path selects, and nothing of it comes back. */
@@ -31,7 +34,7 @@ export async function pageAt(path: string, sources: Sources): Promise<Page> {
     case '/healthz':
       return healthy(sources.late())
     case '/readyz':
-      return ready(sources.status())
+      return ready(sources.status(), sources.denying())
     default:
       return plain(404, ['/metrics, /healthz and /readyz'])
   }
@@ -42,14 +45,15 @@ function healthy(late: ReturnType<Sources['late']>): Page {
   return late === null ? plain(200, ['ok']) : plain(503, [`${late.code}: ${lateText(late)}`])
 }
 
-/** Ready: attested, so that what is asked for can be permitted. */
-function ready(status: AttestationStatusInput | null): Page {
+/** Ready: attested, and with all that a permit rests on, so that what is asked for can be permitted. */
+function ready(status: AttestationStatusInput | null, denying: readonly TrustReason[]): Page {
   if (status === null) return plain(503, ['UNATTESTED', 'NOT_YET_APPRAISED: the daemon is starting'])
   const state = String(status.state).replace(/^GATE_STATE_/, '')
-  const reasons = (status.reasons ?? []).slice(0, MAX_REASONS)
-  return plain(state === 'ATTESTED' ? 200 : 503, [
+  const ofGate = (status.reasons ?? []).slice(0, MAX_REASONS)
+  const isReady = state === 'ATTESTED' && denying.length === 0
+  return plain(isReady ? 200 : 503, [
     state,
-    ...reasons.map(({ code, message }) => oneLine(`${code}: ${message}`)),
+    ...[...ofGate, ...denying].map(({ code, message }) => oneLine(`${code}: ${message}`)),
   ])
 }
 

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { DaemonCore } from '../core.ts'
+import type { TrustReason } from '../gate.ts'
 import type { DaemonParts } from '../parts.ts'
 import type { Late } from '../progress.ts'
 import type { SafeSocket } from '../rpc/socket.ts'
@@ -44,6 +45,7 @@ export async function serveMetrics(options: MetricsServiceOptions): Promise<Safe
     },
     late,
     status: () => core()?.getStatus() ?? null,
+    denying: () => denying(parts()),
   }
   const server = metricsServer(sources, err => log.error({ err }, 'metrics could not be told'))
   try {
@@ -55,4 +57,12 @@ export async function serveMetrics(options: MetricsServiceOptions): Promise<Safe
     void started.then(() => log.error({ event: 'metrics-failed', ...why }, 'no metrics are served'))
     return null
   }
+}
+
+/** Until the daemon is there its status says why nothing is permitted. */
+function denying(parts: DaemonParts | null): readonly TrustReason[] {
+  if (parts === null) return []
+  const { decider, leaving } = parts
+  const stops = { code: 'STARTING', message: 'the daemon stops' }
+  return [...(leaving.isLeaving ? [stops] : []), ...decider.standing()]
 }

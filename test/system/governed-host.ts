@@ -212,25 +212,6 @@ export class GovernedHost {
     return out
   }
 
-  /** Signs trust roots with the same keys for so long, and loads them. */
-  async loadTrustRoots(version: number, valid: string): Promise<void> {
-    const out = this.path(`trust-${version}.json`)
-    const authority = ['--authority', `release=${this.path('authority.pub')}`]
-    const operator = ['--valid', valid, '--key', this.path('operator.key')]
-    await this.ok(
-      'key',
-      'trust',
-      'sign',
-      '--version',
-      String(version),
-      ...authority,
-      ...operator,
-      '--out',
-      out,
-    )
-    await this.ok('key', 'trust', 'load', out)
-  }
-
   async status(): Promise<{ state: string; [key: string]: unknown }> {
     return JSON.parse(await this.ok('status', '--json'))
   }

@@ -58,6 +58,17 @@ describe.skipIf(NEEDS_ROOT !== null)('metrics', () => {
     return line === undefined ? null : Number(line.slice(series.length + 1))
   }
 
+  /** Signs the next version of policy or trust roots, with the same content, for so long, and loads it. */
+  async function load(what: 'policy' | 'trust', version: number, valid: string): Promise<void> {
+    const words = what === 'policy' ? ['policy'] : ['key', 'trust']
+    const content =
+      what === 'policy' ? [host.path('policies')] : ['--authority', `release=${host.path('authority.pub')}`]
+    const out = host.path(`${what}-${version}.json`)
+    const signed = ['--version', String(version), '--valid', valid, '--key', host.path('operator.key')]
+    await host.ok(...words, 'sign', ...content, ...signed, '--out', out)
+    await host.ok(...words, 'load', out)
+  }
+
   test('are told on the socket that was passed, as is what the host does', async () => {
     await restart(socket())
     const argv = ['/bin/sh', '-c', 'exit 3']
@@ -154,8 +165,9 @@ describe.skipIf(NEEDS_ROOT !== null)('metrics', () => {
     await expect.poll(() => get('/readyz').then(({ status }) => status), { timeout: 20_000 }).toBe(200)
   }, 60_000)
 
-  test('say until when the trust roots in force count, as do status and doctor; nothing goes by the file', async () => {
-    await host.loadTrustRoots(2, '5s')
+  test('say until when policy and trust roots in force count, and go by no file, as do status and doctor; then nothing is ready', async () => {
+    await load('policy', 2, '6s')
+    await load('trust', 2, '5s')
     const { trustRoots } = (await host.status()) as { trustRoots?: Record<string, string> }
     expect(trustRoots).toMatchObject({ version: '2', valid: true })
     const ends = Date.parse(trustRoots?.notAfter ?? '')
@@ -173,7 +185,18 @@ describe.skipIf(NEEDS_ROOT !== null)('metrics', () => {
       return { code, severity: findings.find(it => it.code === 'TRUST_INVALID')?.severity }
     }
     expect(await look()).toEqual({ code: 1, severity: 'error' })
-    await host.loadTrustRoots(3, '300d')
+    await expect
+      .poll(() => get('/readyz'), { timeout: 15_000 })
+      .toEqual({
+        status: 503,
+        body: expect.stringMatching(
+          /^ATTESTED\nSIGNER_UNTRUSTED: the trust roots, version 2, .*\nPOLICY_ERROR: the policy was valid until .*\n$/,
+        ),
+      })
+    await load('trust', 3, '300d')
+    expect((await get('/readyz')).body).toMatch(/^ATTESTED\nPOLICY_ERROR: .*\n$/)
+    await load('policy', 3, 'any')
+    expect(await get('/readyz')).toEqual({ status: 200, body: 'ATTESTED\n' })
     expect((await look()).severity).toBe('ok')
   }, 60_000)
 

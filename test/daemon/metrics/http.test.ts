@@ -16,11 +16,13 @@ let directory: string
 let path: string
 let server: Server
 let faults: unknown[]
-const now: { late: ReturnType<Sources['late']>; status: ReturnType<Sources['status']>; page: string } = {
-  late: null,
-  status: null,
-  page: '',
-}
+const now: { -readonly [Key in 'late' | 'status' | 'denying']: ReturnType<Sources[Key]> } & { page: string } =
+  {
+    late: null,
+    status: null,
+    denying: [],
+    page: '',
+  }
 
 const sources: Sources = {
   metrics: async () => {
@@ -29,10 +31,11 @@ const sources: Sources = {
   },
   late: () => now.late,
   status: () => now.status,
+  denying: () => now.denying,
 }
 
 beforeEach(async () => {
-  Object.assign(now, { late: null, status: null, page: 'm 1\n' })
+  Object.assign(now, { late: null, status: null, denying: [], page: 'm 1\n' })
   faults = []
   directory = mkdtempSync(join(tmpdir(), 'writ-metrics-'))
   path = join(directory, 'metrics.sock')
@@ -96,6 +99,20 @@ describe('the pages', () => {
     }
     now.status = { state: 'GATE_STATE_ATTESTED' }
     expect(await get('/readyz')).toMatch(/ 200 OK[\s\S]*\r\n\r\nATTESTED\n$/)
+  })
+
+  it('say what denies everything behind an open gate, and behind a closed one too', async () => {
+    now.denying = [
+      { code: 'SIGNER_UNTRUSTED', message: 'the trust roots have ended' },
+      { code: 'POLICY_ERROR', message: 'no policy\nis in force' },
+    ]
+    now.status = { state: 'GATE_STATE_ATTESTED' }
+    const both = 'SIGNER_UNTRUSTED: the trust roots have ended\nPOLICY_ERROR: no policy\\u000ais in force\n'
+    const answer = await get('/readyz')
+    expect(answer).toMatch(/^HTTP\/1\.1 503 /)
+    expect(answer.endsWith(`\r\n\r\nATTESTED\n${both}`)).toBe(true)
+    now.status = { state: 'GATE_STATE_STALE', reasons: [{ code: 'EVIDENCE_TOO_OLD', message: 'old' }] }
+    expect((await get('/readyz')).endsWith(`\r\n\r\nSTALE\nEVIDENCE_TOO_OLD: old\n${both}`)).toBe(true)
   })
 
   it('are read, and nothing is sent to them', async () => {
