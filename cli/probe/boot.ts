@@ -28,6 +28,14 @@ export function parameter({ parameters }: BootFacts, name: string): string | und
   return found === undefined ? undefined : found.slice(name.length + 1)
 }
 
+/** Whether the kernel was booted with the policy that measures from the first program on, alone or beside others (kernel-parameters.txt). */
+export function hasTcbPolicy(boot: BootFacts): boolean {
+  return (
+    parameter(boot, 'ima_tcb') !== undefined ||
+    parameter(boot, 'ima_policy')?.split('|').includes('tcb') === true
+  )
+}
+
 export interface SecureBootFacts {
   /** False on a machine that was booted by a BIOS, or whose firmware does not show its variables. */
   readonly efi: boolean

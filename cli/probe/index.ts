@@ -1,6 +1,13 @@
 /** What can be seen of a host, for the commands that look after one; see {@link Probes}. */
 export { type Accelerator, readAccelerators } from './accelerators.ts'
-export { type BootFacts, parameter, readBoot, readSecureBoot, type SecureBootFacts } from './boot.ts'
+export {
+  type BootFacts,
+  hasTcbPolicy,
+  parameter,
+  readBoot,
+  readSecureBoot,
+  type SecureBootFacts,
+} from './boot.ts'
 export { type BootLoader, grubHas, readBootLoader, whereToAdd } from './boot-loader.ts'
 export { type CgroupFacts, readCgroup } from './cgroup.ts'
 export { readContainer } from './container.ts'

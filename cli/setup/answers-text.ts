@@ -56,7 +56,8 @@ export const ANSWER_WORDS: {
   ima: {
     policy:
       '"install": put the shipped policy where there is none, and capture only after a boot that loaded it. "leave": go on with what IMA measures now.',
-    boot: 'Where the kernel\'s command line lacks ima_policy=tcb ima_hash=sha256: "say" how to add it, or add it to "grub", by a file of its own and update-grub.',
+    less: 'Where the policy that is there measures less than the shipped one, or cannot be judged: "refuse" to go on, or "accept" it, with a note.',
+    boot: 'Where the kernel\'s command line lacks ima_policy=tcb ima_hash=sha256: "say" how to add it, and wait; add it to "grub", by a file of its own and update-grub; or go on "without" ima_policy=tcb, with a note: what ran before the policy was loaded is not known then.',
   },
   service: {
     start: 'Whether the units are enabled and started.',

@@ -84,7 +84,8 @@ export const answersSchema = v.strictObject({
   ima: v.optional(
     v.strictObject({
       policy: v.optional(v.picklist(['install', 'leave']), 'install'),
-      boot: v.optional(v.picklist(['say', 'grub']), 'say'),
+      less: v.optional(v.picklist(['refuse', 'accept']), 'refuse'),
+      boot: v.optional(v.picklist(['say', 'grub', 'without']), 'say'),
     }),
     {},
   ),

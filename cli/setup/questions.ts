@@ -2,13 +2,14 @@ import { existsSync } from 'node:fs'
 import { keyFiles } from '../key-files.ts'
 import { printable } from '../output.ts'
 import type { Probes } from '../probe/index.ts'
-import { parameter, readBoot, readBootLoader, valueIn } from '../probe/index.ts'
+import { readBoot, readBootLoader, readIma, valueIn } from '../probe/index.ts'
 import { tierByName } from '../provision.ts'
 import { type Answers, completeAnswers, type GivenAnswers } from './answers.ts'
 import type { Person } from './ask.ts'
 import { setupFiles } from './files.ts'
 import { foundPolicies } from './found-policies.ts'
-import { BOOT_OPTIONS } from './steps/ima.ts'
+import { lessThanShipped } from './ima-policy.ts'
+import { lackingOptions } from './steps/ima.ts'
 
 /**
  * Asks a person what nobody has said yet and cannot be found out: who signs, whose TPM it is, whether policies that are there are meant, and
@@ -22,7 +23,11 @@ export async function askQuestions(person: Person, given: GivenAnswers, probes: 
   asked.keys = { ...(await askKeys(person, completeAnswers(given), given)), ...given.keys }
   asked.tpm = { ...(await askTpm(person, completeAnswers(given), given, probes)), ...given.tpm }
   asked.documents = { ...(await askPolicies(person, completeAnswers(given), given)), ...given.documents }
-  asked.ima = { ...(await askGrub(person, completeAnswers(given), given, probes)), ...given.ima }
+  asked.ima = {
+    ...(await askGrub(person, completeAnswers(given), given, probes)),
+    ...(await askLess(person, completeAnswers(given), given)),
+    ...given.ima,
+  }
   return completeAnswers(asked)
 }
 
@@ -109,16 +114,26 @@ async function askGrub(
 ): Promise<GivenAnswers['ima']> {
   const { grub, ima_log } = answers.places
   const asked = given.ima?.boot !== undefined || answers.ima.policy === 'leave' || ima_log === 'none'
-  if (asked || !existsSync(grub) || existsSync(answers.places.ima_policy)) return {}
+  if (asked || !existsSync(grub)) return {}
   const boot = valueIn(await readBoot(probes.files))
   // The directory is there on hosts, too, that something else boots.
   if ((await readBootLoader(probes.files, boot)) !== 'grub') return {}
-  if (boot !== null && BOOT_OPTIONS.every(([name, value]) => parameter(boot, name) === value)) return {}
+  if (lackingOptions(boot, valueIn(await readIma(probes.files, [], ima_log))) === '') return {}
   say(
     '',
     "IMA needs ima_policy=tcb ima_hash=sha256 on the kernel's command line. GRUB can be told by a file of its own.",
   )
   return (await person.yes(`Write ${grub}/50-writ.cfg, and run update-grub?`, true)) ? { boot: 'grub' } : {}
+}
+
+/** A policy that measures less than the shipped one is this host's own, or goes by other numbers of executions. */
+async function askLess(person: Person, answers: Answers, given: GivenAnswers): Promise<GivenAnswers['ima']> {
+  const isOut = answers.ima.policy === 'leave' || answers.places.ima_log === 'none'
+  if (isOut || given.ima?.less !== undefined) return {}
+  const less = await lessThanShipped(answers)
+  if (less === null) return {}
+  say('', `The IMA policy ${printable(answers.places.ima_policy)} ${printable(less)}.`)
+  return (await person.yes('Go on with it all the same?', false)) ? { less: 'accept' } : {}
 }
 
 /** A file that is there, by its whole path; empty only where that is an answer. */

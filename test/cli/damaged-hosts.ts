@@ -24,6 +24,7 @@ import {
   digestOf,
   IMA_LOG,
   imaLog,
+  POLICY,
   referenceValues,
   SECURE_BOOT,
   SETUP_MODE,
@@ -65,6 +66,12 @@ const launchd = (host: FakedHost, more: string): void =>
 const inDays = (days: number): string => new Date(AT.getTime() + days * DAY_MS).toISOString()
 const unit = (host: FakedHost, change: Partial<typeof UNIT>): unknown =>
   host.units.set('writd.service', seen({ ...UNIT, ...change }))
+
+/** Another policy, which this boot has loaded. */
+function imaPolicy(host: FakedHost, text: string): void {
+  host.put('/etc/ima/ima-policy', text)
+  host.put(IMA_LOG, imaLog({ policy: text }))
+}
 
 const features = (change: Partial<KernelFeatures>) => (host: FakedHost) => {
   host.features = value(host.features, change)
@@ -172,7 +179,14 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
   ],
   ['IMA_POLICY_ABSENT', host => host.files.delete('/etc/ima/ima-policy')],
   ['IMA_POLICY_UNUSED', host => host.put(IMA_LOG, imaEntry({ path: 'boot_aggregate' }))],
-  ['IMA_POLICY_CHANGED', host => host.put('/etc/ima/ima-policy', 'dont_measure\n')],
+  ['IMA_POLICY_CHANGED', host => host.put('/etc/ima/ima-policy', `# Ours.\n${POLICY}`)],
+  [
+    'IMA_POLICY_BLIND',
+    host => imaPolicy(host, 'dont_measure fsmagic=0x9fa0\nmeasure func=KEXEC_CMDLINE\n'),
+    'IMA_POLICY_LESS',
+  ],
+  ['IMA_POLICY_LESS', host => imaPolicy(host, `dont_measure fsmagic=0x1021994\n${POLICY}`)],
+  ['IMA_POLICY_UNJUDGED', host => imaPolicy(host, `${POLICY}measure func=MIND_CHECK\n`)],
   ['IMA_POLICY_OPEN', host => host.put('/sys/kernel/security/ima/policy', '')],
   [
     'IMA_LOG_LARGE',

@@ -16,7 +16,8 @@ import { FakedHost, identityFile } from './faked-host.ts'
 export const COMMAND_LINE = 'root=/dev/sda quiet ima_policy=tcb ima_hash=sha256'
 export const DAY_MS = 86_400_000
 const OPERATOR = generateKey('ed25519')
-const POLICY = 'measure func=BPRM_CHECK mask=MAY_EXEC\n'
+/** As it is shipped. */
+export const POLICY = readFileSync('packaging/ima/ima-policy', 'utf8')
 const EFI = '/sys/firmware/efi/efivars'
 const GLOBAL = '8be4df61-93ca-11d2-aa0d-00e098032b8c'
 const WRITD = 'the daemon, all of it'
@@ -29,10 +30,10 @@ export const SETUP_MODE = `${EFI}/SetupMode-${GLOBAL}`
 export const IMA_LOG = '/sys/kernel/security/ima/binary_runtime_measurements'
 
 /** An IMA log in which the policy was loaded. */
-export function imaLog({ algorithm = 'sha256' } = {}): Buffer {
+export function imaLog({ algorithm = 'sha256', policy = POLICY } = {}): Buffer {
   return Buffer.concat([
     imaEntry({ path: 'boot_aggregate', algorithm, digest: hash(algorithm, '') }),
-    imaEntry({ path: '/etc/ima/ima-policy', digest: hash('sha256', POLICY) }),
+    imaEntry({ path: '/etc/ima/ima-policy', digest: hash('sha256', policy) }),
     imaEntry({ path: '/usr/lib/writ/writd', digest: hash('sha256', WRITD) }),
   ])
 }

@@ -41,7 +41,7 @@ describe.each([
     expect(codes(await said(host)).sort()).toEqual(
       [
         ...(secureBoot === 1 ? [] : ['SECURE_BOOT_OFF']),
-        ...['IMA_POLICY_ABSENT', 'IMA_POLICY_UNUSED', 'IMA_POLICY_CHANGED'],
+        ...['IMA_POLICY_ABSENT', 'IMA_POLICY_UNUSED', 'IMA_POLICY_CHANGED', ...OF_RULES],
       ].sort(),
     )
   })
@@ -104,7 +104,7 @@ describe.skipIf(RECORDED_EVIDENCE === undefined)('machines of other projects (WR
     const hash = entry.expected.bootAggregate?.alg
     expect(codes(await said(host))).toEqual([
       ...(hash === 'sha256' ? [] : ['IMA_HASH']),
-      ...['IMA_POLICY_ABSENT', 'IMA_POLICY_UNUSED', 'IMA_POLICY_CHANGED'],
+      ...['IMA_POLICY_ABSENT', 'IMA_POLICY_UNUSED', 'IMA_POLICY_CHANGED', ...OF_RULES],
     ])
   })
   test('are there', () => {
@@ -112,3 +112,6 @@ describe.skipIf(RECORDED_EVIDENCE === undefined)('machines of other projects (WR
     expect(lists.length).toBeGreaterThan(3)
   })
 })
+
+/** Not checked where there is no policy. */
+const OF_RULES = ['IMA_POLICY_BLIND', 'IMA_POLICY_LESS', 'IMA_POLICY_UNJUDGED']

@@ -26,9 +26,11 @@ test('the printed answers explain every key, and mean what they print', () => {
 
 test('the weaker choices are never the default', () => {
   const { tpm, ima, places, keys, reference } = completeAnswers({})
-  expect([tpm.simulated, ima.policy, places.ima_log, reference.components]).toEqual([
+  expect([tpm.simulated, ima.policy, ima.less, ima.boot, places.ima_log, reference.components]).toEqual([
     'deny',
     'install',
+    'refuse',
+    'say',
     expect.stringContaining('/sys/kernel/security'),
     [],
   ])

@@ -7,7 +7,6 @@ import {
   readFileSync,
   rmSync,
   statSync,
-  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,7 +21,6 @@ import { setupFiles } from '../../cli/setup/files.ts'
 import type { StepContext, StepName } from '../../cli/setup/step.ts'
 import { attested } from '../../cli/setup/steps/attested.ts'
 import { host } from '../../cli/setup/steps/host.ts'
-import { ima } from '../../cli/setup/steps/ima.ts'
 import { service } from '../../cli/setup/steps/service.ts'
 import { unitsAgainst } from '../../cli/setup/unit-places.ts'
 import { configDigest, parseConfig } from '../../configuration/daemon-file.ts'
@@ -110,61 +108,6 @@ describe('the host', () => {
     expect(half).toContain('--endorsement-auth-env')
     const hierarchies = { ...HARDWARE.hierarchies, ownerAuthSet: false, endorsementAuthSet: false }
     expect((await missing({ tpm: tpm({ hierarchies }) })).join()).not.toContain('auth-env')
-  })
-
-  describe('that was booted', () => {
-    let root: string
-    const at = (path: string) => join(root, path)
-    beforeEach(() => {
-      root = mkdtempSync(join(tmpdir(), 'writ-booted-'))
-      cpSync('test/fixtures/hosts/debian13-uki/ima.bin', at('ima.bin'))
-      for (const path of ['proc', 'sys/firmware/efi/efivars', 'boot/grub', 'grub.d'])
-        mkdirSync(at(path), { recursive: true })
-    })
-    afterEach(() => rmSync(root, { recursive: true }))
-
-    /** What the step says of a host with that command line. */
-    function lookAfter(commandLine: string, boot: 'say' | 'grub' = 'say') {
-      writeFileSync(at('proc/cmdline'), `${commandLine}\n`)
-      const { files } = liveProbes({ tpm: 'device:/none', socket: '/none', root })
-      const places = { ima_log: '/ima.bin', ima_policy: at('policy'), grub: at('grub.d') }
-      return ima.look(context({ files }, { places, ima: { boot } }))
-    }
-
-    test.each([
-      ['BOOT_IMAGE=/vmlinuz root=/dev/sda', null, 'GRUB_CMDLINE_LINUX in /etc/default/grub'],
-      ['root=/dev/sda', 'StubInfo', 'unified kernel image anew'],
-      ['root=/dev/sda', 'LoaderInfo', 'kernel-install add'],
-      ['root=/dev/sda', null, "kernel's command line (GRUB"],
-    ])('with "%s" (%s) is told how it gets IMA', async (line, variable, said) => {
-      const name = `${variable}-4a67b082-0a4c-41cf-b6c7-440b29bb8c4f`
-      if (variable !== null) writeFileSync(at(`sys/firmware/efi/efivars/${name}`), 'x')
-      writeFileSync(at('policy'), '')
-      expect(await lookAfter(line)).toMatchObject({
-        state: 'waiting',
-        for: 'BOOT_OPTIONS',
-        next: expect.stringContaining(said),
-      })
-    })
-
-    test('with the policy beside others needs no other command line', async () => {
-      const found = await lookAfter('root=/dev/sda ima_policy=tcb|fail_securely ima_hash=sha256')
-      if (found.state !== 'to do') throw new Error(found.state)
-      expect((await found.carryOut()).waiting?.for).toBe('REBOOT')
-    })
-
-    test('by a GRUB that was not told, because somebody ended the run before it, is told again', async () => {
-      for (const name of ['policy', 'grub.d/50-writ.cfg']) writeFileSync(at(name), '')
-      const look = (more: string) => {
-        writeFileSync(at('boot/grub/grub.cfg'), `linux /vmlinuz root=/dev/sda ${more}\n`)
-        return lookAfter('BOOT_IMAGE=/vmlinuz root=/dev/sda', 'grub')
-      }
-      expect(await look('quiet')).toMatchObject({ state: 'to do' })
-      expect(await look('ima_policy=tcb')).toMatchObject({ state: 'waiting', for: 'REBOOT' })
-      // It was rebooted since, by something that did not say it.
-      utimesSync(at('grub.d/50-writ.cfg'), 1, 1)
-      expect(await look('ima_policy=tcb')).toMatchObject({ state: 'waiting', for: 'BOOT_OPTIONS' })
-    })
   })
 
   describe('whose systemd has the units of the package', () => {

@@ -82,8 +82,22 @@ describe.skipIf(NEEDS_ROOT !== null)(
       expect(fingerprint(host)).toEqual(before)
     })
 
-    test('after the boot it captures, writes the configuration and waits for the daemons', async () => {
+    test('less than it should be measured, and a command line that lacks what IMA needs, are answers and notes', async () => {
       await measurePolicy(host)
+      const refused = await setup(host, answersFor(host, { ima: { less: 'refuse' } }))
+      expect(refused).toMatchObject({ code: 1, changed: false, waiting: null })
+      expect(step(refused, 'ima')?.error?.message).toMatch(/measures less.*executions read/)
+      expect(step(refused, 'ima')?.error?.next).toContain('ima.less = "accept"')
+      // The policy is in the log; that the kernel was booted without the options is no less true.
+      const said = await setup(host, answersFor(host, { ima: { boot: 'say' } }))
+      expect(said).toMatchObject({ code: 1, changed: false, waiting: { for: 'BOOT_OPTIONS' } })
+      expect(said.waiting?.next).toContain('ima.boot = "without"')
+      const accepted = await setup(host, answersFor(host), '--dry-run')
+      const notes = step(accepted, 'ima')?.warnings.join('\n')
+      expect(notes).toMatch(/measures less.*\n.*without ima_policy=tcb/)
+    })
+
+    test('after the boot it captures, writes the configuration and waits for the daemons', async () => {
       const second = await setup(host, answersFor(host))
       expect(second.steps.map(({ error }) => error)).toEqual(second.steps.map(() => null))
       expect(states(second)).toEqual({

@@ -1,6 +1,9 @@
+import { gapsText, judgeImaPolicy } from '../../ima-policy/judgement.ts'
+import { MAX_IMA_POLICY_BYTES } from '../../ima-policy/rules.ts'
 import {
   type BootFacts,
   grubHas,
+  hasTcbPolicy,
   IMA_POLICY,
   type ImaFacts,
   parameter,
@@ -41,7 +44,7 @@ export const IMA = defineArea({
       severity: 'error',
       what: 'the kernel command line gives IMA no policy',
       why: 'Nothing is measured before /etc/ima/ima-policy is loaded, and nothing at all without that.',
-      todo: 'Add `ima_policy=tcb ima_hash=sha256` to the kernel command line, and reboot.',
+      todo: 'Add `ima_policy=tcb ima_hash=sha256` to the kernel command line, have that in the reference values, and reboot.',
     },
     IMA_POLICY_ABSENT: {
       severity: 'warning',
@@ -60,6 +63,24 @@ export const IMA = defineArea({
       what: 'the policy is another than the one that was loaded',
       why: 'What the file says now comes into force at the next boot, and the host fails then unless reference values have it.',
       todo: 'Have it in the reference values (`writ reference add`), then reboot; or restore it.',
+    },
+    IMA_POLICY_BLIND: {
+      severity: 'error',
+      what: 'the policy does not measure all code that is executed',
+      why: 'What is executed unmeasured leaves no trace that could be judged: the host is called ATTESTED whatever runs.',
+      todo: 'Take the shipped rules: `cp /usr/share/writ/ima-policy /etc/ima/`; have it in the reference values (`writ reference add`), then reboot.',
+    },
+    IMA_POLICY_LESS: {
+      severity: 'warning',
+      what: 'the policy measures less than the shipped one',
+      why: 'Code in memory file systems, what executions read, or what the kernel takes in leaves no trace.',
+      todo: 'Compare it with /usr/share/writ/ima-policy, whose comments say what each rule is for; have a changed one in the reference values (`writ reference add`), then reboot.',
+    },
+    IMA_POLICY_UNJUDGED: {
+      severity: 'warning',
+      what: 'what the policy measures cannot be judged',
+      why: 'The kernel takes nothing of a policy with a rule that it does not understand, and the log has its file all the same.',
+      todo: 'Mend the line; `journalctl -k -g ima` says whether the kernel has taken it.',
     },
     IMA_POLICY_OPEN: {
       severity: 'warning',
@@ -103,12 +124,11 @@ type ImaReport = AreaReport<keyof typeof IMA.findings & string>
 async function lookAtCommandLine(host: Host, report: ImaReport): Promise<void> {
   const boot = report.need(['IMA_BOOT_POLICY'], await host.boot(), '/proc/cmdline')
   if (boot === null) return
+  if (hasTcbPolicy(boot)) return
   const policy = parameter(boot, 'ima_policy')
   const where = { where: '/proc/cmdline', todo: await howToAdd(host, boot) }
-  if (policy === undefined && parameter(boot, 'ima_tcb') === undefined)
-    report.found('IMA_BOOT_POLICY', 'the command line has no ima_policy=tcb', where)
-  else if (policy !== undefined && !policy.split('|').includes('tcb'))
-    report.found('IMA_BOOT_POLICY', `the command line has ima_policy=${policy}`, where)
+  if (policy === undefined) report.found('IMA_BOOT_POLICY', 'the command line has no ima_policy=tcb', where)
+  else report.found('IMA_BOOT_POLICY', `the command line has ima_policy=${policy}`, where)
 }
 
 /** By what has started this kernel; what is in its configuration already wants a boot only. */
@@ -116,7 +136,7 @@ async function howToAdd({ probes: { files } }: Host, boot: BootFacts): Promise<s
   const loader = await readBootLoader(files, boot)
   if (loader === 'grub' && (await grubHas(files, 'ima_policy=tcb')) === true)
     return "GRUB's configuration has it: reboot, with the entry that it takes by itself."
-  return `Add \`ima_policy=tcb ima_hash=sha256\` ${whereToAdd(loader)}; reboot.`
+  return `Add \`ima_policy=tcb ima_hash=sha256\` ${whereToAdd(loader)}; reboot. Reference values that name the command line as it is now have to have that one first (docs/reference-values.md).`
 }
 
 function lookAtLog({ hash, entries, policyOpen }: ImaFacts, report: ImaReport): void {
@@ -130,14 +150,20 @@ function lookAtLog({ hash, entries, policyOpen }: ImaFacts, report: ImaReport): 
   if (entries > MANY_ENTRIES) report.found('IMA_LOG_LARGE', `it has ${entries} entries`)
 }
 
-async function lookAtPolicy({ probes }: Host, ima: ImaFacts | null, report: ImaReport): Promise<void> {
+async function lookAtPolicy(host: Host, ima: ImaFacts | null, report: ImaReport): Promise<void> {
+  const { probes } = host
   const policy = await probes.files.stat(IMA_POLICY)
   if (!policy.seen) {
     if (policy.why === 'missing')
       report.found('IMA_POLICY_ABSENT', `there is no ${IMA_POLICY}`, { where: IMA_POLICY })
-    report.skip(['IMA_POLICY_ABSENT', 'IMA_POLICY_UNUSED', 'IMA_POLICY_CHANGED'], policy, IMA_POLICY)
+    report.skip(
+      ['IMA_POLICY_ABSENT', 'IMA_POLICY_UNUSED', 'IMA_POLICY_CHANGED', ...OF_RULES],
+      policy,
+      IMA_POLICY,
+    )
     return
   }
+  await lookAtRules(host, report)
   if (ima === null) return
   if (ima.policy === null) {
     report.found('IMA_POLICY_UNUSED', 'IMA has not measured it in this boot', { where: IMA_POLICY })
@@ -151,4 +177,26 @@ async function lookAtPolicy({ probes }: Host, ima: ImaFacts | null, report: ImaR
     report.found('IMA_POLICY_CHANGED', `IMA measured ${ima.policy}, the file has sha256:${digest}`, {
       where: IMA_POLICY,
     })
+}
+
+const OF_RULES = ['IMA_POLICY_BLIND', 'IMA_POLICY_LESS', 'IMA_POLICY_UNJUDGED'] as const
+
+/** What the policy that is there measures; whether it is the one in force is another finding. */
+async function lookAtRules(host: Host, report: ImaReport): Promise<void> {
+  const where = { where: IMA_POLICY }
+  const bytes = report.need(
+    OF_RULES,
+    await host.probes.files.read(IMA_POLICY, MAX_IMA_POLICY_BYTES),
+    IMA_POLICY,
+  )
+  if (bytes === null) return
+  const judged = judgeImaPolicy(bytes, valueIn(await host.launcher())?.uids)
+  if (judged.gaps === null) {
+    report.found('IMA_POLICY_UNJUDGED', judged.why, where)
+    report.skip(['IMA_POLICY_BLIND', 'IMA_POLICY_LESS'], 'its rules cannot be judged', IMA_POLICY)
+    return
+  }
+  const of = (isSerious: boolean) => judged.gaps.filter(({ serious }) => serious === isSerious)
+  if (of(true).length > 0) report.found('IMA_POLICY_BLIND', gapsText(of(true)), where)
+  if (of(false).length > 0) report.found('IMA_POLICY_LESS', gapsText(of(false)), where)
 }

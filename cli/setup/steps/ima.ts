@@ -5,9 +5,12 @@ import { sha256Hex } from '../../../encoding/digest.ts'
 import { shippedFile } from '../../../encoding/shipped.ts'
 import { CliError } from '../../error.ts'
 import { readDocument, writeDocument } from '../../files.ts'
+import { MAX_IMA_POLICY_BYTES } from '../../ima-policy/rules.ts'
 import {
+  type BootFacts,
   type BootLoader,
   grubHas,
+  hasTcbPolicy,
   type ImaFacts,
   parameter,
   readBoot,
@@ -15,6 +18,7 @@ import {
   readIma,
   whereToAdd,
 } from '../../probe/index.ts'
+import { acceptedLess } from '../ima-policy.ts'
 import { type Done, done, type Step, type StepContext, skipped, toDo, type WaitingFor } from '../step.ts'
 import { systemCommand } from '../system-command.ts'
 
@@ -38,31 +42,43 @@ export const ima: Step = {
     if (answers.places.ima_log === 'none') return skipped('IMA is left out by the answers')
     if (answers.ima.policy === 'leave')
       return done([], [`the IMA policy is left as it is by the answers: it may measure less than it should`])
-    const now = stage === 'image' ? null : await bootOf(context)
     const installed = existsSync(answers.places.ima_policy)
-    if (now?.measured != null && installed) return judgeMeasured(context, now.measured)
-    if (installed && now !== null && now.lacking === '')
-      requireNewerThanBoot(answers.places.ima_policy, now.bootedMs)
+    const less = await acceptedLess(context)
+    const now = stage === 'image' ? null : await bootOf(context)
+    const loaded = installed ? await loadedPolicy(context, now?.measured ?? null) : 'no'
+    if (installed && now !== null && now.measured === null && now.lacking === '')
+      requireNewerThanBoot(answers.places.ima_policy, now)
     const grub = await grubWork(context, now?.lacking ?? OPTIONS_TEXT)
     const will = [
       ...(installed ? [] : [`install the IMA policy: ${answers.places.ima_policy}`]),
       ...(grub === null ? [] : [`add ${OPTIONS_TEXT} to the configuration of GRUB: ${grub}`]),
     ]
     const lacking = grub === null && !grubDone(context, now?.bootedMs) ? (now?.lacking ?? '') : ''
-    const waiting = stage === 'image' ? undefined : waitFor(lacking, now?.loader)
-    const warnings =
-      stage === 'image' && grub === null && !grubDone(context)
+    const isBooted = stage === 'image' || (loaded === 'yes' && now?.lacking === '')
+    const waiting = isBooted
+      ? undefined
+      : waitFor(lacking || (loaded === 'by another hash' ? 'ima_hash=sha256' : ''), now?.loader)
+    const warnings = [
+      ...less,
+      ...(stage === 'image' && grub === null && !grubDone(context)
         ? [`the kernel of this image has to be booted with ${OPTIONS_TEXT}`]
-        : []
+        : []),
+      ...(now?.isWithoutTcb === true ? [WITHOUT_TCB] : []),
+    ]
     if (will.length > 0) return toDo(will, () => carryOut(context, installed, grub, waiting), [], warnings)
-    const found = [`policy         ${answers.places.ima_policy}`]
-    return waiting === undefined ? done(found, warnings) : { state: 'waiting', found, ...waiting }
+    const found = [`policy         ${answers.places.ima_policy}${await standing(context, loaded)}`]
+    return waiting === undefined ? done(found, warnings) : { state: 'waiting', found, warnings, ...waiting }
   },
 }
 
+const WITHOUT_TCB =
+  "this kernel was booted without ima_policy=tcb, which the answers accept: what the initrd and systemd's start executed before the policy was loaded is not measured"
+
 /** This boot: what of the command line is missing, and the digest of the policy that was loaded. */
 interface Boot {
+  /** But for what the answers go without. */
   readonly lacking: string
+  readonly isWithoutTcb: boolean
   readonly measured: string | null
   /** What started the kernel; null where that is not known. */
   readonly loader: BootLoader | null
@@ -78,44 +94,49 @@ async function bootOf({ answers, probes }: StepContext): Promise<Boot> {
     })
   const boot = await readBoot(probes.files)
   const clock = await probes.kernel.clock()
+  const facts = boot.seen ? boot.value : null
+  const isWithoutTcb = answers.ima.boot === 'without' && (facts === null || !hasTcbPolicy(facts))
   return {
-    lacking: lackingOptions(boot.seen ? name => parameter(boot.value, name) : () => undefined, log.value),
+    lacking: lackingOptions(facts, log.value, isWithoutTcb),
+    isWithoutTcb,
     measured: log.value.policy,
     loader: await readBootLoader(probes.files, boot.seen ? boot.value : null),
     bootedMs: clock.seen ? clock.value.now - clock.value.sinceBoot * 1000 : null,
   }
 }
 
-/** The hash is as it should be where the log says so, whatever says it. */
-function lackingOptions(value: (name: string) => string | undefined, { hash }: ImaFacts): string {
-  return BOOT_OPTIONS.filter(
-    ([name, wanted]) =>
-      // Several policies stand beside each other (Documentation/admin-guide/kernel-parameters.txt).
-      value(name)?.split('|').includes(wanted) !== true && !(name === 'ima_hash' && hash === wanted),
-  )
-    .map(([name, wanted]) => `${name}=${wanted}`)
-    .join(' ')
+/** What the command line lacks of what IMA needs. The hash is as it should be where the log says so, whatever says it. */
+export function lackingOptions(boot: BootFacts | null, log: ImaFacts | null, isWithoutTcb = false): string {
+  const hash = log?.hash ?? (boot === null ? undefined : parameter(boot, 'ima_hash'))
+  return [
+    ...(isWithoutTcb || (boot !== null && hasTcbPolicy(boot)) ? [] : ['ima_policy=tcb']),
+    ...(hash === 'sha256' ? [] : ['ima_hash=sha256']),
+  ].join(' ')
 }
 
-async function judgeMeasured({ answers }: StepContext, measured: string) {
-  const file = answers.places.ima_policy
-  const bytes = await readDocument(file, 'the IMA policy')
+type Loaded = 'yes' | 'no' | 'another' | 'by another hash'
+
+/** Whether this boot has loaded the policy that is there, by what IMA has measured of it. */
+async function loadedPolicy({ answers }: StepContext, measured: string | null): Promise<Loaded> {
+  if (measured === null) return 'no'
+  if (!measured.startsWith('sha256:')) return 'by another hash'
+  const bytes = await readDocument(answers.places.ima_policy, 'the IMA policy', MAX_IMA_POLICY_BYTES)
+  return measured === `sha256:${sha256Hex(bytes)}` ? 'yes' : 'another'
+}
+
+/** What is to be known of a policy that is there, for people. */
+async function standing({ answers }: StepContext, loaded: Loaded): Promise<string> {
+  if (loaded === 'another') return ' was changed after the boot'
+  const bytes = await readDocument(answers.places.ima_policy, 'the IMA policy', MAX_IMA_POLICY_BYTES)
   const own = bytes.equals(shippedFile('imaPolicy')) ? '' : ", which is this host's own"
-  const found = [`policy         ${file}${own}, loaded in this boot`]
-  if (measured === `sha256:${sha256Hex(bytes)}`) return done(found)
-  if (!measured.startsWith('sha256:'))
-    return { state: 'waiting', found, ...waitFor('ima_hash=sha256') } as const
-  return {
-    state: 'waiting',
-    found: [`policy         ${file} was changed after the boot`],
-    ...waitFor(''),
-  } as const
+  return `${own}${loaded === 'no' ? '' : ', loaded in this boot'}`
 }
 
 /** @throws CliError where this boot should have loaded it, and did not */
-function requireNewerThanBoot(policy: string, bootedMs: number | null): void {
+function requireNewerThanBoot(policy: string, { bootedMs, isWithoutTcb }: Boot): void {
   if (bootedMs === null || statSync(policy).mtimeMs > bootedMs) return
-  throw new CliError('HOST_UNFIT', `this boot did not load ${policy}, which was there`, {
+  const unmeasured = isWithoutTcb ? ' (or it did unmeasured, as without ima_policy=tcb)' : ''
+  throw new CliError('HOST_UNFIT', `this boot did not load ${policy}, which was there${unmeasured}`, {
     at: policy,
     next: 'Does `systemctl --version` say +IMA, and `journalctl -b` why? To go on without: ima.policy = "leave".',
   })
@@ -147,7 +168,7 @@ function waitFor(lacking: string, loader: BootLoader | null = null): { for: Wait
     return { for: 'REBOOT', next: 'Reboot, and run `writ setup` again: it goes on from here.' }
   return {
     for: 'BOOT_OPTIONS',
-    next: `Add ${lacking} ${whereToAdd(loader)}; reboot, and run \`writ setup\` again.`,
+    next: `Add ${lacking} ${whereToAdd(loader)}; reboot, and run \`writ setup\` again.${lacking.includes('ima_policy') ? ' To go on without ima_policy=tcb, which measures less: ima.boot = "without".' : ''}`,
   }
 }
 
