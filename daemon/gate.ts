@@ -89,6 +89,7 @@ export class TrustGate extends EventEmitter<{
   #epoch: bigint
   /** When it came into its state, by the wall clock in milliseconds; null while that is the state that it started in. */
   movedMs: number | null = null
+  #leftNs: bigint | null = null
 
   constructor(options: GateOptions) {
     super()
@@ -100,6 +101,11 @@ export class TrustGate extends EventEmitter<{
       { code: 'NOT_YET_APPRAISED', message: 'no appraisal since the start' },
     ]
     this.#epoch = this.#lease.read().epoch
+  }
+
+  /** What was left of the lease at its newest renewal; 0 if it had run out, null if nothing was renewed since it opened otherwise. */
+  get leftAtRenewalNs(): bigint | null {
+    return this.#leftNs
   }
 
   get #maxEvidenceAgeNs(): bigint {
@@ -146,9 +152,11 @@ export class TrustGate extends EventEmitter<{
   renew(facts: AttestedFacts, reasons: readonly TrustReason[] = []): boolean {
     this.expire()
     if (this.#state === 'FAILED') return false
-    if (this.#now() >= facts.instantNs + this.#maxEvidenceAgeNs) return false
+    const now = this.#now()
+    if (now >= facts.instantNs + this.#maxEvidenceAgeNs) return false
     if (this.#facts !== null && facts.instantNs <= this.#facts.instantNs) return false
     const anew = this.#facts !== null && this.#facts.referenceValuesDigest !== facts.referenceValuesDigest
+    if (this.#facts !== null) this.#leftNs = this.#facts.instantNs + this.#maxEvidenceAgeNs - now
     this.#facts = facts
     this.#lease.renew(this.#epoch, facts.instantNs)
     if (this.#state !== 'ATTESTED') this.#move('ATTESTED', reasons)
@@ -162,6 +170,7 @@ export class TrustGate extends EventEmitter<{
     if (this.#state === 'FAILED' || (to === 'STALE' && this.#state !== 'ATTESTED')) return
     this.#epoch = this.#lease.lapse()
     this.#facts = null
+    this.#leftNs = null
     this.#move(to, reasons)
   }
 
@@ -180,6 +189,7 @@ export class TrustGate extends EventEmitter<{
     this.close('STALE', [
       { code: 'EVIDENCE_TOO_OLD', message: `the last passing evidence is ${age / 1_000_000n} ms old` },
     ])
+    this.#leftNs = 0n
   }
 
   #move(to: TrustState, reasons: readonly TrustReason[]): void {

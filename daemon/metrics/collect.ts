@@ -44,6 +44,7 @@ function collectGate(
   to.gateSince.set((gate.movedMs ?? startedMs) / 1000)
   to.evidenceAge.set(facts === null ? null : seconds(nowNs - facts.instantNs))
   to.lease.set(deadlineNs === null ? 0 : Math.max(0, seconds(deadlineNs - nowNs)))
+  to.leaseLeft.set(gate.leftAtRenewalNs === null ? null : seconds(gate.leftAtRenewalNs))
   to.clockTrusted.set(clock.fault === null ? 1 : 0)
   const { policy, trustRoots, hostLabels } = history
   to.documentEnd.set(instant(policy?.notAfter), ['policy'])

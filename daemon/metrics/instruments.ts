@@ -49,6 +49,10 @@ export class Instruments {
     'Age of the evidence that the lease stands on; absent while there is none.',
   )
   readonly lease = new Gauge('writ_lease_remaining_seconds', 'Until the evidence no longer counts.')
+  readonly leaseLeft = new Gauge(
+    'writ_lease_left_at_renewal_seconds',
+    'What was left of the lease when it was renewed last, 0 where it had run out; absent before the first renewal.',
+  )
   readonly appraisals = new Counter('writ_appraisals_total', 'Appraisals, by verdict.', {
     verdict: ['pass', 'degraded', 'fail'],
   })

@@ -46,6 +46,32 @@ describe('trust gate', () => {
     expect(transitions).toMatchObject([{ from: 'UNATTESTED', to: 'ATTESTED' }])
   })
 
+  test('says what was left of its lease when it was renewed, by which slow cycles are known', () => {
+    const { gate, facts, now, advance } = setup()
+    expect(gate.leftAtRenewalNs).toBeNull()
+    gate.renew(facts(now()))
+    expect(gate.leftAtRenewalNs).toBeNull()
+    advance(10_000_000_000n)
+    const asked = now()
+    advance(7_000_000_000n)
+    gate.renew(facts(asked))
+    expect(gate.leftAtRenewalNs).toBe(13_000_000_000n)
+    // It stays what it was until the next one, however late that is.
+    advance(22_000_000_000n)
+    expect(gate.leftAtRenewalNs).toBe(13_000_000_000n)
+    advance(1_000_000_000n)
+    gate.expire()
+    expect(gate.leftAtRenewalNs).toBe(0n)
+    gate.renew(facts(now()))
+    expect(gate.leftAtRenewalNs).toBe(0n)
+    advance(1n)
+    gate.renew(facts(now()))
+    expect(gate.leftAtRenewalNs).toBe(MAX_AGE - 1n)
+    // What closes it otherwise is no matter of time.
+    gate.close('FAILED', [])
+    expect(gate.leftAtRenewalNs).toBeNull()
+  })
+
   test('goes stale by the clock alone, with no timer, and ends the epoch', () => {
     const { gate, page, facts, now, advance } = setup()
     gate.renew(facts(now()))

@@ -110,6 +110,8 @@ describe.skipIf(NEEDS_ROOT !== null)('metrics', () => {
       expect(seen, series).toBeGreaterThanOrEqual(least)
       expect(seen, series).toBeLessThanOrEqual(most)
     }
+    await expect.poll(() => value('writ_lease_left_at_renewal_seconds')).toBeGreaterThan(0.001)
+    expect(await value('writ_lease_left_at_renewal_seconds')).toBeLessThan(5)
     expect(await get('/readyz')).toEqual({ status: 200, body: 'ATTESTED\n' })
     expect(await get('/healthz')).toEqual({ status: 200, body: 'ok\n' })
   }, 60_000)
@@ -152,6 +154,7 @@ describe.skipIf(NEEDS_ROOT !== null)('metrics', () => {
       expect((await get('/readyz')).body).toMatch(/^STALE\nEVIDENCE_TOO_OLD: /)
       expect(await value('writ_gate_state{state="STALE"}')).toBe(1)
       expect(await value('writ_lease_remaining_seconds')).toBe(0)
+      expect(await value('writ_lease_left_at_renewal_seconds')).toBe(0)
       expect(await value('writ_evidence_age_seconds')).toBeNull()
       // Alive all the same: a restart would not help.
       expect((await get('/healthz')).status).toBe(200)
