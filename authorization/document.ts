@@ -86,7 +86,12 @@ export function openDocument(
   }
 }
 
-/** Signs a payload as a governance document and gives the envelope's bytes. */
-export function signDocument(payloadType: string, payload: Uint8Array, key: Signer): Buffer {
-  return signEnvelope(payloadType, payload, [key])
+/** Signs a payload as a governance document and gives the envelope's bytes. @throws SigningError `ENVELOPE_TOO_LARGE` for what {@link openDocument} would not read */
+export function signDocument(
+  payloadType: string,
+  payload: Uint8Array,
+  key: Signer,
+  maxBytes: number = MAX_ENVELOPE_BYTES,
+): Buffer {
+  return signEnvelope(payloadType, payload, [key], maxBytes)
 }

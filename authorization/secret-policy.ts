@@ -125,5 +125,5 @@ export function checkSecretPolicySuccessor(
 /** Signs it with a governance key. @throws AuthorizationError `SECRET_POLICY_MALFORMED` */
 export function signSecretPolicy(fields: SecretPolicyFields, key: Signer): Buffer {
   const payload = canonicalJsonBytes(checkShape(policySchema, fields, 'SECRET_POLICY_MALFORMED'))
-  return signDocument(SECRET_POLICY_PAYLOAD_TYPE, payload, key)
+  return signDocument(SECRET_POLICY_PAYLOAD_TYPE, payload, key, 2 * MAX_BYTES)
 }

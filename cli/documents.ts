@@ -2,7 +2,7 @@ import type { MethodDefinition } from '@grpc/proto-loader'
 import type { Command } from 'commander'
 import type { WritClient } from '../proto/client.ts'
 import { addCommand, setAction } from './command.ts'
-import { readDocument } from './files.ts'
+import { MAX_DOCUMENT_BYTES, readDocument } from './files.ts'
 import { addSocketOption, type SocketOptions, withDaemon } from './rpc/daemon.ts'
 
 /** Options of a command that signs a document with the operator's key. */
@@ -24,6 +24,13 @@ interface Loaded {
   lineageIndex: string
 }
 
+/** Of a kind of document that is larger than most. */
+interface LoadLimits {
+  readonly maxBytes?: number
+  /** How long the daemon may take, from the first byte that is sent. */
+  readonly deadlineMs?: number
+}
+
 /**
  * Adds a `load` command: gives a signed document to the daemon, which checks the signature and puts it in force.
  *
@@ -34,6 +41,7 @@ export function addLoadCommand(
   what: string,
   example: string,
   method: MethodDefinition<{ envelope?: Buffer }, object, object, Loaded>,
+  { maxBytes = MAX_DOCUMENT_BYTES, deadlineMs }: LoadLimits = {},
 ): void {
   const command = addCommand(
     parent,
@@ -45,9 +53,13 @@ export function addLoadCommand(
   addSocketOption(command)
   setAction<SocketOptions>(command, async ({ args, options, output }) => {
     const [path = ''] = args
-    const envelope = await readDocument(path, what)
+    const envelope = await readDocument(path, what, maxBytes)
     await withDaemon(options, async (daemon: WritClient) => {
-      const { digest, lineageIndex } = await daemon.call(method, { envelope })
+      const { digest, lineageIndex } = await daemon.call(
+        method,
+        { envelope },
+        deadlineMs === undefined ? {} : { deadlineMs },
+      )
       output.result({ digest, lineageIndex }, () => [
         `in force, entry ${lineageIndex} of the lineage`,
         `digest ${digest}`,

@@ -33,14 +33,14 @@ export interface FileSources {
  * secret (a password file, a key) in a document for everybody would let its content be guessed at. No link is followed: where one leads to is
  * a file with a path of its own, and IMA logs that one. Stays on each directory's file system.
  *
+ * @param check is told of all paths before anything is hashed, which takes minutes where there are many; it may throw
  * @returns by path, each once
  * @throws CliError
  */
-export async function measureSources({
-  directories = [],
-  packages = false,
-  root = '/',
-}: FileSources): Promise<MeasuredFile[]> {
+export async function measureSources(
+  { directories = [], packages = false, root = '/' }: FileSources,
+  check: (paths: readonly string[]) => void = () => undefined,
+): Promise<MeasuredFile[]> {
   const files = new Map<string, string>()
   const top = await attempt(root, () => realpath(root))
   for (const directory of directories) {
@@ -58,6 +58,7 @@ export async function measureSources({
       if (await isMeasuredFile(file)) files.set(file, loggedPath(path))
     }
   }
+  check([...files.values()])
   return attempt(root, () => hashAll(files))
 }
 

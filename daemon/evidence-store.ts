@@ -1,11 +1,14 @@
 import type { Quote } from '../attestation/index.ts'
-import { type Lineage, type LineageEvent, MAX_BLOB_BYTES } from '../lineage/index.ts'
+import type { Lineage, LineageEvent } from '../lineage/index.ts'
 import type { HostLogs } from './host-logs.ts'
 
 type KeptEvidence = (LineageEvent & { type: 'appraisal' })['evidence']
 
 /** Pieces of the IMA log that one entry names before they are made one: an entry names at most 512. */
 const MAX_PIECES = 256
+
+/** Most bytes of a piece, below those of a blob (`MAX_BLOB_BYTES`). */
+const IMA_PIECE_BYTES = 32 << 20
 
 /**
  * Puts evidence beside the lineage by its digest. The logs of a host hardly change from cycle to cycle: what has been
@@ -46,8 +49,8 @@ export class EvidenceStore {
     const kept = this.#ima.pieces.every(digest => this.#lineage.holdBlob(digest))
     if (!goesOn || !kept || this.#ima.pieces.length >= MAX_PIECES) this.#ima = { pieces: [], length: 0 }
     const pieces = [...this.#ima.pieces]
-    for (let at = this.#ima.length; at < imaLog.length; at += MAX_BLOB_BYTES) {
-      pieces.push(await this.#lineage.putBlob(imaLog.subarray(at, at + MAX_BLOB_BYTES)))
+    for (let at = this.#ima.length; at < imaLog.length; at += IMA_PIECE_BYTES) {
+      pieces.push(await this.#lineage.putBlob(imaLog.subarray(at, at + IMA_PIECE_BYTES)))
     }
     this.#ima = { pieces, length: imaLog.length }
     return this.#ima

@@ -7,8 +7,8 @@ import { Bookkeeping } from './retention/bookkeeping.ts'
 import { makeDirectory, writeDurably } from './writer/durable.ts'
 import { errno, type Io } from './writer/io.ts'
 
-/** Most bytes of a blob. An event log is some 100 kB; an IMA log of a million entries some 100 MB, kept in pieces. */
-export const MAX_BLOB_BYTES = 32 << 20
+/** Most bytes of a blob. An event log is some 100 kB; an IMA log of a million entries some 100 MB, kept in pieces; the largest are signed reference values. */
+export const MAX_BLOB_BYTES = 48 << 20
 
 /** Path of a blob below the lineage's directory. */
 export function blobPath(digest: string): string {

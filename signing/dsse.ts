@@ -141,15 +141,36 @@ function readEnvelope(value: JsonValue, { members, decode, maxSignatures }: Enve
   }
 }
 
-/** Signs a payload and gives the envelope's JSON bytes. A key that is given twice signs twice and counts once. */
-export function signEnvelope(payloadType: string, payload: Uint8Array, keys: readonly Signer[]): Buffer {
+/**
+ * Signs a payload and gives the envelope's JSON bytes. A key that is given twice signs twice and counts once.
+ *
+ * @param maxBytes most bytes that those for whom it is meant read of an envelope
+ * @throws SigningError `ENVELOPE_TOO_LARGE` where nobody would read it; nothing is signed then
+ */
+export function signEnvelope(
+  payloadType: string,
+  payload: Uint8Array,
+  keys: readonly Signer[],
+  maxBytes = MAX_ENVELOPE_BYTES,
+): Buffer {
+  const atLeast = 4 * Math.ceil(payload.length / 3)
+  if (atLeast > maxBytes) throw tooLarge(atLeast, maxBytes)
   const toSign = preAuthenticationEncoding(payloadType, payload)
   const envelope = {
     payloadType,
     payload: Buffer.from(payload).toString('base64'),
     signatures: keys.map(key => ({ keyid: key.public.id, sig: signBytes(key, toSign).toString('base64') })),
   }
-  return Buffer.from(`${JSON.stringify(envelope)}\n`)
+  const bytes = Buffer.from(`${JSON.stringify(envelope)}\n`)
+  if (bytes.length > maxBytes) throw tooLarge(bytes.length, maxBytes)
+  return bytes
+}
+
+function tooLarge(bytes: number, maxBytes: number): SigningError {
+  return new SigningError(
+    'ENVELOPE_TOO_LARGE',
+    `a signed document of ${bytes} bytes, at most ${maxBytes} are read of one of this kind`,
+  )
 }
 
 /** The same envelope with one signature more, behind those that it has; which are not looked at. */

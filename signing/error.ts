@@ -5,6 +5,7 @@ export type SigningErrorCode =
   | 'KEY_UNSUPPORTED'
   | 'KEY_WEAK'
   | 'ENVELOPE_MALFORMED'
+  | 'ENVELOPE_TOO_LARGE'
   | 'PAYLOAD_TYPE_UNEXPECTED'
   | 'THRESHOLD_INVALID'
 

@@ -167,9 +167,24 @@ function unique<T, K, V>(list: readonly T[], entry: (item: T) => [K, V], at: str
   return map
 }
 
-/** The payload bytes to sign: canonical JSON. @throws ReferenceValuesError when the document is not one */
+/** The payload bytes to sign: canonical JSON. @throws ReferenceValuesError when the document is not one, or is `REFERENCE_TOO_LARGE` */
 export function encodeReferenceValues(document: ReferenceDocument): Buffer {
   const payload = canonicalJsonBytes(document)
+  if (payload.length > MAX_REFERENCE_BYTES) throw referenceTooLarge(document.ima.files.length, payload.length)
   parseReferenceValues(payload)
   return payload
+}
+
+/** What a file takes of a payload beside its path, at least: `{"digests":["sha256:…"],"path":"…"},`. */
+const FILE_BYTES = 34 + 64
+
+/** Whether values that list these paths can have the size that values may have, said before the files are hashed. @throws ReferenceValuesError `REFERENCE_TOO_LARGE` */
+export function checkListedPaths(paths: readonly string[]): void {
+  const bytes = paths.reduce((sum, path) => sum + FILE_BYTES + Buffer.byteLength(path), 0)
+  if (bytes > MAX_REFERENCE_BYTES) throw referenceTooLarge(paths.length, bytes)
+}
+
+function referenceTooLarge(files: number, bytes: number): ReferenceValuesError {
+  const what = `${files} files make ${bytes} bytes of reference values, at most ${MAX_REFERENCE_BYTES} are taken`
+  return new ReferenceValuesError('REFERENCE_TOO_LARGE', what, { at: 'ima.files' })
 }

@@ -8,6 +8,7 @@ export {
 export { type DiffOptions, diffReferenceValues } from './diff.ts'
 export {
   type Component,
+  checkListedPaths,
   encodeReferenceValues,
   MAX_REFERENCE_BYTES,
   MAX_REFERENCE_ENVELOPE_BYTES,

@@ -1,13 +1,13 @@
 import { X509Certificate } from 'node:crypto'
 import { statSync } from 'node:fs'
-import { readCertificateFile } from '../../attestation/index.ts'
+import { MAX_REFERENCE_ENVELOPE_BYTES, readCertificateFile } from '../../attestation/index.ts'
 import { openPolicyBundle, openTrustRoots } from '../../authorization/index.ts'
 import type { PartialConfig } from '../../configuration/daemon-file.ts'
 import { whyUnsafe } from '../../configuration/read-file.ts'
 import { WritError } from '../../encoding/error.ts'
 import type { PublicKey } from '../../signing/key.ts'
 import { CliError } from '../error.ts'
-import { readDocument, systemReason } from '../files.ts'
+import { MAX_DOCUMENT_BYTES, readDocument, systemReason } from '../files.ts'
 import { parsePublicKey } from '../keys.ts'
 import { openReferenceValues } from '../reference-values.ts'
 import type { Findings } from './findings.ts'
@@ -45,13 +45,18 @@ export async function checkNamedFiles(
   }
   // Without a governance key nothing can be verified, which has been said.
   const verified = keys.length > 0
-  const documents: [string, string | undefined, (bytes: Buffer) => unknown][] = [
-    ['attestation.reference_values', attestation.referenceValues, bytes => openReferenceValues(bytes, keys)],
+  const documents: [string, string | undefined, (bytes: Buffer) => unknown, number?][] = [
+    [
+      'attestation.reference_values',
+      attestation.referenceValues,
+      bytes => openReferenceValues(bytes, keys),
+      MAX_REFERENCE_ENVELOPE_BYTES,
+    ],
     ['trust.trust_roots', trust.trustRoots, bytes => openTrustRoots(bytes, keys)],
     ['trust.policy_bundle', trust.policyBundle, bytes => openPolicyBundle(bytes, keys)],
   ]
-  for (const [name, path, open] of documents)
-    if (path !== undefined) await look.at(name, path, bytes => (verified ? open(bytes) : undefined))
+  for (const [name, path, open, maxBytes] of documents)
+    if (path !== undefined) await look.at(name, path, bytes => (verified ? open(bytes) : undefined), maxBytes)
   return look.files
 }
 
@@ -67,10 +72,15 @@ class Look {
   }
 
   /** What `make` makes of the file; undefined if it is not usable, which then is a finding. */
-  async at<T>(key: string, path: string, make: (bytes: Buffer) => T): Promise<T | undefined> {
+  async at<T>(
+    key: string,
+    path: string,
+    make: (bytes: Buffer) => T,
+    maxBytes = MAX_DOCUMENT_BYTES,
+  ): Promise<T | undefined> {
     this.files.push(path)
     try {
-      const bytes = await readDocument(path, key)
+      const bytes = await readDocument(path, key, maxBytes)
       const unsafe = whyUnsafe(statSync(path), this.#user?.uid)
       if (unsafe !== null) this.#findings.error('FILE_UNSAFE', key, `${path} ${unsafe}`)
       const why = this.#user === null ? null : whyNoAccess(path, this.#user, READ)

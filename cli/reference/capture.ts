@@ -4,7 +4,6 @@ import {
   isQuirkName,
   QUIRKS,
   type ReferenceDocument,
-  ReferenceValuesError,
 } from '../../attestation/index.ts'
 import { askedComponents, isImaPolicyMeasured, readComponents, withImaPolicy } from '../components.ts'
 import { CliError } from '../error.ts'
@@ -13,6 +12,7 @@ import { printable } from '../output.ts'
 import { type EvidenceOptions, readEvidence } from './evidence-source.ts'
 import { type FileOptions, fileSources, withFiles } from './listed-files.ts'
 import { readRevision } from './revision.ts'
+import { unfitHost } from './unfit.ts'
 
 /** What is captured, of which host, and where it is written. */
 export interface CaptureOptions extends EvidenceOptions, FileOptions {
@@ -56,12 +56,7 @@ export async function captureReference(options: CaptureOptions): Promise<Capture
     await writeDocument(options.out, encodeReferenceValues(document))
     return { revision, hostId, document, imaPolicyMeasured }
   } catch (cause) {
-    if (!(cause instanceof ReferenceValuesError)) throw cause
-    throw new CliError('HOST_UNFIT', `${cause.message} [${cause.code}]`, {
-      at: cause.at,
-      cause,
-      next: 'Are these the logs of this boot and of this TPM?',
-    })
+    throw unfitHost(cause, 'Are these the logs of this boot and of this TPM?')
   }
 }
 

@@ -23,7 +23,6 @@ export interface ReferenceFile {
 export async function readReferenceFile(
   path: string,
   operatorKey: string | undefined,
-  maxBytes = MAX_REFERENCE_ENVELOPE_BYTES,
 ): Promise<ReferenceFile> {
   if (operatorKey !== undefined) {
     const key = await readTrustedKey(operatorKey, "the operator's key")
@@ -31,7 +30,7 @@ export async function readReferenceFile(
       path,
       'reference values',
       bytes => openReferenceValues(bytes, [key]),
-      maxBytes,
+      MAX_REFERENCE_ENVELOPE_BYTES,
       'NOT_VERIFIED',
     )
     return { values, signed: true }
@@ -43,7 +42,7 @@ export async function readReferenceFile(
       if (isEnvelope(bytes)) throw unchecked(path)
       return parseReferenceValues(bytes)
     },
-    maxBytes,
+    MAX_REFERENCE_ENVELOPE_BYTES,
     'NOT_VERIFIED',
   )
   return { values, signed: false }

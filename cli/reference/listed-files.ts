@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { ReferenceDocument } from '../../attestation/index.ts'
+import { checkListedPaths, type ReferenceDocument } from '../../attestation/index.ts'
 import { CliError } from '../error.ts'
 import { type FileSources, type MeasuredFile, measureSources } from '../measured-files.ts'
 import { collect } from '../workload.ts'
@@ -42,7 +42,7 @@ export function fileSources({ files, packages, root }: FileOptions): FileSources
  * Adds files as they are now: what is installed and may be measured later.
  *
  * @param ownParts whether the daemon's own parts are accepted too, by what is found at their paths; else they are left as they are
- * @throws CliError
+ * @throws CliError; ReferenceValuesError `REFERENCE_TOO_LARGE` before anything is hashed
  */
 export async function withFiles<T extends Listed>(
   document: T,
@@ -67,7 +67,9 @@ export async function withFiles<T extends Listed>(
     ...document.ima.violations,
     ...(components === 'any' ? [] : components.map(({ path }) => path)),
   ])
-  const measured = await measureSources(sources)
+  const measured = await measureSources(sources, paths =>
+    checkListedPaths(paths.filter(path => !apart.has(path))),
+  )
   for (const { path, digest } of measured) {
     if (!apart.has(path)) files.set(path, (files.get(path) ?? new Set()).add(digest))
   }

@@ -1,4 +1,9 @@
-import { MAX_REFERENCE_BYTES, parseReferenceValues, REFERENCE_VALUES_TYPE } from '../../attestation/index.ts'
+import {
+  MAX_REFERENCE_BYTES,
+  MAX_REFERENCE_ENVELOPE_BYTES,
+  parseReferenceValues,
+  REFERENCE_VALUES_TYPE,
+} from '../../attestation/index.ts'
 import { signEnvelope } from '../../signing/dsse.ts'
 import type { Signer } from '../../signing/key.ts'
 import { readAs, writeDocument } from '../files.ts'
@@ -21,6 +26,6 @@ export async function signReferenceFile(
     MAX_REFERENCE_BYTES,
     'NOT_VERIFIED',
   )
-  await writeDocument(out, signEnvelope(REFERENCE_VALUES_TYPE, payload, [key]))
+  await writeDocument(out, signEnvelope(REFERENCE_VALUES_TYPE, payload, [key], MAX_REFERENCE_ENVELOPE_BYTES))
   return values
 }

@@ -9,6 +9,8 @@ import { type Done, done, type Found, type StepContext, toDo } from './step.ts'
 export interface SignedDocument {
   /** For example `trust roots`. */
   readonly what: string
+  /** Most bytes of it. Left out: those of every other document. */
+  readonly maxBytes?: number
   /** Where it belongs. */
   readonly target: string
   /** The answer that names one that was made elsewhere. */
@@ -25,19 +27,24 @@ export interface SignedDocument {
 
 /** What there is to be done for a document: nothing, take it, sign it, or have it signed. @throws CliError */
 export async function lookAtDocument(context: StepContext, document: SignedDocument): Promise<Found> {
-  const { what, target, given, open } = document
+  const { what, target, given, open, maxBytes } = document
   const { authority, answers } = context
   const check = async (file: string) =>
-    readAs(file, what, bytes => authority.operator().then(key => open(bytes, key)))
+    readAs(file, what, bytes => authority.operator().then(key => open(bytes, key)), maxBytes)
   if (existsSync(target)) {
-    if (given !== undefined) await requireSame(given, target, what)
+    if (given !== undefined) await requireSame(given, document)
     return done([`${what.padEnd(20)} ${target}, ${await check(target)}`])
   }
   if (given !== undefined) {
     return toDo([`take ${what} from ${given}, if the operator signed them`], async () => {
       // The bytes that were verified, whatever becomes of the file meanwhile.
       const operator = await authority.operator()
-      const { bytes, said } = await readAs(given, what, bytes => ({ bytes, said: open(bytes, operator) }))
+      const { bytes, said } = await readAs(
+        given,
+        what,
+        bytes => ({ bytes, said: open(bytes, operator) }),
+        maxBytes,
+      )
       await ensurePlace(answers.places.etc)
       await writeDocument(target, bytes)
       return { did: [`${what.padEnd(20)} ${target}, ${said}`] }
@@ -54,12 +61,14 @@ async function signOrWait({ authority, answers }: StepContext, document: SignedD
     return { did, waiting: { for: 'SIGNATURE', next } }
   }
   const warnings = await document.make(operator)
-  const said = await readAs(document.target, document.what, bytes => document.open(bytes, operator.public))
-  return { did: [`${document.what.padEnd(20)} ${document.target}, ${said}`], warnings }
+  const { what, target, open, maxBytes } = document
+  const said = await readAs(target, what, bytes => open(bytes, operator.public), maxBytes)
+  return { did: [`${what.padEnd(20)} ${target}, ${said}`], warnings }
 }
 
-async function requireSame(given: string, target: string, what: string): Promise<void> {
-  const [one, other] = await Promise.all([readDocument(given, what), readDocument(target, what)])
+async function requireSame(given: string, { target, what, maxBytes }: SignedDocument): Promise<void> {
+  const read = (file: string) => readDocument(file, what, maxBytes)
+  const [one, other] = await Promise.all([read(given), read(target)])
   if (one.equals(other)) return
   throw new CliError('FILE_EXISTS', `${target} is another file than ${given}, and is not overwritten`, {
     at: target,

@@ -1,6 +1,7 @@
 import { ServerInterceptingCall, type ServerInterceptor, type ServiceDefinition } from '@grpc/grpc-js'
 import { type Caller, DeniedError } from '../core.ts'
 import { type ReportInternal, RequestError, toStatus } from './errors.ts'
+import type { LimitedCall, MessageLimits } from './message-limits.ts'
 import { endStreamLater, type PeerRegistry } from './peer.ts'
 import type { Quota } from './quota.ts'
 import { PacedRefusals } from './refusals.ts'
@@ -51,6 +52,7 @@ function readMessage(decode: (bytes: Buffer) => object, bytes: Buffer): object {
 export interface AdmissionOptions {
   readonly peers: PeerRegistry
   readonly quota: Quota
+  readonly limits: MessageLimits
   /** Called for each call that was turned away for quota. */
   readonly refused: (uid: number) => void
   readonly report: ReportInternal
@@ -62,13 +64,14 @@ export interface AdmissionOptions {
  * holds the sender back through HTTP/2 flow control. What a permitted workload has read of them is given back to the uid (execution-service.ts).
  */
 export function admission(options: AdmissionOptions): ServerInterceptor {
-  const { peers, quota } = options
+  const { peers, quota, limits } = options
   const refusals = new PacedRefusals()
   return (method, call) => {
     const caller = peers.callerOf(call)
     let admitted = false
     let over = false
     let messages = 0
+    let limited: LimitedCall | null = null
     const refuse = (error: DeniedError | RequestError) =>
       call.sendStatus(toStatus(error, true, options.report))
     return new ServerInterceptingCall(call, {
@@ -82,6 +85,7 @@ export function admission(options: AdmissionOptions): ServerInterceptor {
             }
             admitted = true
             if (!mayCall(caller, method.path)) return refuse(NOT_FOR_EXECUTIONS)
+            limited = limits.admit(call, method.path, caller)
             pass(metadata)
           },
           onReceiveMessage: (message: object, pass) => {
@@ -102,6 +106,8 @@ export function admission(options: AdmissionOptions): ServerInterceptor {
             over = true
             if (admitted && caller !== null) quota.closeCall(caller.uid)
             admitted = false
+            limited?.end()
+            limited = null
             endStreamLater(call)
           },
         }),

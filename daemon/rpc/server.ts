@@ -17,13 +17,14 @@ import { governanceService } from './governance-service.ts'
 import type { HandlerContext } from './handler.ts'
 import { lineageService } from './lineage-service.ts'
 import type { LevelSwitch } from './log-level-message.ts'
+import { MessageLimits } from './message-limits.ts'
 import { withOutputMessages } from './output-message.ts'
 import { PeerRegistry } from './peer.ts'
 import { Quota, type QuotaLimits } from './quota.ts'
 import { addHealth, addReflection } from './standard-services.ts'
 
 export interface RpcLimits {
-  /** Bytes of one message from a caller. */
+  /** Bytes of one message from a caller; {@link MessageLimits} lets governors bring reference values beyond it. */
   readonly maxMessageBytes: number
   /** Calls at one time on one connection. */
   readonly maxConcurrentStreams: number
@@ -103,6 +104,7 @@ export class RpcServer {
         admission({
           peers: this.#peers,
           quota: this.#quota,
+          limits: new MessageLimits(this.#limits.maxMessageBytes),
           refused: uid => {
             options.onRefused?.()
             core.countDenial(uid, 'CAPACITY')

@@ -136,7 +136,12 @@ describe('a secret policy', () => {
   })
 
   it('is in an envelope of 2 MiB at most', () => {
-    const envelope = signEnvelope(SECRET_POLICY_PAYLOAD_TYPE, Buffer.from(padded(MIB)), [world.governance])
+    const envelope = signEnvelope(
+      SECRET_POLICY_PAYLOAD_TYPE,
+      Buffer.from(padded(MIB)),
+      [world.governance],
+      2 * MIB,
+    )
     const open = (length: number) => {
       const bytes = Buffer.concat([envelope, Buffer.alloc(length - envelope.length, ' ')])
       return [

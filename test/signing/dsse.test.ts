@@ -102,7 +102,7 @@ describe('parseEnvelope', () => {
   })
 
   it('reads a larger one where the caller says so', () => {
-    const large = signEnvelope(TYPE, Buffer.alloc(1 << 20), [alice])
+    const large = signEnvelope(TYPE, Buffer.alloc(1 << 20), [alice], 1 << 21)
     expect(() => parseEnvelope(large)).toThrow(code('ENVELOPE_MALFORMED'))
     expect(parseEnvelope(large, 1 << 21).payload).toHaveLength(1 << 20)
   })

@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { sha256Hex } from '../../encoding/digest.ts'
 import { GovernedHost, NEEDS_ROOT } from './governed-host.ts'
 
 const marker = String(process.pid % 100_000)
@@ -35,20 +36,49 @@ describe.skipIf(NEEDS_ROOT !== null)(`other reference values (${NEEDS_ROOT ?? 'a
     return JSON.parse(out).started.executionId as string
   }
 
+  /** Lists so many made-up files more. */
+  const listing = (files: number) => (values: Record<string, unknown>) => {
+    const { ima } = values as { ima: { files: unknown[] } }
+    for (let i = 0; i < files; i++)
+      ima.files.push({
+        path: `/usr/share/${'made-up/'.repeat(200)}${i}`,
+        digests: [`sha256:${sha256Hex(Buffer.from(String(i)))}`],
+      })
+  }
+
+  test.each([
+    ['4 MiB', 2000, 4 << 20],
+    ['8 MiB', 4000, 8 << 20],
+  ])(
+    'of more than %s are taken with the limits that are shipped',
+    async (_, files, bytes) => {
+      expect(await load(files, listing(files))).toMatchObject({ code: 0 })
+      expect(statSync(host.path(`revision-${files}.signed.json`)).size).toBeGreaterThan(bytes)
+      expect(await host.status()).toMatchObject({ state: 'ATTESTED' })
+    },
+    60_000,
+  )
+
+  test('that are too large for any other document do not let one in', async () => {
+    const { code, stderr } = await host.writ(['policy', 'load', host.path('revision-2000.signed.json')])
+    expect(code).toBe(1)
+    expect(stderr).toContain('the limit is rpc.max_message_bytes = 4194304')
+  })
+
   test('end what may not run under them, and nothing else; a host that fails by them ends everything', async () => {
     const { referenceValuesDigest: digest, epoch } = (await host.status()) as Record<string, unknown> & {
       state: string
     }
     const any = await detach('any', '100', [])
     const bound = await detach('bound', '101', ['--reference-values', String(digest)])
-    expect((await load(50)).code).toBe(0)
+    expect((await load(5000)).code).toBe(0)
     const now = await host.status()
     expect(now).toMatchObject({ state: 'ATTESTED', epoch })
     expect(now.referenceValuesDigest).not.toBe(digest)
     const ended = JSON.parse((await host.writ(['wait', bound, '--json'])).stdout)
     expect(JSON.stringify(ended)).toMatch(/DENIED/)
     expect((await states()).get(any)).toBe('RUNNING')
-    await load(51, values => {
+    await load(5001, values => {
       const { secureBoot } = values as { secureBoot: { enabled: boolean } }
       secureBoot.enabled = !secureBoot.enabled
     })

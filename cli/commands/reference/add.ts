@@ -6,7 +6,6 @@ import {
   mergeReferenceValues,
   type ReferenceAddition,
   type ReferenceDocument,
-  ReferenceValuesError,
 } from '../../../attestation/index.ts'
 import { sha256Hex } from '../../../encoding/digest.ts'
 import { PHASE_HELP } from '../../boot-phases.ts'
@@ -24,6 +23,7 @@ import {
 import { readAnyReference, readReferenceFile } from '../../reference/file.ts'
 import { addFileOptions, type FileOptions, fileSources, withFiles } from '../../reference/listed-files.ts'
 import { readUkiAddition, type UkiOptions, ukiRemarks } from '../../reference/uki-file.ts'
+import { unfitHost } from '../../reference/unfit.ts'
 import { openings } from '../../reference/words.ts'
 import { collect } from '../../workload.ts'
 
@@ -75,8 +75,7 @@ export function addReferenceAdd(parent: Command): void {
   setAction<Options>(command, async ({ args, options, output }) => {
     const [path = '', captured] = args
     const base = (await readReferenceFile(path, options.operatorKey)).values.document
-    const document = await explained(() => addAll(base, captured, options))
-    const payload = encodeReferenceValues(document)
+    const { document, payload } = await encoded(() => addAll(base, captured, options))
     await writeDocument(options.out, payload)
     const changes = diffReferenceValues(base, document, { of: 'documents' }).map(({ text }) => text)
     const before = openings(base)
@@ -157,11 +156,14 @@ async function listFiles(
   return { ima, components }
 }
 
-async function explained<T>(step: () => Promise<T>): Promise<T> {
+/** @throws CliError, also for what would be larger than anybody reads */
+async function encoded(
+  make: () => Promise<ReferenceDocument>,
+): Promise<{ readonly document: ReferenceDocument; readonly payload: Buffer }> {
   try {
-    return await step()
+    const document = await make()
+    return { document, payload: encodeReferenceValues(document) }
   } catch (cause) {
-    if (!(cause instanceof ReferenceValuesError)) throw cause
-    throw new CliError('HOST_UNFIT', `${cause.message} [${cause.code}]`, { at: cause.at, cause })
+    throw unfitHost(cause)
   }
 }

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { MAX_REFERENCE_BYTES } from '../../../attestation/index.ts'
 import { addCommand, setAction } from '../../command.ts'
 import { REFERENCE_DOCUMENT } from '../../form.ts'
 import { printable } from '../../output.ts'
@@ -17,7 +16,7 @@ export function addReferenceShow(parent: Command): void {
   ).option('--operator-key <file>', "the operator's public key; without it the file must not be signed")
   setAction<{ operatorKey?: string }>(command, async ({ args, options, output }) => {
     const [path = ''] = args
-    const { values, signed } = await readReferenceFile(path, options.operatorKey, 2 * MAX_REFERENCE_BYTES)
+    const { values, signed } = await readReferenceFile(path, options.operatorKey)
     const { digest, document } = values
     output.result({ digest, signed, ...document }, () => [
       `${printable(document.name)}, revision ${document.revision}, of ${document.created}, ${signed ? 'signed by the operator' : 'not signed'}`,

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { MAX_REFERENCE_ENVELOPE_BYTES } from '../../../attestation/index.ts'
 import { captureDoubts, captureReference } from '../../reference/capture.ts'
 import { signReferenceFile } from '../../reference/sign.ts'
 import { openings } from '../../reference/words.ts'
@@ -28,6 +29,7 @@ export const reference: Step = {
     }
     return lookAtDocument(context, {
       what: 'reference values',
+      maxBytes: MAX_REFERENCE_ENVELOPE_BYTES,
       target: files.reference,
       given: answers.documents.reference,
       open: (envelope, operator) => {
