@@ -1,49 +1,46 @@
 #!/bin/sh
 # Builds build/writ_VERSION_ARCHITECTURE.deb: `npm run package`. Same commit, same toolchain, same bytes.
 # Beside it: what is in it (.cdx.json, also inside) and where it comes from (.provenance.json, an envelope where a key is given).
+# A checkout that is what its commit has is not built itself, but the commit, unpacked elsewhere (source.sh). Any other is built as it is, for
+# whoever develops, and nothing says where that comes from.
 # Runs under with-runtime.sh; setup.sh package installs what it needs.
 # usage: build.sh [OUTPUT_DIRECTORY [OPTION OF provenance/main.ts…]]
 set -eu
-here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-checkout=$(CDPATH='' cd -- "$here/../.." && pwd)
-cd "$checkout"
+checkout=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 [ -n "${WRIT_NODE_INCLUDE:-}" ] || { echo 'package: run it with: npm run package' >&2; exit 2; }
+cd "$checkout"
 output=${1:-build}
 [ $# -eq 0 ] || shift
-umask 022
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-export SOURCE_DATE_EPOCH
+mkdir -p -- "$output"
+output=$(CDPATH='' cd -- "$output" && pwd)
 say() { printf 'package: %s\n' "$*"; }
 
 scratch=$(mktemp -d)
 trap 'rm -rf -- "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
-root=$scratch/root
-mkdir -p "$output" "$root" "$scratch/built"
-sh "$here/tree.sh" "$root" "$scratch/built"
-
-deb=$output/writ_$(sed -n 's/^Version: //p' "$root/DEBIAN/control")_$(dpkg --print-architecture).deb
-# One thread: how many there are is in the bytes.
-dpkg-deb --root-owner-group -Zxz -z1 --threads-max=1 --build "$root" "$deb" >/dev/null
-
-say 'checking it with lintian'
-# Whatever it finds fails the build, down to what it calls information; lintian-overrides has the reasons of what stays. The newest distribution
-# that lintian knows may be older than the package's. Of what is overridden each release of lintian finds another part, so that an override
-# that is not needed is none of its findings here.
-lintian --display-info --fail-on none --suppress-tags bad-distribution-in-changes-file "$deb" >"$scratch/lintian"
-if grep -E '^[A-Z]: ' "$scratch/lintian" | grep -vE '^N: |^I: writ: unused-override '; then
-  echo 'package: lintian found the above' >&2
+unknown=''
+commit=$(git rev-parse --verify HEAD 2>/dev/null) || unknown='this is no checkout'
+changed=$(git --no-optional-locks status --porcelain --untracked-files=all 2>&1) || true
+[ -z "$changed" ] || unknown="${unknown:-the checkout is not what its commit has}: $(printf '%s' "$changed" | head -n 5 | paste -s -d ',')"
+if [ -z "$unknown" ]; then
+  say "unpacking the commit $commit, installing its packages"
+  sh packaging/deb/source.sh "$scratch/source" "$commit" ||
+    unknown='the commit cannot be unpacked, or npm cannot install its packages anew (above)'
+fi
+if [ -n "$unknown" ] && [ $# -gt 0 ]; then
+  echo "package: nothing could say where this comes from: $unknown" >&2
   exit 1
 fi
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+export SOURCE_DATE_EPOCH
 
-say 'saying what is in it, and where it comes from'
-install -m 644 -- "$root/usr/share/doc/writ/writ.cdx.json" "${deb%.deb}.cdx.json"
-provenance=${deb%.deb}.provenance.json
-rm -f -- "$provenance"
-if [ $# -gt 0 ] || [ -z "$(git status --porcelain --untracked-files=no 2>&1)" ]; then
-  node packaging/provenance/main.ts "$deb" "$provenance" "${deb%.deb}.cdx.json" "$@"
-else
-  say 'no provenance: the checkout is not what a commit has'
+if [ -n "$unknown" ]; then
+  sh packaging/deb/pack.sh "$output"
+  say "no provenance: $unknown"
+  exit
 fi
-say "$deb ($(du -h "$deb" | cut -f 1))"
+# From here on nothing of the checkout runs, neither its scripts nor programs that its packages bring.
+PATH=$(printf '%s' "$PATH" | tr ':' '\n' | grep -vE '(^|/)node_modules(/|$)' | paste -s -d ':')
+export PATH
+sh "$scratch/source/packaging/setup/with-runtime.sh" sh "$scratch/source/packaging/deb/pack.sh" "$output" "$checkout" "$@"

@@ -23,15 +23,10 @@ export function fileDigest(path: string): { sha256: string } {
   return { sha256: createHash('sha256').update(readFileSync(path)).digest('hex') }
 }
 
-/** The commit that is checked out, and files that differ from it. */
-export function checkedOut(): { commit: string; changed: readonly string[] } {
-  const changed = output('git', ['status', '--porcelain', '--untracked-files=no'])
-  return { commit: output('git', ['rev-parse', 'HEAD']), changed: changed === '' ? [] : changed.split('\n') }
-}
-
 /**
  * What npm installed for the build, by the digests of the archives: of the packages that the lock pins those that are there, the runtime among
- * them. Those for other machines are not.
+ * them. Those for other machines are not. That they are what the lock says is not looked at here: npm has held each archive against it when it
+ * installed them for this build (packaging/deb/source.sh).
  */
 export function npmInputs(): Resource[] {
   const lock = { name: 'package-lock.json', digest: fileDigest(join(CHECKOUT, 'package-lock.json')) }

@@ -1,18 +1,21 @@
 // Says where a package comes from: main.ts DEB OUT [BYPRODUCT…]
-//   [--source URI] [--builder URI] [--key FILE | --public-key FILE --sign-command COMMAND]
+//   [--repository DIRECTORY] [--source URI] [--builder URI] [--key FILE | --public-key FILE --sign-command COMMAND]
 // Writes an in-toto statement with SLSA provenance; with a key, in a DSSE envelope that it has signed. The passphrase of a key is the first
-// line of the file that WRIT_PASSPHRASE_FILE names. A checkout that differs from its commit is not what a statement could name: it is refused.
+// line of the file that WRIT_PASSPHRASE_FILE names. The commit is the repository's. Where this file lies in a directory that has anything else,
+// or more, than that commit, no statement could name what was built: it is refused.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { commandSigner } from '../../cli/sign-command.ts'
 import { signEnvelope } from '../../signing/dsse.ts'
 import { readPrivateKey, readPublicKey, type Signer } from '../../signing/key.ts'
-import { checkedOut, fileDigest, npmInputs, runtimeInput, toolchain } from './inputs.ts'
+import { CHECKOUT } from '../executable/bundle.ts'
+import { fileDigest, npmInputs, runtimeInput, toolchain } from './inputs.ts'
 import { LOCAL_BUILDER, PAYLOAD_TYPE, provenanceStatement } from './statement.ts'
+import { unpackedCommit } from './unpacked.ts'
 
 const USAGE =
-  'usage: main.ts DEB OUT [BYPRODUCT…] [--source URI] [--builder URI] [--key FILE | --public-key FILE --sign-command COMMAND]'
+  'usage: main.ts DEB OUT [BYPRODUCT…] [--repository DIRECTORY] [--source URI] [--builder URI] [--key FILE | --public-key FILE --sign-command COMMAND]'
 const text = { type: 'string' } as const
 
 try {
@@ -25,7 +28,14 @@ try {
 function run(): number {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { source: text, builder: text, key: text, 'public-key': text, 'sign-command': text },
+    options: {
+      repository: text,
+      source: text,
+      builder: text,
+      key: text,
+      'public-key': text,
+      'sign-command': text,
+    },
   })
   const [deb, out, ...byproducts] = positionals
   const one =
@@ -39,11 +49,7 @@ function run(): number {
   if (!(epoch > 0)) throw new TypeError('SOURCE_DATE_EPOCH is not set')
   const architecture = /_([a-z0-9]+)\.deb$/.exec(deb)?.[1]
   if (architecture === undefined) throw new TypeError(`${deb} is not called as a package is`)
-  const { commit, changed } = checkedOut()
-  if (changed.length > 0)
-    throw new Error(
-      `the checkout is not what its commit has; nothing says where this comes from: ${changed.join(', ')}`,
-    )
+  const commit = unpackedCommit(values.repository ?? CHECKOUT)
   const named = (path: string) => ({ name: basename(path), digest: fileDigest(path) })
   const statement = provenanceStatement({
     subjects: [named(deb)],
