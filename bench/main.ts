@@ -4,13 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { CannotRun, format, type Row, unmeasured } from './measure.ts'
+import { CannotRun, format, missed, type Row, unmeasured } from './measure.ts'
 import { BENCHES, type Bench, Place } from './rows.ts'
 
-const USAGE = `usage: npm run bench [-- [--only PATTERN] [--json FILE] [--list]]
+const USAGE = `usage: npm run bench [-- [--only PATTERN] [--json FILE] [--check] [--list]]
 
   --only PATTERN   only the rows whose name contains it, or matches it as a regular expression; case does not count
   --json FILE      writes the rows as JSON as well
+  --check          exit status 1 where a row misses its goal, or none could be measured
   --list           the names of the rows
 `
 
@@ -18,6 +19,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     json: { type: 'string' },
+    check: { type: 'boolean' },
     list: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
   },
@@ -35,6 +37,7 @@ if (values.help) {
     const rows = await measureAll(wanted)
     print(rows)
     if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(rows, null, 2)}\n`)
+    if (values.check) check(rows)
   }
 }
 
@@ -81,6 +84,15 @@ async function measureOne({ row, goal, measure }: Bench, place: Place): Promise<
     process.exitCode = 1
     console.error(error)
     return unmeasured(row, goal, `failed: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+function check(rows: readonly Row[]): void {
+  for (const { row, ratio, goal, reference } of missed(rows)) {
+    process.exitCode = 1
+    console.error(
+      `check: ${row}: ${ratio === null ? reference : `${format(ratio)}, the goal is ≤ ${format(goal)}`}`,
+    )
   }
 }
 

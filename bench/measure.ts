@@ -97,6 +97,15 @@ export function unmeasured(row: string, goal: number, why: string): Row {
   return { row, ratio: null, goal, met: false, median: null, p99: null, reference: why }
 }
 
+/**
+ * What `--check` does not let pass: rows that miss their goal. One that cannot be measured here misses nothing; but where none was measured, nothing
+ * was checked, and that is said of each.
+ */
+export function missed(rows: readonly Row[]): readonly Row[] {
+  const measured = rows.filter(({ ratio }) => ratio !== null)
+  return measured.length === 0 ? rows : measured.filter(({ met }) => !met)
+}
+
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5)
 }

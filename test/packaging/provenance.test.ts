@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -173,12 +182,42 @@ describe('where a package comes from', () => {
     }
   })
 
-  test('is not said of a checkout that its commit does not have', () => {
-    appendFileSync(join(checkout, 'README.md'), 'more\n')
-    expect(provenance('main', deb, at('dirty'))).toMatchObject({
-      status: 1,
-      stderr: expect.stringContaining('README.md'),
-    })
+  test('is not said of sources that the commit does not have, nor of more than it has, whatever git is told to ignore', () => {
+    const git = (...args: string[]) => succeed('git', ['-C', checkout, ...args])
+    const refused = (what: string) => {
+      expect(provenance('main', deb, at('dirty'))).toMatchObject({
+        status: 1,
+        stderr: expect.stringContaining(what),
+      })
+      expect(existsSync(at('dirty'))).toBe(false)
+    }
+    const file = (name: string) => join(checkout, name)
+    const rules = 'packaging/udev/99-evil.rules'
+    writeFileSync(file(rules), 'KERNEL=="tpmrm*", MODE="0666"\n')
+    refused(`A ${rules}`)
+    // git status sees neither this nor what follows.
+    appendFileSync(file('.git/info/exclude'), '*.rules\n')
+    expect(git('status', '--porcelain')).toBe('')
+    refused(`A ${rules}`)
+    rmSync(file(rules))
+    // Ignored by the commit itself; the package takes everything there.
+    writeFileSync(file('docs/schema/evil.log'), '')
+    refused('A docs/schema/evil.log')
+    rmSync(file('docs/schema/evil.log'))
+    const unit = 'packaging/systemd/writd.service'
+    const before = readFileSync(file(unit))
+    appendFileSync(file(unit), 'more\n')
+    git('update-index', '--assume-unchanged', unit)
+    expect(git('status', '--porcelain')).toBe('')
+    refused(`M ${unit}`)
+    writeFileSync(file(unit), before)
+    chmodSync(file('packaging/systemd/announce-restart'), 0o644)
+    refused('M packaging/systemd/announce-restart')
+    chmodSync(file('packaging/systemd/announce-restart'), 0o755)
+    rmSync(file('README.md'))
+    refused('D README.md')
+    git('checkout', '-q', '--', 'README.md')
+    expect(provenance('main', deb, at('dirty')).status).toBe(0)
   })
 
   test('asks for a key or a command, not for half of either', () => {
