@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { MAX_REVOKED_AT_ONCE, signRevocation } from '../authorization/index.ts'
+import { encodeReferenceValues, parseReferenceValues, REFERENCE_VALUES_TYPE } from '../attestation/index.ts'
+import { MAX_REVOKED_AT_ONCE, signDocument, signRevocation } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import { api, WritClient } from '../proto/client.ts'
+import { parseEnvelope } from '../signing/dsse.ts'
 import { readPrivateKey } from '../signing/key.ts'
 import { GovernedHost, NEEDS_ROOT, WRITD } from '../test/system/governed-host.ts'
 import { CannotRun } from './measure.ts'
@@ -18,6 +21,9 @@ const CONFIG = {
   minting: 'enabled = true',
 }
 
+/** Files that the reference values list, as of a distribution with a few large packages. */
+const LISTED_FILES = 20_000
+
 /** A whole governed host, real processes on a simulated TPM, with one connection to it. */
 export class Governed {
   readonly host: GovernedHost
@@ -33,7 +39,7 @@ export class Governed {
   /** With a policy set of ten. @throws CannotRun unless root */
   static async start(): Promise<Governed> {
     if (NEEDS_ROOT !== null) throw new CannotRun(NEEDS_ROOT)
-    const governed = new Governed(await GovernedHost.start({ config: CONFIG }))
+    const governed = new Governed(await GovernedHost.start({ config: CONFIG, beforeStart: listFiles }))
     try {
       await governed.loadPolicies(policySet(10))
       await governed.#startAsInstalled()
@@ -99,6 +105,23 @@ export class Governed {
     this.client.close()
     await this.host.close()
   }
+}
+
+/** Adds files that there are not to the reference values that the daemon will begin with. */
+function listFiles(host: GovernedHost): void {
+  const path = host.path('reference.json')
+  const operator = readPrivateKey(readFileSync(host.path('operator.key'), 'utf8'))
+  const bytes = readFileSync(path)
+  const { document } = parseReferenceValues(parseEnvelope(bytes, bytes.length).payload)
+  const more = Array.from({ length: LISTED_FILES }, (_, i) => ({
+    path: `/usr/lib/python3/dist-packages/a-package/of-some-length/module-${i}.py`,
+    digests: [`sha256:${randomBytes(32).toString('hex')}`],
+  }))
+  const ima = { ...document.ima, files: [...document.ima.files, ...more] }
+  writeFileSync(
+    path,
+    signDocument(REFERENCE_VALUES_TYPE, encodeReferenceValues({ ...document, ima }), operator),
+  )
 }
 
 /**
