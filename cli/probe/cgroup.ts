@@ -11,6 +11,14 @@ export interface CgroupFacts {
   readonly controllers: readonly string[]
 }
 
+/** What limits of artifacts are made of. */
+const CONTROLLERS = ['memory', 'pids', 'cpu'] as const
+
+/** The controllers that artifacts may need and the hierarchy has not. */
+export function lackingControllers({ controllers }: CgroupFacts): readonly string[] {
+  return CONTROLLERS.filter(name => !controllers.includes(name))
+}
+
 /** The cgroup v2 hierarchy; `missing` where there is none. */
 export async function readCgroup(files: FileProbe): Promise<Look<CgroupFacts>> {
   const [alone, hybrid] = PLACES

@@ -9,7 +9,7 @@ export {
   type SecureBootFacts,
 } from './boot.ts'
 export { type BootLoader, grubHas, readBootLoader, whereToAdd } from './boot-loader.ts'
-export { type CgroupFacts, readCgroup } from './cgroup.ts'
+export { type CgroupFacts, lackingControllers, readCgroup } from './cgroup.ts'
 export { readContainer } from './container.ts'
 export { EVENT_LOG, readEventLog } from './event-log.ts'
 export {

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CliError } from '../../cli/error.ts'
 import { liveProbes, type Probes, seen, type TpmFacts, unseen } from '../../cli/probe/index.ts'
@@ -87,6 +87,37 @@ describe('the host', () => {
     ])
       expect(lines.join('\n')).toContain(said)
   })
+
+  test('a hierarchy of cgroups without what limits are made of is a note, by the same judgement as the doctor has', async () => {
+    const root = mkdtempSync(join(tmpdir(), 'writ-cgroup-'))
+    const put = (path: string, content: string | Buffer) => {
+      mkdirSync(dirname(join(root, path)), { recursive: true })
+      writeFileSync(join(root, path), content)
+    }
+    cpSync('test/fixtures/hosts/debian13-uki', root, { recursive: true })
+    const { files } = liveProbes({ tpm: 'device:/none', socket: '/none', root })
+    const places = { event_log: '/eventlog.bin', ima_log: '/ima.bin' }
+    const hierarchies = { ...HARDWARE.hierarchies, ownerAuthSet: false, endorsementAuthSet: false }
+    const notes = async (controllers: string) => {
+      put('sys/fs/cgroup/cgroup.controllers', controllers)
+      const found = await host.look(context({ files, tpm: tpm({ hierarchies }) }, { places }))
+      return (found.warnings ?? []).filter(line => line.includes('cgroup'))
+    }
+    expect(await notes('hugetlb\n')).toEqual([expect.stringContaining('lacks memory, pids, cpu:')])
+    expect(await notes('cpuset cpu io memory hugetlb pids\n')).toEqual([])
+    rmSync(root, { recursive: true })
+  })
+
+  test.each(['0:0', '0', '00:5', 'root', '0:61190'])(
+    'the daemon is not set up as %s, in no stage',
+    async user => {
+      for (const stage of ['all', 'image', 'first-boot'] as const)
+        await expect(host.look({ ...context({}, { daemon: { user } }), stage })).rejects.toMatchObject({
+          code: 'USAGE',
+          at: 'daemon.user',
+        })
+    },
+  )
 
   test('what a TPM is like decides', async () => {
     const tpmLines = async (facts: Partial<TpmFacts>, given?: GivenAnswers) =>

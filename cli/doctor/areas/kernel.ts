@@ -1,8 +1,7 @@
-import { type KernelFeatures, readCgroup, valueIn } from '../../probe/index.ts'
+import { type KernelFeatures, lackingControllers, readCgroup, valueIn } from '../../probe/index.ts'
 import { type AreaReport, defineArea } from '../area.ts'
 import type { Host } from '../host.ts'
 
-const CONTROLLERS = ['memory', 'pids', 'cpu'] as const
 /** Since when `ioctl` on devices is walled off (5), and abstract sockets are (6): docs/launcher.md. */
 const LANDLOCK = 6
 /** Kinds of namespaces that an execution gets, each with a limit of the host (namespaces(7)). */
@@ -88,7 +87,7 @@ export const KERNEL = defineArea({
         report.found('CGROUP_V2_MISSING', 'neither at /sys/fs/cgroup nor at /sys/fs/cgroup/unified')
       report.skip(['CGROUP_V2_MISSING', 'CGROUP_CONTROLLER'], cgroup)
     } else {
-      const lacking = CONTROLLERS.filter(name => !cgroup.value.controllers.includes(name))
+      const lacking = lackingControllers(cgroup.value)
       if (lacking.length > 0)
         report.found('CGROUP_CONTROLLER', `it lacks ${lacking.join(', ')}`, { where: cgroup.value.path })
     }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { CliError } from '../../error.ts'
 import {
   type Look,
+  lackingControllers,
   parameter,
   readAccelerators,
   readBoot,
@@ -15,7 +16,7 @@ import {
   valueIn,
 } from '../../probe/index.ts'
 import { tierByName } from '../../provision.ts'
-import { statePath } from '../../state-directory.ts'
+import { readOwner, statePath } from '../../state-directory.ts'
 import { tierLabel } from '../../tier.ts'
 import { TPM_ADVICE } from '../../tpm-advice.ts'
 import type { Answers } from '../answers.ts'
@@ -35,6 +36,11 @@ export const host: Step = {
   title: 'the host',
   why: 'What Writ relies on has to be there: TPM, event log, IMA, cgroups.',
   async look(context) {
+    if (isRoot(context.answers.daemon.user))
+      throw new CliError('USAGE', 'the daemon does not run as root: it needs no right of its own', {
+        at: 'daemon.user',
+        next: 'Name another user by --user (answers: daemon.user); the package makes `writ`.',
+      })
     const against = await unitsAgainst(context)
     if (against.length > 0) throw unitsDiffer(against)
     if (context.stage === 'image') return skipped('not looked at: this is an image, not the host')
@@ -46,6 +52,17 @@ export const host: Step = {
     await lookAtRest(context, findings)
     return concluded(findings)
   },
+}
+
+/** A user that is not there yet is none. */
+function isRoot(user: string): boolean {
+  if (user === 'root' || /^0+(?::|$)/.test(user)) return true
+  try {
+    return readOwner(user).uid === 0
+  } catch (error) {
+    if (error instanceof CliError) return false
+    throw error
+  }
 }
 
 function concluded({ found, warnings, missing }: Findings): Found {
@@ -166,10 +183,15 @@ async function lookAtRest({ probes: { files } }: StepContext, findings: Findings
   if (lockdown !== undefined) found.push(`lockdown       ${lockdown}`)
   const cgroup = await readCgroup(files)
   if (!cgroup.seen) missing.push('no cgroup v2 hierarchy: boot without systemd.unified_cgroup_hierarchy=0')
-  else
-    found.push(
-      `cgroup v2      ${cgroup.value.path}: ${cgroup.value.controllers.join(' ') || 'no controllers'}`,
-    )
+  else {
+    const { path, controllers } = cgroup.value
+    found.push(`cgroup v2      ${path}: ${controllers.join(' ') || 'no controllers'}`)
+    const lacking = lackingControllers(cgroup.value)
+    if (lacking.length > 0)
+      warnings.push(
+        `the cgroup v2 hierarchy lacks ${lacking.join(', ')}: artifacts that limit what it controls are denied. Take cgroup_disable= and cgroup v1 mounts out of the boot`,
+      )
+  }
   const { nodes } = await readAccelerators(files)
   if (nodes.length === 0) found.push('accelerators   none')
   else found.push(`accelerators   ${nodes.map(({ path }) => path).join(' ')}`)
