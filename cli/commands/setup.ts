@@ -92,7 +92,8 @@ export function addSetup(program: Command): void {
     'An option counts before the file of answers. Without both, what cannot be found out is asked at the terminal.\n' +
       'Nothing is overwritten, and nothing is made weaker than it is shipped unless it is said in so many words.\n' +
       'Exit status: 0 when every step is done, changed or not (--json tells); 1 when a step failed, or waits for a reboot, a signature or a start,\n' +
-      'after which the same command goes on; 2 wrong use.',
+      'after which the same command goes on; 2 wrong use. With --dry-run 0 says only that no step would fail: `complete` and `waiting` of --json say\n' +
+      'whether all is done, and what it would wait for.',
   )
   setAction<Options>(command, async ({ options, output }) => {
     const given = await answersOf(options)
@@ -165,7 +166,10 @@ function closing(
   trial: boolean,
 ): string[] {
   const failed = steps.some(({ state }) => state === 'failed')
-  if (trial) return ['', failed ? styled('red', 'it would fail as it is') : 'nothing was changed']
+  if (trial && failed) return ['', styled('red', 'it would fail as it is')]
+  if (trial && waiting !== null)
+    return ['', `nothing was changed; ${styled('yellow', 'it would wait')}: ${printable(waiting.next)}`]
+  if (trial) return ['', complete ? 'nothing is to be done' : 'nothing was changed']
   if (failed)
     return [
       '',

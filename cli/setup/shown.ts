@@ -56,7 +56,7 @@ function errorJson(error: NonNullable<StepResult['error']>) {
   }
 }
 
-/** 0 only where all is done, or, of a trial, where nothing stands against it. */
+/** 0 only where all is done, or, of a trial, where no step would fail: what is to be done, or waited for, is its result. */
 export function setupStatus({ complete, steps }: SetupResult, trial: boolean): ExitStatus {
   const failed = steps.find(({ state }) => state === 'failed')
   if (failed !== undefined) return failed.error instanceof CliError ? failed.error.exitStatus : EXIT.refused

@@ -95,6 +95,9 @@ describe.skipIf(NEEDS_ROOT !== null)(
       const accepted = await setup(host, answersFor(host), '--dry-run')
       const notes = step(accepted, 'ima')?.warnings.join('\n')
       expect(notes).toMatch(/measures less.*\n.*without ima_policy=tcb/)
+      // What would wait is no failure of a trial; that it is not complete is in its result.
+      const trial = await setup(host, answersFor(host, { ima: { boot: 'say' } }), '--dry-run')
+      expect(trial).toMatchObject({ code: 0, complete: false, waiting: { for: 'BOOT_OPTIONS' } })
     })
 
     test('after the boot it captures, writes the configuration and waits for the daemons', async () => {
