@@ -13,6 +13,8 @@ export interface ExecuteOptions {
   readonly terminal: CallersTerminal | null
   /** Told of output that was lost over a restart of the daemon: how many bytes, or null where nobody knows. */
   readonly onLostOutput: (bytes: number | null) => void
+  /** Most milliseconds that a restart of the daemon may take. Default: the client's. */
+  readonly withinMs?: number
 }
 
 export interface ExecuteResult {
@@ -31,17 +33,29 @@ export interface ExecuteResult {
 export async function execute(
   daemon: WritClient,
   start: ExecuteStartInput,
-  { terminal, onLostOutput }: ExecuteOptions,
+  { terminal, onLostOutput, withinMs }: ExecuteOptions,
 ): Promise<ExecuteResult> {
   const terminalSize = () => terminal?.size ?? null
   const call = daemon.executeCall(
     { ...start, terminalSize: terminalSize() },
-    { reattach: { terminalSize, onLostOutput, onAway: () => control.hold() } },
+    {
+      reattach: {
+        terminalSize,
+        onLostOutput,
+        onAway: () => {
+          control.hold()
+          away ??= new Date()
+        },
+        ...(withinMs === undefined ? {} : { withinMs }),
+      },
+    },
   )
   const input = sendInput(call, process.stdin)
   const control = new Control(daemon, call, terminal)
   let started: ExecuteStarted | undefined
   let ended: ExecutionEnd | undefined
+  /** Since when no daemon has the execution. */
+  let away: Date | null = null
   try {
     for await (const response of call.answers) {
       if (response.message === 'started' && response.started) {
@@ -49,13 +63,16 @@ export async function execute(
         control.begin(started.executionId)
         input.begin()
       } else if (response.message === 'handedOver') control.hold()
-      else if (response.message === 'attached') control.goOn()
-      else if (response.message === 'stdout') await writeTo(process.stdout, response.stdout ?? '')
+      else if (response.message === 'attached') {
+        away = null
+        control.goOn()
+      } else if (response.message === 'stdout') await writeTo(process.stdout, response.stdout ?? '')
       else if (response.message === 'stderr') await writeTo(process.stderr, response.stderr ?? '')
       else if (response.message === 'stdinClosed') input.stop()
       else if (response.message === 'ended') ended = response.ended ?? undefined
     }
   } catch (error) {
+    if (started !== undefined && away !== null) throw notTakenBack(error, started.executionId, away)
     const signal = control.interruptedBy
     if (signal === null || !(error instanceof CallError) || error.code === 'DENIED') throw error
     await dieOf(signal)
@@ -71,6 +88,24 @@ export async function execute(
   }
   if (started === undefined) throw new StartFailedError(ended)
   return { started, ended }
+}
+
+/** No daemon came in time for what the last one has left behind; what else went wrong is what it is. */
+function notTakenBack(error: unknown, executionId: string, since: Date): unknown {
+  if (!(error instanceof CallError) || error.status !== 'UNAVAILABLE') return error
+  return new CliError(
+    'DAEMON_UNREACHABLE',
+    `writd left at ${since.toISOString()}, and no daemon has gone on with the program since`,
+    {
+      cause: error,
+      lines: [
+        `execution ${executionId}`,
+        'it was handed over, and is ended with its lease: attestation.max_evidence_age_seconds after writd left at the latest',
+      ],
+      next: `Its end is in the lineage once writd is back: \`writ explain ${executionId}\`.`,
+      detail: { executionId, away: since.toISOString() },
+    },
+  )
 }
 
 /** Signals that are held over a restart. A standard signal that is pending already is not made pending again either (signal(7)). */
