@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { boundConnections } from './connections.ts'
 import { type Page, pageAt, type Sources } from './pages.ts'
 
 /** What a scraper sends is a few hundred bytes. */
 const MAX_HEAD_BYTES = 8 << 10
-/** A few scrapers and probes; whoever comes when there are so many is turned away. */
-const MAX_CONNECTIONS = 16
+/** A few scrapers and probes. */
+export const MAX_CONNECTIONS = 16
 /** Longest time for a request to come in, and for its answer to be taken. */
 export const PATIENCE_MS = 5_000
 
@@ -32,7 +33,7 @@ export function metricsServer(
       })
     },
   )
-  server.maxConnections = MAX_CONNECTIONS
+  boundConnections(server, MAX_CONNECTIONS)
   server.maxRequestsPerSocket = 1
   // Whoever does not take its answer.
   server.timeout = patienceMs

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { metricsServer } from '../../../daemon/metrics/http.ts'
+import { MAX_CONNECTIONS, metricsServer } from '../../../daemon/metrics/http.ts'
 import { isLoopback } from '../../../daemon/metrics/listen.ts'
 import type { Sources } from '../../../daemon/metrics/pages.ts'
 import { STEPS } from '../../../daemon/progress.ts'
@@ -16,16 +16,19 @@ let directory: string
 let path: string
 let server: Server
 let faults: unknown[]
-const now: { -readonly [Key in 'late' | 'status' | 'denying']: ReturnType<Sources[Key]> } & { page: string } =
-  {
-    late: null,
-    status: null,
-    denying: [],
-    page: '',
-  }
+interface Now extends Pick<{ -readonly [Key in keyof Values]: Values[Key] }, 'late' | 'status' | 'denying'> {
+  page: string
+  /** What the page of metrics waits for, and how many do. */
+  wait: Promise<void> | null
+  waiting: number
+}
+type Values = { readonly [Key in keyof Sources]: ReturnType<Sources[Key]> }
+const now: Now = { late: null, status: null, denying: [], page: '', wait: null, waiting: 0 }
 
 const sources: Sources = {
   metrics: async () => {
+    now.waiting++
+    await now.wait
     if (now.page === 'broken') throw new Error('broken')
     return now.page
   },
@@ -35,17 +38,21 @@ const sources: Sources = {
 }
 
 beforeEach(async () => {
-  Object.assign(now, { late: null, status: null, denying: [], page: 'm 1\n' })
+  Object.assign(now, { late: null, status: null, denying: [], page: 'm 1\n', wait: null, waiting: 0 })
   faults = []
   directory = mkdtempSync(join(tmpdir(), 'writ-metrics-'))
   path = join(directory, 'metrics.sock')
-  server = metricsServer(sources, fault => faults.push(fault), PATIENCE_MS)
-  await new Promise<void>(done => server.listen(path, done))
+  await serve(PATIENCE_MS)
 })
 afterEach(() => {
   server.close()
   rmSync(directory, { recursive: true, force: true })
 })
+
+async function serve(patienceMs: number): Promise<void> {
+  server = metricsServer(sources, fault => faults.push(fault), patienceMs)
+  await new Promise<void>(done => server.listen(path, done))
+}
 
 /** All that comes back for these bytes, until the other side ends it. */
 async function send(bytes: string | Uint8Array): Promise<string> {
@@ -151,12 +158,54 @@ describe('whoever connects', () => {
     }
   })
 
-  it('is turned away where there are many, and served where some have gone', async () => {
-    const held = Array.from({ length: 16 }, () => connect(path))
-    for (const socket of held) socket.on('error', () => undefined)
-    await Promise.all(held.map(socket => once(socket, 'connect')))
-    expect(await get('/healthz')).toBe('')
+  /** So many, one after the other, each of which has sent this. */
+  async function hold(count: number, bytes = ''): Promise<Socket[]> {
+    const held: Socket[] = []
+    while (held.length < count) {
+      const socket = connect(path)
+      socket.on('error', () => undefined)
+      await once(socket, 'connect')
+      socket.write(bytes)
+      held.push(socket)
+    }
+    return held
+  }
+  const connections = () => new Promise<number>(done => server.getConnections((_, count) => done(count)))
+
+  it.each(['', 'GET /metrics HTTP/1.1\r\nHo'])(
+    'is served at once where there are many that send %j, in the place of the one that was silent longest',
+    async bytes => {
+      server.close()
+      await serve(60_000)
+      const held = await hold(MAX_CONNECTIONS, bytes)
+      await expect.poll(connections).toBe(MAX_CONNECTIONS)
+      // The first has said something since.
+      held[0]?.write('G')
+      const gone = closed(held[1] as Socket)
+      await new Promise(resolve => setTimeout(resolve, 50))
+      for (let i = 0; i < 2; i++) expect(await get('/healthz')).toContain('200 OK')
+      await gone
+      // The first that was served had left again when the second came.
+      expect(held.flatMap(({ closed }, i) => (closed ? [i] : []))).toEqual([1])
+      for (const socket of held) socket.destroy()
+    },
+  )
+
+  it('is one of so many at most, however many come', async () => {
+    const held = await hold(5 * MAX_CONNECTIONS)
+    await expect.poll(connections).toBe(MAX_CONNECTIONS)
+    expect(await get('/healthz')).toContain('200 OK')
     for (const socket of held) socket.destroy()
+  })
+
+  it('takes the place of none that is being answered: it is turned away where all are', async () => {
+    const wait = Promise.withResolvers<void>()
+    now.wait = wait.promise
+    const asked = Array.from({ length: MAX_CONNECTIONS }, () => get('/metrics'))
+    await expect.poll(() => now.waiting).toBe(MAX_CONNECTIONS)
+    expect(await get('/healthz')).toBe('')
+    wait.resolve()
+    for (const answer of asked) expect(await answer).toContain('200 OK')
     await expect.poll(() => get('/healthz')).toContain('200 OK')
   })
 
