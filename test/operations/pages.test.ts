@@ -93,6 +93,24 @@ describe.skipIf(NEEDS_ROOT !== null)('a page of the operations, as written,', ()
     for (const stop of stops) expect(stop).toBe('systemctl stop writd.socket writd')
   })
 
+  test('what a page puts aside, copies or exports has a name of its own each time, and is put into nothing that is there', () => {
+    const commands = PAGES.flatMap(page => stepsOf(page)).flatMap(step =>
+      'command' in step ? [step.command] : [],
+    )
+    const moved = commands.filter(command => /(?:^|&& )(?:mv|cp) /.test(command))
+    expect(moved.length).toBeGreaterThan(3)
+    for (const command of moved) {
+      expect(command).toMatch(/^(?:mv -T|cp -aT) \S+ "[^"]*\$/)
+      // The second only if the first has made room.
+      if (command.includes('/var/lib/writ') && command.includes('cp ') && command.startsWith('mv'))
+        expect(command).toContain(' && cp -aT ')
+    }
+    const exported = commands.filter(command => /lineage export (?!--onto)/.test(command))
+    expect(exported.length).toBeGreaterThan(2)
+    for (const command of exported)
+      expect(command).toMatch(/export "\$|^test -e (\S+) \|\| writ lineage export \1$/)
+  })
+
   test('every page is in the list of pages', () => {
     const list = readFileSync(join(DIRECTORY, 'README.md'), 'utf8')
     for (const name of readdirSync(DIRECTORY)) if (name !== 'README.md') expect(list).toContain(`](${name})`)
