@@ -278,6 +278,7 @@ export const CASES: readonly (readonly [FindingCode, (host: FakedHost) => unknow
     'APPARMOR_PROFILE_MISSING',
     host => host.put('/sys/kernel/security/apparmor/profiles', 'writ-launchd (enforce)\n'),
   ],
+  ['DAEMON_UNCONFINED', host => host.put('/proc/700/attr/apparmor/current', 'unconfined\n')],
   ['APPARMOR_COMPLAINS', host => host.put('/sys/kernel/security/apparmor/profiles', 'writd (complain)\n')],
   [
     'ACCELERATOR_OPEN',

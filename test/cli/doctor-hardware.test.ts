@@ -188,3 +188,47 @@ describe('the nodes of NVIDIA', () => {
     ])
   })
 })
+
+describe('the daemon of a host with AppArmor', () => {
+  const at = (file: string, label: string) => (host: FakedHost) => {
+    host.files.delete('/proc/700/attr/apparmor/current')
+    host.put(`/proc/700/attr/${file}`, label)
+  }
+  const unconfined = async (change: (host: FakedHost) => unknown) =>
+    (await said(change)).filter(line => line.startsWith('DAEMON_UNCONFINED'))
+
+  test.each([
+    ['apparmor/current', 'writd (enforce)\n'],
+    // Before Linux 5.8.
+    ['current', 'writd (enforce)\n'],
+    ['current', 'writd (enforce)\0'],
+    ['apparmor/current', 'site//&writd (enforce)\n'],
+  ])('is confined: %s says %j', async (file, label) => {
+    expect(await unconfined(at(file, label))).toEqual([])
+  })
+
+  test.each([
+    ['apparmor/current', 'unconfined\n'],
+    ['current', 'unconfined\n'],
+    ['apparmor/current', 'writd-old (enforce)\n'],
+    ['apparmor/current', 'writd//child (enforce)\n'],
+  ])('is not, whatever is loaded: %s says %j', async (file, label) => {
+    const [name] = label.split(/[ \n]/)
+    expect(await unconfined(at(file, label))).toEqual([
+      `DAEMON_UNCONFINED: pid 700 is ${name}. \`systemctl restart writd\``,
+    ])
+  })
+
+  test('is asked by its own file alone where that is there', async () => {
+    const host = (host: FakedHost) => host.put('/proc/700/attr/current', 'system_u:system_r:init_t:s0')
+    expect(await unconfined(host)).toEqual([])
+  })
+
+  test('is looked at where nobody may see what is loaded', async () => {
+    const found = await unconfined(host => {
+      host.put('/sys/kernel/security/apparmor/profiles', { denied: true })
+      host.put('/proc/700/attr/apparmor/current', 'unconfined\n')
+    })
+    expect(found).toHaveLength(1)
+  })
+})

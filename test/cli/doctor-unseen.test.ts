@@ -70,6 +70,26 @@ const CASES: readonly (readonly [string, (host: FakedHost) => unknown, ...Findin
     'TIER_UNKNOWN',
     'POLICY_ENDS',
   ],
+  [
+    'whether the daemon runs',
+    host => host.units.set('writd.service', unseen('failed', 'no answer')),
+    'DAEMON_UNCONFINED',
+  ],
+  [
+    'what confines a daemon that is stopped',
+    host => host.units.set('writd.service', seen({ ...UNIT, active: 'inactive', mainPid: 0 })),
+    'DAEMON_UNCONFINED',
+  ],
+  [
+    'what confines a process',
+    host => host.files.delete('/proc/700/attr/apparmor/current'),
+    'DAEMON_UNCONFINED',
+  ],
+  [
+    'what confines a process of which the kernel says nothing',
+    host => host.put('/proc/700/attr/apparmor/current', ''),
+    'DAEMON_UNCONFINED',
+  ],
   ['the socket of metrics', deny('/run/writ/metrics.sock'), 'METRICS_OFF'],
   [
     'the end of trust roots of a daemon that does not tell it',

@@ -184,6 +184,7 @@ function putSystem(host: FakedHost): void {
   host.put('/etc/group', 'root:x:0:\ntss:x:104:writ\nrender:x:105:\nwrit:x:989:\n')
   host.put('/proc/700/exe', { link: '/usr/lib/writ/writd' })
   host.put('/proc/700/fd/3', { link: '/dev/tpmrm0' })
+  host.put('/proc/700/attr/apparmor/current', 'writd (enforce)\n')
   host.put('/proc/701/exe', { link: '/usr/lib/writ/writ-launchd' })
   host.put('/proc/701/fd/3', { link: 'socket:[1]' })
 }
