@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { encodeReferenceValues, parseReferenceValues, REFERENCE_VALUES_TYPE } from '../attestation/index.ts'
+import {
+  encodeReferenceValues,
+  MAX_REFERENCE_ENVELOPE_BYTES,
+  parseReferenceValues,
+  REFERENCE_VALUES_TYPE,
+} from '../attestation/index.ts'
 import { MAX_REVOKED_AT_ONCE, signDocument, signRevocation } from '../authorization/index.ts'
 import { sha256Hex } from '../encoding/digest.ts'
 import { api, WritClient } from '../proto/client.ts'
@@ -118,10 +123,8 @@ function listFiles(host: GovernedHost): void {
     digests: [`sha256:${randomBytes(32).toString('hex')}`],
   }))
   const ima = { ...document.ima, files: [...document.ima.files, ...more] }
-  writeFileSync(
-    path,
-    signDocument(REFERENCE_VALUES_TYPE, encodeReferenceValues({ ...document, ima }), operator),
-  )
+  const payload = encodeReferenceValues({ ...document, ima })
+  writeFileSync(path, signDocument(REFERENCE_VALUES_TYPE, payload, operator, MAX_REFERENCE_ENVELOPE_BYTES))
 }
 
 /**
