@@ -5,6 +5,7 @@ import { ROOT } from './loader.ts'
 export const VERIFYING: readonly string[] = [
   'authorization/check.ts',
   'authorization/stages.ts',
+  'authorization/standing.ts',
   'authorization/stages/artifact.ts',
   'authorization/stages/subjects.ts',
   'authorization/stages/integrity.ts',
