@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { sha256Hex } from '../encoding/digest.ts'
 import { canonicalJsonBytes, type JsonValue, parseJson } from '../encoding/json.ts'
 import { base64ToBytes } from '../encoding/text.ts'
-import { MAX_BLOB_BYTES, MAX_ENTRY_BYTES } from '../lineage/index.ts'
+import { MAX_ENTRY_BYTES } from '../lineage/index.ts'
 import type { Envelope } from '../signing/dsse.ts'
 import { ReceiptError } from './error.ts'
 
@@ -45,7 +45,7 @@ export const receiptSchema = v.strictObject({
   ),
   history: v.pipe(v.array(hash), v.maxLength(MAX_HASHES)),
   blobs: v.pipe(
-    v.array(v.strictObject({ sha256: digest, bytes: base64(MAX_BLOB_BYTES) })),
+    v.array(v.strictObject({ sha256: digest, bytes: base64(MAX_RECEIPT_BYTES) })),
     v.maxLength(4096),
   ),
   host: v.strictObject({

@@ -8,6 +8,7 @@ import {
   encodeEvent,
   type LineageEvent,
   leafHash,
+  MAX_BLOB_BYTES,
   verifyConsistency,
   verifyInclusion,
 } from '../../lineage/index.ts'
@@ -249,7 +250,9 @@ describe('evidence store', () => {
     expect(await log.getBlob(digest)).toEqual(bytes)
     await expect(log.getBlob('0'.repeat(64))).rejects.toMatchObject({ code: 'BLOB_ABSENT' })
     await expect(log.getBlob('../../../etc/passwd')).rejects.toMatchObject({ code: 'PATH_MALFORMED' })
-    await expect(log.putBlob(Buffer.alloc((32 << 20) + 1))).rejects.toMatchObject({ code: 'BLOB_TOO_LARGE' })
+    await expect(log.putBlob(Buffer.alloc(MAX_BLOB_BYTES + 1))).rejects.toMatchObject({
+      code: 'BLOB_TOO_LARGE',
+    })
     await log.close()
   })
 })
