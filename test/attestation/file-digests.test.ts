@@ -10,6 +10,7 @@ describe('digests of files by their paths', () => {
   const files = new FileDigests([
     { path: '/bin/a', digests: [one, other] },
     { path: '/bin/b', digests: [other] },
+    { path: '/bin/d', digests: [one] },
     { path: '/bin/\ud800', digests: [one] },
     { path: `/bin/c\0${one}`, digests: [other] },
   ])
@@ -19,23 +20,28 @@ describe('digests of files by their paths', () => {
     expect(files.accepts('/bin/a', other)).toBe(true)
     expect(files.accepts('/bin/b', other)).toBe(true)
     expect(files.accepts('/bin/b', one)).toBe(false)
+    expect(files.accepts('/bin/d', one)).toBe(true)
+    expect(files.accepts('/bin/d', one.replace('ab', 'cd'))).toBe(false)
+    expect(files.accepts('/bin/d', one.replace('sha256', 'sha512'))).toBe(false)
+    expect(files.accepts('/bin/d', other)).toBe(false)
     expect(files.accepts('/bin', one)).toBe(false)
+    expect(files.accepts('/bin/d', one.toUpperCase())).toBe(false)
     expect(files.accepts('/bin/a', one.toUpperCase())).toBe(false)
   })
 
   it('know which paths are listed, of whatever characters', () => {
-    expect(files.size).toBe(4)
+    expect(files.size).toBe(5)
     expect(
       ['/bin/a', '/bin/b', '/bin/c', '/bin/\ud800', '/bin/\udfff', ''].map(path => files.has(path)),
     ).toEqual([true, true, false, true, false, false])
-    // A pair is no path, and a path no pair.
     expect(files.has(`/bin/a\0${one}`)).toBe(false)
     expect(files.accepts('/bin/c', one)).toBe(false)
   })
 
   it('count a path that is listed twice once', () => {
-    const twice = { path: '/bin/a', digests: [one] }
-    expect(new FileDigests([twice, twice]).size).toBe(1)
+    const [plain, several] = [[one], [one, other]].map(digests => ({ path: '/bin/a', digests }))
+    for (const first of [plain, several])
+      for (const second of [plain, several]) expect(new FileDigests([first, second] as never).size).toBe(1)
   })
 })
 
