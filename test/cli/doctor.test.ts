@@ -6,6 +6,7 @@ import { diagnose } from '../../cli/doctor/doctor.ts'
 import { Host } from '../../cli/doctor/host.ts'
 import { findingsPage } from '../../cli/doctor/page.ts'
 import { unseen } from '../../cli/probe/index.ts'
+import { imaEntry } from '../attestation/ima-log.ts'
 import { requireCommands } from './advice-commands.ts'
 import { temporaryDirectory, writ } from './cli.ts'
 import { CASES, EVENT_LOG, TOML, value } from './damaged-hosts.ts'
@@ -73,6 +74,21 @@ describe('the doctor', () => {
     expect(commands).toBeGreaterThan(60)
     expect(() => requireCommands('`writ key mend`, `frobnicate`')).toThrow()
     expect(() => requireCommands('`writ init --owner-auth NAME`')).toThrow()
+  })
+
+  it('calls the rules of a policy good only where that is the one that was loaded', async () => {
+    const said = async (damage: (host: FakedHost) => unknown) => {
+      const host = await healthyHost()
+      damage(host)
+      const findings = await look(host)
+      return findings.find(({ code }) => code === 'IMA_POLICY_BLIND')?.severity
+    }
+    expect(await said(() => undefined)).toBe('ok')
+    const policy = readFileSync('packaging/ima/ima-policy', 'utf8')
+    expect(await said(host => host.put('/etc/ima/ima-policy', `# Ours.\n${policy}`))).toBe('not checked')
+    expect(await said(host => host.put(IMA_LOG, imaEntry({ path: 'boot_aggregate' })))).toBe('not checked')
+    expect(await said(host => host.change(IMA_LOG, { denied: true }))).toBe('not checked')
+    expect(await said(host => host.put('/etc/ima/ima-policy', 'measure func=KEXEC_CMDLINE\n'))).toBe('error')
   })
 
   it('says what it could not look at without root, and claims nothing of it', async () => {

@@ -164,24 +164,29 @@ async function lookAtPolicy(host: Host, ima: ImaFacts | null, report: ImaReport)
     return
   }
   await lookAtRules(host, report)
-  if (ima === null) return
+  if (ima === null) {
+    report.skip(OF_RULES, 'whether it was loaded cannot be seen', IMA_POLICY)
+    return
+  }
   if (ima.policy === null) {
     report.found('IMA_POLICY_UNUSED', 'IMA has not measured it in this boot', { where: IMA_POLICY })
-    report.skip(['IMA_POLICY_CHANGED'], 'none was loaded', IMA_POLICY)
+    report.skip(['IMA_POLICY_CHANGED', ...OF_RULES], 'none was loaded', IMA_POLICY)
     return
   }
   const digest = valueIn(await probes.files.sha256(IMA_POLICY))
   if (digest === null || !ima.policy.startsWith('sha256:'))
-    report.skip(['IMA_POLICY_CHANGED'], 'its digest could not be compared', IMA_POLICY)
-  else if (ima.policy !== `sha256:${digest}`)
+    report.skip(['IMA_POLICY_CHANGED', ...OF_RULES], 'its digest could not be compared', IMA_POLICY)
+  else if (ima.policy !== `sha256:${digest}`) {
     report.found('IMA_POLICY_CHANGED', `IMA measured ${ima.policy}, the file has sha256:${digest}`, {
       where: IMA_POLICY,
     })
+    report.skip(OF_RULES, 'the one that was loaded is another', IMA_POLICY)
+  }
 }
 
 const OF_RULES = ['IMA_POLICY_BLIND', 'IMA_POLICY_LESS', 'IMA_POLICY_UNJUDGED'] as const
 
-/** What the policy that is there measures; whether it is the one in force is another finding. */
+/** What the policy that is there measures. Good is only one that was loaded, which is looked at after this. */
 async function lookAtRules(host: Host, report: ImaReport): Promise<void> {
   const where = { where: IMA_POLICY }
   const bytes = report.need(
