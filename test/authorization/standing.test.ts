@@ -66,6 +66,13 @@ describe('what stands against every request', () => {
     expect(standingReasons(world.input())).toEqual([])
   })
 
+  test('is nothing where one authority of several can sign', () => {
+    const authorities = [authority('gone', until(past)), authority('release', held('alice', alice))]
+    const some = { trustRoots: world.trustRoots({ version: 3, authorities }) }
+    expect(decide(some).outcome).toBe('permit')
+    expect(standingReasons(world.input(some))).toEqual([])
+  })
+
   test.each(CASES)('is %s, which denies a request that would be permitted', (_, fields, code, message) => {
     const artifact = world.artifact(it => (it.policy.digest = 'any'))
     const changed = { artifact, ...fields }
