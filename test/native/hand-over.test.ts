@@ -205,10 +205,10 @@ describe.skipIf(!isRoot)('what is handed over', () => {
   it('has no stream held open that writd closed and left out', async () => {
     const running = await runs.writd.start(['/bin/cat'], PIPES)
     await runs.writd.client.keep(running.executionId, running.descriptors())
-    const before = runs.host.descriptors()
+    const before = await runs.host.settledDescriptors()
     const { stdout, stderr } = running.descriptors()
     await runs.writd.client.keep(running.executionId, { stdout: stdout ?? null, stderr: stderr ?? null })
-    expect(runs.host.descriptors()).toBe(before - 1)
+    expect(await runs.host.settledDescriptors()).toBe(before - 1)
     running.stdin?.end()
     expect(await running.ended).toMatchObject({ cause: 'EXITED', exitCode: 0 })
   })

@@ -148,6 +148,17 @@ export class TestHost {
     return links.filter(link => !/^(net|socket):/.test(link)).length
   }
 
+  /** The same once it has stayed as it is for a tenth of a second: a launcher prepares its next start behind each one. */
+  async settledDescriptors(): Promise<number> {
+    let [count, sinceMs] = [this.descriptors(), Date.now()]
+    await until(() => {
+      const now = this.descriptors()
+      if (now !== count) [count, sinceMs] = [now, Date.now()]
+      return Date.now() - sinceMs > 100
+    })
+    return count
+  }
+
   /** Names of the leaf cgroups that there are. */
   leaves(): string[] {
     const executions = join(this.cgroup, 'executions')
