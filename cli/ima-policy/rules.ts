@@ -1,4 +1,5 @@
 import { WritError } from '../../encoding/error.ts'
+import { clash } from './combinations.ts'
 
 /** Most bytes of a policy that are looked at. The shipped one has a tenth of it, most of it comments. */
 export const MAX_IMA_POLICY_BYTES = 128 << 10
@@ -67,7 +68,7 @@ const MASK = /^\^?MAY_(?:READ|WRITE|APPEND|EXEC)$/
 const TEMPLATES = ['ima-ng', 'ima-sig']
 /** Keywords whose rules match less than all; which, depends on what is not in the text. */
 const OTHER_CONDITIONS =
-  /^(?:(?:euid|gid|egid|fgroup)[=<>]|(?:fsname|fsuuid|fs_subtype|keyrings|label|digest_type|(?:subj|obj)_(?:user|role|type))=)./
+  /^(?:(?:euid|gid|egid|fgroup)[=<>]|(?:fsname|fsuuid|keyrings|label|digest_type|(?:subj|obj)_(?:user|role|type))=)./
 /** What says how something is done, not whether it is measured. */
 const OPTIONS = /^(?:permit_directio|appraise_(?:type|flag|algos)=.+)$/
 /** (uid_t)-1 is none. */
@@ -75,7 +76,8 @@ const MAX_ID = 0xffff_fffe
 
 /**
  * Reads a policy as the kernel does (Documentation/ABI/testing/ima_policy; security/integrity/ima/ima_policy.c): a rule a line, words
- * between blanks, comments. What is not known is an error, and is one for the kernel too, which then takes nothing of it.
+ * between blanks, lines that are comments. What is not known is an error, and is one for the kernel too, which then takes nothing of it. What
+ * newer kernels than that of Debian 13 (6.12) know besides is an error here: comments behind a rule, for example.
  *
  * @param bytes controlled by whoever may write below /etc
  * @returns the rules about measuring, in their order
@@ -108,9 +110,7 @@ type Draft = { -readonly [K in keyof ImaRule]: ImaRule[K] | undefined } & { othe
 function readRule(text: string, line: number): ImaRule | null {
   const bad = (why: string) => new ImaPolicyError('BAD_RULE', `line ${line}: ${why}`, { at: `line ${line}` })
   if (Buffer.byteLength(text) > MAX_LINE_BYTES) throw bad(`it is longer than ${MAX_LINE_BYTES} bytes`)
-  const words = text.split(/[ \t]+/)
-  const comment = words.findIndex(word => word.startsWith('#'))
-  const [action = '', ...rest] = words.slice(0, comment < 0 ? undefined : comment).filter(word => word !== '')
+  const [action = '', ...rest] = text.split(/[ \t]+/).filter(word => word !== '')
   const isOther = (OTHER_ACTIONS as readonly string[]).includes(action)
   if (action !== 'measure' && action !== 'dont_measure' && !isOther)
     throw bad(`it does not begin with an action that is known: ${shown(action)}`)
@@ -126,8 +126,13 @@ function readRule(text: string, line: number): ImaRule | null {
     },
   }
   for (const word of rest) if (!takeWord(draft, word)) throw bad(`not understood: ${shown(word)}`)
+  const why = clash(
+    action,
+    draft.func ?? null,
+    rest.map(word => word.replace(/[=<>].*$/, '')),
+  )
+  if (why !== null) throw bad(why)
   if (isOther) return null
-  if (draft.pcr !== undefined && action !== 'measure') throw bad('only what is measured has a PCR')
   const { func = null, mask = null, fsmagic = null, uid = null, fowner = null, pcr = null } = draft
   const { text: said, others } = draft
   return {
@@ -136,32 +141,32 @@ function readRule(text: string, line: number): ImaRule | null {
   }
 }
 
-/** @returns whether the word is one, and the first of its kind */
+/** @returns whether the word is one */
 function takeWord(draft: Draft, word: string): boolean {
   const [, name = '', operator = '', value = ''] = /^([a-z_]+)([=<>])(.*)$/.exec(word) ?? []
   const isPlain = operator === '='
   switch (name) {
     case 'func': {
-      const func = isPlain && draft.func === undefined ? FUNCS.get(value) : undefined
+      const func = isPlain ? FUNCS.get(value) : undefined
       draft.func = func
       return func !== undefined
     }
     case 'mask':
-      if (!isPlain || draft.mask !== undefined || !MASK.test(value)) return false
+      if (!isPlain || !MASK.test(value)) return false
       draft.mask = value
       return true
     case 'fsmagic':
-      if (!isPlain || draft.fsmagic !== undefined || !/^(?:0x)?[0-9a-f]{1,16}$/i.test(value)) return false
+      if (!isPlain || !/^(?:0x)?[0-9a-f]{1,16}$/i.test(value)) return false
       draft.fsmagic = BigInt(`0x${value.replace(/^0x/i, '')}`)
       return true
     case 'uid':
     case 'fowner': {
-      if (draft[name] !== undefined || !/^\d{1,10}$/.test(value) || Number(value) > MAX_ID) return false
+      if (!/^\d{1,10}$/.test(value) || Number(value) > MAX_ID) return false
       draft[name] = { operator: operator as NumberCondition['operator'], value: Number(value) }
       return true
     }
     case 'pcr':
-      if (!isPlain || draft.pcr !== undefined || !/^\d{1,2}$/.test(value) || Number(value) > 31) return false
+      if (!isPlain || !/^\d{1,2}$/.test(value) || Number(value) > 31) return false
       draft.pcr = Number(value)
       return true
     case 'template':

@@ -105,8 +105,19 @@ describe('what a policy measures', () => {
     expect(said(rest)).toEqual([expect.stringMatching(new RegExp(`^!files that are executed.*${why}`))])
   })
 
+  test('rules that have nothing to do with measuring are read, and leave nothing out', () => {
+    const others = [
+      'appraise func=MODULE_CHECK appraise_type=imasig|modsig appraise_flag=check_blacklist',
+      'appraise func=SETXATTR_CHECK appraise_algos=sha256',
+      'appraise fowner=0 permit_directio',
+      'measure func=KEY_CHECK keyrings=.ima',
+      'measure func=CRITICAL_DATA label=selinux',
+    ]
+    expect(said(`${others.join('\n')}\n${SHIPPED}`)).toEqual([])
+  })
+
   test('the same in other words is the same', () => {
-    const other = SHIPPED.replace('func=BPRM_CHECK mask=MAY_EXEC', 'func=BPRM_CHECK mask=^MAY_EXEC # all')
+    const other = SHIPPED.replace('func=BPRM_CHECK mask=MAY_EXEC', 'func=BPRM_CHECK mask=^MAY_EXEC')
       .replace(
         'measure func=MMAP_CHECK mask=MAY_EXEC',
         '\tmeasure  mask=MAY_EXEC\tfunc=FILE_MMAP permit_directio',
@@ -143,6 +154,22 @@ describe('what is no policy', () => {
     ['measure fsmagic=ext4', 'BAD_RULE'],
     ['measure measure', 'BAD_RULE'],
     ['dont_measure pcr=10', 'BAD_RULE'],
+    ['measure func=BPRM_CHECK # all', 'BAD_RULE'],
+    ['measure func=BPRM_CHECK appraise_type=imasig', 'BAD_RULE'],
+    ['measure func=BPRM_CHECK keyrings=.ima', 'BAD_RULE'],
+    ['measure func=MODULE_CHECK label=x', 'BAD_RULE'],
+    ['measure func=MODULE_CHECK digest_type=verity', 'BAD_RULE'],
+    ['measure func=KEXEC_CMDLINE mask=MAY_READ', 'BAD_RULE'],
+    ['measure func=KEY_CHECK fowner=0', 'BAD_RULE'],
+    ['measure func=SETXATTR_CHECK appraise_algos=sha256', 'BAD_RULE'],
+    ['measure func=SETXATTR_CHECK', 'BAD_RULE'],
+    ['appraise func=SETXATTR_CHECK', 'BAD_RULE'],
+    ['audit func=KEXEC_CMDLINE', 'BAD_RULE'],
+    ['audit func=BPRM_CHECK template=ima-ng', 'BAD_RULE'],
+    ['measure uid=0 euid=0', 'BAD_RULE'],
+    ['measure gid=0 gid=1', 'BAD_RULE'],
+    ['measure template=ima-ng template=ima-sig', 'BAD_RULE'],
+    ['measure fs_subtype=fuse.x', 'BAD_RULE'],
     ['measure func=BPRM_CHECK mask=MAY_EXEC\r', 'BAD_RULE'],
     [`measure fsname=${'x'.repeat(4096)}`, 'BAD_RULE'],
     ['#'.repeat(MAX_IMA_POLICY_BYTES + 1), 'TOO_LARGE'],
