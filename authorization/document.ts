@@ -86,7 +86,11 @@ export function openDocument(
   }
 }
 
-/** Signs a payload as a governance document and gives the envelope's bytes. @throws SigningError `ENVELOPE_TOO_LARGE` for what {@link openDocument} would not read */
+/**
+ * Signs a payload as a governance document and gives the envelope's bytes.
+ *
+ * @throws SigningError `ENVELOPE_TOO_LARGE` for what {@link openDocument} would not read
+ */
 export function signDocument(
   payloadType: string,
   payload: Uint8Array,

@@ -14,7 +14,10 @@ const RUNNING = 100
 const GROWTHS = 3
 /** How long garbage and caches get to go away. */
 const SETTLE_MS = 2000
-/** What reading reference values and policies leaves goes back to the host within some minutes: V8 collects it when it has been idle for a while, RELEASE_MS of daemon/main.ts follows. */
+/**
+ * What reading reference values and policies leaves goes back to the host within some minutes: V8 collects it when it has been idle for a
+ * while, RELEASE_MS of daemon/main.ts follows.
+ */
 const IDLE_MS = 150_000
 const sleep = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 

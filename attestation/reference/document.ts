@@ -178,7 +178,11 @@ export function encodeReferenceValues(document: ReferenceDocument): Buffer {
 /** What a file takes of a payload beside its path, at least: `{"digests":["sha256:…"],"path":"…"},`. */
 const FILE_BYTES = 34 + 64
 
-/** Whether values that list these paths can have the size that values may have, said before the files are hashed. @throws ReferenceValuesError `REFERENCE_TOO_LARGE` */
+/**
+ * Whether values that list these paths can have the size that values may have, said before the files are hashed.
+ *
+ * @throws ReferenceValuesError `REFERENCE_TOO_LARGE`
+ */
 export function checkListedPaths(paths: readonly string[]): void {
   const bytes = paths.reduce((sum, path) => sum + FILE_BYTES + Buffer.byteLength(path), 0)
   if (bytes > MAX_REFERENCE_BYTES) throw referenceTooLarge(paths.length, bytes)

@@ -14,11 +14,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { liveProbes } from '../../cli/probe/index.ts'
 import type { GivenAnswers } from '../../cli/setup/answers.ts'
-import type { Person } from '../../cli/setup/ask.ts'
 import { askQuestions } from '../../cli/setup/questions.ts'
 import { ima } from '../../cli/setup/steps/ima.ts'
 import { imaEntry } from '../attestation/ima-log.ts'
-import { contextIn } from './setup-context.ts'
+import { Answering, contextIn } from './setup-context.ts'
 
 describe('a host that was booted', () => {
   let root: string
@@ -135,19 +134,13 @@ describe('a host that was booted', () => {
   test('is asked about a policy that measures less, and about GRUB also where a policy is there', async () => {
     const asked = async (commandLine: string, yes: boolean) => {
       writeFileSync(at('proc/cmdline'), `${commandLine}\n`)
-      const questions: string[] = []
-      const person = {
-        yes: async (question: string) => {
-          questions.push(question)
-          return yes
-        },
-      } as unknown as Person
+      const person = new Answering(yes)
       const { probes } = contextIn(at('etc'))
       const { files } = liveProbes({ tpm: 'device:/none', socket: '/none', root })
       const places = { etc: at('etc'), ima_log: '/ima.bin', ima_policy: at('policy'), grub: at('grub.d') }
       const given = { places, keys: { operator: '/k', release: '/r' }, tpm: { simulated: 'allow' } } as const
       const answers = await askQuestions(person, given, { ...probes, files })
-      return [answers.ima.boot, answers.ima.less, questions.length]
+      return [answers.ima.boot, answers.ima.less, person.questions.length]
     }
     loaded(SHIPPED)
     expect(await asked(`BOOT_IMAGE=/vmlinuz ${BOOTED}`, true)).toEqual(['say', 'refuse', 0])

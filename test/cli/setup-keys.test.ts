@@ -1,22 +1,15 @@
-import { existsSync, linkSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { existsSync, linkSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
 import { keys } from '../../cli/setup/steps/keys.ts'
-import { contextIn } from './setup-context.ts'
+import { contextIn, ownPlace } from './setup-context.ts'
 
-let etc: string
-beforeEach(() => {
-  etc = mkdtempSync(join(tmpdir(), 'writ-keys-'))
-})
-afterEach(() => rmSync(etc, { recursive: true }))
-
-const at = (name: string) => join(etc, name)
+const place = ownPlace()
+const { at } = place
 const LEFT = 'operator.key.0123456789ab.new'
 
 /** What the step did; empty where there was nothing to do. */
 async function makeKeys(): Promise<readonly string[]> {
-  const found = await keys.look(contextIn(etc))
+  const found = await keys.look(contextIn(place.etc))
   return found.state === 'to do' ? (await found.carryOut()).did : []
 }
 
@@ -24,7 +17,7 @@ test('what a run left that was killed before a key had its name is removed, and 
   const others = ['operator.key.new', 'operator.key.0123456789ab.new.txt', 'x.operator.key.0123456789ab.new']
   for (const name of [LEFT, 'release.key.ffffffffffff.new', ...others]) writeFileSync(at(name), 'half a key')
   expect((await makeKeys()).join('\n')).toContain(at(LEFT))
-  expect(readdirSync(etc).sort()).toEqual(
+  expect(readdirSync(place.etc).sort()).toEqual(
     [...others, 'operator.key', 'operator.pub', 'release.key', 'release.pub'].sort(),
   )
 })

@@ -3,34 +3,26 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { openPolicyBundle } from '../../authorization/index.ts'
 import { makeKeyFiles } from '../../cli/key-files.ts'
 import { readTrustedKey } from '../../cli/keys.ts'
 import { completeAnswers, type GivenAnswers } from '../../cli/setup/answers.ts'
-import type { Person } from '../../cli/setup/ask.ts'
 import { askQuestions } from '../../cli/setup/questions.ts'
 import { policy } from '../../cli/setup/steps/policy.ts'
 import { parseEnvelope } from '../../signing/dsse.ts'
-import { contextIn } from './setup-context.ts'
+import { Answering, contextIn, ownPlace } from './setup-context.ts'
 
-let etc: string
-beforeEach(async () => {
-  etc = mkdtempSync(join(tmpdir(), 'writ-policies-'))
-  await makeKeyFiles(at('operator'), 'ed25519', undefined)
-})
-afterEach(() => rmSync(etc, { recursive: true }))
+const place = ownPlace()
+const { at } = place
+beforeEach(() => makeKeyFiles(at('operator'), 'ed25519', undefined))
 
-const at = (name: string) => join(etc, name)
 const OWN = 'permit (principal, action, resource) when { false };\n'
 
 /** Puts files into the directory of policies. */
@@ -42,7 +34,7 @@ function put(files: Readonly<Record<string, string>>): void {
 
 /** The names of the policies that are signed then, in their order. */
 async function signed(documents: GivenAnswers['documents'] = {}): Promise<string[]> {
-  const found = await policy.look(contextIn(etc, { documents }))
+  const found = await policy.look(contextIn(place.etc, { documents }))
   if (found.state !== 'to do') throw new Error(found.state)
   await found.carryOut()
   const operator = await readTrustedKey(at('operator.pub'), "the operator's key")
@@ -70,7 +62,7 @@ describe('policies that are there', () => {
 
   test('are said among what will be done where they are taken', async () => {
     put({ 'mine.cedar': OWN })
-    const found = await policy.look(contextIn(etc, { documents: { policies: 'take' } }))
+    const found = await policy.look(contextIn(place.etc, { documents: { policies: 'take' } }))
     expect(found.state === 'to do' && found.will.join('\n')).toContain('mine.cedar')
   })
 
@@ -113,17 +105,11 @@ describe('policies that are there', () => {
   })
 
   test('are asked for at the terminal, and only while nobody has said or signed any', async () => {
-    const { probes } = contextIn(etc)
+    const { probes } = contextIn(place.etc)
     const ask = (yes: boolean, documents: GivenAnswers['documents'] = {}) => {
-      const questions: string[] = []
-      const person = {
-        yes: async (question: string) => {
-          questions.push(question)
-          return yes
-        },
-      } as unknown as Person
+      const person = new Answering(yes)
       const given = {
-        places: { etc },
+        places: { etc: place.etc },
         keys: { operator: at('operator.pub') },
         tpm: { simulated: 'allow' },
         ima: { boot: 'say' },
@@ -131,7 +117,7 @@ describe('policies that are there', () => {
       } as const
       return askQuestions(person, given, probes).then(answers => [
         answers.documents.policies,
-        questions.length,
+        person.questions.length,
       ])
     }
     expect(await ask(true)).toEqual(['refuse', 0])

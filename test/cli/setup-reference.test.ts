@@ -3,15 +3,13 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { encodeReferenceValues } from '../../attestation/index.ts'
 import { Findings } from '../../cli/config/findings.ts'
 import { checkNamedFiles } from '../../cli/config/named-files.ts'
@@ -21,17 +19,14 @@ import { reference } from '../../cli/setup/steps/reference.ts'
 import { examineConfig } from '../../configuration/daemon-file.ts'
 import { sha256Hex } from '../../encoding/digest.ts'
 import { CLASSIC, valuesOf } from '../attestation/made-up-boot.ts'
-import { contextIn } from './setup-context.ts'
+import { contextIn, ownPlace } from './setup-context.ts'
 
-let etc: string
+const place = ownPlace()
+const { at } = place
 beforeEach(async () => {
-  etc = mkdtempSync(join(tmpdir(), 'writ-reference-'))
   await makeKeyFiles(at('operator'), 'ed25519', undefined)
   writeFileSync(at('captured.json'), encodeReferenceValues(valuesOf(CLASSIC).document), { mode: 0o644 })
 })
-afterEach(() => rmSync(etc, { recursive: true }))
-
-const at = (name: string) => join(etc, name)
 
 /** Captured values that list so many files more. */
 function capturedOf(files: number): Buffer {
@@ -44,7 +39,7 @@ function capturedOf(files: number): Buffer {
 }
 
 async function sign() {
-  const found = await reference.look(contextIn(etc))
+  const found = await reference.look(contextIn(place.etc))
   if (found.state !== 'to do') throw new Error(found.state)
   return found.carryOut()
 }
@@ -74,11 +69,11 @@ test('values of more than 8 MiB are signed, found again, taken from elsewhere, s
   expect(captured.length).toBeGreaterThan(8 << 20)
   writeFileSync(at('captured.json'), captured, { mode: 0o644 })
   expect((await sign()).did?.join()).toContain('5500 files')
-  expect(await reference.look(contextIn(etc))).toMatchObject({ state: 'done' })
+  expect(await reference.look(contextIn(place.etc))).toMatchObject({ state: 'done' })
   const given = { documents: { reference: at('reference.json') } }
-  expect(await reference.look(contextIn(etc, given))).toMatchObject({ state: 'done' })
+  expect(await reference.look(contextIn(place.etc, given))).toMatchObject({ state: 'done' })
 
-  const other = join(etc, 'other')
+  const other = at('other')
   mkdirSync(other)
   for (const name of ['operator.key', 'operator.pub']) copyFileSync(at(name), join(other, name))
   const taken = await reference.look(contextIn(other, given))
